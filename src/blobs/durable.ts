@@ -1,0 +1,75 @@
+import { closeSync, constants, fsync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, unlinkSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { errno } from "../domain/error.ts";
+
+/** Makes a directory's entries durable. */
+export function syncDirectory(path: string): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fsyncSync(fd);
+  } catch (error) {
+    // some network file systems cannot; they make entries durable by themselves
+    if (errno(error) !== "EINVAL" && errno(error) !== "ENOTSUP") throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Flushes a file without stopping the event loop, so that signals are still passed on. */
+export function syncFile(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())));
+}
+
+/** Makes directories down to `path`, each of them durable; those that were there cost nothing. */
+export function makeDirectory(path: string, mode = 0o755): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (errno(error) === "EEXIST") return;
+    if (errno(error) !== "ENOENT") throw error;
+    makeDirectory(dirname(path), mode);
+    try {
+      mkdirSync(path, { mode });
+    } catch (again) {
+      if (errno(again) !== "EEXIST") throw again;
+    }
+  }
+  syncDirectory(dirname(path));
+}
+
+/**
+ * Renames without ever replacing: two blobs never share a file because their short names agree.
+ * False where something has that name already. Both paths lie on one file system; the caller syncs the directory.
+ */
+export function renameNoReplace(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    if (errno(error) === "EEXIST") return false;
+    throw error;
+  }
+  unlinkSync(from);
+  return true;
+}
+
+/** Writes a whole small file so that a reader, and a crash, see the old or the new one. */
+export function replaceFile(path: string, bytes: Uint8Array | string, mode = 0o644): void {
+  const beside = join(dirname(path), `.${process.pid}-${Bun.randomUUIDv7().slice(-12)}.tmp`);
+  const fd = openSync(beside, "wx", mode);
+  try {
+    writeWhole(fd, typeof bytes === "string" ? Buffer.from(bytes) : bytes);
+    fsyncSync(fd);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(beside, path);
+  syncDirectory(dirname(path));
+}
+
+/** write(2) may take less than it was given. */
+export function writeWhole(fd: number, bytes: Uint8Array, length = bytes.length): void {
+  for (let at = 0; at < length; ) at += writeSync(fd, bytes, at, length - at);
+}

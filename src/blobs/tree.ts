@@ -1,0 +1,75 @@
+import { CofferError } from "../domain/error.ts";
+
+/**
+ * A directory's canonical form, stored as a blob of its own: `coffer tree 1`, then a line an entry, sorted by the bytes of its path:
+ *
+ *     100644 <blake3 hex> <size> "<path>"
+ *     120000 "<path>" "<target>"
+ *     040755 "<path>"                      (a directory without entries)
+ *
+ * Paths are JSON strings, so that any name has one line. Modes are octal with the file type in front, as in git.
+ */
+export type TreeEntry =
+  | { kind: "file"; path: string; mode: number; hex: string; size: number }
+  | { kind: "link"; path: string; target: string }
+  | { kind: "directory"; path: string; mode: number };
+
+const FIRST_LINE = "coffer tree 1";
+
+export function encodeTree(entries: readonly TreeEntry[]): Buffer {
+  const sorted = sortByBytes(entries);
+  const lines = [FIRST_LINE];
+  for (const entry of sorted) {
+    const path = JSON.stringify(entry.path);
+    if (entry.kind === "file") lines.push(`100${octal(entry.mode)} ${entry.hex} ${entry.size} ${path}`);
+    else if (entry.kind === "link") lines.push(`120000 ${path} ${JSON.stringify(entry.target)}`);
+    else lines.push(`040${octal(entry.mode)} ${path}`);
+  }
+  return Buffer.from(`${lines.join("\n")}\n`);
+}
+
+/** @throws CofferError CORRUPT where it is not such a list, or a path would leave the directory. */
+export function decodeTree(bytes: Uint8Array): TreeEntry[] {
+  const lines = new TextDecoder("utf-8", { fatal: true }).decode(bytes).split("\n");
+  if (lines[0] !== FIRST_LINE || lines.at(-1) !== "") throw corrupt("it does not begin or end as one");
+  return lines.slice(1, -1).map(decodeLine);
+}
+
+function decodeLine(line: string): TreeEntry {
+  const file = /^100([0-7]{3}) ([0-9a-f]{64}) ([0-9]{1,16}) (".*")$/.exec(line);
+  if (file) return { kind: "file", mode: Number.parseInt(file[1] as string, 8), hex: file[2] as string, size: Number(file[3]), path: inside(file[4] as string) };
+  const link = /^120000 ("(?:[^"\\]|\\.)*") (".*")$/.exec(line);
+  if (link) return { kind: "link", path: inside(link[1] as string), target: text(link[2] as string) };
+  const directory = /^040([0-7]{3}) (".*")$/.exec(line);
+  if (directory) return { kind: "directory", mode: Number.parseInt(directory[1] as string, 8), path: inside(directory[2] as string) };
+  throw corrupt(`it has a line that is no entry: ${line.slice(0, 80)}`);
+}
+
+function inside(json: string): string {
+  const path = text(json);
+  if (path === "" || path.startsWith("/") || path.includes("\0") || path.split("/").some((part) => part === "" || part === "." || part === "..")) throw corrupt(`a path leaves it: ${json.slice(0, 80)}`);
+  return path;
+}
+
+function text(json: string): string {
+  try {
+    return String(JSON.parse(json));
+  } catch {
+    throw corrupt(`a path is not a JSON string: ${json.slice(0, 80)}`);
+  }
+}
+
+function corrupt(why: string): CofferError {
+  return new CofferError("CORRUPT", `a stored directory list cannot be read: ${why}`, { hint: "run coffer verify" });
+}
+
+function octal(mode: number): string {
+  return (mode & 0o777).toString(8).padStart(3, "0");
+}
+
+function sortByBytes(entries: readonly TreeEntry[]): TreeEntry[] {
+  const sorted = [...entries];
+  // UTF-16 order is that of the bytes, but for characters beyond the basic plane
+  if (sorted.some((entry) => /[\ud800-\udfff]/.test(entry.path))) return sorted.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  return sorted.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}

@@ -1,0 +1,134 @@
+import { parseArgs } from "node:util";
+import type { ParseArgsConfig } from "node:util";
+import { closest } from "../domain/closest.ts";
+import { CofferError } from "../domain/error.ts";
+import type { Io } from "./io.ts";
+
+/** One flag of a command. `multiple` flags keep every value. */
+export type Flag = {
+  type: "boolean" | "string";
+  description: string;
+  valueHint?: string;
+  /** One letter. */
+  alias?: string;
+  multiple?: true;
+  /** The only values that are accepted. */
+  options?: readonly string[];
+};
+
+export interface Positional {
+  name: string;
+  description: string;
+  required?: boolean;
+  /** Takes all that follow; the last positional only. */
+  variadic?: boolean;
+}
+
+export type Flags = Record<string, Flag>;
+
+type ValueOf<F extends Flag> = F extends { multiple: true }
+  ? string[]
+  : F["type"] extends "boolean"
+    ? boolean
+    : F extends { options: readonly (infer O)[] }
+      ? O | undefined
+      : string | undefined;
+
+export type Values<F extends Flags> = { [K in keyof F]: ValueOf<F[K]> };
+
+export interface Call<F extends Flags> {
+  flags: Values<F>;
+  positionals: string[];
+  /** What stood behind `--`; undefined where there was none. */
+  rest: string[] | undefined;
+  io: Io;
+}
+
+export interface CommandSpec<F extends Flags = Flags> {
+  flags: F;
+  positionals?: readonly Positional[];
+  /** `COMMAND …` behind `--` is taken. */
+  takesRest?: { name: string; description: string };
+  /** What it is for, beyond the summary line. */
+  about?: string;
+  examples: readonly (readonly [commandLine: string, what: string])[];
+  /** Exit codes beyond 0, 1 and 2. */
+  exits?: Readonly<Record<string, string>>;
+}
+
+export interface Command<F extends Flags = Flags> {
+  spec: CommandSpec<F>;
+  /** Resolves with an exit code; nothing means 0. */
+  handle: (call: Call<F>) => Promise<number | undefined>;
+}
+
+export function command<const F extends Flags>(spec: CommandSpec<F>, handle: (call: Call<F>) => Promise<number | undefined> | Promise<void>): Command<F> {
+  return { spec, handle: handle as Command<F>["handle"] };
+}
+
+/** The flags that every command takes. */
+export const GLOBAL_FLAGS = {
+  root: { type: "string", valueHint: "DIR", description: "the store's root (COFFER_ROOT; default ./artifacts)" },
+  config: { type: "string", valueHint: "FILE", description: "the configuration file, instead of the one found by walking up" },
+  json: { type: "boolean", description: "print one JSON document on stdout" },
+  quiet: { type: "boolean", description: "print errors and data only" },
+  verbose: { type: "boolean", description: "say more" },
+  help: { type: "boolean", alias: "h", description: "show this help" },
+} as const satisfies Flags;
+
+export type GlobalValues = Values<typeof GLOBAL_FLAGS>;
+
+/**
+ * Reads a command's words strictly.
+ * @throws CofferError USAGE for an unknown flag (with the one that was meant), a missing value, a wrong option, too few or too many words
+ */
+export function parseCall<F extends Flags>(spec: CommandSpec<F>, argv: readonly string[]): { flags: Values<F>; globals: GlobalValues; positionals: string[] } {
+  const all: Flags = { ...spec.flags, ...GLOBAL_FLAGS };
+  const options: NonNullable<ParseArgsConfig["options"]> = {};
+  for (const [name, flag] of Object.entries(all))
+    options[name] = { type: flag.type, ...(flag.multiple && { multiple: true }), ...(flag.alias !== undefined && { short: flag.alias }) };
+
+  const { tokens } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: false, tokens: true });
+  const values: Record<string, string | boolean | string[]> = {};
+  for (const [name, flag] of Object.entries(all)) if (flag.multiple) values[name] = [];
+    else if (flag.type === "boolean") values[name] = false;
+  const positionals: string[] = [];
+  for (const token of tokens ?? []) {
+    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind !== "option") continue;
+    const flag = all[token.name];
+    if (!flag) throw unknownFlag(token.rawName, Object.keys(all));
+    if (flag.type === "boolean") {
+      if (token.value !== undefined) throw new CofferError("USAGE", `${token.rawName} takes no value`, { hint: "see --help" });
+      values[token.name] = true;
+      continue;
+    }
+    const value = token.value;
+    // a value that begins with a dash must be glued on with =: otherwise `--name --json` would eat a flag
+    if (value === undefined || (!token.inlineValue && /^--?[A-Za-z]/.test(value))) throw new CofferError("USAGE", `${token.rawName} needs a value`, { hint: `write ${token.rawName}=VALUE` });
+    if (flag.options && !flag.options.includes(value)) {
+      const near = closest(value, flag.options);
+      throw new CofferError("USAGE", `${token.rawName} cannot be “${value}”`, { hint: `${near ? `did you mean ${near}? ` : ""}It is one of: ${flag.options.join(", ")}` });
+    }
+    if (flag.multiple) (values[token.name] as string[]).push(value);
+    else if (values[token.name] !== undefined) throw new CofferError("USAGE", `${token.rawName} was given twice`, { hint: "give it once" });
+    else values[token.name] = value;
+  }
+  if (values["help"] !== true) checkPositionals(spec, positionals);
+  return { flags: values as Values<F>, globals: values as GlobalValues, positionals };
+}
+
+function checkPositionals(spec: Pick<CommandSpec, "positionals" | "takesRest">, given: readonly string[]): void {
+  const wanted = spec.positionals ?? [];
+  const missing = wanted.find((positional, index) => positional.required && given[index] === undefined);
+  if (missing) throw new CofferError("USAGE", `${missing.name} is missing: ${missing.description}`, { hint: "see --help" });
+  if (given.length > wanted.length && !wanted.at(-1)?.variadic)
+    throw new CofferError("USAGE", `one word too many: “${given[wanted.length]}”`, {
+      hint: spec.takesRest ? `put ${spec.takesRest.name} behind “--”` : "see --help",
+    });
+}
+
+function unknownFlag(raw: string, known: readonly string[]): CofferError {
+  const near = closest(raw.replace(/^-+/, ""), known);
+  return new CofferError("USAGE", `unknown flag ${raw}`, { hint: near ? `did you mean --${near}?` : "see --help" });
+}

@@ -1,0 +1,62 @@
+import { renderUsage } from "citty";
+import type { ArgsDef } from "citty";
+import { GLOBAL_FLAGS } from "./command.ts";
+import type { CommandSpec, Flags } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+
+const EXITS = { "0": "done", "1": "failed", "2": "wrong usage or configuration" };
+
+/** `coffer --help`. */
+export function rootHelp(version: string): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
+  return [
+    `coffer ${version}: keeps what machine-learning runs produce`,
+    "",
+    "  coffer COMMAND [flags]        coffer COMMAND --help shows flags, examples and exit codes",
+    "",
+    ...Object.entries(COMMANDS).map(([name, entry]) => `  ${name.padEnd(width)}  ${entry.summary}`),
+    "",
+    "  Every command takes --root DIR, --config FILE, --json, --quiet, --verbose.",
+    "  Data goes to stdout, words to stderr.",
+    "",
+  ].join("\n");
+}
+
+/** `coffer COMMAND --help`: purpose, flags, examples, exit codes. */
+export async function commandHelp(name: string, spec: CommandSpec): Promise<string> {
+  const usage = await renderUsage({
+    meta: { name: `coffer ${name}`, description: COMMANDS[name]?.summary ?? "" },
+    args: cittyArgs(spec),
+  });
+  const width = Math.max(...spec.examples.map(([line]) => line.length), 0);
+  const exits = { ...EXITS, ...spec.exits };
+  return [
+    usage.trimEnd(),
+    ...(spec.takesRest ? ["", `  -- ${spec.takesRest.name}    ${spec.takesRest.description}`] : []),
+    ...(spec.about ? ["", spec.about.trim()] : []),
+    "",
+    "EXAMPLES",
+    "",
+    ...spec.examples.map(([line, what]) => `  ${line.padEnd(width)}  # ${what}`),
+    "",
+    "EXIT CODES",
+    "",
+    ...Object.entries(exits).map(([code, what]) => `  ${code.padEnd(7)}  ${what}`),
+    "",
+  ].join("\n");
+}
+
+function cittyArgs(spec: CommandSpec): ArgsDef {
+  const args: ArgsDef = {};
+  for (const positional of spec.positionals ?? [])
+    args[positional.variadic ? `${positional.name}…` : positional.name] = { type: "positional", description: positional.description, required: positional.required ?? false };
+  for (const [name, flag] of Object.entries<Flags[string]>({ ...spec.flags, ...GLOBAL_FLAGS })) {
+    const description = flag.multiple ? `${flag.description} (may be repeated)` : flag.description;
+    const alias = flag.alias === undefined ? {} : { alias: flag.alias };
+    args[name] =
+      flag.type === "boolean"
+        ? { type: "boolean", description, ...alias }
+        : { type: "string", description, valueHint: flag.options ? flag.options.join("|") : (flag.valueHint ?? "VALUE"), ...alias };
+  }
+  return args;
+}

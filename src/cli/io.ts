@@ -1,0 +1,94 @@
+import { writeSync } from "node:fs";
+import { createConsola, LogLevels } from "consola/core";
+import type { ConsolaInstance } from "consola/core";
+import { errno } from "../domain/error.ts";
+import type { Settings } from "../config/settings.ts";
+import type { Store } from "../store/store.ts";
+import type { GlobalValues } from "./command.ts";
+
+/** What a command may use of the world: its streams, its environment, its clock, its configuration, its store. */
+export interface Io {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  /** Words for people, on stderr. */
+  readonly say: ConsolaInstance;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** One document on stdout: as JSON with `--json`, else as `render` writes it. */
+  print<D extends { schema: `coffer.${string}/${number}` }>(document: D, render: (document: D) => string): void;
+  /** Plain data on stdout, as it is. */
+  write(text: string): void;
+  /** The checked configuration; read at the first call. */
+  settings(): Promise<Settings>;
+  /**
+   * Opens the store of the settings. `make: false` refuses (NOT_FOUND) where there is none.
+   * Adopts dead runs on the way, unless told not to.
+   */
+  openStore(options?: { make?: boolean; adopt?: boolean }): Promise<Store>;
+}
+
+export function makeIo(globals: GlobalValues): Io {
+  const env = process.env;
+  const cwd = process.cwd();
+  let settings: Promise<Settings> | undefined;
+  const io: Io = {
+    env,
+    cwd,
+    json: globals.json,
+    quiet: globals.quiet,
+    verbose: globals.verbose,
+    say: makeConsola(globals),
+    now: () => Date.now(),
+    print(document, render) {
+      io.write(globals.json ? `${JSON.stringify(document)}\n` : ended(render(document)));
+    },
+    write: (text) => writeAll(1, text),
+    settings: () => (settings ??= import("../config/settings.ts").then((config) => config.loadSettings({ flags: { root: globals.root, config: globals.config }, env, cwd }))),
+    async openStore(options = {}) {
+      const { openStore } = await import("../store/store.ts");
+      return openStore(await io.settings(), { make: options.make ?? true, now: io.now, say: (words) => io.say.warn(words) });
+    },
+  };
+  return io;
+}
+
+/** One logger to stderr. The full consola costs 10 ms at start; its core with this reporter costs none. */
+function makeConsola(globals: GlobalValues): ConsolaInstance {
+  const level = globals.quiet ? LogLevels.error : globals.verbose ? LogLevels.debug : LogLevels.info;
+  const colour = process.stderr.isTTY && !process.env["NO_COLOR"];
+  const mark = { error: "\x1b[31m", warn: "\x1b[33m", success: "\x1b[32m" } as Record<string, string>;
+  return createConsola({
+    level,
+    reporters: [
+      {
+        log(entry) {
+          const words = entry.args.map(String).join(" ");
+          const lead = entry.type === "error" ? "error: " : entry.type === "warn" ? "warning: " : "";
+          const tint = colour ? mark[entry.type] : undefined;
+          writeAll(2, `coffer: ${tint ? `${tint}${lead}\x1b[0m` : lead}${words}\n`);
+        },
+      },
+    ],
+  });
+}
+
+/** Writes all of it, also to a pipe that is full for the moment. A reader that has gone away ends the process quietly, as SIGPIPE would. */
+export function writeAll(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      if (errno(error) === "EAGAIN") Bun.sleepSync(1);
+      else if (errno(error) === "EPIPE") process.exit(fd === 1 ? 141 : undefined);
+      else throw error;
+    }
+  }
+}
+
+function ended(text: string): string {
+  return text === "" || text.endsWith("\n") ? text : `${text}\n`;
+}

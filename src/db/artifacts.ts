@@ -1,0 +1,166 @@
+import type { Database } from "bun:sqlite";
+import type { ArtifactType } from "../domain/artifact-type.ts";
+
+export type ArtifactState = "live" | "withdrawn" | "removed" | "deleted";
+/** output: found in a workspace; logged: named by someone; log, code: what coffer captured; imported: by a manifest. */
+export type ArtifactRole = "output" | "logged" | "log" | "code" | "imported";
+
+export interface ArtifactRow {
+  seq: number;
+  uid: string;
+  id: string;
+  run: number;
+  name: string | null;
+  version: number;
+  state: ArtifactState;
+  state_at: number;
+  role: ArtifactRole;
+  kind: "file" | "tree";
+  blob: number | null;
+  digest: string;
+  size: number;
+  files: number;
+  mode: number;
+  path: string;
+  type: ArtifactType;
+  class: string | null;
+  dataset: string | null;
+  pipeline: string | null;
+  /** JSON list of numbers. */
+  branch: string;
+  step: number | null;
+  sub_step: number | null;
+  fold: number | null;
+  format: string | null;
+  format_version: string | null;
+  description: string | null;
+  /** JSON. */
+  params: string;
+  /** JSON. */
+  metrics: string;
+  /** JSON list, or null. */
+  feature_columns: string | null;
+  code_commit: string | null;
+  created_at: number;
+  /** JSON. */
+  extra: string;
+}
+
+export type NewArtifact = Omit<ArtifactRow, "seq" | "version" | "state" | "state_at">;
+
+/**
+ * Inserts a live artifact with the next version of its name (of its id, where it has no name). Called inside a write transaction:
+ * that is what makes fifty saves at once fifty versions.
+ */
+export function insert(db: Database, artifact: NewArtifact): { seq: number; version: number } {
+  const series = artifact.name === null ? `id ${artifact.id}` : `name ${artifact.name}`;
+  const version = (
+    db
+      .query<{ last_version: number }, [string]>("INSERT INTO series (key, last_version) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET last_version = last_version + 1 RETURNING last_version")
+      .get(series) as { last_version: number }
+  ).last_version;
+  const columns = COLUMNS as readonly (keyof NewArtifact)[];
+  const statement = db.query(
+    `INSERT INTO artifacts (version, state, state_at, ${columns.join(", ")}) VALUES (?, 'live', ?, ${columns.map(() => "?").join(", ")})`,
+  );
+  const seq = Number(statement.run(version, artifact.created_at, ...columns.map((column) => artifact[column])).lastInsertRowid);
+  return { seq, version };
+}
+
+const COLUMNS = [
+  "uid", "id", "run", "name", "role", "kind", "blob", "digest", "size", "files", "mode", "path", "type", "class", "dataset", "pipeline", "branch", "step", "sub_step", "fold",
+  "format", "format_version", "description", "params", "metrics", "feature_columns", "code_commit", "created_at", "extra",
+] as const satisfies readonly (keyof NewArtifact)[];
+
+export function bySeq(db: Database, seq: number): ArtifactRow | null {
+  return db.query<ArtifactRow, [number]>("SELECT * FROM artifacts WHERE seq = ?").get(seq);
+}
+
+/** Those of a run that are in sight, by path; the newest version of each path. */
+export function ofRun(db: Database, run: number, states: readonly ArtifactState[] = ["live"]): ArtifactRow[] {
+  return db
+    .query<ArtifactRow, [number, string]>("SELECT * FROM artifacts WHERE run = ? AND state IN (SELECT value FROM json_each(?)) ORDER BY path, seq")
+    .all(run, JSON.stringify(states));
+}
+
+/** The newest of a name that is in sight. */
+export function latestOfName(db: Database, name: string): ArtifactRow | null {
+  return db.query<ArtifactRow, [string]>("SELECT * FROM artifacts WHERE name = ? AND state = 'live' ORDER BY version DESC LIMIT 1").get(name);
+}
+
+export function versionOfName(db: Database, name: string, version: number): ArtifactRow | null {
+  return db.query<ArtifactRow, [string, number]>("SELECT * FROM artifacts WHERE name = ? AND version = ?").get(name, version);
+}
+
+/** The newest of a name that a run made. */
+export function ofNameInRun(db: Database, name: string, run: number): ArtifactRow | null {
+  return db.query<ArtifactRow, [string, number]>("SELECT * FROM artifacts WHERE name = ? AND run = ? AND state = 'live' ORDER BY version DESC LIMIT 1").get(name, run);
+}
+
+/** The newest with an id, whatever its name. */
+export function latestOfId(db: Database, id: string): ArtifactRow | null {
+  return db.query<ArtifactRow, [string]>("SELECT * FROM artifacts WHERE id = ? AND state = 'live' ORDER BY seq DESC LIMIT 1").get(id);
+}
+
+/** The newest of a run at exactly a path. */
+export function atPath(db: Database, run: number, path: string): ArtifactRow | null {
+  return db.query<ArtifactRow, [number, string]>("SELECT * FROM artifacts WHERE run = ? AND path = ? AND state = 'live' ORDER BY seq DESC LIMIT 1").get(run, path);
+}
+
+/** At most `limit` artifacts in sight whose bytes have this digest (or begin with it), newest first. */
+export function ofBlobs(db: Database, blobs: readonly number[], limit: number): ArtifactRow[] {
+  return db
+    .query<ArtifactRow, [string, number]>("SELECT * FROM artifacts WHERE blob IN (SELECT value FROM json_each(?)) AND state = 'live' ORDER BY seq DESC LIMIT ?")
+    .all(JSON.stringify(blobs), limit);
+}
+
+export function setState(db: Database, seq: number, state: Exclude<ArtifactState, "deleted">, at: number): void {
+  db.query("UPDATE artifacts SET state = ?, state_at = ? WHERE seq = ?").run(state, at, seq);
+}
+
+/** Makes it a tombstone: digest, size, maker and edges stay. */
+export function entomb(db: Database, seq: number, at: number): void {
+  db.query("UPDATE artifacts SET state = 'deleted', state_at = ?, blob = NULL WHERE seq = ?").run(at, seq);
+  db.query("DELETE FROM aliases WHERE artifact = ?").run(seq);
+  db.query("DELETE FROM pins WHERE artifact = ?").run(seq);
+}
+
+/** Names that resemble a wrong one: for the error that lists candidates. */
+export function names(db: Database, limit = 5000): string[] {
+  return db.query<{ name: string }, [number]>("SELECT DISTINCT name FROM artifacts WHERE name IS NOT NULL AND state = 'live' LIMIT ?").all(limit).map((row) => row.name);
+}
+
+export interface ArtifactFilter {
+  name?: string;
+  type?: string;
+  /** seq of a run. */
+  run?: number;
+  pipeline?: string;
+  dataset?: string;
+  /** All must hold; on the artifact or on its run. */
+  tags?: readonly (readonly [string, string | undefined])[];
+  states?: readonly ArtifactState[];
+  limit?: number;
+}
+
+/** The newest first. */
+export function list(db: Database, filter: ArtifactFilter): ArtifactRow[] {
+  const where: string[] = [];
+  const values: (string | number)[] = [];
+  const want = (clause: string, ...given: (string | number)[]) => {
+    where.push(clause);
+    values.push(...given);
+  };
+  if (filter.name !== undefined) want("name = ?", filter.name);
+  if (filter.type !== undefined) want("type = ?", filter.type);
+  if (filter.run !== undefined) want("run = ?", filter.run);
+  if (filter.pipeline !== undefined) want("pipeline = ?", filter.pipeline);
+  if (filter.dataset !== undefined) want("dataset = ?", filter.dataset);
+  for (const [key, value] of filter.tags ?? []) {
+    const test = value === undefined ? "key = ?" : "key = ? AND value = ?";
+    const given = value === undefined ? [key] : [key, value];
+    want(`(seq IN (SELECT artifact FROM artifact_tags WHERE ${test}) OR run IN (SELECT run FROM tags WHERE ${test}))`, ...given, ...given);
+  }
+  want("state IN (SELECT value FROM json_each(?))", JSON.stringify(filter.states ?? ["live"]));
+  return db.query<ArtifactRow, (string | number)[]>(`SELECT * FROM artifacts WHERE ${where.join(" AND ")} ORDER BY seq DESC LIMIT ?`).all(...values, filter.limit ?? -1);
+}

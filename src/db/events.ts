@@ -1,0 +1,20 @@
+import type { Database } from "bun:sqlite";
+
+export interface EventRow {
+  at: number;
+  kind: string;
+  message: string;
+}
+
+/** Records what was skipped, truncated, renamed, kept, withdrawn or deleted. */
+export function record(db: Database, event: EventRow & { run?: number | null; artifact?: number | null }): void {
+  db.query("INSERT INTO events (at, run, artifact, kind, message) VALUES (?, ?, ?, ?, ?)").run(event.at, event.run ?? null, event.artifact ?? null, event.kind, event.message);
+}
+
+export function ofRun(db: Database, run: number): EventRow[] {
+  return db.query<EventRow, [number]>("SELECT at, kind, message FROM events WHERE run = ? ORDER BY seq").all(run);
+}
+
+export function ofArtifact(db: Database, artifact: number): EventRow[] {
+  return db.query<EventRow, [number]>("SELECT at, kind, message FROM events WHERE artifact = ? ORDER BY seq").all(artifact);
+}

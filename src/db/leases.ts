@@ -1,0 +1,61 @@
+import type { Database } from "bun:sqlite";
+
+export type LeaseKind = "run" | "ingest" | "read" | "sync" | "sweep";
+
+export interface LeaseRow {
+  seq: number;
+  token: string;
+  kind: LeaseKind;
+  run: number | null;
+  wrapper: string;
+  child: string | null;
+  taken_at: number;
+  until: number | null;
+}
+
+export function insert(db: Database, lease: Omit<LeaseRow, "seq" | "child">): number {
+  return Number(
+    db
+      .query("INSERT INTO leases (token, kind, run, wrapper, taken_at, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+      .run(lease.token, lease.kind, lease.run, lease.wrapper, lease.taken_at, lease.until).lastInsertRowid,
+  );
+}
+
+export function setChild(db: Database, lease: number, child: string): void {
+  db.query("UPDATE leases SET child = ?2 WHERE seq = ?1").run(lease, child);
+}
+
+export function extend(db: Database, lease: number, until: number): void {
+  db.query("UPDATE leases SET until = max(ifnull(until, 0), ?2) WHERE seq = ?1").run(lease, until);
+}
+
+/** Ends it, with the blobs and cache entries that it held. */
+export function remove(db: Database, lease: number): void {
+  db.query("DELETE FROM leases WHERE seq = ?").run(lease);
+}
+
+export function all(db: Database): LeaseRow[] {
+  return db.query<LeaseRow, []>("SELECT * FROM leases ORDER BY seq").all();
+}
+
+export function ofRun(db: Database, run: number, kind: LeaseKind = "run"): LeaseRow | null {
+  return db.query<LeaseRow, [number, string]>("SELECT * FROM leases WHERE run = ? AND kind = ?").get(run, kind);
+}
+
+export function holdBlob(db: Database, lease: number, blob: number): void {
+  db.query("INSERT OR IGNORE INTO lease_blobs (lease, blob) VALUES (?, ?)").run(lease, blob);
+}
+
+export function holdEntry(db: Database, lease: number, cachePath: string): void {
+  db.query("INSERT OR IGNORE INTO lease_entries (lease, cache_path) VALUES (?, ?)").run(lease, cachePath);
+}
+
+/** Every blob that a lease holds. */
+export function heldBlobs(db: Database): Set<number> {
+  return new Set(db.query<{ blob: number }, []>("SELECT DISTINCT blob FROM lease_blobs").all().map((row) => row.blob));
+}
+
+/** Every cache entry that a lease holds, by its path under the cache. */
+export function heldEntries(db: Database): Set<string> {
+  return new Set(db.query<{ cache_path: string }, []>("SELECT DISTINCT cache_path FROM lease_entries").all().map((row) => row.cache_path));
+}

@@ -1,0 +1,152 @@
+import { Database, constants } from "bun:sqlite";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { CofferError, errno, reason } from "../domain/error.ts";
+import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
+
+const SLICE_MS = 1000;
+const PATIENCE_MS = 60_000;
+
+/** What to do with the words that a long wait calls for. */
+export type Say = (words: string) => void;
+
+/**
+ * Opens the database, or makes it. Its version is read before SQLite may change a byte of it.
+ * @throws CofferError STORE_NEWER, STORE_DAMAGED, STORE_UNUSABLE, STORE_BUSY
+ */
+export function openDatabase(path: string, options: { make: boolean; say: Say }): Database {
+  const version = versionOnDisk(path);
+  if (version !== undefined && version > MIGRATIONS.length)
+    throw new CofferError("STORE_NEWER", `this store was written by a newer coffer (its version ${version}, ours ${MIGRATIONS.length})`, {
+      hint: "upgrade coffer, or open another --root; nothing was changed",
+    });
+  if (version === undefined && !options.make) throw new CofferError("NOT_FOUND", `there is no store at ${path}`, { hint: "name another --root, or keep something with coffer run or coffer log" });
+  let db: Database;
+  try {
+    db = new Database(path, { readwrite: true, create: options.make, strict: true });
+  } catch (error) {
+    throw unusable(path, error);
+  }
+  try {
+    // the timeout comes first: switching to WAL fails at once while another process does the same
+    db.run(`PRAGMA busy_timeout = ${SLICE_MS}`);
+    db.run("PRAGMA foreign_keys = ON");
+    if (version !== MIGRATIONS.length) {
+      patiently(() => db.run("PRAGMA journal_mode = WAL"), options.say);
+      migrate(db, options.say);
+    }
+    db.run("PRAGMA synchronous = FULL");
+    return db;
+  } catch (error) {
+    db.close();
+    if (error instanceof CofferError) throw error;
+    throw unusable(path, error);
+  }
+}
+
+/**
+ * Runs `work` in a write transaction: all of it or nothing. It may not be asynchronous (it would commit at its first await).
+ * While others write, it waits, says so once, and gives up after a minute.
+ * @throws CofferError STORE_BUSY
+ */
+export function writing<T>(db: Database, say: Say, work: () => T): T {
+  if (db.inTransaction) return work();
+  patiently(() => db.run("BEGIN IMMEDIATE"), say);
+  try {
+    const result = work();
+    db.run("COMMIT");
+    return result;
+  } catch (error) {
+    if (db.inTransaction) db.run("ROLLBACK");
+    if (errno(error) === "SQLITE_FULL" || errno(error)?.startsWith("SQLITE_IOERR"))
+      throw new CofferError("STORE_UNUSABLE", `the database could not be written: ${reason(error)}`, { hint: "make room on the disk of the store, then try again; nothing of this was kept", cause: error });
+    throw error;
+  }
+}
+
+/** Closes it; the last one out moves the write-ahead log into the database. */
+export function closeDatabase(db: Database): void {
+  db.close(false);
+}
+
+function patiently<T>(attempt: () => T, say: Say): T {
+  const began = performance.now();
+  let said = false;
+  for (;;) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!errno(error)?.startsWith("SQLITE_BUSY")) throw error;
+      if (performance.now() - began > PATIENCE_MS)
+        throw new CofferError("STORE_BUSY", "another process has been writing to this store for a minute", {
+          hint: "see with “coffer runs” or your process list what is at work, then try again; nothing was changed",
+          cause: error,
+        });
+      if (!said) say("waiting for another process that writes to this store");
+      said = true;
+    }
+  }
+}
+
+function migrate(db: Database, say: Say): void {
+  writing(db, say, () => {
+    // another process may have done it while we waited
+    const done = (db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
+    if (done > MIGRATIONS.length) throw new CofferError("STORE_NEWER", "this store was just taken over by a newer coffer", { hint: "upgrade coffer" });
+    for (const migration of MIGRATIONS.slice(done)) db.run(migration);
+    db.run(`PRAGMA user_version = ${MIGRATIONS.length}`);
+    db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
+  });
+}
+
+/**
+ * The `user_version` without touching the file, undefined where there is no database (or an empty file, which SQLite takes for one).
+ * The header is stale while a write-ahead log holds frames; a read-only connection then reads both and changes neither.
+ */
+function versionOnDisk(path: string): number | undefined {
+  const header = Buffer.alloc(100);
+  let read: number;
+  try {
+    const fd = openSync(path, "r");
+    try {
+      read = readSync(fd, header, 0, 100, 0);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (errno(error) === "ENOENT") return undefined;
+    throw unusable(path, error);
+  }
+  const hasWal = walSize(path) > 0;
+  if (read === 0 && !hasWal) return undefined;
+  if (read < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0")
+    throw new CofferError("STORE_DAMAGED", `${path} is not a coffer database`, { hint: "open another --root, or put the file back from a backup; it was not touched" });
+  let version = header.readInt32BE(60);
+  let application = header.readInt32BE(68);
+  if (hasWal) {
+    try {
+      using db = new Database(path, constants.SQLITE_OPEN_READONLY);
+      version = (db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
+      application = (db.query("PRAGMA application_id").get() as { application_id: number }).application_id;
+    } catch (error) {
+      throw unusable(path, error);
+    }
+  }
+  if (application !== APPLICATION_ID && version !== 0 && version <= MIGRATIONS.length)
+    throw new CofferError("STORE_DAMAGED", `${path} is a database of another program`, { hint: "open another --root; it was not touched" });
+  return version === 0 ? undefined : version;
+}
+
+function walSize(path: string): number {
+  return statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function unusable(path: string, error: unknown): CofferError {
+  const code = errno(error);
+  if (code === "SQLITE_NOTADB" || code?.startsWith("SQLITE_CORRUPT"))
+    return new CofferError("STORE_DAMAGED", `the database ${path} is damaged: ${reason(error)}`, { hint: "put it back from a backup; it was not touched", cause: error });
+  const readOnly = code === "EROFS" || code === "EACCES" || code?.startsWith("SQLITE_READONLY") || code === "SQLITE_CANTOPEN";
+  return new CofferError("STORE_UNUSABLE", `the store at ${path} cannot be opened: ${reason(error)}`, {
+    hint: readOnly ? "its directory must exist and be writable by you; name another with --root" : "see the message above; name another store with --root",
+    cause: error,
+  });
+}

@@ -1,0 +1,94 @@
+import type { Database } from "bun:sqlite";
+
+export type OutboxStep = "run" | "params" | "tags" | "metrics" | "artifact" | "end";
+
+export interface DeliveryRow {
+  seq: number;
+  run: number;
+  target: string;
+  experiment: string;
+  state: "pending" | "synced" | "refused" | "forgotten";
+  remote_experiment: string | null;
+  remote_run: string | null;
+  artifact_uri: string | null;
+  metrics_sent: number;
+  tries: number;
+  last_error: string | null;
+  updated_at: number;
+  synced_at: number | null;
+}
+
+export interface OutboxRow {
+  seq: number;
+  delivery: number;
+  step: OutboxStep;
+  artifact: number | null;
+  settled_at: number | null;
+  tries: number;
+  error: string | null;
+  how: string | null;
+  bytes: number | null;
+}
+
+/** The delivery of a run to a server; made where there is none, pending again where there was one. Returns its seq. */
+export function open(db: Database, delivery: { run: number; target: string; experiment: string; at: number }): number {
+  const row = db
+    .query<{ seq: number }, [number, string, string, number]>(
+      `INSERT INTO deliveries (run, target, experiment, state, updated_at) VALUES (?, ?, ?, 'pending', ?)
+       ON CONFLICT (run, target) DO UPDATE SET state = 'pending', updated_at = excluded.updated_at RETURNING seq`,
+    )
+    .get(delivery.run, delivery.target, delivery.experiment, delivery.at);
+  return (row as { seq: number }).seq;
+}
+
+/** Something of this step is to be told (again). */
+export function enqueue(db: Database, delivery: number, step: Exclude<OutboxStep, "artifact">): void {
+  db.query("INSERT INTO outbox (delivery, step) VALUES (?, ?) ON CONFLICT DO UPDATE SET settled_at = NULL, error = NULL").run(delivery, step);
+}
+
+/** An artifact is sent once; what was sent stays settled. */
+export function enqueueArtifact(db: Database, delivery: number, artifact: number): void {
+  db.query("INSERT INTO outbox (delivery, step, artifact) VALUES (?, 'artifact', ?) ON CONFLICT DO NOTHING").run(delivery, artifact);
+}
+
+export function entries(db: Database, delivery: number): OutboxRow[] {
+  return db.query<OutboxRow, [number]>("SELECT * FROM outbox WHERE delivery = ? ORDER BY seq").all(delivery);
+}
+
+export function settle(db: Database, entry: number, at: number, sent: { how?: string; bytes?: number } = {}): void {
+  db.query("UPDATE outbox SET settled_at = ?, tries = tries + 1, error = NULL, how = ?, bytes = ? WHERE seq = ?").run(at, sent.how ?? null, sent.bytes ?? null, entry);
+}
+
+/** Opens a settled entry again, for instance because the server no longer has what was sent. */
+export function reopen(db: Database, entry: number, error: string): void {
+  db.query("UPDATE outbox SET settled_at = NULL, error = ? WHERE seq = ?").run(error, entry);
+}
+
+export function failed(db: Database, entry: number, error: string): void {
+  db.query("UPDATE outbox SET tries = tries + 1, error = ? WHERE seq = ?").run(error, entry);
+}
+
+export function updateDelivery(db: Database, seq: number, change: Partial<Omit<DeliveryRow, "seq" | "run" | "target">>): void {
+  const columns = Object.keys(change) as (keyof typeof change)[];
+  db.query(`UPDATE deliveries SET ${columns.map((column) => `${column} = ?`).join(", ")} WHERE seq = ?`).run(...columns.map((column) => change[column] as string | number | null), seq);
+}
+
+export function deliveriesOf(db: Database, run: number): DeliveryRow[] {
+  return db.query<DeliveryRow, [number]>("SELECT * FROM deliveries WHERE run = ? ORDER BY seq").all(run);
+}
+
+/** What is still to be delivered to a server, oldest run first. */
+export function openDeliveries(db: Database, target: string): DeliveryRow[] {
+  return db.query<DeliveryRow, [string]>("SELECT * FROM deliveries WHERE target = ? AND state IN ('pending', 'refused') ORDER BY run").all(target);
+}
+
+/** Uploads done, failed and waiting, over all servers. */
+export function uploadCounts(db: Database): { done: number; failed: number; waiting: number; bytes: number } {
+  return db
+    .query<{ done: number; failed: number; waiting: number; bytes: number }, []>(
+      `SELECT count(settled_at) AS done, count(*) FILTER (WHERE settled_at IS NULL AND error IS NOT NULL) AS failed,
+              count(*) FILTER (WHERE settled_at IS NULL AND error IS NULL) AS waiting, ifnull(sum(bytes) FILTER (WHERE settled_at IS NOT NULL), 0) AS bytes
+       FROM outbox WHERE step = 'artifact'`,
+    )
+    .get() as { done: number; failed: number; waiting: number; bytes: number };
+}

@@ -1,0 +1,123 @@
+import type { Database } from "bun:sqlite";
+import type { RunState } from "../domain/run-state.ts";
+
+export interface RunRow {
+  seq: number;
+  id: string;
+  kind: "wrapped" | "log" | "import";
+  name: string | null;
+  parent: number | null;
+  state: RunState;
+  adopted: number;
+  exit_code: number | null;
+  signal: string | null;
+  started_at: number;
+  ended_at: number | null;
+  /** JSON list. */
+  command: string | null;
+  directory: string | null;
+  host: string | null;
+  user: string | null;
+  /** JSON. */
+  environment: string;
+  policy: "separated" | "scratch" | null;
+  /** Absolute, or relative to the store's root. */
+  workspace: string | null;
+  workspace_state: "present" | "removing" | "removed" | null;
+  dataset: string | null;
+  pipeline: string | null;
+  /** JSON list of numbers. */
+  branch: string;
+  step: number | null;
+  sub_step: number | null;
+  fold: number | null;
+  code_commit: string | null;
+  code_branch: string | null;
+  code_remote: string | null;
+  code_dirty: number | null;
+  cpu_user_ms: number | null;
+  cpu_system_ms: number | null;
+  max_rss: number | null;
+  note: string | null;
+  /** JSON. */
+  configuration: string;
+  removed_at: number | null;
+  manifest: "due" | "written" | null;
+}
+
+/** What is known when a run begins. */
+export type NewRun = Pick<RunRow, "id" | "kind" | "started_at"> & Partial<Omit<RunRow, "seq" | "id" | "kind" | "started_at" | "state">>;
+
+/** Returns the new run's seq; it is running. */
+export function insert(db: Database, run: NewRun): number {
+  const columns = Object.keys(run).filter((key) => run[key as keyof NewRun] !== undefined);
+  const statement = db.query(`INSERT INTO runs (state, ${columns.join(", ")}) VALUES ('running', ${columns.map(() => "?").join(", ")})`);
+  return Number(statement.run(...columns.map((key) => run[key as keyof NewRun] as string | number | null)).lastInsertRowid);
+}
+
+/** Sets what became known later; keys that are missing stay as they are. */
+export function update(db: Database, seq: number, change: Partial<Omit<RunRow, "seq" | "id">>): void {
+  const columns = Object.keys(change).filter((key) => change[key as keyof typeof change] !== undefined);
+  if (columns.length === 0) return;
+  db.query(`UPDATE runs SET ${columns.map((column) => `${column} = ?`).join(", ")} WHERE seq = ?`).run(
+    ...columns.map((key) => change[key as keyof typeof change] as string | number | null),
+    seq,
+  );
+}
+
+export function bySeq(db: Database, seq: number): RunRow | null {
+  return db.query<RunRow, [number]>("SELECT * FROM runs WHERE seq = ?").get(seq);
+}
+
+export function byId(db: Database, id: string): RunRow | null {
+  return db.query<RunRow, [string]>("SELECT * FROM runs WHERE id = ?").get(id);
+}
+
+/** At most `limit` runs whose id begins with `prefix`. */
+export function byPrefix(db: Database, prefix: string, limit: number): RunRow[] {
+  // a range on the index: LIKE would read the whole table
+  return db.query<RunRow, [string, string, number]>("SELECT * FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?").all(prefix, `${prefix}g`, limit);
+}
+
+export function running(db: Database): RunRow[] {
+  return db.query<RunRow, []>("SELECT * FROM runs WHERE state = 'running' ORDER BY seq").all();
+}
+
+export interface RunFilter {
+  state?: RunState;
+  pipeline?: string;
+  dataset?: string;
+  tags?: readonly (readonly [string, string | undefined])[];
+  /** Also what `rm` took out of sight. */
+  removed?: boolean;
+  limit?: number;
+}
+
+/** The newest first. */
+export function list(db: Database, filter: RunFilter = {}): RunRow[] {
+  const where: string[] = [];
+  const values: (string | number)[] = [];
+  const want = (clause: string, ...given: (string | number)[]) => {
+    where.push(clause);
+    values.push(...given);
+  };
+  if (!filter.removed) want("removed_at IS NULL");
+  if (filter.state) want("state = ?", filter.state);
+  if (filter.pipeline) want("pipeline = ?", filter.pipeline);
+  if (filter.dataset) want("dataset = ?", filter.dataset);
+  for (const [key, value] of filter.tags ?? [])
+    if (value === undefined) want("seq IN (SELECT run FROM tags WHERE key = ?)", key);
+    else want("seq IN (SELECT run FROM tags WHERE key = ? AND value = ?)", key, value);
+  const clause = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
+  return db.query<RunRow, (string | number)[]>(`SELECT * FROM runs ${clause} ORDER BY seq DESC LIMIT ?`).all(...values, filter.limit ?? -1);
+}
+
+/** Runs whose manifest is to be written (again). */
+export function manifestDue(db: Database): RunRow[] {
+  return db.query<RunRow, []>("SELECT * FROM runs WHERE manifest = 'due' ORDER BY seq").all();
+}
+
+/** Runs whose scratch workspace was being removed when the process died. */
+export function removing(db: Database): RunRow[] {
+  return db.query<RunRow, []>("SELECT * FROM runs WHERE workspace_state = 'removing' ORDER BY seq").all();
+}
