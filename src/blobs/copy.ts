@@ -54,11 +54,6 @@ export function cloneOpened(fd: number, device: bigint, to: string): boolean {
   }
 }
 
-/** The same file, untouched: what was read is what is there. */
-export function unchanged(before: BigIntStats, after: BigIntStats): boolean {
-  return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs && before.ino === after.ino && before.dev === after.dev;
-}
-
 async function eachChunk(fd: number, take: (chunk: Uint8Array) => void): Promise<number> {
   const buffer = Buffer.allocUnsafeSlow(CHUNK);
   let total = 0;

@@ -1,0 +1,192 @@
+import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { blobFileName } from "../blobs/file-name.ts";
+import { makeDirectory, renameNoReplace, syncDirectory } from "../blobs/durable.ts";
+import * as blobs from "../db/blobs.ts";
+import * as packs from "../db/packs.ts";
+import { CofferError, errno } from "../domain/error.ts";
+import { filePart } from "../domain/names.ts";
+import type { Lease } from "./lease.ts";
+import { stage } from "./stage.ts";
+import type { IngestOptions, IngestUnit, Staged, StagedBlob, StagedUnit } from "./stage.ts";
+import { stampOf } from "./stamp.ts";
+import type { Store } from "./store.ts";
+import type { Problem } from "./walk.ts";
+
+/** A unit whose bytes the store has, inside the transaction that names them. */
+export interface Admitted {
+  unit: IngestUnit;
+  kind: "file" | "tree";
+  blob: number;
+  /** 64 hex digits of BLAKE3. */
+  hex: string;
+  /** Bytes; of a tree: of all its files. */
+  size: number;
+  files: number;
+  mode: number;
+  /** It changed each time it was read. */
+  unsettled: boolean;
+}
+
+/** A file whose inode became a blob: it may be removed from where it lay, and then `settleMoved` closes the matter. */
+export interface Moved {
+  source: string;
+  blob: number;
+  path: string;
+}
+
+export interface Ingested<T> {
+  result: T;
+  problems: Problem[];
+  moved: Moved[];
+  /** Bytes and blobs that the store did not have before. */
+  added: { blobs: number; bytes: number };
+}
+
+const MAX_ROUNDS = 5;
+
+/**
+ * Keeps units: 1. reads and hashes them into staging, durably; 2. gives the files their names in `binaries/`, durably; 3. in one write
+ * transaction looks again at each digest, writes the rows, and calls `commit` for the rows that name them. Bytes before rows.
+ *
+ * What the store had when it was asked may be gone when the transaction looks again (a sweep took it meanwhile): then everything begins anew,
+ * with those digests distrusted.
+ * @throws CofferError UNREADABLE, STORE_UNUSABLE; nothing is kept then
+ */
+export async function ingest<T>(store: Store, lease: Lease, units: readonly IngestUnit[], options: IngestOptions, commit: (admitted: Admitted[], problems: readonly Problem[]) => T): Promise<Ingested<T>> {
+  const distrusted = new Set<string>();
+  for (let round = 1; ; round++) {
+    const staged = await stage(store, lease, units, options, distrusted);
+    const placed = place(store, staged, options.dataset);
+    const surplus: string[] = [];
+    const moved: Moved[] = [];
+    try {
+      const added = { blobs: 0, bytes: 0 };
+      const result = store.transaction(() => {
+        const seqs = admitBlobs(store, staged, placed, options.dataset, { surplus, moved, added });
+        return commit(staged.units.map((unit) => admitUnit(store, unit, seqs)), staged.problems);
+      });
+      for (const path of surplus) rmSync(path, { force: true });
+      return { result, problems: staged.problems, moved, added };
+    } catch (error) {
+      for (const path of placed.all) rmSync(path, { force: true });
+      if (!(error instanceof Vanished) || round === MAX_ROUNDS) throw error;
+      for (const hex of error.digests) distrusted.add(hex);
+    }
+  }
+}
+
+/** After the workspace's own names are gone: the blobs become read-only, and their rows learn the time stamps that this gave them. */
+export function settleMoved(store: Store, moved: readonly Moved[]): void {
+  for (const { path } of moved) chmodSync(path, 0o444);
+  store.transaction(() => {
+    for (const { blob, path } of moved) blobs.restamp(store.db, blob, stampOf(lstatSync(path, { bigint: true })));
+  });
+}
+
+class Vanished extends Error {
+  readonly digests: readonly string[];
+  constructor(digests: readonly string[]) {
+    super(`${digests.length} blobs went away between reading and writing`);
+    this.digests = digests;
+  }
+}
+
+interface Placed {
+  /** The final path of each staged file, by hex digest. */
+  files: Map<string, string>;
+  pack: { id: string; path: string; size: number } | undefined;
+  all: string[];
+}
+
+/** Gives staged files their lasting names. They have no rows yet: after a crash they are orphans, which gc takes when they are older than the grace. */
+function place(store: Store, staged: Staged, dataset: string): Placed {
+  const placed: Placed = { files: new Map(), pack: undefined, all: [] };
+  try {
+    const directory = store.path("binaries", filePart(dataset));
+    for (const { hex, bytes } of staged.blobs.values()) {
+      if (bytes.from !== "file") continue;
+      if (placed.all.length === 0) makeDirectory(directory);
+      const path = placeFile(directory, hex, bytes);
+      placed.files.set(hex, path);
+      placed.all.push(path);
+    }
+    if (placed.all.length > 0) syncDirectory(directory);
+    if (staged.pack) {
+      const id = Bun.randomUUIDv7();
+      const path = store.path("binaries", filePart(dataset), "packs", `${id}.tar`);
+      makeDirectory(store.path("binaries", filePart(dataset), "packs"));
+      if (!renameNoReplace(staged.pack.path, path)) throw new Error(`two packs with one id: ${id}`);
+      placed.all.push(path);
+      chmodSync(path, 0o444);
+      syncDirectory(store.path("binaries", filePart(dataset), "packs"));
+      placed.pack = { id, path, size: staged.pack.size };
+    }
+    return placed;
+  } catch (error) {
+    for (const path of placed.all) rmSync(path, { force: true });
+    if (errno(error) === "ENOSPC" || errno(error) === "EDQUOT") throw new CofferError("STORE_UNUSABLE", "the store's disk is full", { hint: "make room, then try again; nothing of this was kept", cause: error });
+    throw error;
+  }
+}
+
+/** A name that is taken is never shared, whatever lies there: the short digests may agree, or someone planted a file. */
+function placeFile(directory: string, hex: string, bytes: Extract<StagedBlob["bytes"], { from: "file" }>): string {
+  const name = { type: bytes.type, class: bytes.class, hex, path: bytes.original };
+  for (const digits of [12, 16, 24, 32, 64]) {
+    const path = `${directory}/${blobFileName(name, digits)}`;
+    if (renameNoReplace(bytes.path, path)) return path;
+  }
+  const path = `${directory}/${blobFileName({ ...name, class: `${bytes.class ?? "-"}-${Bun.randomUUIDv7().slice(-12)}` }, 64)}`;
+  if (renameNoReplace(bytes.path, path)) return path;
+  throw new Error(`no free name for ${hex} in ${directory}`);
+}
+
+function admitBlobs(store: Store, staged: Staged, placed: Placed, dataset: string, out: { surplus: string[]; moved: Moved[]; added: { blobs: number; bytes: number } }): Map<string, number> {
+  const seqs = new Map<string, number>();
+  const vanished: string[] = [];
+  let pack: number | undefined;
+  const packSeq = (): number => {
+    if (!placed.pack) throw new Error("a packed blob without a pack");
+    pack ??= packs.insert(store.db, { id: placed.pack.id, path: store.keep(placed.pack.path), dataset, size: placed.pack.size, created_at: store.now() });
+    return pack;
+  };
+  for (const { hex, size, bytes } of staged.blobs.values()) {
+    const digest = Buffer.from(hex, "hex");
+    const row = blobs.known(store.db, digest);
+    const alive = row !== null && (row.state === "live" || row.state === "condemned");
+    if (alive) {
+      if (row.state === "condemned") blobs.revive(store.db, row.seq);
+      if (bytes.from === "file") out.surplus.push(placed.files.get(hex) as string);
+      seqs.set(hex, row.seq);
+      continue;
+    }
+    if (bytes.from === "known") {
+      vanished.push(hex);
+      continue;
+    }
+    out.added.blobs++;
+    out.added.bytes += size;
+    if (bytes.from === "pack") {
+      const at = { pack: packSeq(), offset: bytes.offset, dataset };
+      if (row) blobs.replaceWithPacked(store.db, row.seq, at);
+      seqs.set(hex, row?.seq ?? blobs.insertPacked(store.db, { blake3: digest, size, created_at: store.now(), ...at }));
+      continue;
+    }
+    const path = placed.files.get(hex) as string;
+    const file = { path: store.keep(path), dataset, ...stampOf(lstatSync(path, { bigint: true })) };
+    if (row) blobs.replaceWithFile(store.db, row.seq, file);
+    const seq = row?.seq ?? blobs.insertFile(store.db, { blake3: digest, size, created_at: store.now(), ...file });
+    seqs.set(hex, seq);
+    if (bytes.moved !== undefined) out.moved.push({ source: bytes.moved, blob: seq, path });
+  }
+  if (vanished.length > 0) throw new Vanished(vanished);
+  // every member of this pack turned out to be there already
+  if (placed.pack && pack === undefined) out.surplus.push(placed.pack.path);
+  return seqs;
+}
+
+function admitUnit(store: Store, { unit, hex, size, files, mode, members, unsettled }: StagedUnit, seqs: ReadonlyMap<string, number>): Admitted {
+  const blob = seqs.get(hex) as number;
+  if (unit.kind === "tree") blobs.insertMembers(store.db, blob, members.map((member) => seqs.get(member) as number).sort((a, b) => a - b));
+  return { unit, kind: unit.kind, blob, hex, size, files, mode, unsettled };
+}

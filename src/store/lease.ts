@@ -1,0 +1,63 @@
+import { rmSync } from "node:fs";
+import * as leases from "../db/leases.ts";
+import type { LeaseKind, LeaseRow } from "../db/leases.ts";
+import { liveness, self } from "../domain/process-identity.ts";
+import type { Who } from "../domain/process-identity.ts";
+import { storeDirectory } from "./store.ts";
+import type { Store } from "./store.ts";
+
+/** "This live process is using these blobs." It is taken before the first question whether a digest is already there. */
+export interface Lease {
+  readonly seq: number;
+  readonly token: string;
+}
+
+export function takeLease(store: Store, kind: LeaseKind, options: { run?: number; until?: number; holder?: Who } = {}): Lease {
+  const token = Bun.randomUUIDv7();
+  const seq = store.transaction(() =>
+    leases.insert(store.db, {
+      token,
+      kind,
+      run: options.run ?? null,
+      wrapper: JSON.stringify(options.holder ?? self()),
+      taken_at: store.now(),
+      until: options.until ?? null,
+    }),
+  );
+  return { seq, token };
+}
+
+/** The lease's own directory under `tmp/`, made when it is asked for. */
+export function staging(store: Store, lease: Lease): string {
+  return storeDirectory(store, "tmp", lease.token);
+}
+
+/** Inside the transaction that makes the lease unnecessary; the staging directory goes after it, with `clearStaging`. */
+export function endLease(store: Store, lease: Lease): void {
+  leases.remove(store.db, lease.seq);
+}
+
+export function clearStaging(store: Store, lease: Lease): void {
+  rmSync(store.path("tmp", lease.token), { recursive: true, force: true });
+}
+
+/** The row is gone and so is its staging; for work that ended without a transaction of its own. */
+export function dropLease(store: Store, lease: Lease): void {
+  store.transaction(() => endLease(store, lease));
+  clearStaging(store, lease);
+}
+
+/** How a lease stands: dead when wrapper and child are; what cannot be known counts as alive. */
+export function leaseState(lease: LeaseRow, now: number): "alive" | "dead" | "unknown" {
+  if (lease.until !== null && lease.until > now) return "alive";
+  const me = self();
+  const states = [lease.wrapper, lease.child].filter((who) => who !== null).map((who) => liveness(JSON.parse(who) as Who, me));
+  if (states.includes("alive")) return "alive";
+  return states.includes("unknown") ? "unknown" : "dead";
+}
+
+/** Frees what dead processes left: leases of ingests, reads, syncs and sweeps, with their staging. Runs are adopted elsewhere. */
+export function freeDeadLeases(store: Store): void {
+  const dead = leases.all(store.db).filter((lease) => lease.kind !== "run" && leaseState(lease, store.now()) === "dead");
+  for (const lease of dead) dropLease(store, lease);
+}

@@ -1,0 +1,104 @@
+import { closeSync, fstatSync, openSync } from "node:fs";
+import type { BigIntStats } from "node:fs";
+import { loadBlake3 } from "../blobs/blake3.ts";
+import { hashFile } from "../blobs/copy.ts";
+import { readMember } from "../blobs/pack.ts";
+import { decodeTree } from "../blobs/tree.ts";
+import type { TreeEntry } from "../blobs/tree.ts";
+import * as blobs from "../db/blobs.ts";
+import type { BlobRow } from "../db/blobs.ts";
+import * as packs from "../db/packs.ts";
+import { CofferError, errno } from "../domain/error.ts";
+import { sameStamp, stampOf } from "./stamp.ts";
+import type { Store } from "./store.ts";
+
+/** Where a blob's bytes lie: a file of its own (offset 0), or inside a pack. */
+export interface Location {
+  path: string;
+  offset: number;
+  size: number;
+}
+
+export function blobRow(store: Store, blob: number): BlobRow {
+  const row = blobs.bySeq(store.db, blob);
+  if (!row) throw new CofferError("CORRUPT", `the row of blob ${blob} is missing`, { hint: "run coffer verify" });
+  return row;
+}
+
+export function locate(store: Store, row: BlobRow): Location {
+  if (row.place === "pack") {
+    const pack = packs.bySeq(store.db, row.pack as number);
+    if (!pack) throw new CofferError("CORRUPT", `the pack of ${hexOf(row)} is missing`, { hint: "run coffer verify" });
+    return { path: store.path(pack.path), offset: row.offset as number, size: row.size };
+  }
+  return { path: store.path(row.path as string), offset: 0, size: row.size };
+}
+
+/**
+ * The path of a blob that has a file of its own, after a look whether anything touched the file since it was hashed; if so it is hashed again.
+ * @throws CofferError CORRUPT where the bytes are not those of the digest
+ */
+export async function checkedFile(store: Store, row: BlobRow): Promise<string> {
+  const { path } = locate(store, row);
+  const fd = openBlob(path, row);
+  try {
+    const stat = fstatSync(fd, { bigint: true });
+    if (!sameStamp(stat, row)) await hashAgain(store, row, fd, stat, path);
+    return path;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * A whole small blob in memory, with its digest checked.
+ * @throws CofferError CORRUPT
+ */
+export async function readChecked(store: Store, row: BlobRow): Promise<Buffer> {
+  const { path, offset, size } = locate(store, row);
+  let bytes: Buffer;
+  try {
+    bytes = readMember(path, offset, size);
+  } catch (error) {
+    throw missing(path, row, error);
+  }
+  const digest = (await loadBlake3()).hash(bytes);
+  if (row.blake3 && !Buffer.from(digest).equals(row.blake3)) throw corrupt(path, row);
+  return bytes;
+}
+
+/** The entries of a directory's list. */
+export async function readTree(store: Store, tree: number): Promise<TreeEntry[]> {
+  return decodeTree(await readChecked(store, blobRow(store, tree)));
+}
+
+export function hexOf(row: BlobRow): string {
+  return Buffer.from((row.blake3 ?? row.sha256) as Uint8Array).toString("hex");
+}
+
+export function openBlob(path: string, row: BlobRow): number {
+  try {
+    return openSync(path, "r");
+  } catch (error) {
+    throw missing(path, row, error);
+  }
+}
+
+async function hashAgain(store: Store, row: BlobRow, fd: number, stat: BigIntStats, path: string): Promise<void> {
+  const hasher = (await loadBlake3()).hasher();
+  const size = await hashFile(fd, hasher);
+  if (size !== row.size || !Buffer.from(hasher.digest()).equals(row.blake3 as Uint8Array)) throw corrupt(path, row);
+  store.transaction(() => blobs.restamp(store.db, row.seq, stampOf(stat)));
+}
+
+export function corrupt(path: string, row: BlobRow): CofferError {
+  return new CofferError("CORRUPT", `the bytes in ${path} are not those of blake3:${hexOf(row)}`, {
+    hint: "coffer verify lists what is damaged; put the file back from a backup or log it again. Damaged bytes are never handed out",
+  });
+}
+
+function missing(path: string, row: BlobRow, error: unknown): CofferError {
+  if (error instanceof CofferError) return error;
+  if (errno(error) !== "ENOENT") return new CofferError("UNREADABLE", `${path} cannot be read: ${errno(error)}`, { hint: "check its owner and mode", cause: error });
+  return new CofferError("CORRUPT", `${path} is gone (blake3:${hexOf(row)})`, { hint: "coffer verify lists what is missing; put the file back from a backup or log it again" });
+}

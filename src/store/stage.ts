@@ -1,0 +1,398 @@
+import { closeSync, fchmodSync, fstatSync, linkSync, lstatSync, openSync, readSync, rmSync } from "node:fs";
+import type { BigIntStats } from "node:fs";
+import { join } from "node:path";
+import { setImmediate as yieldToSignals } from "node:timers/promises";
+import { loadBlake3 } from "../blobs/blake3.ts";
+import type { Blake3 } from "../blobs/blake3.ts";
+import { cloneOpened, copyAndHash, hashFile, openRegular } from "../blobs/copy.ts";
+import { syncFile, writeWhole } from "../blobs/durable.ts";
+import { PackWriter } from "../blobs/pack.ts";
+import { encodeTree } from "../blobs/tree.ts";
+import type { TreeEntry } from "../blobs/tree.ts";
+import * as blobs from "../db/blobs.ts";
+import { CofferError, errno, reason } from "../domain/error.ts";
+import { staging } from "./lease.ts";
+import type { Lease } from "./lease.ts";
+import type { Store } from "./store.ts";
+import { walk } from "./walk.ts";
+import type { Problem } from "./walk.ts";
+
+/** Below this, and untyped, a blob may go into a pack. Bytes. */
+export const SMALL = 128 * 1024;
+const PACK_FROM = 32;
+const FILES_PER_TURN = 256;
+const ATTEMPTS = 3;
+
+/** One thing to keep: it becomes one artifact. */
+export interface IngestUnit {
+  /** Its path within the run. */
+  path: string;
+  /** Where it lies now; absolute. */
+  source: string;
+  kind: "file" | "tree";
+  /** In its file's name in `binaries/`. */
+  type: string;
+  class: string | null;
+  /** Someone said what it is: it gets a file of its own whatever its size. */
+  typed: boolean;
+  /** Its inode may become the blob (a scratch workspace, our own staging): no byte is copied. */
+  move: boolean;
+}
+
+export interface IngestOptions {
+  dataset: string;
+  /** Left out of directories; by path within the unit. */
+  ignored?: (unit: IngestUnit, path: string) => boolean;
+  /** Another process has it open for writing: its inode may not become the blob. */
+  openElsewhere?: (stat: BigIntStats) => boolean;
+}
+
+/** Where the bytes of a blob wait until rows name them. `known`: the store had them when it was asked. */
+export type StagedBytes =
+  | { from: "known" }
+  | { from: "pack"; offset: number }
+  | { from: "file"; path: string; moved: string | undefined; type: string; class: string | null; original: string };
+
+export interface StagedBlob {
+  hex: string;
+  size: number;
+  bytes: StagedBytes;
+}
+
+export interface StagedUnit {
+  unit: IngestUnit;
+  hex: string;
+  size: number;
+  files: number;
+  mode: number;
+  /** Hex digests of a tree's members. */
+  members: string[];
+  /** It changed each time it was read. */
+  unsettled: boolean;
+}
+
+export interface Staged {
+  units: StagedUnit[];
+  /** By hex digest. */
+  blobs: Map<string, StagedBlob>;
+  pack: { path: string; size: number } | undefined;
+  problems: Problem[];
+}
+
+interface Reading {
+  hex: string;
+  size: number;
+  mode: number;
+  unsettled: boolean;
+}
+
+/**
+ * Reads, hashes and makes durable all that the store does not have yet, in the lease's staging directory. No row is written.
+ * `distrusted` digests are staged even where the store seems to have them.
+ * @throws CofferError UNREADABLE where a unit itself cannot be read; STORE_UNUSABLE where the store cannot take the bytes
+ */
+export async function stage(store: Store, lease: Lease, units: readonly IngestUnit[], options: IngestOptions, distrusted: ReadonlySet<string>): Promise<Staged> {
+  const blake3 = await loadBlake3();
+  const stager = new Stager(store, lease, options, blake3, distrusted);
+  try {
+    return await stager.stage(units);
+  } catch (error) {
+    await stager.abandon();
+    throw error;
+  }
+}
+
+class Stager {
+  readonly #store: Store;
+  readonly #options: IngestOptions;
+  readonly #blake3: Blake3;
+  readonly #distrusted: ReadonlySet<string>;
+  readonly #directory: string;
+  readonly #blobs = new Map<string, StagedBlob>();
+  readonly #problems: Problem[] = [];
+  readonly #syncs: Promise<void>[] = [];
+  #pack: PackWriter | undefined;
+  #packed = 0;
+  #number = 0;
+  /** Of the large ones that were staged. */
+  readonly #sizes = new Set<number>();
+  #storeIsEmpty: boolean;
+
+  constructor(store: Store, lease: Lease, options: IngestOptions, blake3: Blake3, distrusted: ReadonlySet<string>) {
+    this.#store = store;
+    this.#options = options;
+    this.#blake3 = blake3;
+    this.#distrusted = distrusted;
+    this.#directory = staging(store, lease);
+    this.#storeIsEmpty = store.db.query("SELECT 1 FROM blobs LIMIT 1").get() === null;
+  }
+
+  async stage(units: readonly IngestUnit[]): Promise<Staged> {
+    const walked = units.map((unit) => (unit.kind === "tree" ? walk(unit.source, (path) => this.#options.ignored?.(unit, path) ?? false) : undefined));
+    const candidates = units.reduce((count, unit, index) => count + (walked[index]?.files.length ?? (unit.typed ? 0 : 1)), 0);
+    if (candidates >= PACK_FROM) this.#pack = new PackWriter(this.#newName("pack"));
+
+    const staged: StagedUnit[] = [];
+    for (const [index, unit] of units.entries()) {
+      const tree = walked[index];
+      if (!tree) staged.push(await this.#stageFileUnit(unit));
+      else {
+        for (const problem of tree.problems) this.#problems.push({ ...problem, path: `${unit.path}/${problem.path}` });
+        staged.push(await this.#stageTree(unit, tree.files, tree.others));
+      }
+    }
+    await Promise.all(this.#syncs);
+    const pack = await this.#finishPack();
+    return { units: staged, blobs: this.#blobs, pack, problems: this.#problems };
+  }
+
+  /** Nothing of it is wanted: the staging directory goes as a whole later; here, descriptors and flushes end. */
+  async abandon(): Promise<void> {
+    await Promise.allSettled(this.#syncs);
+    await this.#pack?.finish().catch(() => 0);
+  }
+
+  async #stageFileUnit(unit: IngestUnit): Promise<StagedUnit> {
+    const reading = await this.#stageFile(unit, unit.source, unit.path, !unit.typed);
+    return { unit, ...reading, files: 1, members: [] };
+  }
+
+  async #stageTree(unit: IngestUnit, files: readonly string[], others: readonly TreeEntry[]): Promise<StagedUnit> {
+    const entries: TreeEntry[] = [...others];
+    const members = new Set<string>();
+    let size = 0;
+    let unsettled = false;
+    for (let at = 0; at < files.length; at += FILES_PER_TURN) {
+      // one read transaction for many look-ups: alone, each would take and drop the lock
+      const turn = files.slice(at, at + FILES_PER_TURN);
+      const rest = this.#stageSmallOnes(unit, turn, (path, reading) => {
+        entries.push({ kind: "file", path, mode: reading.mode, hex: reading.hex, size: reading.size });
+        members.add(reading.hex);
+        size += reading.size;
+      });
+      for (const path of rest) {
+        try {
+          const reading = await this.#stageFile(unit, `${unit.source}/${path}`, path, true);
+          entries.push({ kind: "file", path, mode: reading.mode, hex: reading.hex, size: reading.size });
+          members.add(reading.hex);
+          size += reading.size;
+          unsettled ||= reading.unsettled;
+        } catch (error) {
+          this.#notRead(`${unit.path}/${path}`, error);
+        }
+      }
+      await yieldToSignals();
+    }
+    const list = encodeTree(entries);
+    const digest = this.#blake3.hash(list);
+    const hex = Buffer.from(digest).toString("hex");
+    this.#stageBytes(hex, digest, list);
+    const { mode } = lstatSync(unit.source);
+    return { unit, hex, size, files: entries.filter((entry) => entry.kind === "file").length, mode: mode & 0o777, members: [...members], unsettled };
+  }
+
+  /** The way of the many small files: everything synchronous, one buffer, no promise. Returns those that go another way. */
+  #stageSmallOnes(unit: IngestUnit, paths: readonly string[], keep: (path: string, reading: Reading) => void): string[] {
+    const pack = this.#pack;
+    if (!pack) return [...paths];
+    const rest: string[] = [];
+    const reading = this.#store.db.transaction(() => {
+      for (const path of paths) {
+        let fd: number;
+        try {
+          ({ fd } = openSmall(`${unit.source}/${path}`));
+        } catch (error) {
+          this.#notRead(`${unit.path}/${path}`, error);
+          continue;
+        }
+        try {
+          const { size, mode } = fstatSync(fd);
+          if (size >= SMALL) {
+            rest.push(path);
+            continue;
+          }
+          // one byte more than it should have: a file that grows is read again
+          const room = pack.room(size + 1);
+          if (readSync(fd, room, 0, size + 1, 0) !== size) {
+            rest.push(path);
+            continue;
+          }
+          const digest = this.#blake3.hash(room.subarray(0, size));
+          const hex = (digest as Buffer).toString("hex");
+          if (!this.#has(hex, digest)) {
+            this.#blobs.set(hex, { hex, size, bytes: { from: "pack", offset: pack.keep(hex, size) } });
+            this.#packed++;
+          }
+          keep(path, { hex, size, mode: mode & 0o777, unsettled: false });
+        } catch (error) {
+          if (errno(error) === "ENOSPC" || errno(error) === "EDQUOT") throw full(error);
+          this.#notRead(`${unit.path}/${path}`, error);
+        } finally {
+          closeSync(fd);
+        }
+      }
+    });
+    reading();
+    return rest;
+  }
+
+  async #stageFile(unit: IngestUnit, absolute: string, path: string, mayPack: boolean): Promise<Reading> {
+    for (let attempt = 1; ; attempt++) {
+      const { fd, stat } = openFor(absolute);
+      try {
+        const small = mayPack && this.#pack !== undefined && stat.size < BigInt(SMALL);
+        const hex = small ? await this.#readIntoPack(fd, Number(stat.size)) : await this.#readIntoFile(unit, fd, stat, absolute, path);
+        const after = fstatSync(fd, { bigint: true });
+        // our own link changes ctime: size and mtime tell of a writer
+        const settled = hex !== undefined && after.size === stat.size && after.mtimeNs === stat.mtimeNs;
+        if (settled || (attempt === ATTEMPTS && hex !== undefined)) {
+          const size = (this.#blobs.get(hex) as StagedBlob).size;
+          return { hex, size, mode: Number(stat.mode) & 0o777, unsettled: !settled };
+        }
+        if (attempt === ATTEMPTS) throw new CofferError("UNREADABLE", `${absolute} keeps changing while it is read`, { hint: "wait until its writer is done" });
+      } catch (error) {
+        if (error instanceof CofferError) throw error;
+        const code = errno(error);
+        if (code === "ENOSPC" || code === "EDQUOT" || code === "EROFS") throw full(error);
+        throw new CofferError("UNREADABLE", `${absolute} could not be kept: ${reason(error)}`, { hint: "see the message; nothing of it was stored", cause: error });
+      } finally {
+        closeSync(fd);
+      }
+      await Bun.sleep(20 * attempt);
+    }
+  }
+
+  async #readIntoPack(fd: number, size: number): Promise<string | undefined> {
+    const pack = this.#pack as PackWriter;
+    const room = pack.room(size + 1);
+    if (readSync(fd, room, 0, size + 1, 0) !== size) return undefined;
+    const digest = this.#blake3.hash(room.subarray(0, size));
+    const hex = Buffer.from(digest).toString("hex");
+    if (!this.#has(hex, digest)) {
+      this.#blobs.set(hex, { hex, size, bytes: { from: "pack", offset: pack.keep(hex, size) } });
+      this.#packed++;
+    }
+    return hex;
+  }
+
+  async #readIntoFile(unit: IngestUnit, fd: number, stat: BigIntStats, absolute: string, original: string): Promise<string> {
+    const target = this.#newName("blob");
+    const mayMove = unit.move && stat.nlink === 1n && !(this.#options.openElsewhere?.(stat) ?? false);
+    const moved = mayMove && linkOpened(absolute, stat, target);
+    if (!moved) {
+      const known = await this.#knownByReading(fd, stat);
+      if (known) return known;
+    }
+    const hasher = this.#blake3.hasher();
+    let size: number;
+    if (moved) size = await hashFile(fd, hasher);
+    else if (cloneOpened(fd, stat.dev, target)) {
+      const clone = openSync(target, "r");
+      size = await hashFile(clone, hasher).finally(() => closeSync(clone));
+    } else {
+      const copy = openSync(target, "wx", 0o644);
+      size = await copyAndHash(fd, copy, hasher).finally(() => closeSync(copy));
+    }
+    const digest = hasher.digest();
+    const hex = Buffer.from(digest).toString("hex");
+    if (this.#has(hex, digest)) {
+      rmSync(target);
+      return hex;
+    }
+    const made = openSync(target, "r");
+    if (!moved) fchmodSync(made, 0o444);
+    // the next file is read while this one reaches the disk
+    const sync = syncFile(made).finally(() => closeSync(made));
+    sync.catch(() => undefined);
+    this.#syncs.push(sync);
+    this.#sizes.add(size);
+    this.#blobs.set(hex, { hex, size, bytes: { from: "file", path: target, moved: moved ? absolute : undefined, type: unit.kind === "tree" ? "file" : unit.type, class: unit.kind === "tree" ? null : unit.class, original } });
+    return hex;
+  }
+
+  /** Before a copy is made: a store that has a blob of this very size may have this one. */
+  async #knownByReading(fd: number, stat: BigIntStats): Promise<string | undefined> {
+    const sameSize = this.#sizes.has(Number(stat.size)) || (!this.#storeIsEmpty && this.#store.db.query("SELECT 1 FROM blobs WHERE size = ? LIMIT 1").get(stat.size) !== null);
+    if (!sameSize) return undefined;
+    const hasher = this.#blake3.hasher();
+    await hashFile(fd, hasher);
+    const digest = hasher.digest();
+    const hex = Buffer.from(digest).toString("hex");
+    return this.#has(hex, digest) ? hex : undefined;
+  }
+
+  #stageBytes(hex: string, digest: Uint8Array, bytes: Uint8Array): void {
+    if (this.#has(hex, digest)) return;
+    if (this.#pack) {
+      this.#blobs.set(hex, { hex, size: bytes.length, bytes: { from: "pack", offset: this.#pack.add(hex, bytes) } });
+      this.#packed++;
+      return;
+    }
+    const path = this.#newName("tree");
+    const fd = openSync(path, "wx", 0o444);
+    writeWhole(fd, bytes);
+    const sync = syncFile(fd).finally(() => closeSync(fd));
+    sync.catch(() => undefined);
+    this.#syncs.push(sync);
+    this.#blobs.set(hex, { hex, size: bytes.length, bytes: { from: "file", path, moved: undefined, type: "tree", class: null, original: "" } });
+  }
+
+  /** Staged already, or in the store: then its bytes need not be written. */
+  #has(hex: string, digest: Uint8Array): boolean {
+    if (this.#blobs.has(hex)) return true;
+    if (this.#storeIsEmpty || this.#distrusted.has(hex)) return false;
+    const row = blobs.known(this.#store.db, digest);
+    if (!row || (row.state !== "live" && row.state !== "condemned")) return false;
+    this.#blobs.set(hex, { hex, size: row.size, bytes: { from: "known" } });
+    return true;
+  }
+
+  async #finishPack(): Promise<Staged["pack"]> {
+    const pack = this.#pack;
+    if (!pack) return undefined;
+    this.#pack = undefined;
+    const size = await pack.finish();
+    if (this.#packed > 0) return { path: pack.path, size };
+    rmSync(pack.path);
+    return undefined;
+  }
+
+  #notRead(path: string, error: unknown): void {
+    if (error instanceof CofferError && error.code === "STORE_UNUSABLE") throw error;
+    this.#problems.push({ path, why: errno(error) === "ENOENT" ? "it vanished while the directory was read" : reason(error), failed: true });
+  }
+
+  #newName(kind: string): string {
+    return join(this.#directory, `${kind}-${this.#number++}`);
+  }
+}
+
+function openSmall(path: string): { fd: number } {
+  return { fd: openRegular(path).fd };
+}
+
+function openFor(path: string): { fd: number; stat: BigIntStats } {
+  try {
+    return openRegular(path);
+  } catch (error) {
+    if (error instanceof CofferError) throw error;
+    throw new CofferError("UNREADABLE", `${path} cannot be read: ${reason(error)}`, { hint: "check that it exists and that you may read it; nothing of it was stored", cause: error });
+  }
+}
+
+/** A second name for the very file that was opened; false on another file system, or where someone swapped it meanwhile. */
+function linkOpened(path: string, opened: BigIntStats, target: string): boolean {
+  try {
+    linkSync(path, target);
+  } catch {
+    return false;
+  }
+  const linked = lstatSync(target, { bigint: true });
+  if (linked.ino === opened.ino && linked.dev === opened.dev && linked.isFile() && linked.nlink === 2n) return true;
+  rmSync(target);
+  return false;
+}
+
+function full(error: unknown): CofferError {
+  return new CofferError("STORE_UNUSABLE", `the store cannot take the bytes: ${reason(error)}`, { hint: "make room on its disk (coffer gc shows what can go), then try again; nothing of this was kept", cause: error });
+}

@@ -1,0 +1,103 @@
+import { mkdirSync, statSync } from "node:fs";
+import type { Database } from "bun:sqlite";
+import { join, relative, sep } from "node:path";
+import { makeDirectory } from "../blobs/durable.ts";
+import { requireUsableType } from "../config/schema.ts";
+import type { Settings } from "../config/settings.ts";
+import * as metadata from "../db/metadata.ts";
+import { closeDatabase, openDatabase, writing } from "../db/open.ts";
+import type { Say } from "../db/open.ts";
+import { CofferError, errno, reason } from "../domain/error.ts";
+import { flushJournal } from "./journal-file.ts";
+
+/** Rows and bytes together, under one root. */
+export interface Store extends Disposable {
+  /** Absolute. */
+  readonly root: string;
+  readonly db: Database;
+  readonly settings: Settings;
+  readonly say: Say;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** An absolute path from one that is kept in the database. */
+  path(...parts: string[]): string;
+  /** What the database keeps of a path: relative to the root where it lies inside, so that a store can be moved. */
+  keep(absolute: string): string;
+  /** All of it or nothing; other writers wait. Not asynchronous. What it journalled reaches the file right after. */
+  transaction<T>(work: () => T): T;
+}
+
+/**
+ * Opens the store that the settings name, or makes it.
+ * @throws CofferError NOT_FOUND where there is none and `make` is false; STORE_UNUSABLE, STORE_NEWER, STORE_DAMAGED, STORE_TYPE_UNUSABLE
+ */
+export function openStore(settings: Settings, options: { make: boolean; now: () => number; say: Say }): Store {
+  requireUsableType(settings.values);
+  const root = settings.roots.store;
+  checkRoot(root, options.make);
+  const db = openDatabase(join(root, "coffer.db"), options);
+  const store: Store = {
+    root,
+    db,
+    settings,
+    say: options.say,
+    now: options.now,
+    path: (...parts) => (parts[0]?.startsWith("/") ? join(...parts) : join(root, ...parts)),
+    keep(absolute) {
+      const inside = relative(root, absolute);
+      return inside === "" || inside === ".." || inside.startsWith(`..${sep}`) ? absolute : inside;
+    },
+    transaction(work) {
+      const outermost = !db.inTransaction;
+      const result = writing(db, options.say, work);
+      if (outermost) flush(store);
+      return result;
+    },
+    [Symbol.dispose]: () => closeDatabase(db),
+  };
+  try {
+    if (metadata.get(db, "id") === undefined)
+      store.transaction(() => {
+        if (metadata.get(db, "id") !== undefined) return;
+        metadata.set(db, "id", Bun.randomUUIDv7());
+        metadata.set(db, "created_at", String(options.now()));
+      });
+    flush(store);
+  } catch (error) {
+    closeDatabase(db);
+    throw error;
+  }
+  return store;
+}
+
+/** What was committed stays committed: lines that cannot reach the file now wait in their table for the next command. */
+function flush(store: Store): void {
+  try {
+    flushJournal(store);
+  } catch (error) {
+    store.say(`the journal could not be written, and will be with the next command: ${reason(error)}`);
+  }
+}
+
+/** The subdirectories that a store makes when it needs them. */
+export function storeDirectory(store: Store, ...parts: string[]): string {
+  const path = store.path(...parts);
+  makeDirectory(path);
+  return path;
+}
+
+function checkRoot(root: string, make: boolean): void {
+  const stat = statSync(root, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) return;
+  if (stat) throw new CofferError("STORE_UNUSABLE", `${root} is a file, not a store`, { hint: "name a directory with --root or COFFER_ROOT; nothing was changed" });
+  if (!make) throw new CofferError("NOT_FOUND", `there is no store at ${root}`, { hint: "name another with --root, or keep something first with coffer run or coffer log" });
+  try {
+    mkdirSync(root, { recursive: true });
+  } catch (error) {
+    const code = errno(error);
+    throw new CofferError("STORE_UNUSABLE", `the store's root ${root} cannot be made: ${reason(error)}`, {
+      hint: code === "ENOSPC" || code === "EDQUOT" ? "make room on that disk, or name another with --root" : "name a directory that you can write with --root or COFFER_ROOT",
+      cause: error,
+    });
+  }
+}
