@@ -76,35 +76,42 @@ export function bySeq(db: Database, seq: number): ArtifactRow | null {
   return db.query<ArtifactRow, [number]>("SELECT * FROM artifacts WHERE seq = ?").get(seq);
 }
 
-/** Those of a run that are in sight, by path; the newest version of each path. */
-export function ofRun(db: Database, run: number, states: readonly ArtifactState[] = ["live"]): ArtifactRow[] {
-  return db
-    .query<ArtifactRow, [number, string]>("SELECT * FROM artifacts WHERE run = ? AND state IN (SELECT value FROM json_each(?)) ORDER BY path, seq")
-    .all(run, JSON.stringify(states));
+/** live: in sight; kept: also what was withdrawn or removed and can come back; any: tombstones too. */
+export type Scope = "live" | "kept" | "any";
+const IN_SCOPE: Record<Scope, string> = { live: "state = 'live'", kept: "state <> 'deleted'", any: "1" };
+
+/** Those of a run, by path, the oldest version of a path first. */
+export function ofRun(db: Database, run: number, scope: Scope = "live"): ArtifactRow[] {
+  return db.query<ArtifactRow, [number]>(`SELECT * FROM artifacts WHERE run = ? AND ${IN_SCOPE[scope]} ORDER BY path, seq`).all(run);
 }
 
-/** The newest of a name that is in sight. */
-export function latestOfName(db: Database, name: string): ArtifactRow | null {
-  return db.query<ArtifactRow, [string]>("SELECT * FROM artifacts WHERE name = ? AND state = 'live' ORDER BY version DESC LIMIT 1").get(name);
+/** The newest version of a name. */
+export function latestOfName(db: Database, name: string, scope: Scope = "live"): ArtifactRow | null {
+  return db.query<ArtifactRow, [string]>(`SELECT * FROM artifacts WHERE name = ? AND ${IN_SCOPE[scope]} ORDER BY version DESC LIMIT 1`).get(name);
 }
 
-export function versionOfName(db: Database, name: string, version: number): ArtifactRow | null {
-  return db.query<ArtifactRow, [string, number]>("SELECT * FROM artifacts WHERE name = ? AND version = ?").get(name, version);
+export function versionOfName(db: Database, name: string, version: number, scope: Scope = "live"): ArtifactRow | null {
+  return db.query<ArtifactRow, [string, number]>(`SELECT * FROM artifacts WHERE name = ? AND version = ? AND ${IN_SCOPE[scope]}`).get(name, version);
 }
 
 /** The newest of a name that a run made. */
-export function ofNameInRun(db: Database, name: string, run: number): ArtifactRow | null {
-  return db.query<ArtifactRow, [string, number]>("SELECT * FROM artifacts WHERE name = ? AND run = ? AND state = 'live' ORDER BY version DESC LIMIT 1").get(name, run);
+export function ofNameInRun(db: Database, name: string, run: number, scope: Scope = "live"): ArtifactRow | null {
+  return db.query<ArtifactRow, [string, number]>(`SELECT * FROM artifacts WHERE name = ? AND run = ? AND ${IN_SCOPE[scope]} ORDER BY version DESC LIMIT 1`).get(name, run);
 }
 
 /** The newest with an id, whatever its name. */
-export function latestOfId(db: Database, id: string): ArtifactRow | null {
-  return db.query<ArtifactRow, [string]>("SELECT * FROM artifacts WHERE id = ? AND state = 'live' ORDER BY seq DESC LIMIT 1").get(id);
+export function latestOfId(db: Database, id: string, scope: Scope = "live"): ArtifactRow | null {
+  return db.query<ArtifactRow, [string]>(`SELECT * FROM artifacts WHERE id = ? AND ${IN_SCOPE[scope]} ORDER BY seq DESC LIMIT 1`).get(id);
+}
+
+/** A version of an id that has no name. */
+export function versionOfId(db: Database, id: string, version: number, scope: Scope = "live"): ArtifactRow | null {
+  return db.query<ArtifactRow, [string, number]>(`SELECT * FROM artifacts WHERE id = ? AND version = ? AND ${IN_SCOPE[scope]} ORDER BY seq DESC LIMIT 1`).get(id, version);
 }
 
 /** The newest of a run at exactly a path. */
-export function atPath(db: Database, run: number, path: string): ArtifactRow | null {
-  return db.query<ArtifactRow, [number, string]>("SELECT * FROM artifacts WHERE run = ? AND path = ? AND state = 'live' ORDER BY seq DESC LIMIT 1").get(run, path);
+export function atPath(db: Database, run: number, path: string, scope: Scope = "live"): ArtifactRow | null {
+  return db.query<ArtifactRow, [number, string]>(`SELECT * FROM artifacts WHERE run = ? AND path = ? AND ${IN_SCOPE[scope]} ORDER BY seq DESC LIMIT 1`).get(run, path);
 }
 
 /** At most `limit` artifacts in sight whose bytes have this digest (or begin with it), newest first. */

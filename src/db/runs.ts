@@ -65,6 +65,11 @@ export function update(db: Database, seq: number, change: Partial<Omit<RunRow, "
   );
 }
 
+/** Brings a run back that `rm` took out of sight. */
+export function restore(db: Database, seq: number): void {
+  db.query("UPDATE runs SET removed_at = NULL WHERE seq = ?").run(seq);
+}
+
 export function bySeq(db: Database, seq: number): RunRow | null {
   return db.query<RunRow, [number]>("SELECT * FROM runs WHERE seq = ?").get(seq);
 }

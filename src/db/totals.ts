@@ -1,0 +1,44 @@
+import type { Database } from "bun:sqlite";
+
+interface Sum {
+  key: string | null;
+  artifacts: number;
+  bytes: number;
+}
+
+const KEYS = { type: "type", dataset: "dataset", run: "(SELECT id FROM runs WHERE runs.seq = artifacts.run)" } as const;
+
+/** Logical bytes (each reference counts) of the artifacts in sight, largest first. */
+export function byKey(db: Database, key: keyof typeof KEYS, limit: number): Sum[] {
+  const column = KEYS[key];
+  return db
+    .query<Sum, [number]>(`SELECT ${column} AS key, count(*) AS artifacts, sum(size) AS bytes FROM artifacts WHERE state = 'live' GROUP BY ${key === "run" ? "run" : column} ORDER BY bytes DESC LIMIT ?`)
+    .all(limit);
+}
+
+export interface StoredTotals {
+  /** Artifacts in sight. */
+  references: number;
+  /** Different contents among them. */
+  unique: number;
+  /** What the artifacts in sight would take if each were stored by itself. */
+  logical: number;
+  blobs: number;
+  /** What their bytes take in the store, trees' lists included. */
+  stored: number;
+  packed: number;
+  condemned: number;
+}
+
+export function stored(db: Database): StoredTotals {
+  const references = db
+    .query<{ n: number; u: number; bytes: number }, []>("SELECT count(*) AS n, count(DISTINCT blob) AS u, ifnull(sum(size), 0) AS bytes FROM artifacts WHERE state = 'live'")
+    .get() as { n: number; u: number; bytes: number };
+  const blobs = db
+    .query<{ n: number; bytes: number; packed: number; condemned: number }, []>(
+      `SELECT count(*) AS n, ifnull(sum(size), 0) AS bytes, count(*) FILTER (WHERE place = 'pack') AS packed, count(*) FILTER (WHERE state IN ('condemned', 'trashed')) AS condemned
+       FROM blobs WHERE place <> 'foreign'`,
+    )
+    .get() as { n: number; bytes: number; packed: number; condemned: number };
+  return { references: references.n, unique: references.u, logical: references.bytes, blobs: blobs.n, stored: blobs.bytes, packed: blobs.packed, condemned: blobs.condemned };
+}

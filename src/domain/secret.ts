@@ -1,0 +1,25 @@
+/** A name whose value nobody should see: `MLFLOW_TRACKING_TOKEN`, `--api-key`, `password`. */
+export function isSecretName(name: string): boolean {
+  return /(^|[^a-z])(token|password|passwd|passphrase|secret|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|sig|signature)s?([^a-z]|$)/i.test(splitCamel(name));
+}
+
+/** Every URL of a text without its user part, and without the values of parameters that name a secret. */
+export function displayUrl(text: string): string {
+  return text
+    .replace(/([a-z][a-z0-9+.-]*:[/\\]{2})([^\s"'<>]*)/gi, (_, scheme: string, rest: string) => scheme + withoutUser(rest))
+    .replace(/^[^\s/@:]+:[^\s/@]+@/, "")
+    .replace(/([?&;])([^=&;#\s]+)=([^&;#\s]*)/g, (whole, lead: string, name: string) => (isSecretName(name) ? `${lead}${name}=…` : whole));
+}
+
+/** A password may hold a raw slash although it should not; then what stands before the slash reads as host and a port that is no number. */
+function withoutUser(rest: string): string {
+  const authority = /^[^/\\?#]*/.exec(rest)?.[0] ?? "";
+  const inAuthority = authority.lastIndexOf("@");
+  if (inAuthority !== -1) return rest.slice(inAuthority + 1);
+  const at = rest.lastIndexOf("@");
+  return at !== -1 && /:(?![0-9]+$)./.test(authority) && !authority.startsWith("[") ? rest.slice(at + 1) : rest;
+}
+
+function splitCamel(name: string): string {
+  return name.replace(/([a-z])([A-Z])/g, "$1_$2");
+}

@@ -1,0 +1,96 @@
+import * as aliases from "../db/aliases.ts";
+import * as artifacts from "../db/artifacts.ts";
+import type { ArtifactRow } from "../db/artifacts.ts";
+import * as journal from "../db/journal.ts";
+import * as pins from "../db/pins.ts";
+import * as runs from "../db/runs.ts";
+import type { RunRow } from "../db/runs.ts";
+import * as tags from "../db/tags.ts";
+import { CofferError } from "../domain/error.ts";
+import { checkAlias } from "../domain/names.ts";
+import type { Store } from "../store/store.ts";
+
+/** Points `name@alias` at one version. @throws CofferError NAME_INVALID, also for an artifact without a name */
+export function setAlias(store: Store, artifact: ArtifactRow, alias: string): void {
+  checkAlias(alias);
+  const name = artifact.name;
+  if (name === null) throw new CofferError("NAME_INVALID", `${artifact.id} has no name to give an alias of`, { hint: "log it with --name NAME first" });
+  store.transaction(() => {
+    aliases.set(store.db, name, alias, artifact.seq, store.now());
+    journal.append(store.db, { at: store.now(), did: "alias", name, alias, artifact: artifact.uid });
+  });
+}
+
+/** @throws CofferError NOT_FOUND */
+export function removeAlias(store: Store, name: string, alias: string): void {
+  store.transaction(() => {
+    if (!aliases.remove(store.db, name, alias)) throw new CofferError("NOT_FOUND", `“${name}” has no alias “${alias}”`, { hint: `coffer show ${name} lists them` });
+    journal.append(store.db, { at: store.now(), did: "unalias", name, alias });
+  });
+}
+
+export function pin(store: Store, artifact: ArtifactRow, note: string | null): void {
+  store.transaction(() => {
+    pins.set(store.db, artifact.seq, note, store.now());
+    journal.append(store.db, { at: store.now(), did: "pin", artifact: artifact.uid, note });
+  });
+}
+
+/** @throws CofferError NOT_FOUND where there is no pin */
+export function unpin(store: Store, artifact: ArtifactRow): void {
+  store.transaction(() => {
+    if (!pins.remove(store.db, artifact.seq)) throw new CofferError("NOT_FOUND", `${artifact.id} is not pinned`, { hint: "coffer ls --pinned lists what is" });
+    journal.append(store.db, { at: store.now(), did: "unpin", artifact: artifact.uid });
+  });
+}
+
+/** Tags a run or an artifact, and takes tags away. @throws CofferError NOT_FOUND for a tag to remove that is not there */
+export function retag(store: Store, what: { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow }, set: readonly (readonly [string, string])[], remove: readonly string[]): void {
+  const [owner, seq, uid, run] = what.kind === "run" ? (["run", what.run.seq, what.run.id, what.run.seq] as const) : (["artifact", what.artifact.seq, what.artifact.uid, what.artifact.run] as const);
+  store.transaction(() => {
+    for (const key of remove) if (!tags.remove(store.db, owner, seq, key)) throw new CofferError("NOT_FOUND", `there is no tag “${key}”`, { hint: "coffer show lists them; nothing was changed" });
+    tags.set(store.db, owner, seq, set);
+    for (const [key, value] of set) journal.append(store.db, { at: store.now(), did: "tag", [owner]: uid, key, value });
+    for (const key of remove) journal.append(store.db, { at: store.now(), did: "untag", [owner]: uid, key });
+    if (runs.bySeq(store.db, run)?.state !== "running") runs.update(store.db, run, { manifest: "due" });
+  });
+}
+
+/**
+ * Takes an artifact, or a run with all it made, out of sight. Bytes go with gc's grace; until then `restore` brings it back.
+ * @throws CofferError PROTECTED where it is pinned, or its run goes on
+ */
+export function remove(store: Store, what: { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow }): ArtifactRow[] {
+  return store.transaction(() => {
+    if (what.kind === "run" && what.run.state === "running") throw new CofferError("PROTECTED", `run ${what.run.id} is still running`, { hint: "end it first; coffer runs close ends one whose process is gone" });
+    const going = what.kind === "run" ? artifacts.ofRun(store.db, what.run.seq) : [what.artifact];
+    for (const row of going) {
+      if (pins.of(store.db, row.seq)) throw new CofferError("PROTECTED", `${row.id} is pinned`, { hint: "coffer unpin it first; nothing was changed" });
+      artifacts.setState(store.db, row.seq, "removed", store.now());
+      journal.append(store.db, { at: store.now(), did: "remove", artifact: row.uid });
+    }
+    if (what.kind === "run") {
+      runs.update(store.db, what.run.seq, { removed_at: store.now() });
+      journal.append(store.db, { at: store.now(), did: "remove", run: what.run.id });
+    }
+    return going;
+  });
+}
+
+/** Brings back what `rm` or a failed run took out of sight. @throws CofferError NOT_FOUND where its bytes are gone, or it was never away */
+export function restore(store: Store, what: { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow }): ArtifactRow[] {
+  return store.transaction(() => {
+    const back = (what.kind === "run" ? artifacts.ofRun(store.db, what.run.seq, "kept") : [what.artifact]).filter((row) => row.state === "withdrawn" || row.state === "removed");
+    const hidden = what.kind === "run" && what.run.removed_at !== null;
+    if (back.length === 0 && !hidden) throw new CofferError("NOT_FOUND", "there is nothing to bring back", { hint: "it is in sight, or its bytes are gone; coffer show tells" });
+    for (const row of back) {
+      artifacts.setState(store.db, row.seq, "live", store.now());
+      journal.append(store.db, { at: store.now(), did: "restore", artifact: row.uid });
+    }
+    if (hidden) {
+      runs.restore(store.db, what.run.seq);
+      journal.append(store.db, { at: store.now(), did: "restore", run: what.run.id });
+    }
+    return back;
+  });
+}

@@ -1,0 +1,117 @@
+import * as aliases from "../db/aliases.ts";
+import * as artifacts from "../db/artifacts.ts";
+import type { ArtifactRow, Scope } from "../db/artifacts.ts";
+import * as blobs from "../db/blobs.ts";
+import * as runs from "../db/runs.ts";
+import type { RunRow } from "../db/runs.ts";
+import { closest } from "../domain/closest.ts";
+import { parseDigestPrefix } from "../domain/digest.ts";
+import { CofferError } from "../domain/error.ts";
+import type { Store } from "../store/store.ts";
+
+export type Resolved = { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow; /** A path inside the directory that the artifact is. */ inside: string | undefined };
+
+const MANY = 20;
+
+/**
+ * What a reference means. Tried in this order: digest (`blake3:PREFIX`), exact id, name (`name`, `name@v3`, `name@alias`, `name@run:RUN`),
+ * `RUN/path` (also inside a directory), run id or a unique prefix of one.
+ * @throws CofferError NOT_FOUND or AMBIGUOUS, with candidates
+ */
+export function resolve(store: Store, ref: string, scope: Scope = "live"): Resolved {
+  const found = byDigest(store, ref) ?? byExactId(store, ref, scope) ?? byName(store, ref, scope) ?? byRunPath(store, ref, scope) ?? byRun(store, ref);
+  if (found) return found;
+  throw unknown(store, ref);
+}
+
+/** @throws CofferError NOT_FOUND, also where the reference means a run */
+export function resolveArtifact(store: Store, ref: string, scope: Scope = "live"): { artifact: ArtifactRow; inside: string | undefined } {
+  const found = resolve(store, ref, scope);
+  if (found.kind === "artifact") return found;
+  const its = artifacts.ofRun(store.db, found.run.seq, scope).map((artifact) => `${found.run.id}/${artifact.path}`);
+  throw new CofferError("NOT_FOUND", `“${ref}” is a run, not an artifact`, { hint: its.length > 0 ? "name one of its artifacts" : "it has no artifacts", candidates: its.slice(0, MANY) });
+}
+
+/** @throws CofferError NOT_FOUND or AMBIGUOUS */
+export function resolveRun(store: Store, ref: string): RunRow {
+  const found = byRun(store, ref);
+  if (found) return found.run;
+  const near = runs.list(store.db, { limit: 5 }).map((run) => run.id);
+  throw new CofferError("NOT_FOUND", `there is no run “${ref}”`, { hint: near.length > 0 ? "these are the newest; coffer runs lists all" : "the store has no runs yet", candidates: near });
+}
+
+function byDigest(store: Store, ref: string): Resolved | undefined {
+  const prefix = parseDigestPrefix(ref);
+  if (!prefix) return undefined;
+  const found = blobs.byDigestPrefix(store.db, prefix);
+  const owners = artifacts.ofBlobs(store.db, found, MANY);
+  const digests = [...new Set(owners.map((artifact) => artifact.digest))];
+  if (digests.length > 1) throw new CofferError("AMBIGUOUS", `“${ref}” begins ${digests.length} digests`, { hint: "give more digits", candidates: digests });
+  if (!owners[0]) throw new CofferError("NOT_FOUND", `no artifact has the digest ${ref}`, { hint: "coffer ls --json shows digests; a file inside a directory is found by RUN/path" });
+  return artifact(owners[0]);
+}
+
+function byExactId(store: Store, ref: string, scope: Scope): Resolved | undefined {
+  return artifact(artifacts.latestOfId(store.db, ref, scope));
+}
+
+function byName(store: Store, ref: string, scope: Scope): Resolved | undefined {
+  const cut = ref.lastIndexOf("@");
+  if (cut === -1) return artifact(artifacts.latestOfName(store.db, ref, scope));
+  const [name, which] = [ref.slice(0, cut), ref.slice(cut + 1)];
+  const found = byWhich(store, name, which, scope);
+  if (found) return artifact(found);
+  const known = artifacts.list(store.db, { name, limit: MANY });
+  if (known.length === 0) return undefined;
+  throw new CofferError("NOT_FOUND", `“${name}” has no “${which}”`, {
+    hint: "name a version, an alias, or run:RUN",
+    candidates: known.flatMap((row) => [`${name}@v${row.version}`, ...aliases.ofArtifact(store.db, row.seq).map((alias) => `${name}@${alias}`)]),
+  });
+}
+
+function byWhich(store: Store, name: string, which: string, scope: Scope): ArtifactRow | null {
+  if (which === "latest") return artifacts.latestOfName(store.db, name, scope);
+  const version = /^v([1-9][0-9]{0,14})$/.exec(which);
+  if (version) return artifacts.versionOfName(store.db, name, Number(version[1]), scope) ?? artifacts.versionOfId(store.db, name, Number(version[1]), scope);
+  if (which.startsWith("run:")) return artifacts.ofNameInRun(store.db, name, resolveRun(store, which.slice(4)).seq, scope);
+  const target = aliases.target(store.db, name, which);
+  return target === undefined ? null : artifacts.bySeq(store.db, target);
+}
+
+function byRunPath(store: Store, ref: string, scope: Scope): Resolved | undefined {
+  const cut = ref.indexOf("/");
+  if (cut < 1) return undefined;
+  const run = byRun(store, ref.slice(0, cut))?.run;
+  if (!run) return undefined;
+  const path = ref.slice(cut + 1).replace(/\/+$/, "");
+  for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
+    const found = artifacts.atPath(store.db, run.seq, path.slice(0, end), scope);
+    if (found && (end === path.length || found.kind === "tree")) return { kind: "artifact", artifact: found, inside: end === path.length ? undefined : path.slice(end + 1) };
+  }
+  const its = artifacts.ofRun(store.db, run.seq, scope).map((row) => row.path);
+  const near = closest(path, its);
+  throw new CofferError("NOT_FOUND", `run ${run.id} has no “${path}”`, {
+    hint: near ? `did you mean ${near}?` : its.length > 0 ? "it has these" : "it has no artifacts in sight",
+    candidates: its.slice(0, MANY).map((own) => `${run.id}/${own}`),
+  });
+}
+
+function byRun(store: Store, ref: string): Extract<Resolved, { kind: "run" }> | undefined {
+  if (!/^[0-9a-f-]{4,36}$/.test(ref)) return undefined;
+  const found = runs.byPrefix(store.db, ref, MANY);
+  if (found.length > 1) throw new CofferError("AMBIGUOUS", `“${ref}” begins the ids of several runs`, { hint: "give more of the id", candidates: found.map((run) => run.id) });
+  return found[0] ? { kind: "run", run: found[0] } : undefined;
+}
+
+function artifact(row: ArtifactRow | null): Resolved | undefined {
+  return row ? { kind: "artifact", artifact: row, inside: undefined } : undefined;
+}
+
+function unknown(store: Store, ref: string): CofferError {
+  const names = artifacts.names(store.db);
+  const near = closest(ref.replace(/@.*$/, ""), names);
+  return new CofferError("NOT_FOUND", `nothing is called “${ref}”`, {
+    hint: near ? `did you mean ${near}?` : "coffer ls lists artifacts, coffer runs lists runs",
+    candidates: near ? [near] : names.slice(0, 5),
+  });
+}

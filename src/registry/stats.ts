@@ -1,0 +1,125 @@
+import { lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import * as metadata from "../db/metadata.ts";
+import * as outbox from "../db/outbox.ts";
+import * as totals from "../db/totals.ts";
+import type { Store } from "../store/store.ts";
+
+interface Place {
+  path: string;
+  files: number;
+  /** Bytes that no earlier place in the list has under the same inode. */
+  bytes: number;
+}
+
+export interface Stats {
+  schema: "coffer.stats/1";
+  root: string;
+  references: number;
+  unique: number;
+  /** 1 - unique / references: the share of references that cost no bytes. */
+  ratio: number;
+  logical: number;
+  stored: number;
+  blobs: number;
+  packed: number;
+  condemned: number;
+  by_type: { key: string; artifacts: number; bytes: number }[];
+  by_dataset: { key: string; artifacts: number; bytes: number }[];
+  by_run: { key: string; artifacts: number; bytes: number }[];
+  disk: { store: Place; work: Place; cache: Place; mlflow: Place; staging: Place; database: number };
+  /** Bytes of MLflow's tree and of workspaces that are the very inodes of the store: there once, though two trees show them. */
+  shared: number;
+  /** Bytes that lie on the disk twice: a workspace's files that the store keeps as well. */
+  twice: number;
+  uploads: { done: number; failed: number; waiting: number; bytes: number };
+  cache: { hits: number; misses: number };
+}
+
+const SHOWN = 20;
+
+/** Bytes by type, dataset and run, logical and stored; what lies where on the disk. Reads directories, never a file. */
+export function stats(store: Store): Stats {
+  const sums = totals.stored(store.db);
+  const seen = new Set<string>();
+  const inStore = measure(store.path("binaries"), seen);
+  const sizes = storedSizes(store);
+  let shared = 0;
+  let twice = 0;
+  const beside = (path: string): Place =>
+    measure(path, seen, (bytes, again) => {
+      if (again) shared += bytes;
+      else if (bytes > 0 && sizes.has(bytes)) twice += bytes;
+    });
+  const { workspace, mlflow } = store.settings.roots;
+  return {
+    schema: "coffer.stats/1",
+    root: store.root,
+    references: sums.references,
+    unique: sums.unique,
+    ratio: sums.references === 0 ? 0 : 1 - sums.unique / sums.references,
+    logical: sums.logical,
+    stored: sums.stored,
+    blobs: sums.blobs,
+    packed: sums.packed,
+    condemned: sums.condemned,
+    by_type: named(totals.byKey(store.db, "type", SHOWN)),
+    by_dataset: named(totals.byKey(store.db, "dataset", SHOWN)),
+    by_run: named(totals.byKey(store.db, "run", SHOWN)),
+    disk: {
+      store: inStore,
+      work: beside(join(workspace, "runs")),
+      mlflow: beside(mlflow),
+      cache: measure(store.path("cache"), seen),
+      staging: measure(store.path("tmp"), seen),
+      database: ["coffer.db", "coffer.db-wal", "coffer.db-shm"].reduce((sum, name) => sum + (lstatSync(store.path(name), { throwIfNoEntry: false })?.size ?? 0), 0),
+    },
+    shared,
+    twice,
+    uploads: outbox.uploadCounts(store.db),
+    cache: { hits: Number(metadata.get(store.db, "cache.hits") ?? 0), misses: Number(metadata.get(store.db, "cache.misses") ?? 0) },
+  };
+}
+
+/** Sizes of stored blobs: a file elsewhere of exactly such a size is taken for a second copy. An estimate, since nothing is hashed. */
+function storedSizes(store: Store): Set<number> {
+  return new Set(store.db.query<{ size: number }, []>("SELECT DISTINCT size FROM blobs").all().map((row) => row.size));
+}
+
+function measure(path: string, seen: Set<string>, each?: (bytes: number, again: boolean) => void): Place {
+  const place: Place = { path, files: 0, bytes: 0 };
+  const visit = (directory: string): void => {
+    let entries: ReturnType<typeof readDirectory>;
+    try {
+      entries = readDirectory(directory);
+    } catch {
+      return;
+    }
+    for (const entry of entries) {
+      const child = join(directory, entry.name);
+      if (entry.isDirectory()) visit(child);
+      else if (entry.isFile()) {
+        const stat = lstatSync(child, { throwIfNoEntry: false });
+        if (!stat) continue;
+        place.files++;
+        const inode = `${stat.dev}:${stat.ino}`;
+        const again = seen.has(inode);
+        if (!again) {
+          seen.add(inode);
+          place.bytes += stat.size;
+        }
+        each?.(stat.size, again);
+      }
+    }
+  };
+  visit(path);
+  return place;
+}
+
+function readDirectory(path: string) {
+  return readdirSync(path, { withFileTypes: true });
+}
+
+function named(sums: { key: string | null; artifacts: number; bytes: number }[]): { key: string; artifacts: number; bytes: number }[] {
+  return sums.map(({ key, ...rest }) => ({ key: key ?? "-", ...rest }));
+}
