@@ -1,0 +1,113 @@
+/**
+ * MLflow's REST API in MLflow's words. This folder is the only place that speaks HTTP; it knows nothing of coffer's store.
+ *
+ * `connect()` gives a `Connection`, a plain value, and every verb of the folder takes it first:
+ * `ensureExperiment`, `ensureRun`, `updateRun`, `getRun`, `planBatches` + `sendBatch`, `readMetricHistory`,
+ * `destinationOf`, `uploadArtifact`, `placeShared`, `listArtifacts`, `downloadArtifact`, `provesDestination`, `probeServer`.
+ * A caller that has less time makes a copy: `{ ...connection, signal: AbortSignal.timeout(30_000) }`.
+ *
+ * What goes wrong is a `CofferError`: SERVER_UNREACHABLE (no answer, or no useful one after all tries: worth another try later)
+ * or SERVER_REFUSED (a `ServerRefusal`: the same request would be refused again; the hint says what to change).
+ */
+import { readFileSync } from "node:fs";
+import { CofferError, reason } from "../domain/error.ts";
+import { findAuthorization } from "./credentials.ts";
+import { readNumber, readSwitch } from "./environment.ts";
+import type { Environment } from "./environment.ts";
+import { readRetrySettings } from "./retry-settings.ts";
+import type { RetryNotice, RetrySettings } from "./retry-settings.ts";
+
+export interface Connection {
+  /** Scheme, host, port and path prefix; no user part, no trailing slash. Safe to print. */
+  readonly displayUri: string;
+  /** Credentials and workspace. A function, so that nothing that prints a connection prints a token. */
+  readonly headers: () => Record<string, string>;
+  /** The text without any secret that this connection knows. */
+  readonly scrub: (text: string) => string;
+  readonly tls: (() => Tls) | undefined;
+  readonly retry: RetrySettings;
+  /** Milliseconds without any progress after which a request counts as lost. */
+  readonly timeout: number;
+  /** The caller's deadline or interruption. */
+  readonly signal: AbortSignal | undefined;
+  /** Told of each repetition before its wait. */
+  readonly onRetry: ((notice: RetryNotice) => void) | undefined;
+}
+
+interface Tls {
+  rejectUnauthorized?: boolean;
+  ca?: string;
+  cert?: string;
+  key?: string;
+}
+
+export interface ConnectOptions {
+  /** A tracking URI: http or https, perhaps with `user:password@` and a path prefix. */
+  uri: string;
+  env: Environment;
+  signal?: AbortSignal;
+  onRetry?: (notice: RetryNotice) => void;
+}
+
+/**
+ * Reads the tracking URI and MLflow's environment variables; sends nothing.
+ * @throws CofferError NO_TRACKING_URI, CONFIG_INVALID, UNREADABLE
+ */
+export function connect({ uri, env, signal, onRetry }: ConnectOptions): Connection {
+  const url = parseTrackingUri(uri);
+  const authorization = findAuthorization(url, env);
+  const headers: Record<string, string> = {};
+  if (authorization.header !== undefined) headers["authorization"] = authorization.header;
+  if (env["MLFLOW_WORKSPACE"]) headers["x-mlflow-workspace"] = env["MLFLOW_WORKSPACE"];
+  const secrets = [...authorization.secrets].sort((a, b) => b.length - a.length);
+  const tls = readTls(env);
+  return {
+    displayUri: `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, "")}`,
+    headers: () => ({ ...headers }),
+    scrub: (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, "***"), text),
+    tls: tls && (() => ({ ...tls })),
+    retry: readRetrySettings(env),
+    timeout: readNumber(env, "MLFLOW_HTTP_REQUEST_TIMEOUT", 120) * 1000,
+    signal,
+    onRetry,
+  };
+}
+
+/** The page of a run in MLflow's own interface. */
+export function runPage(connection: Connection, experimentId: string, runId: string): string {
+  return `${connection.displayUri}/#/experiments/${experimentId}/runs/${runId}`;
+}
+
+function parseTrackingUri(uri: string): URL {
+  if (uri.trim() === "") throw new CofferError("NO_TRACKING_URI", "no MLflow server is configured", { hint: "set MLFLOW_TRACKING_URI, such as http://localhost:5000" });
+  const url = URL.parse(uri.trim());
+  // the URI may hold a password anywhere (a database's URL, say): an error shows its scheme only
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri.trim())?.[1];
+  if (!url || url.hostname === "" || (url.protocol !== "http:" && url.protocol !== "https:"))
+    throw new CofferError("CONFIG_INVALID", `the MLflow tracking URI is no http or https address${scheme ? ` (it begins with “${scheme}:”)` : ""}`, {
+      hint: "coffer talks to a server: start one with `mlflow server` and give its address, such as http://localhost:5000",
+    });
+  return url;
+}
+
+function readTls(env: Environment): Tls | undefined {
+  const insecure = readSwitch(env, "MLFLOW_TRACKING_INSECURE_TLS", false);
+  const serverCert = env["MLFLOW_TRACKING_SERVER_CERT_PATH"];
+  const clientCert = env["MLFLOW_TRACKING_CLIENT_CERT_PATH"];
+  if (insecure && serverCert)
+    throw new CofferError("CONFIG_INVALID", "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH exclude each other", { hint: "unset one of them" });
+  const tls: Tls = {};
+  if (insecure) tls.rejectUnauthorized = false;
+  if (serverCert) tls.ca = readPem("MLFLOW_TRACKING_SERVER_CERT_PATH", serverCert);
+  // as for MLflow's client, one PEM file holds the certificate and its key
+  if (clientCert) tls.cert = tls.key = readPem("MLFLOW_TRACKING_CLIENT_CERT_PATH", clientCert);
+  return Object.keys(tls).length > 0 ? tls : undefined;
+}
+
+function readPem(name: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new CofferError("CONFIG_INVALID", `cannot read ${name}: ${reason(error)}`, { hint: "give the path of a PEM file" });
+  }
+}

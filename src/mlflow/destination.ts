@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Connection } from "./connection.ts";
+import { ServerRefusal } from "./refusal.ts";
+
+/** Where a run's artifacts go: its `artifact_uri` decides, and nothing is ever computed in its place. */
+export type Destination =
+  /** The server takes the bytes. `url`: the run's directory, to be followed by `/` and an encoded path. `path`: the same below the server's `--artifacts-destination`. */
+  | { kind: "proxied"; url: string; path: string }
+  /** The client writes to a disk that the server sees too: a shared volume, or a mistake; `provesDestination` tells. */
+  | { kind: "local"; directory: string };
+
+const ROUTE = "/api/2.0/mlflow-artifacts/artifacts";
+
+/**
+ * Reads a run's `artifact_uri`.
+ * @throws CofferError SERVER_REFUSED for a place that coffer cannot write to
+ */
+export function destinationOf(connection: Connection, artifactUri: string): Destination {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(artifactUri)?.[1]?.toLowerCase();
+  if (scheme === "mlflow-artifacts") {
+    const [, host, path] = /^mlflow-artifacts:(?:\/\/([^/]*))?(.*)$/i.exec(artifactUri) as unknown as [string, string | undefined, string];
+    const base = host ? `${new URL(connection.displayUri).protocol}//${host}` : connection.displayUri;
+    return proxied(base + ROUTE, path);
+  }
+  if (scheme === "http" || scheme === "https") {
+    const at = artifactUri.indexOf(ROUTE);
+    if (at > 0) return proxied(artifactUri.slice(0, at + ROUTE.length), artifactUri.slice(at + ROUTE.length));
+  }
+  if (artifactUri.startsWith("/")) return { kind: "local", directory: trimEnd(artifactUri) };
+  if (scheme === "file") return { kind: "local", directory: trimEnd(fileDirectory(connection, artifactUri)) };
+  if (scheme === undefined)
+    throw unusable(connection, artifactUri, "the path is relative to the server's own directory: start the server with an absolute --default-artifact-root, or with --artifacts-destination");
+  throw unusable(connection, artifactUri, "coffer cannot write there yet: start the server with --artifacts-destination, so that it takes artifacts itself");
+}
+
+/** The run's directory below a disk that keeps a proxied server's artifacts (its `--artifacts-destination`); for a local one, what the server said. */
+export function directoryOn(disk: string, destination: Destination): string {
+  return destination.kind === "local" ? destination.directory : join(disk, destination.path);
+}
+
+function proxied(route: string, path: string): Destination {
+  const parts = path.split("/").filter((part) => part !== "" && part !== "." && part !== "..");
+  return { kind: "proxied", url: [route, ...parts.map(encodeURIComponent)].join("/"), path: parts.join("/") };
+}
+
+function fileDirectory(connection: Connection, uri: string): string {
+  try {
+    return fileURLToPath(uri);
+  } catch {
+    throw unusable(connection, uri, "give the server a path of this machine as --default-artifact-root");
+  }
+}
+
+function unusable(connection: Connection, uri: string, hint: string): ServerRefusal {
+  const place = uri.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, "$1");
+  return new ServerRefusal(`${connection.displayUri} keeps this run's artifacts at ${place}, which is unsupported here`, { status: 0, hint });
+}
+
+function trimEnd(path: string): string {
+  return path.replace(/(?<=.)\/+$/, "");
+}

@@ -1,0 +1,35 @@
+import type { Connection } from "./connection.ts";
+import { exchange, onNetwork } from "./request.ts";
+import { retry, Transient } from "./retry.ts";
+
+export interface DownloadSink {
+  /** A try begins: what came before is void. */
+  start(): void;
+  take(chunk: Uint8Array): void;
+}
+
+/**
+ * Reads one artifact back through the server, whatever its root. Resolves with its size in bytes.
+ * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED; what the sink throws
+ */
+export function downloadArtifact(connection: Connection, runId: string, path: string, sink: DownloadSink): Promise<number> {
+  // a packed answer has another length than the file
+  const request = { method: "GET", path: "/get-artifact", query: { run_id: runId, path }, headers: { "accept-encoding": "identity" }, keepalive: false, onArtifacts: true } as const;
+  return retry(connection, `GET ${path}`, () =>
+    exchange(connection, request, async (response, touch) => {
+      sink.start();
+      const announced = response.headers.get("content-length");
+      let size = 0;
+      const reader = response.body?.getReader();
+      for (;;) {
+        const piece = await onNetwork(connection, reader ? reader.read() : Promise.resolve({ done: true as const, value: undefined }));
+        if (piece.done) break;
+        touch();
+        size += piece.value.byteLength;
+        sink.take(piece.value);
+      }
+      if (announced !== null && Number(announced) !== size) throw new Transient(`${size} of ${announced} bytes came`, { hint: "look into the server's log, then run `coffer sync-mlflow` again" });
+      return size;
+    }),
+  );
+}

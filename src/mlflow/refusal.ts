@@ -1,0 +1,97 @@
+import * as v from "valibot";
+import { CofferError } from "../domain/error.ts";
+
+/** The server understood and said no: the same request would be refused again. */
+export class ServerRefusal extends CofferError {
+  /** The HTTP status; 0 where the request was not sent, or the answer was not MLflow's. */
+  readonly status: number;
+  /** MLflow's word, such as RESOURCE_DOES_NOT_EXIST; undefined where something else answered. */
+  readonly errorCode: string | undefined;
+
+  constructor(message: string, details: { status: number; errorCode?: string | undefined; hint: string; cause?: unknown }) {
+    super("SERVER_REFUSED", message, details);
+    this.status = details.status;
+    this.errorCode = details.errorCode;
+  }
+}
+
+/** What came with a status that is no success. */
+export interface Failure {
+  status: number;
+  /** MLflow's `error_code`. */
+  errorCode: string | undefined;
+  /** FastAPI's `{detail}`: neither MLflow's handlers nor the proxies before them answer in that shape. */
+  detail: boolean;
+  /** One line for people; empty where the body was a page. */
+  words: string;
+}
+
+const ErrorBody = v.object({ error_code: v.optional(v.unknown()), message: v.optional(v.unknown()), detail: v.optional(v.unknown()) });
+
+/** Reads the body of a failure: `{error_code, message}`, `{detail}`, plain words, or a page. */
+export function readFailure(status: number, body: string): Failure {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    return { status, errorCode: undefined, detail: false, words: body.trimStart().startsWith("<") ? "" : oneLine(body) };
+  }
+  const parsed = v.safeParse(ErrorBody, json);
+  if (!parsed.success) return { status, errorCode: undefined, detail: false, words: oneLine(body) };
+  const { error_code, message, detail } = parsed.output;
+  return {
+    status,
+    errorCode: typeof error_code === "string" ? error_code : undefined,
+    detail: typeof detail === "string",
+    words: oneLine(typeof message === "string" ? message : typeof detail === "string" ? detail : body),
+  };
+}
+
+const TRANSIENT_STATUS = new Set([408, 429, 500, 502, 503, 504]);
+
+/** Some permanent errors come with status 500; these words of MLflow's say so. */
+const PERMANENT_CODES = new Set([
+  "FEATURE_DISABLED",
+  "INVALID_PARAMETER_VALUE",
+  "RESOURCE_DOES_NOT_EXIST",
+  "RESOURCE_ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "UNAUTHENTICATED",
+  "BAD_REQUEST",
+  "MALFORMED_REQUEST",
+  "ENDPOINT_NOT_FOUND",
+  "NOT_IMPLEMENTED",
+]);
+
+/** Whether the same request may succeed later: by status and error code only. */
+export function mayPass(failure: Failure, onArtifacts: boolean): boolean {
+  if (!TRANSIENT_STATUS.has(failure.status)) return false;
+  if (failure.errorCode !== undefined && PERMANENT_CODES.has(failure.errorCode)) return false;
+  return !artifactsAreOff(failure, onArtifacts);
+}
+
+/** What a person can do about a failure. The server's text chooses words here, and decides nothing. */
+export function hintFor(failure: Failure, onArtifacts: boolean, location: string | null): string {
+  const { status, errorCode, words } = failure;
+  if (artifactsAreOff(failure, onArtifacts)) return "the server runs with --no-serve-artifacts: start it without, or mount the volume that holds its artifacts";
+  if (status >= 300 && status < 400) return `the server sends us on${location ? ` to ${location}` : ""}: set MLFLOW_TRACKING_URI to the address that answers itself`;
+  if (status === 401) return "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, to what this server accepts";
+  if (status === 403 && words.startsWith("Invalid Host header")) return "the server does not know itself by this name: start it with --allowed-hosts name,name:port";
+  if (status === 403) return "this user may not do that here: use another one, or ask for the permission";
+  if (status === 404 && errorCode === undefined) return "nothing of MLflow's is at this address: check host, port and path prefix of MLFLOW_TRACKING_URI";
+  if (status === 413) return "a proxy before the server limits the size of a request: raise its limit (nginx: client_max_body_size)";
+  if (errorCode === "FEATURE_DISABLED") return "the server has this switched off; without workspaces, unset MLFLOW_WORKSPACE";
+  if (status === 429) return "the server is asked too often: try again later with `coffer sync-mlflow`";
+  if (onArtifacts && status === 503) return "look into the server's log; it may run with --no-serve-artifacts";
+  if (status >= 500) return "look into the server's log, then run `coffer sync-mlflow` again";
+  return "the server's words say what it does not take";
+}
+
+function artifactsAreOff(failure: Failure, onArtifacts: boolean): boolean {
+  return onArtifacts && failure.status === 503 && failure.detail;
+}
+
+function oneLine(text: string): string {
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
+}

@@ -1,0 +1,30 @@
+import { CofferError } from "../domain/error.ts";
+import { shortHash } from "./short-hash.ts";
+
+/** MLflow's limit for the keys of params, metrics and tags, in characters. */
+const MAX_KEY = 250;
+
+/**
+ * The key under which MLflow takes a param, metric or tag: at most 250 letters, digits and `/ _ . - : blank`, equal to its normalised path.
+ * Any other key keeps what it can: `_` stands for each odd character, and a hash of the whole follows, so that two keys never become one:
+ * `mAP@0.5` → `mAP_0.5-2f9a01`. The same key always becomes the same.
+ * @throws CofferError VALUE_INVALID for an empty key
+ */
+export function remoteKey(key: string): { key: string; changed: boolean } {
+  if (key === "") throw new CofferError("VALUE_INVALID", "a param, metric or tag has an empty key", { hint: "give it a name" });
+  if (isValidKey(key)) return { key, changed: false };
+  const tail = `-${shortHash(key)}`;
+  const plain = key
+    .toWellFormed()
+    .replace(/[^/\p{L}\p{N}_.\- :]/gu, "_")
+    .split("/")
+    .filter((part) => part !== "")
+    .map((part) => (part === "." || part === ".." ? "_" : part))
+    .join("/");
+  return { key: [...plain].slice(0, MAX_KEY - tail.length).join("") + tail, changed: true };
+}
+
+function isValidKey(key: string): boolean {
+  // Python's \w is letters, numbers and the underscore; combining marks are none of them
+  return /^[/\p{L}\p{N}_.\- :]+$/u.test(key) && [...key].length <= MAX_KEY && key.split("/").every((part) => part !== "" && part !== "." && part !== "..");
+}

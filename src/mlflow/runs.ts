@@ -1,0 +1,137 @@
+import * as v from "valibot";
+import type { Connection } from "./connection.ts";
+import { cleanText, prepareTag } from "./log-values.ts";
+import type { Tag } from "./log-values.ts";
+import { call, callOnce, nameOf, REST } from "./request.ts";
+import { retry, Transient } from "./retry.ts";
+
+export type RunStatus = "RUNNING" | "SCHEDULED" | "FINISHED" | "FAILED" | "KILLED";
+
+export interface RemoteRun {
+  id: string;
+  experimentId: string;
+  name: string;
+  status: string;
+  /** Milliseconds since 1970. */
+  startTime: number | undefined;
+  endTime: number | undefined;
+  artifactUri: string;
+  lifecycle: "active" | "deleted";
+  params: Map<string, string>;
+  tags: Map<string, string>;
+  /** The keys that have points; the points come from `readMetricHistory`. */
+  metricKeys: string[];
+}
+
+export interface NewRun {
+  experimentId: string;
+  /** coffer's run id: the tag that it is found again by. */
+  cofferRunId: string;
+  name: string;
+  user: string;
+  /** Milliseconds since 1970. */
+  startTime: number;
+  /** `mlflow.source.name` and the like; name, user and `coffer.run_id` are added here. */
+  tags: readonly Tag[];
+}
+
+/** The tag that ties a run on the server to ours: MLflow gives run ids itself and knows no idempotency key. */
+const RUN_TAG = "coffer.run_id";
+
+/** PostgreSQL behind MLflow refuses longer ones. */
+const MAX_RUN_NAME = 250;
+const MAX_USER = 256;
+
+const Pairs = v.optional(v.array(v.object({ key: v.string(), value: v.optional(v.string(), "") })), []);
+const Run = v.object({
+  info: v.object({
+    run_id: v.string(),
+    experiment_id: v.string(),
+    run_name: v.optional(v.string(), ""),
+    status: v.optional(v.string(), "RUNNING"),
+    start_time: v.optional(v.number()),
+    end_time: v.optional(v.number()),
+    artifact_uri: v.optional(v.string(), ""),
+    lifecycle_stage: v.optional(v.picklist(["active", "deleted"]), "active"),
+  }),
+  data: v.optional(v.object({ params: Pairs, tags: Pairs, metrics: v.optional(v.array(v.object({ key: v.string() })), []) })),
+});
+const RunAnswer = v.object({ run: Run });
+const SearchAnswer = v.object({ runs: v.optional(v.array(Run), []) });
+
+/**
+ * The run that carries our id, made where there is none. `runs/create` is never repeated blindly: each try searches first, because the
+ * one before may have arrived although its answer did not. A deleted run is returned as it is (`lifecycle`), not made again.
+ * Two processes that ensure one run at once would make two; the caller keeps them apart.
+ * @throws CofferError VALUE_INVALID for a tag that cannot be sent; SERVER_UNREACHABLE, SERVER_REFUSED
+ */
+export function ensureRun(connection: Connection, run: NewRun): Promise<RemoteRun> {
+  const name = cleanText(run.name, MAX_RUN_NAME);
+  const user = cleanText(run.user, MAX_USER);
+  const own = new Map([
+    [RUN_TAG, run.cofferRunId],
+    ["mlflow.runName", name],
+    ["mlflow.user", user],
+  ]);
+  const others = run.tags.filter((tag) => !own.has(tag.key));
+  const tags = [...others, ...[...own].map(([key, value]) => ({ key, value }))].map((tag) => prepareTag(tag).value);
+  const wanted = { experiment_id: run.experimentId, run_name: name, user_id: user, start_time: run.startTime, tags };
+  const path = `${REST}/runs/create`;
+  return retry(connection, nameOf("POST", path), async () => {
+    const found = await searchOnce(connection, run.experimentId, run.cofferRunId);
+    if (found) return found;
+    try {
+      return remoteRun((await callOnce(connection, "POST", path, wanted, RunAnswer)).run);
+    } catch (error) {
+      // the server may still be at it: a search that comes at once would miss the run that is about to appear
+      throw error instanceof Transient ? error.notBefore(1000) : error;
+    }
+  });
+}
+
+/** The run that carries our id in this experiment, active or deleted; the earliest, should there be several. */
+export function findRun(connection: Connection, experimentId: string, cofferRunId: string): Promise<RemoteRun | undefined> {
+  return retry(connection, nameOf("POST", `${REST}/runs/search`), () => searchOnce(connection, experimentId, cofferRunId));
+}
+
+/** @throws CofferError SERVER_REFUSED (404 RESOURCE_DOES_NOT_EXIST) where the server has no such run */
+export async function getRun(connection: Connection, runId: string): Promise<RemoteRun> {
+  return remoteRun((await call(connection, "GET", `${REST}/runs/get`, { run_id: runId }, RunAnswer)).run);
+}
+
+/** Sets status and, with it, the time of the end (milliseconds since 1970). May be repeated. */
+export async function updateRun(connection: Connection, runId: string, change: { status: RunStatus; endTime?: number }): Promise<void> {
+  await call(connection, "POST", `${REST}/runs/update`, { run_id: runId, status: change.status, end_time: change.endTime }, v.unknown());
+}
+
+async function searchOnce(connection: Connection, experimentId: string, cofferRunId: string): Promise<RemoteRun | undefined> {
+  // an escaped quote in a filter finds nothing and says 200, which would make a duplicate: only plain ids are ever asked for
+  if (!/^[\w.:-]+$/.test(cofferRunId)) throw new Error(`not a run id: ${JSON.stringify(cofferRunId)}`);
+  const search = {
+    experiment_ids: [experimentId],
+    filter: `tags.\`${RUN_TAG}\` = "${cofferRunId}"`,
+    run_view_type: "ALL",
+    order_by: ["attributes.start_time ASC"],
+    max_results: 100,
+  };
+  const { runs } = await callOnce(connection, "POST", `${REST}/runs/search`, search, SearchAnswer);
+  // a live one before a deleted one
+  const best = runs.find((run) => run.info.lifecycle_stage === "active") ?? runs[0];
+  return best && remoteRun(best);
+}
+
+function remoteRun({ info, data }: v.InferOutput<typeof Run>): RemoteRun {
+  return {
+    id: info.run_id,
+    experimentId: info.experiment_id,
+    name: info.run_name,
+    status: info.status,
+    startTime: info.start_time,
+    endTime: info.end_time,
+    artifactUri: info.artifact_uri,
+    lifecycle: info.lifecycle_stage,
+    params: new Map(data?.params.map(({ key, value }) => [key, value])),
+    tags: new Map(data?.tags.map(({ key, value }) => [key, value])),
+    metricKeys: data?.metrics.map(({ key }) => key) ?? [],
+  };
+}

@@ -1,0 +1,53 @@
+import * as v from "valibot";
+import type { Connection } from "./connection.ts";
+import { ServerRefusal } from "./refusal.ts";
+import { call, exchange, readText, REST } from "./request.ts";
+import { retry } from "./retry.ts";
+
+export interface ServerInfo {
+  /** Such as `3.17.2`; undefined for a server that does not say. */
+  version: string | undefined;
+  multipartUploads: boolean;
+  multipartDownloads: boolean;
+  presignedUploads: boolean;
+  workspaces: boolean;
+}
+
+const flag = v.optional(v.boolean(), false);
+const InfoAnswer = v.object({ multipart_uploads_enabled: flag, multipart_downloads_enabled: flag, presigned_upload_run_id_supported: flag, workspaces_enabled: flag });
+
+/**
+ * What the server is and can do. It makes a real call first: `/health` and `/version` answer also where every other call would be refused
+ * (they skip the Host check and the login).
+ * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED
+ */
+export async function probeServer(connection: Connection): Promise<ServerInfo> {
+  await call(connection, "GET", `${REST}/experiments/search`, { max_results: 1 }, v.object({ experiments: v.optional(v.array(v.object({ experiment_id: v.string() }))) }));
+  const info = await orUndefined(call(connection, "GET", "/api/3.0/mlflow/server-info", {}, InfoAnswer));
+  return {
+    version: await orUndefined(readVersion(connection)),
+    multipartUploads: info?.multipart_uploads_enabled ?? false,
+    multipartDownloads: info?.multipart_downloads_enabled ?? false,
+    presignedUploads: info?.presigned_upload_run_id_supported ?? false,
+    workspaces: info?.workspaces_enabled ?? false,
+  };
+}
+
+function readVersion(connection: Connection): Promise<string | undefined> {
+  return retry(connection, "GET version", () =>
+    exchange(connection, { method: "GET", path: "/version", keepalive: false }, async (response, touch) => {
+      const text = (await readText(connection, response, 1000, touch)).trim();
+      return /^[0-9A-Za-z.+-]{1,40}$/.test(text) ? text : undefined;
+    }),
+  );
+}
+
+/** Older servers do not have the route. */
+async function orUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ServerRefusal && error.status === 404) return undefined;
+    throw error;
+  }
+}
