@@ -1,6 +1,6 @@
 import { fstatSync } from "node:fs";
 import { join } from "node:path";
-import { isatty } from "node:tty";
+import { isTerminal } from "./is-terminal.ts";
 import type { Log, OutputLog } from "./output-log.ts";
 import { openPipe } from "./pipe.ts";
 import type { PipeMaker } from "./pipe.ts";
@@ -20,7 +20,7 @@ interface Options {
 }
 
 export async function openOutputLog({ directory, capture, makePipe = openPipe, drainMs = 2000 }: Options): Promise<OutputLog> {
-  const terminals = [0, 1, 2].map((fd) => isatty(fd));
+  const terminals = await Promise.all([0, 1, 2].map(isTerminal));
   if (capture && terminals.every(Boolean)) return openTerminalLog({ name: "output.log", path: join(directory, "output.log") }, drainMs);
   const keepsOut = capture || terminals[1] === false;
   const keepsErr = capture || terminals[2] === false;

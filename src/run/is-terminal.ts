@@ -1,0 +1,17 @@
+import { fstatSync } from "node:fs";
+
+/** Whether a descriptor is a terminal. node:tty and `process.stdout.isTTY` say it too, but loading them costs 6 ms, as much as a whole short run. */
+export async function isTerminal(fd: number): Promise<boolean> {
+  try {
+    if (!fstatSync(fd).isCharacterDevice()) return false;
+  } catch {
+    return false;
+  }
+  try {
+    const { dlopen } = await import("bun:ffi");
+    const libc = process.platform === "darwin" ? "libSystem.dylib" : "libc.so.6";
+    return dlopen(libc, { isatty: { args: ["int"], returns: "int" } }).symbols.isatty(fd) === 1;
+  } catch {
+    return (await import("node:tty")).isatty(fd);
+  }
+}

@@ -1,0 +1,39 @@
+import { displayUrl, isSecretName } from "../domain/secret.ts";
+
+export const REDACTED = "[redacted]";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Whether an argument or parameter of this name holds a secret: `--api-key`, `wandb.token`; not a text model's `--pad-token` or `--max-tokens`. */
+export function hidesValue(name: string): boolean {
+  return isSecretName(name) && !/(?:^|[^a-z])(?:pad|eos|bos|unk|mask|sep|cls|special|stop|start|end|image|per)[-_]?token|tokens$/i.test(name);
+}
+
+/** What secrets look like wherever they stand. */
+const SHAPES = [
+  /\b(?:hf_|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abp]-|sk-|dapi|npm_|pypi-)[A-Za-z0-9_-]{16,}/g,
+  /\bA[KS]IA[A-Z0-9]{16}\b/g,
+  /\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*/g,
+];
+
+/**
+ * The values in this environment that must not be written down, longest first. Short ones (`1`, `true`) are left: they would be found everywhere.
+ */
+export function knownSecrets(env: Env): string[] {
+  const found = new Set<string>();
+  for (const [name, value = ""] of Object.entries(env)) {
+    // MLFLOW_TRACKING_USERNAME is half of a credential
+    if ((hidesValue(name) || name === "MLFLOW_TRACKING_USERNAME") && value.length >= 6) found.add(value);
+    const inUrl = /^[a-z][a-z0-9+.-]*:\/\/[^\s/@:]*:([^\s/@]+)@/i.exec(value)?.[1];
+    if (inUrl !== undefined && inUrl.length >= 6) found.add(inUrl);
+  }
+  return [...found].sort((a, b) => b.length - a.length);
+}
+
+/** Takes known values, user parts of URLs and whatever has the shape of a secret out of a text. */
+export function redactText(text: string, secrets: readonly string[]): string {
+  let clean = text;
+  for (const secret of secrets) clean = clean.replaceAll(secret, REDACTED);
+  for (const shape of SHAPES) clean = clean.replace(shape, REDACTED);
+  return clean.includes("://") ? displayUrl(clean) : clean;
+}
