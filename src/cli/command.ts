@@ -56,14 +56,15 @@ export interface CommandSpec<F extends Flags = Flags> {
   exits?: Readonly<Record<string, string>>;
 }
 
-export interface Command<F extends Flags = Flags> {
-  spec: CommandSpec<F>;
+/** A command whose flags' types are known to itself alone: `parseCall` made them from its own spec. */
+export interface Command {
+  spec: CommandSpec;
   /** Resolves with an exit code; nothing means 0. */
-  handle: (call: Call<F>) => Promise<number | undefined>;
+  handle(call: Call<Flags>): Promise<number | undefined>;
 }
 
-export function command<const F extends Flags>(spec: CommandSpec<F>, handle: (call: Call<F>) => Promise<number | undefined> | Promise<void>): Command<F> {
-  return { spec, handle: handle as Command<F>["handle"] };
+export function command<const F extends Flags>(spec: CommandSpec<F>, handle: (call: Call<F>) => Promise<number | undefined> | Promise<void>): Command {
+  return { spec, handle: handle as unknown as Command["handle"] };
 }
 
 /** The flags that every command takes. */

@@ -3,9 +3,22 @@ import type { Command } from "./command.ts";
 interface Entry {
   summary: string;
   /** Loaded when it is called, so that a start costs the same whatever the others weigh. */
-  load: () => Promise<{ default: Command<never> }>;
+  load: () => Promise<{ default: Command }>;
 }
 
 /** Every command by the words that call it. */
 export const COMMANDS: Record<string, Entry> = {
+  log: { summary: "record files, directories, metrics, params and tags on a run", load: () => import("./log.ts") },
+  runs: { summary: "list runs", load: () => import("./runs.ts") },
+  ls: { summary: "list artifacts: by name, type, run, tag, condition", load: () => import("./ls.ts") },
+  show: { summary: "everything about one run or artifact", load: () => import("./show.ts") },
+  get: { summary: "the path of an artifact's bytes, or a copy of them", load: () => import("./get.ts") },
+  alias: { summary: "point a name at one version, such as NAME@best", load: () => import("./alias.ts") },
+  pin: { summary: "protect an artifact from all pruning", load: () => import("./pin.ts") },
+  unpin: { summary: "take the protection away", load: () => import("./unpin.ts") },
+  tag: { summary: "tag a run or an artifact", load: () => import("./tag.ts") },
+  rm: { summary: "take a run or an artifact out of sight", load: () => import("./rm.ts") },
+  restore: { summary: "bring back what rm or a failed run took out of sight", load: () => import("./restore.ts") },
+  stats: { summary: "what takes how much room, and where", load: () => import("./stats.ts") },
+  verify: { summary: "read every byte again and say what is damaged", load: () => import("./verify.ts") },
 };

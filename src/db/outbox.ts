@@ -92,3 +92,8 @@ export function uploadCounts(db: Database): { done: number; failed: number; wait
     )
     .get() as { done: number; failed: number; waiting: number; bytes: number };
 }
+
+/** seq of the run that is delivered as this MLflow run. */
+export function runOfRemote(db: Database, remoteRun: string): number | undefined {
+  return db.query<{ run: number }, [string]>("SELECT run FROM deliveries WHERE remote_run = ?").get(remoteRun)?.run;
+}

@@ -41,7 +41,8 @@ export interface LogRequest {
   ignored?: (path: string) => boolean;
   /** An MLflow run that exists already: what is logged is delivered to it. */
   remoteRun?: string | undefined;
-  skipDelivery?: boolean;
+  /** The files stay in the store; the server is not told of them. */
+  skipArtifacts?: boolean;
 }
 
 export interface Logged {
@@ -93,7 +94,7 @@ function commitLog(store: Store, request: LogRequest, admitted: Parameters<typeo
   const recorded = admitted.map((unit) => recordArtifact(store, run, unit, { ...request.particulars, role: "logged" }));
   for (const problem of rest.problems) events.record(store.db, { at: now, run: run.seq, kind: "skipped", message: `${problem.path}: ${problem.why}` });
   if (run.state !== "running") {
-    if (!request.skipDelivery) enqueueRun(store, run, { remoteRun: request.remoteRun });
+    enqueueRun(store, run, { remoteRun: request.remoteRun, ...(request.skipArtifacts && { skipArtifacts: true }) });
     manifestIsDue(store, run.seq);
   }
   return { run, artifacts: recorded, ...rest };

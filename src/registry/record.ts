@@ -54,7 +54,7 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
     if (before.blob === blob && before.kind === admitted.kind) return before;
     throw new CofferError("COLLISION", `this run already has another “${unit.path}”`, { hint: "keep it under another path with --as PATH, or as a version of a name with --name NAME" });
   }
-  const depth = store.settings.values.registry.max_depth;
+  const depth = store.settings.values.artifact_store.max_dependency_depth;
   for (const dependency of said.dependsOn ?? []) checkEdge(store, id, dependency, depth);
 
   const { seq, version } = artifacts.insert(store.db, {
@@ -116,7 +116,7 @@ function checkEdge(store: Store, id: string, dependency: ArtifactRow, limit: num
   if (dependency.id === id || (earlier && edges.reaches(store.db, dependency.seq, earlier.seq)))
     throw new CofferError("DEPENDENCY_CYCLE", `“${id}” cannot depend on “${dependency.id}”, which depends on “${id}”`, { hint: "leave out this --depends-on; nothing was stored" });
   if (edges.depth(store.db, dependency.seq, limit + 1) + 1 > limit)
-    throw new CofferError("DEPENDENCY_TOO_DEEP", `a chain of dependencies longer than ${limit} ends in “${dependency.id}”`, { hint: "raise registry.max_depth if this is meant; nothing was stored" });
+    throw new CofferError("DEPENDENCY_TOO_DEEP", `a chain of dependencies longer than ${limit} ends in “${dependency.id}”`, { hint: "raise artifact_store.max_dependency_depth if this is meant; nothing was stored" });
 }
 
 function replaceOlder(store: Store, name: string, version: number): void {

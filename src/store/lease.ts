@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import * as leases from "../db/leases.ts";
 import type { LeaseKind, LeaseRow } from "../db/leases.ts";
-import { liveness, self } from "../domain/process-identity.ts";
+import { liveness, of, self } from "../domain/process-identity.ts";
 import type { Who } from "../domain/process-identity.ts";
 import { storeDirectory } from "./store.ts";
 import type { Store } from "./store.ts";
@@ -60,4 +60,24 @@ export function leaseState(lease: LeaseRow, now: number): "alive" | "dead" | "un
 export function freeDeadLeases(store: Store): void {
   const dead = leases.all(store.db).filter((lease) => lease.kind !== "run" && leaseState(lease, store.now()) === "dead");
   for (const lease of dead) dropLease(store, lease);
+}
+
+const READ_GRACE_MS = 3_600_000;
+
+/**
+ * The lease that holds what `get` hands out: the run's own inside a run; outside, one of the process that called us, which lives at least an hour
+ * (a shell that ran `$(coffer get …)` may be gone while its child reads). Returns its seq.
+ */
+export function readerLease(store: Store, run: number | undefined): number {
+  if (run !== undefined) {
+    const own = leases.ofRun(store.db, run);
+    if (own) return own.seq;
+  }
+  const holder = of(process.ppid) ?? self();
+  const until = store.now() + READ_GRACE_MS;
+  const key = JSON.stringify(holder);
+  const before = leases.all(store.db).find((lease) => lease.kind === "read" && lease.wrapper === key);
+  if (!before) return takeLease(store, "read", { holder, until }).seq;
+  store.transaction(() => leases.extend(store.db, before.seq, until));
+  return before.seq;
 }

@@ -292,6 +292,7 @@ CREATE TABLE deliveries (
   synced_at INTEGER,
   UNIQUE (run, target)
 ) STRICT;
+CREATE INDEX deliveries_by_remote_run ON deliveries (remote_run) WHERE remote_run IS NOT NULL;
 CREATE INDEX deliveries_open ON deliveries (target, run) WHERE state IN ('pending', 'refused');
 
 -- What the server has not been told. A settled entry stays as the record of what was sent.

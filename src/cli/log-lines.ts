@@ -1,0 +1,91 @@
+import * as v from "valibot";
+import type { MetricPoint } from "../db/metrics.ts";
+import type { RunRow } from "../db/runs.ts";
+import { checkArtifactType } from "../domain/artifact-type.ts";
+import { checkKey, parseNumber } from "../domain/assignment.ts";
+import { CofferError, reason } from "../domain/error.ts";
+import { checkArtifactName } from "../domain/names.ts";
+import { parsePythonJson } from "../domain/python-json.ts";
+import { log } from "../registry/log.ts";
+import type { LogRequest } from "../registry/log.ts";
+import type { Store } from "../store/store.ts";
+
+const Scalar = v.union([v.string(), v.number(), v.boolean()]);
+const Line = v.union([
+  v.strictObject({ metric: v.string(), value: v.union([v.number(), v.string()]), step: v.optional(v.pipe(v.number(), v.safeInteger())), time: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))) }),
+  v.strictObject({ param: v.string(), value: Scalar }),
+  v.strictObject({ tag: v.string(), value: Scalar }),
+  v.strictObject({ artifact: v.string(), as: v.optional(v.string()), name: v.optional(v.string()), type: v.optional(v.string()) }),
+]);
+
+const BATCH = 1000;
+const BATCH_MS = 500;
+
+/**
+ * Takes JSON Lines into a run: points, params and tags in batches of one transaction (a thousand lines or half a second), artifacts one by one.
+ * A line that cannot be taken is refused by its number; all others stand.
+ */
+export async function readLogLines(
+  store: Store,
+  lines: AsyncIterable<string>,
+  base: LogRequest,
+  { now, refuse }: { now: () => number; refuse: (line: number, why: string) => void },
+): Promise<{ taken: number; refused: number; run: RunRow | undefined }> {
+  let run = base.run;
+  let taken = 0;
+  let refused = 0;
+  let number = 0;
+  let waiting = newBatch();
+  let began = now();
+  const flush = async (): Promise<void> => {
+    const { metrics, params, tags } = waiting;
+    if (metrics.length + params.length + tags.length > 0) ({ run } = await log(store, { ...base, run, paths: [], metrics, params, tags }));
+    waiting = newBatch();
+    began = now();
+  };
+  for await (const text of lines) {
+    number++;
+    if (text.trim() === "") continue;
+    try {
+      const line = parseLine(text);
+      if ("artifact" in line) {
+        await flush();
+        const { artifact, as, name, type } = line;
+        const said = { ...base.particulars, ...(name !== undefined && { name: checkArtifactName(name) }), ...(type !== undefined && { type: checkArtifactType(type) }) };
+        ({ run } = await log(store, { ...base, run, paths: [{ source: artifact, as }], particulars: said, metrics: [], params: [], tags: [] }));
+      } else if ("metric" in line) waiting.metrics.push({ key: checkKey("metric", line.metric), value: measured(line.value), step: line.step ?? 0, time: line.time ?? now() });
+      else if ("param" in line) waiting.params.push([checkKey("param", line.param), String(line.value)]);
+      else waiting.tags.push([checkKey("tag", line.tag), String(line.value)]);
+      taken++;
+    } catch (error) {
+      if (error instanceof CofferError && error.exit === 1) throw error;
+      refused++;
+      refuse(number, reason(error));
+    }
+    if (waiting.metrics.length + waiting.params.length + waiting.tags.length >= BATCH || now() - began > BATCH_MS) await flush();
+  }
+  await flush();
+  return { taken, refused, run };
+}
+
+function newBatch(): { metrics: MetricPoint[]; params: [string, string][]; tags: [string, string][] } {
+  return { metrics: [], params: [], tags: [] };
+}
+
+function parseLine(text: string): v.InferOutput<typeof Line> {
+  let value: unknown;
+  try {
+    value = parsePythonJson(text);
+  } catch {
+    throw new CofferError("VALUE_INVALID", "it is not JSON");
+  }
+  const result = v.safeParse(Line, value);
+  if (!result.success) throw new CofferError("VALUE_INVALID", "it is none of metric, param, tag, artifact with the right keys (see coffer log --help)");
+  return result.output;
+}
+
+function measured(value: number | string): number {
+  const parsed = typeof value === "number" ? value : parseNumber(value);
+  if (parsed === undefined) throw new CofferError("VALUE_INVALID", `“${value}” is not a number`);
+  return parsed;
+}

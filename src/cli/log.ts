@@ -1,0 +1,142 @@
+import { createInterface } from "node:readline";
+import type { ArtifactRow } from "../db/artifacts.ts";
+import * as outboxRows from "../db/outbox.ts";
+import * as runRows from "../db/runs.ts";
+import type { RunRow } from "../db/runs.ts";
+import { checkArtifactType } from "../domain/artifact-type.ts";
+import { parseAssignment, parseMetric } from "../domain/assignment.ts";
+import { CofferError, EXIT } from "../domain/error.ts";
+import { parseExecutionPath } from "../domain/execution-path.ts";
+import { checkArtifactName, checkName } from "../domain/names.ts";
+import { matcher } from "../domain/pattern.ts";
+import { formatBytes } from "../domain/quantity.ts";
+import { log } from "../registry/log.ts";
+import type { Logged, LogRequest } from "../registry/log.ts";
+import { describeArtifact, summarizeArtifact } from "../registry/describe.ts";
+import { resolveArtifact, resolveRun } from "../registry/resolve.ts";
+import type { Store } from "../store/store.ts";
+import { command } from "./command.ts";
+import { currentRun } from "./current-run.ts";
+import type { Io } from "./io.ts";
+import { readLogLines } from "./log-lines.ts";
+import { writeManifests } from "./write-manifests.ts";
+
+export default command(
+  {
+    positionals: [{ name: "PATH", description: "files and directories to keep", variadic: true }],
+    flags: {
+      run: { type: "string", valueHint: "RUN", description: "log to this run (else the current one, else the one of MLFLOW_RUN_ID, else one of its own)" },
+      as: { type: "string", valueHint: "PATH", description: "its path within the run; the base name unless said" },
+      name: { type: "string", valueHint: "NAME", description: "a name with versions" },
+      type: { type: "string", valueHint: "TYPE", description: "model, transformer, splitter, encoder, dataset, checkpoint, report, plot, metrics, config, log, file" },
+      class: { type: "string", valueHint: "NAME", description: "its class, such as Ridge" },
+      dataset: { type: "string", valueHint: "NAME", description: "the dataset that it belongs to" },
+      step: { type: "string", valueHint: "ID", description: "an execution-path id, pipeline:[branch:…]step[.sub]:fold" },
+      "depends-on": { type: "string", valueHint: "REF", multiple: true, description: "what it was made from" },
+      description: { type: "string", valueHint: "TEXT", description: "what it is" },
+      format: { type: "string", valueHint: "NAME", description: "how it is written, such as joblib" },
+      "format-version": { type: "string", valueHint: "TEXT", description: "of which version, such as sklearn==1.9.1" },
+      "artifact-tag": { type: "string", valueHint: "KEY=VALUE", multiple: true, description: "a tag of the artifact" },
+      metric: { type: "string", valueHint: "KEY=NUMBER[@STEP]", multiple: true, description: "a point of a metric of the run" },
+      param: { type: "string", valueHint: "KEY=VALUE", multiple: true, description: "a parameter of the run" },
+      tag: { type: "string", valueHint: "KEY=VALUE", multiple: true, description: "a tag of the run" },
+      ignore: { type: "string", valueHint: "PATTERN", multiple: true, description: "leave out of directories" },
+      stdin: { type: "boolean", description: "read JSON Lines from standard input" },
+    },
+    about:
+      'With --stdin each line is one of {"metric": KEY, "value": N, "step": N, "time": MS}, {"param": KEY, "value": V}, {"tag": KEY, "value": V}, {"artifact": PATH, "as": PATH, "name": NAME, "type": TYPE}; one process serves a whole training loop. A line that cannot be read is named and left out, the others stand.',
+    examples: [
+      ["coffer log model.onnx --name churn-model --type model", "a new version of a name"],
+      ["coffer log --metric loss=0.31@12 --param lr=0.1", "inside a run: to that run"],
+      ["coffer log data/ --depends-on raw-data@v2", "a directory, and what it was made from"],
+    ],
+    exits: { "3": "with --stdin: some lines could not be taken", "4": "the run or a dependency does not exist" },
+  },
+  async ({ flags, positionals, io }) => {
+    if (positionals.length === 0 && !flags.stdin && flags.metric.length + flags.param.length + flags.tag.length === 0)
+      throw new CofferError("USAGE", "there is nothing to log", { hint: "name files, --metric, --param or --tag, or --stdin" });
+    if (flags.as !== undefined && positionals.length !== 1) throw new CofferError("USAGE", "--as goes with exactly one PATH", { hint: "log the others by themselves" });
+    const settings = await io.settings();
+    const now = io.now();
+    const metrics = flags.metric.map((text) => ({ ...parseMetric(text), time: now }));
+    const params = flags.param.map((text) => parseAssignment("param", text));
+    const tags = flags.tag.map((text) => parseAssignment("tag", text));
+    const step = flags.step === undefined ? undefined : parseExecutionPath(flags.step);
+    const particulars = {
+      name: flags.name === undefined ? undefined : checkArtifactName(flags.name),
+      type: flags.type === undefined ? undefined : checkArtifactType(flags.type),
+      class: flags.class === undefined ? undefined : checkName("class", flags.class),
+      dataset: datasetOf(flags.dataset ?? io.env["COFFER_DATASET"]),
+      step,
+      description: flags.description,
+      format: flags.format,
+      formatVersion: flags["format-version"],
+      tags: flags["artifact-tag"].map((text) => parseAssignment("artifact-tag", text)),
+    };
+    const ignored = matcher([...settings.values.workspace.ignore, ...flags.ignore]);
+
+    using store = await io.openStore();
+    const target = targetOf(store, io, flags.run);
+    const dependsOn = flags["depends-on"].map((ref) => dependency(store, ref));
+    const request: LogRequest = {
+      run: target.run,
+      newRun: { dataset: particulars.dataset ?? null, directory: io.cwd, pipeline: step?.pipeline ?? null },
+      paths: positionals.map((source) => ({ source, as: flags.as })),
+      particulars: { ...particulars, dependsOn },
+      metrics,
+      params,
+      tags,
+      ignored,
+      remoteRun: target.remoteRun,
+      skipArtifacts: io.env["MLFLOW_SKIP_ARTIFACT_LOGGING"]?.toLowerCase() === "true",
+    };
+    const logged = flags.stdin && positionals.length + metrics.length + params.length + tags.length === 0 ? undefined : await log(store, request);
+    if (logged) for (const problem of logged.problems) io.say.warn(`left out ${problem.path}: ${problem.why}`);
+
+    let refused = 0;
+    let taken = 0;
+    let run = logged?.run ?? target.run;
+    if (flags.stdin) {
+      const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+      ({ refused, taken, run } = await readLogLines(store, lines, { ...request, run }, { now: io.now, refuse: (line, why) => io.say.error(`line ${line}: ${why}`) }));
+    }
+    await writeManifests(store);
+    if (run) report(store, io, run, logged, taken, refused);
+    return refused > 0 ? EXIT.partly : EXIT.done;
+  },
+);
+
+/** `--run`, then the current run, then MLFLOW_RUN_ID; an empty variable is none. */
+function targetOf(store: Store, io: Io, ref: string | undefined): { run: RunRow | undefined; remoteRun: string | undefined } {
+  if (ref !== undefined) return { run: resolveRun(store, ref), remoteRun: undefined };
+  const current = currentRun(store, io.env);
+  const remote = io.env["MLFLOW_RUN_ID"];
+  if (current || !remote) return { run: current, remoteRun: undefined };
+  const known = outboxRows.runOfRemote(store.db, remote);
+  return known === undefined ? { run: undefined, remoteRun: remote } : { run: runRows.bySeq(store.db, known) ?? undefined, remoteRun: undefined };
+}
+
+function dependency(store: Store, ref: string): ArtifactRow {
+  try {
+    return resolveArtifact(store, ref).artifact;
+  } catch (error) {
+    if (!(error instanceof CofferError) || error.code !== "NOT_FOUND") throw error;
+    throw new CofferError("DEPENDENCY_MISSING", `--depends-on ${ref}: there is no such artifact`, { hint: "log it first, or correct the reference; nothing was stored", candidates: error.candidates });
+  }
+}
+
+function datasetOf(name: string | undefined): string | undefined {
+  return name === undefined || name === "" ? undefined : checkName("dataset", name);
+}
+
+function report(store: Store, io: Io, run: RunRow, logged: Logged | undefined, taken: number, refused: number): void {
+  const rows = logged?.artifacts ?? [];
+  io.print({ schema: "coffer.log/1", run: run.id, artifacts: rows.map((row) => describeArtifact(store, row)), added: logged?.added ?? { blobs: 0, bytes: 0 }, lines: { taken, refused } }, (document) =>
+    rows.length === 0 ? (logged ? `${document.run}\n` : "") : rows.map((row) => `${summarizeArtifact(store, row).ref}\n`).join(""),
+  );
+  if (logged && rows.length > 0) {
+    const size = rows.reduce((sum, row) => sum + row.size, 0);
+    io.say.info(`kept ${rows.length === 1 ? rows[0]?.path : `${rows.length} artifacts`} (${formatBytes(size)}, ${formatBytes(logged.added.bytes)} of them new) on run ${run.id}`);
+  }
+  if (taken + refused > 0) io.say.info(`${taken} lines taken${refused > 0 ? `, ${refused} refused` : ""} on run ${run.id}`);
+}

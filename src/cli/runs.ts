@@ -1,0 +1,57 @@
+import * as runs from "../db/runs.ts";
+import type { RunState } from "../domain/run-state.ts";
+import { CofferError } from "../domain/error.ts";
+import { formatDuration } from "../domain/quantity.ts";
+import { summarizeRun } from "../registry/describe.ts";
+import type { RunSummary } from "../registry/describe.ts";
+import { command } from "./command.ts";
+import { parseTagFilter } from "./tag-filter.ts";
+import { table } from "./table.ts";
+
+const SHOWN = 50;
+
+export default command(
+  {
+    flags: {
+      state: { type: "string", options: ["running", "finished", "failed", "killed"], description: "only runs that stand so" },
+      pipeline: { type: "string", valueHint: "ID", description: "only this pipeline" },
+      dataset: { type: "string", valueHint: "NAME", description: "only this dataset" },
+      tag: { type: "string", valueHint: "KEY[=VALUE]", multiple: true, description: "only with this tag; all must hold" },
+      all: { type: "boolean", description: "also runs that rm took out of sight" },
+      limit: { type: "string", valueHint: "N", description: `at most N, the newest first (${SHOWN}; 0 is all)` },
+    },
+    examples: [
+      ["coffer runs", "the newest runs"],
+      ["coffer runs --state failed --limit 5", "the last five that failed"],
+    ],
+  },
+  async ({ flags, io }) => {
+    const limit = flags.limit === undefined ? SHOWN : Number(flags.limit);
+    if (!Number.isSafeInteger(limit) || limit < 0) throw new CofferError("USAGE", `not a number of lines: “${flags.limit}”`, { hint: "write --limit 50, or 0 for all" });
+    using store = await io.openStore({ make: false });
+    const found = runs.list(store.db, {
+      ...(flags.state !== undefined && { state: flags.state as RunState }),
+      ...(flags.pipeline !== undefined && { pipeline: flags.pipeline }),
+      ...(flags.dataset !== undefined && { dataset: flags.dataset }),
+      tags: flags.tag.map(parseTagFilter),
+      removed: flags.all,
+      ...(limit > 0 && { limit: limit + 1 }),
+    });
+    const shown = limit > 0 ? found.slice(0, limit) : found;
+    io.print({ schema: "coffer.runs/1", runs: shown.map(summarizeRun) }, ({ runs: rows }) => render(rows));
+    if (shown.length < found.length) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
+  },
+);
+
+function render(rows: readonly RunSummary[]): string {
+  return table(
+    ["RUN", "STATE", "STARTED", "TOOK", "NAME", "COMMAND"],
+    rows.map((row) => [row.id, stateWords(row), row.started_at.slice(0, 19).replace("T", " "), row.seconds === null ? "" : formatDuration(row.seconds * 1000), row.name ?? "", (row.command ?? [row.kind]).join(" ").slice(0, 60)]),
+    "no runs",
+  );
+}
+
+function stateWords(row: RunSummary): string {
+  if (row.state === "failed" && row.exit_code !== null) return `failed (${row.exit_code})`;
+  return row.state === "killed" && row.signal !== null ? `killed (${row.signal})` : row.state;
+}

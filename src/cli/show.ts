@@ -1,0 +1,114 @@
+import * as artifacts from "../db/artifacts.ts";
+import { formatBytes, formatDuration } from "../domain/quantity.ts";
+import { describeArtifact, describeRun } from "../registry/describe.ts";
+import type { ArtifactRecord, RunRecord } from "../registry/describe.ts";
+import { resolve } from "../registry/resolve.ts";
+import { decodeTree } from "../blobs/tree.ts";
+import type { TreeEntry } from "../blobs/tree.ts";
+import { blobRow, readChecked } from "../store/read.ts";
+import { command } from "./command.ts";
+import { fields, table } from "./table.ts";
+
+export default command(
+  {
+    positionals: [{ name: "REF", description: "a run or an artifact: id, name, name@v3, name@alias, RUN/path, blake3:PREFIX", required: true }],
+    flags: { files: { type: "boolean", description: "list a directory's files" } },
+    examples: [
+      ["coffer show churn-model", "the newest version"],
+      ["coffer show 0192f", "a run, by the beginning of its id"],
+    ],
+    exits: { "4": "nothing is called so" },
+  },
+  async ({ flags, positionals, io }) => {
+    using store = await io.openStore({ make: false });
+    const found = resolve(store, positionals[0] as string, "any");
+    if (found.kind === "run") {
+      io.print({ schema: "coffer.run/1", ...describeRun(store, found.run) }, renderRun);
+      return;
+    }
+    const { artifact } = found;
+    const entries = flags.files && artifact.kind === "tree" && artifact.blob !== null ? decodeTree(await readChecked(store, blobRow(store, artifact.blob))) : undefined;
+    io.print({ schema: "coffer.artifact/1", ...describeArtifact(store, artifact), versions: artifact.name === null ? undefined : versions(artifact.name), entries }, (record) => renderArtifact(record) + renderEntries(record.entries));
+
+    function versions(name: string): number[] {
+      return artifacts.list(store.db, { name }).map((row) => row.version);
+    }
+  },
+);
+
+function renderRun(run: RunRecord): string {
+  const code = run.code.commit === null ? undefined : `${run.code.commit.slice(0, 12)}${run.code.branch ? ` on ${run.code.branch}` : ""}${run.code.dirty ? ", with changes" : ""}`;
+  return [
+    fields([
+      ["run", run.id],
+      ["name", run.name],
+      ["state", run.state + (run.adopted ? " (adopted: its wrapper had died)" : "")],
+      ["command", run.command?.join(" ")],
+      ["directory", run.directory],
+      ["started", run.started_at],
+      ["took", run.seconds === null ? undefined : formatDuration(run.seconds * 1000)],
+      ["exit code", run.exit_code],
+      ["signal", run.signal],
+      ["pipeline", run.pipeline],
+      ["dataset", run.dataset],
+      ["parent", run.parent],
+      ["workspace", run.workspace_state === null ? undefined : `${run.workspace} (${run.workspace_state}, policy ${run.policy})`],
+      ["code", code],
+      ["host", [run.user, run.host].filter((part) => part !== null).join("@")],
+      ["cpu", run.resources.cpu_user_ms === null ? undefined : `${formatDuration(run.resources.cpu_user_ms)} user, ${formatDuration(run.resources.cpu_system_ms ?? 0)} system`],
+      ["peak memory", run.resources.max_rss === null ? undefined : formatBytes(run.resources.max_rss)],
+      ["note", run.note],
+    ]),
+    section("params", run.params),
+    section("metrics", run.metrics),
+    section("tags", run.tags),
+    run.inputs.length === 0 ? "" : `\n${table(["INPUT", "SIZE", "DIGEST", ""], run.inputs.map((input) => [input.artifact ?? input.path ?? "", formatBytes(input.size), input.digest.slice(0, 19), input.changed ? "changed during the run" : ""]), "")}`,
+    run.artifacts.length === 0 ? "" : `\n${table(["ARTIFACT", "TYPE", "SIZE", "STATE"], run.artifacts.map((row) => [row.name === null ? row.path : row.ref, row.type, formatBytes(row.size), row.state === "live" ? "" : row.state]), "")}`,
+    run.deliveries.length === 0 ? "" : `\n${table(["MLFLOW", "EXPERIMENT", "STATE", "RUN", ""], run.deliveries.map((row) => [row.target, row.experiment, row.waiting > 0 ? `${row.state} (${row.waiting} left)` : row.state, row.remote_run ?? "", row.last_error ?? ""]), "")}`,
+    renderEvents(run.events),
+  ].join("");
+}
+
+function renderArtifact(artifact: ArtifactRecord & { versions: number[] | undefined }): string {
+  return [
+    fields([
+      ["artifact", artifact.id],
+      ["name", artifact.name === null ? undefined : `${artifact.name}@v${artifact.version}`],
+      ["versions", artifact.versions?.slice(0, 20).map((version) => `v${version}`)],
+      ["aliases", artifact.aliases],
+      ["state", `${artifact.state}${artifact.pinned ? ", pinned" : ""}`],
+      ["type", artifact.class === null ? artifact.type : `${artifact.type} (${artifact.class})`],
+      ["size", artifact.kind === "tree" ? `${formatBytes(artifact.size)} in ${artifact.files} files` : formatBytes(artifact.size)],
+      ["digest", artifact.digest],
+      ["path", artifact.path],
+      ["run", artifact.run],
+      ["created", artifact.created_at],
+      ["dataset", artifact.dataset],
+      ["pipeline", artifact.pipeline_id],
+      ["description", artifact.description],
+      ["code", artifact.code_commit],
+      ["depends on", artifact.depends_on],
+    ]),
+    section("params", artifact.params),
+    section("metrics", artifact.metrics),
+    section("tags", artifact.tags),
+    section("params of the run", artifact.run_params),
+    section("metrics of the run", artifact.run_metrics),
+    section("tags of the run", artifact.run_tags),
+    renderEvents(artifact.events),
+  ].join("");
+}
+
+function renderEntries(entries: readonly TreeEntry[] | undefined): string {
+  if (!entries) return "";
+  return `\n${table(["FILE", "SIZE"], entries.map((entry) => [entry.kind === "link" ? `${entry.path} -> ${entry.target}` : entry.path + (entry.kind === "directory" ? "/" : ""), entry.kind === "file" ? formatBytes(entry.size) : ""]), "an empty directory")}`;
+}
+
+function section(title: string, values: Record<string, unknown>): string {
+  const pairs = Object.entries(values);
+  return pairs.length === 0 ? "" : `\n${title}\n${fields(pairs.map(([key, value]) => [`  ${key}`, value]))}`;
+}
+
+function renderEvents(events: readonly { at: number; kind: string; message: string }[]): string {
+  return events.length === 0 ? "" : `\nevents\n${events.map((event) => `  ${new Date(event.at).toISOString().slice(0, 19)}  ${event.kind}: ${event.message}\n`).join("")}`;
+}

@@ -1,0 +1,47 @@
+import { formatBytes } from "../domain/quantity.ts";
+import { stats } from "../registry/stats.ts";
+import type { Stats } from "../registry/stats.ts";
+import { command } from "./command.ts";
+import { fields, table } from "./table.ts";
+
+export default command(
+  {
+    flags: {},
+    about: "logical counts each artifact by itself, stored what their bytes take once each is kept once. work, store, cache and MLflow are measured on the disk, an inode that two of them show counts for the first. “twice” is an estimate: files elsewhere that are exactly as large as a stored blob.",
+    examples: [["coffer stats", "what takes the room"]],
+  },
+  async ({ io }) => {
+    using store = await io.openStore({ make: false });
+    io.print(stats(store), render);
+  },
+);
+
+function render(document: Stats): string {
+  const { disk, uploads } = document;
+  const sums = (title: string, rows: Stats["by_type"]) => `\n${table([title, "ARTIFACTS", "LOGICAL"], rows.map((row) => [row.key, String(row.artifacts), formatBytes(row.bytes)]), `no ${title.toLowerCase()}`)}`;
+  return [
+    fields([
+      ["store", document.root],
+      ["references", document.references],
+      ["unique", `${document.unique} (deduplication ratio ${document.ratio.toFixed(3)})`],
+      ["logical", formatBytes(document.logical)],
+      ["stored", `${formatBytes(document.stored)} in ${document.blobs} blobs, ${document.packed} of them in packs`],
+      ["condemned", document.condemned === 0 ? undefined : `${document.condemned} blobs wait for gc`],
+      ["cache", `${document.cache.hits} hits, ${document.cache.misses} misses`],
+      ["uploads", `${uploads.done} done (${formatBytes(uploads.bytes)}), ${uploads.failed} failed, ${uploads.waiting} waiting`],
+    ]),
+    sums("TYPE", document.by_type),
+    sums("DATASET", document.by_dataset),
+    sums("RUN", document.by_run),
+    `\n${table(
+      ["ON DISK", "FILES", "BYTES", "WHERE"],
+      (["store", "work", "cache", "mlflow", "staging"] as const).map((key) => [key, String(disk[key].files), formatBytes(disk[key].bytes), disk[key].path]),
+      "",
+    )}`,
+    fields([
+      ["database", formatBytes(disk.database)],
+      ["shared", document.shared === 0 ? undefined : `${formatBytes(document.shared)} lie in two trees but once on the disk`],
+      ["twice", document.twice === 0 ? undefined : `${formatBytes(document.twice)} lie on the disk twice (estimate)`],
+    ]),
+  ].join("");
+}

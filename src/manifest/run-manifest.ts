@@ -1,0 +1,111 @@
+import { makeDirectory, replaceFile } from "../blobs/durable.ts";
+import * as artifacts from "../db/artifacts.ts";
+import type { ArtifactRow } from "../db/artifacts.ts";
+import * as edges from "../db/edges.ts";
+import * as metrics from "../db/metrics.ts";
+import * as outbox from "../db/outbox.ts";
+import * as params from "../db/params.ts";
+import * as inputs from "../db/run-inputs.ts";
+import * as runs from "../db/runs.ts";
+import type { RunRow } from "../db/runs.ts";
+import * as tags from "../db/tags.ts";
+import type { Store } from "../store/store.ts";
+import { toYaml } from "./yaml.ts";
+import type { Plain } from "./yaml.ts";
+
+/**
+ * Writes `manifests/<run id>.yaml` for each ended run whose records changed: what `rebuild` needs if the database is lost.
+ * It is a manifest of schema 2.0; what goes beyond that format is in its `coffer` block.
+ */
+export function writeDueManifests(store: Store): void {
+  const due = runs.manifestDue(store.db).filter((run) => run.state !== "running");
+  if (due.length === 0) return;
+  makeDirectory(store.path("manifests"));
+  for (const run of due) {
+    replaceFile(store.path("manifests", `${run.id}.yaml`), toYaml(runManifest(store, run)), 0o644);
+    store.transaction(() => runs.update(store.db, run.seq, { manifest: "written" }));
+  }
+}
+
+/** A run and all it made, as a manifest names them. */
+export function runManifest(store: Store, run: RunRow): { readonly [key: string]: Plain } {
+  const made = artifacts.ofRun(store.db, run.seq, "any");
+  return {
+    schema_version: "2.0",
+    uid: run.id,
+    pipeline_id: run.pipeline ?? run.id,
+    name: run.name ?? run.id,
+    dataset: run.dataset ?? "default",
+    created_at: new Date(run.started_at).toISOString(),
+    metadata: {},
+    artifacts: { schema_version: "2.0", items: made.filter((artifact) => artifact.state === "live").map((artifact) => item(store, artifact)) },
+    coffer: { run: runBlock(store, run), artifacts: made.map((artifact) => artifactBlock(store, artifact)) },
+  };
+}
+
+function item(store: Store, artifact: ArtifactRow): Plain {
+  return {
+    artifact_id: artifact.id,
+    content_hash: artifact.digest,
+    path: artifact.path,
+    pipeline_id: artifact.pipeline,
+    branch_path: JSON.parse(artifact.branch) as number[],
+    step_index: artifact.step,
+    fold_id: artifact.fold,
+    artifact_type: artifact.type,
+    class_name: artifact.class,
+    depends_on: edges.dependencies(store.db, artifact.seq).map(({ dependency }) => artifacts.bySeq(store.db, dependency)?.id ?? ""),
+    format: artifact.format,
+    format_version: artifact.format_version,
+    size_bytes: artifact.size,
+    created_at: new Date(artifact.created_at).toISOString(),
+    params: JSON.parse(artifact.params) as Plain,
+    version: artifact.version,
+  };
+}
+
+function runBlock(store: Store, run: RunRow): Plain {
+  const { seq, parent, manifest: _, command, environment, configuration, branch, ...rest } = run;
+  return {
+    ...rest,
+    parent: parent === null ? null : (runs.bySeq(store.db, parent)?.id ?? null),
+    command: command === null ? null : (JSON.parse(command) as string[]),
+    branch: JSON.parse(branch) as number[],
+    environment: JSON.parse(environment) as Plain,
+    configuration: JSON.parse(configuration) as Plain,
+    params: params.ofRun(store.db, seq),
+    tags: tags.of(store.db, "run", seq),
+    metrics: metrics.since(store.db, seq).map(({ key, value, step, time }) => [key, value, step, time]),
+    inputs: inputs.ofRun(store.db, seq).map(({ artifact, path, digest, size, how, changed }) => ({ artifact: artifact === null ? null : (artifacts.bySeq(store.db, artifact)?.uid ?? null), path, digest, size, how, changed })),
+    deliveries: outbox.deliveriesOf(store.db, seq).map(({ target, experiment, state, remote_experiment, remote_run, artifact_uri, synced_at }) => ({ target, experiment, state, remote_experiment, remote_run, artifact_uri, synced_at })),
+  };
+}
+
+function artifactBlock(store: Store, artifact: ArtifactRow): Plain {
+  const { uid, id, name, version, state, state_at, role, kind, digest, size, files, mode, path, type, dataset, sub_step, description, created_at } = artifact;
+  return {
+    uid,
+    artifact_id: id,
+    name,
+    version,
+    state,
+    state_at,
+    role,
+    kind,
+    digest,
+    size,
+    files,
+    mode,
+    path,
+    type,
+    class: artifact.class,
+    dataset,
+    sub_step,
+    description,
+    created_at,
+    metrics: JSON.parse(artifact.metrics) as Plain,
+    tags: tags.of(store.db, "artifact", artifact.seq),
+    edges: edges.dependencies(store.db, artifact.seq).map(({ dependency, role: kindOfEdge, implicit, changed }) => ({ to: artifacts.bySeq(store.db, dependency)?.uid ?? "", role: kindOfEdge, implicit: implicit === 1, changed: changed === 1 })),
+    extra: JSON.parse(artifact.extra) as Plain,
+  };
+}
