@@ -1,0 +1,104 @@
+// Every check of the project: types, lint, format, unused code, build, tests. With paths as arguments: build and these tests only.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { installMlflow } from "./mlflow/environment.ts";
+import { startMlflow } from "./mlflow/server.ts";
+import type { MlflowPlace, MlflowServer } from "./mlflow/server.ts";
+import { readJunit } from "./junit.ts";
+
+const project = join(import.meta.dir, "..");
+const bun = process.execPath;
+const only = process.argv.slice(2);
+const failed: string[] = [];
+let passed = 0;
+let skipped = 0;
+
+const scratch = mkdtempSync(join(tmpdir(), "coffer-ok-"));
+const stopping = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stopping.abort());
+
+// begun first, since it takes ten seconds, and awaited where it is needed
+const servers = startServers();
+try {
+  if (only.length === 0) {
+    await check("types", [bun, "check"]);
+    await check("lint", [bun, "--bun", "oxlint", "--deny-warnings"]);
+    await check("format", [bun, "fmt", "--check"]);
+    await check("unused code", [bun, "--bun", "knip"]);
+  }
+  await check("build", [bun, "scripts/build.ts"]);
+  await test(await servers);
+} finally {
+  for (const server of await servers) await server.stop();
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+for (const name of failed) console.log(`failed: ${name}`);
+console.log(`${passed} passed, ${failed.length} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+process.exitCode = stopping.signal.aborted ? 130 : failed.length > 0 ? 1 : 0;
+
+async function check(name: string, command: string[]): Promise<void> {
+  if (stopping.signal.aborted) return;
+  const begun = performance.now();
+  const child = Bun.spawn(command, { cwd: project, stdio: ["ignore", "pipe", "pipe"], env: withBin() });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  console.log(`${code === 0 ? "ok    " : "FAILED"} ${name} (${seconds} s)`);
+  if (code === 0) passed++;
+  else {
+    failed.push(name);
+    console.log(`${out}${err}`.trimEnd());
+  }
+}
+
+async function test(places: readonly MlflowPlace[]): Promise<void> {
+  if (stopping.signal.aborted) return;
+  const report = join(scratch, "junit.xml");
+  const child = Bun.spawn([bun, "test", "--reporter=junit", `--reporter-outfile=${report}`, ...only], {
+    cwd: project,
+    stdio: ["ignore", "inherit", "pipe"],
+    env: {
+      ...withBin(),
+      ...(process.stderr.isTTY && { FORCE_COLOR: "1" }),
+      ...(places.length > 0 && { COFFER_TEST_MLFLOW: JSON.stringify(Object.fromEntries(places.map((place) => [place.kind, place]))) }),
+    },
+  });
+  stopping.signal.addEventListener("abort", () => child.kill("SIGTERM"));
+  let words = "";
+  for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
+    process.stderr.write(chunk);
+    words = (words + chunk).slice(-4000);
+  }
+  const code = await child.exited;
+  const result = readJunit(existsSync(report) ? readFileSync(report, "utf8") : "");
+  passed += result.passed;
+  skipped += result.skipped;
+  failed.push(...result.failed);
+  // a file that cannot be loaded, an error outside of any test and a crash of the runner are in no report
+  const said = Number(/^\s*(\d+) fail$/m.exec(Bun.stripANSI(words))?.[1] ?? 0);
+  const silent = Math.max(said - result.failed.length, code !== 0 && result.failed.length === 0 ? 1 : 0);
+  for (let nth = 0; nth < silent; nth++) failed.push(`bun test, outside of a test (code ${code}; see above)`);
+}
+
+async function startServers(): Promise<MlflowServer[]> {
+  const started: MlflowServer[] = [];
+  try {
+    const python = await installMlflow((words) => console.log(words));
+    const wanted = (["proxied", "shared"] as const).map(async (kind) => {
+      started.push(await startMlflow({ kind, directory: join(scratch, kind), python }));
+    });
+    const ends = await Promise.allSettled(wanted);
+    const broken = ends.find((end) => end.status === "rejected");
+    if (broken) throw broken.reason;
+    return started;
+  } catch (error) {
+    console.log(`no MLflow server: ${error instanceof Error ? error.message : String(error)}`);
+    if (process.env["CI"] === "true") failed.push("MLflow server");
+    return started;
+  }
+}
+
+function withBin(): Record<string, string | undefined> {
+  return { ...process.env, PATH: `${join(project, "node_modules/.bin")}:${process.env["PATH"] ?? ""}` };
+}

@@ -1,0 +1,89 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { test as bunTest } from "bun:test";
+import { installedPython } from "../../scripts/mlflow/environment.ts";
+import { startMlflow as start } from "../../scripts/mlflow/server.ts";
+import type { MlflowKind, MlflowPlace, MlflowServer, MlflowStart } from "../../scripts/mlflow/server.ts";
+import { removeTree } from "./temporary-root.ts";
+
+/**
+ * The two servers that `npm test` keeps running for all tests: one that takes artifacts through HTTP, one whose artifact root is a
+ * directory that its clients write to. Everybody shares them: use experiments of your own. Not set under a bare `bun test`.
+ */
+const shared = JSON.parse(process.env["COFFER_TEST_MLFLOW"] ?? "{}") as Partial<Record<MlflowKind, MlflowPlace>>;
+
+export const mlflow = {
+  get proxied(): MlflowPlace {
+    return running("proxied");
+  },
+  get shared(): MlflowPlace {
+    return running("shared");
+  },
+};
+
+/** `const live = needsMlflow(test)`: tests that are skipped aloud where there is no server, and fail there under CI=true. */
+export function needsMlflow(test: typeof bunTest): typeof bunTest {
+  if (shared.proxied && shared.shared) return test;
+  if (process.env["CI"] === "true") return test;
+  console.error("skipped: no MLflow server; `npm test` starts one (`npm test -- tests/sync` for some tests only)");
+  return test.skip as typeof bunTest;
+}
+
+/** A server of one's own, to stop and start again. Its directory is removed at the end, unless one was given. */
+export async function startMlflow(given: Partial<MlflowStart> = {}): Promise<MlflowServer> {
+  const python = given.python ?? installedPython();
+  if (!python) throw new Error("MLflow is not installed under .venv; `npm test` does that");
+  const directory = given.directory ?? mkdtempSync(join(tmpdir(), "coffer-mlflow-"));
+  const server = await start({ kind: "proxied", ...given, directory, python });
+  return {
+    ...server,
+    async [Symbol.asyncDispose]() {
+      await server.stop();
+      if (given.directory === undefined) removeTree(directory);
+    },
+  };
+}
+
+export interface ReadRun {
+  run_id: string;
+  experiment: string;
+  name: string;
+  status: string;
+  /** Milliseconds. */
+  start_time: number;
+  end_time: number | null;
+  artifact_uri: string;
+  params: Record<string, string>;
+  tags: Record<string, string>;
+  /** Every point of every metric, as [value, step, milliseconds]; not-a-number and infinities as words. */
+  metrics: Record<string, [value: number | string, step: number, time: number][]>;
+  /** Files only, by path, with bytes. */
+  artifacts: Record<string, number>;
+}
+
+/** The runs with this `coffer.run_id`, as MLflow's own client reads them. */
+export async function readBack(place: Pick<MlflowPlace, "uri" | "python">, cofferRunId: string): Promise<ReadRun[]> {
+  return JSON.parse(await python(place, ["runs", cofferRunId])) as ReadRun[];
+}
+
+/** One artifact of an MLflow run, downloaded by MLflow's own client. */
+export async function readArtifact(place: Pick<MlflowPlace, "uri" | "python">, mlflowRunId: string, path: string): Promise<Uint8Array> {
+  return Buffer.from(await python(place, ["artifact", mlflowRunId, path]), "base64");
+}
+
+async function python(place: Pick<MlflowPlace, "uri" | "python">, words: string[]): Promise<string> {
+  const child = Bun.spawn([place.python, join(import.meta.dir, "read_back.py"), place.uri, ...words], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env["PATH"] ?? "", HOME: tmpdir(), MLFLOW_DISABLE_TELEMETRY: "true" },
+  });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  if (code !== 0) throw new Error(`MLflow's client failed: ${err.trim().slice(-1000)}`);
+  return out;
+}
+
+function running(kind: MlflowKind): MlflowPlace {
+  const place = shared[kind];
+  if (!place) throw new Error("no MLflow server is running for the tests; `npm test` starts them");
+  return place;
+}

@@ -1,0 +1,57 @@
+"""read_back.py URI runs COFFER_RUN_ID | read_back.py URI artifact RUN PATH: what MLflow's own client finds on a server."""
+
+import base64
+import json
+import math
+import sys
+import tempfile
+
+from mlflow.entities import ViewType
+from mlflow.tracking import MlflowClient
+
+
+def read_run(client, run):
+    return {
+        "run_id": run.info.run_id,
+        "experiment": client.get_experiment(run.info.experiment_id).name,
+        "name": run.info.run_name,
+        "status": run.info.status,
+        "start_time": run.info.start_time,
+        "end_time": run.info.end_time,
+        "artifact_uri": run.info.artifact_uri,
+        "params": run.data.params,
+        "tags": run.data.tags,
+        "metrics": {
+            key: [[number(point.value), point.step, point.timestamp] for point in client.get_metric_history(run.info.run_id, key)]
+            for key in run.data.metrics
+        },
+        "artifacts": dict(files(client, run.info.run_id)),
+    }
+
+
+def number(value):
+    return value if math.isfinite(value) else str(value)
+
+
+def files(client, run_id, path=None):
+    for entry in client.list_artifacts(run_id, path):
+        if entry.is_dir:
+            yield from files(client, run_id, entry.path)
+        else:
+            yield entry.path, entry.file_size or 0
+
+
+def main(uri, verb, *words):
+    client = MlflowClient(uri)
+    if verb == "runs":
+        experiments = [experiment.experiment_id for experiment in client.search_experiments(view_type=ViewType.ALL)]
+        runs = client.search_runs(experiments, f'tags.`coffer.run_id` = "{words[0]}"', run_view_type=ViewType.ALL)
+        json.dump([read_run(client, run) for run in runs], sys.stdout)
+    elif verb == "artifact":
+        with tempfile.TemporaryDirectory() as folder, open(client.download_artifacts(words[0], words[1], folder), "rb") as file:
+            sys.stdout.write(base64.b64encode(file.read()).decode())
+    else:
+        sys.exit(f"unknown verb {verb}")
+
+
+main(*sys.argv[1:])
