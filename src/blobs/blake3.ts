@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
-import addon from "#blake-addon" with { type: "file" };
+import { fileURLToPath } from "node:url";
 
 export interface Hasher {
   update(bytes: Uint8Array): void;
@@ -22,13 +22,7 @@ let loaded: Promise<Blake3> | undefined;
 
 /** The native add-on, or WebAssembly where it cannot be loaded. */
 export function loadBlake3(): Promise<Blake3> {
-  return (loaded ??= Promise.resolve().then(() => {
-    try {
-      return native(loadAddon());
-    } catch (error) {
-      return wasm(error instanceof Error ? error.message : String(error));
-    }
-  }));
+  return (loaded ??= loadAddon().then(native, (error: unknown) => wasm(error instanceof Error ? error.message : String(error))));
 }
 
 interface Addon {
@@ -52,14 +46,13 @@ function native(module: Addon): Blake3 {
  * dlopen needs a file of its own. Bun would unpack the add-on to a guessable name in the shared temporary directory, where another
  * user could have put something first; so it is written once to a directory that only we can write, under a name with its hash.
  */
-function loadAddon(): Addon {
+async function loadAddon(): Promise<Addon> {
   const module = { exports: {} as Addon };
-  const compiled = addon.startsWith("/$bunfs/") || addon.includes("~BUN");
-  process.dlopen(module, compiled ? unpacked() : addon);
+  process.dlopen(module, import.meta.url.includes("/$bunfs/") ? unpacked((await import("#blake-addon", { with: { type: "file" } })).default) : fileURLToPath(import.meta.resolve("#blake-addon")));
   return module.exports;
 }
 
-function unpacked(): string {
+function unpacked(addon: string): string {
   const directory = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "coffer", "native");
   const path = join(directory, basename(addon));
   if (isOurs(path)) return path;

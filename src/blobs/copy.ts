@@ -8,9 +8,12 @@ import { writeWhole } from "./durable.ts";
 const CHUNK = 1 << 20;
 const CHUNKS_PER_TURN = 16;
 
-/** Opens a regular file for reading: no link is followed, and a FIFO does not block for ever. */
+/** No link is followed, and a FIFO does not block for ever. */
+export const SAFE_READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Opens a regular file for reading. */
 export function openRegular(path: string | Buffer): { fd: number; stat: BigIntStats } {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const fd = openSync(path, SAFE_READ);
   try {
     const stat = fstatSync(fd, { bigint: true });
     if (!stat.isFile()) throw new CofferError("UNREADABLE", `${String(path)} is not a regular file`, { hint: "only files, directories and links inside them are kept" });

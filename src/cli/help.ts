@@ -31,7 +31,7 @@ export async function commandHelp(name: string, spec: CommandSpec): Promise<stri
   const width = Math.max(...spec.examples.map(([line]) => line.length), 0);
   const exits = { ...EXITS, ...spec.exits };
   return [
-    usage.trimEnd(),
+    (process.stdout.isTTY && !process.env["NO_COLOR"] ? usage : Bun.stripANSI(usage)).trimEnd(),
     ...(spec.takesRest ? ["", `  -- ${spec.takesRest.name}    ${spec.takesRest.description}`] : []),
     ...(spec.about ? ["", spec.about.trim()] : []),
     "",

@@ -12,7 +12,7 @@ import type { Store } from "../store/store.ts";
 
 const Scalar = v.union([v.string(), v.number(), v.boolean()]);
 const Line = v.union([
-  v.strictObject({ metric: v.string(), value: v.union([v.number(), v.string()]), step: v.optional(v.pipe(v.number(), v.safeInteger())), time: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))) }),
+  v.strictObject({ metric: v.string(), value: v.custom<number | string>((value) => typeof value === "number" || typeof value === "string"), step: v.optional(v.pipe(v.number(), v.safeInteger())), time: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))) }),
   v.strictObject({ param: v.string(), value: Scalar }),
   v.strictObject({ tag: v.string(), value: Scalar }),
   v.strictObject({ artifact: v.string(), as: v.optional(v.string()), name: v.optional(v.string()), type: v.optional(v.string()) }),

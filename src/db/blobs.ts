@@ -50,6 +50,11 @@ export function known(db: Database, blake3: Uint8Array): { seq: number; state: B
   return db.query<{ seq: number; state: BlobState; size: number }, [Uint8Array]>("SELECT seq, state, size FROM blobs WHERE blake3 = ?").get(blake3);
 }
 
+/** A store without a blob has nothing to look up. */
+export function isEmpty(db: Database): boolean {
+  return db.query("SELECT 1 FROM blobs LIMIT 1").get() === null;
+}
+
 /** Blobs whose digest begins with these hex digits. */
 export function byDigestPrefix(db: Database, prefix: Digest): number[] {
   const low = Buffer.from(prefix.hex.padEnd(64, "0"), "hex");

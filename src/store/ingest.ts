@@ -150,9 +150,12 @@ function admitBlobs(store: Store, staged: Staged, placed: Placed, dataset: strin
     pack ??= packs.insert(store.db, { id: placed.pack.id, path: store.keep(placed.pack.path), dataset, size: placed.pack.size, created_at: store.now() });
     return pack;
   };
-  for (const { hex, size, bytes } of staged.blobs.values()) {
+  const isEmpty = blobs.isEmpty(store.db);
+  // in the order of the index: random digests would touch a page each
+  const sorted = [...staged.blobs.values()].sort((a, b) => (a.hex < b.hex ? -1 : 1));
+  for (const { hex, size, bytes } of sorted) {
     const digest = Buffer.from(hex, "hex");
-    const row = blobs.known(store.db, digest);
+    const row = isEmpty ? null : blobs.known(store.db, digest);
     const alive = row !== null && (row.state === "live" || row.state === "condemned");
     if (alive) {
       if (row.state === "condemned") blobs.revive(store.db, row.seq);

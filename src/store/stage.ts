@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Blake3 } from "../blobs/blake3.ts";
-import { cloneOpened, copyAndHash, hashFile, openRegular } from "../blobs/copy.ts";
+import { cloneOpened, copyAndHash, hashFile, openRegular, SAFE_READ } from "../blobs/copy.ts";
 import { syncFile, writeWhole } from "../blobs/durable.ts";
 import { PackWriter } from "../blobs/pack.ts";
 import { encodeTree } from "../blobs/tree.ts";
@@ -124,7 +124,7 @@ class Stager {
     this.#blake3 = blake3;
     this.#distrusted = distrusted;
     this.#directory = staging(store, lease);
-    this.#storeIsEmpty = store.db.query("SELECT 1 FROM blobs LIMIT 1").get() === null;
+    this.#storeIsEmpty = blobs.isEmpty(store.db);
   }
 
   async stage(units: readonly IngestUnit[]): Promise<Staged> {
@@ -200,14 +200,15 @@ class Stager {
       for (const path of paths) {
         let fd: number;
         try {
-          ({ fd } = openSmall(`${unit.source}/${path}`));
+          fd = openSync(`${unit.source}/${path}`, SAFE_READ);
         } catch (error) {
           this.#notRead(`${unit.path}/${path}`, error);
           continue;
         }
         try {
-          const { size, mode } = fstatSync(fd);
-          if (size >= SMALL) {
+          const stat = fstatSync(fd);
+          const { size, mode } = stat;
+          if (size >= SMALL || !stat.isFile()) {
             rest.push(path);
             continue;
           }
@@ -312,7 +313,7 @@ class Stager {
 
   /** Before a copy is made: a store that has a blob of this very size may have this one. */
   async #knownByReading(fd: number, stat: BigIntStats): Promise<string | undefined> {
-    const sameSize = this.#sizes.has(Number(stat.size)) || (!this.#storeIsEmpty && this.#store.db.query("SELECT 1 FROM blobs WHERE size = ? LIMIT 1").get(stat.size) !== null);
+    const sameSize = this.#sizes.has(Number(stat.size)) || (!this.#storeIsEmpty && this.#store.db.query("SELECT 1 FROM blobs WHERE size = ? AND place <> 'pack' LIMIT 1").get(stat.size) !== null);
     if (!sameSize) return undefined;
     const hasher = this.#blake3.hasher();
     await hashFile(fd, hasher);
@@ -365,10 +366,6 @@ class Stager {
   #newName(kind: string): string {
     return join(this.#directory, `${kind}-${this.#number++}`);
   }
-}
-
-function openSmall(path: string): { fd: number } {
-  return { fd: openRegular(path).fd };
 }
 
 function openFor(path: string): { fd: number; stat: BigIntStats } {

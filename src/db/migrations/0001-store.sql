@@ -93,13 +93,13 @@ CREATE TABLE packs (
 CREATE TABLE blobs (
   seq INTEGER PRIMARY KEY,
   blake3 BLOB UNIQUE CHECK (length(blake3) = 32),
-  sha256 BLOB UNIQUE CHECK (length(sha256) = 32),
+  sha256 BLOB CHECK (length(sha256) = 32),
   size INTEGER NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('live', 'unverified', 'condemned', 'trashed')),
   condemned_at INTEGER,
   dataset TEXT NOT NULL,
   place TEXT NOT NULL CHECK (place IN ('file', 'pack', 'foreign')),
-  path TEXT UNIQUE,                             -- place file: under the root; foreign: where an import left it
+  path TEXT,                                    -- place file: under the root; foreign: where an import left it
   pack INTEGER REFERENCES packs (seq),
   offset INTEGER,                               -- of the first byte in the pack
   mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER,  -- of a file when its bytes were last hashed
@@ -107,7 +107,10 @@ CREATE TABLE blobs (
   CHECK (blake3 IS NOT NULL OR sha256 IS NOT NULL),
   CHECK ((place = 'pack') = (pack IS NOT NULL))
 ) STRICT;
-CREATE INDEX blobs_by_size ON blobs (size);
+-- partial ones: a directory of 20,000 small files pays for each index that its packed blobs stand in
+CREATE UNIQUE INDEX blobs_by_sha256 ON blobs (sha256) WHERE sha256 IS NOT NULL;
+CREATE UNIQUE INDEX blobs_by_path ON blobs (path) WHERE path IS NOT NULL;
+CREATE INDEX blobs_by_size ON blobs (size) WHERE place <> 'pack';
 CREATE INDEX blobs_by_pack ON blobs (pack) WHERE pack IS NOT NULL;
 CREATE INDEX blobs_going ON blobs (state) WHERE state IN ('condemned', 'trashed');
 
