@@ -1,0 +1,134 @@
+import { isUtf8 } from "node:buffer";
+import { chmodSync, lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import type { BigIntStats } from "node:fs";
+import { errno, reason } from "../domain/error.ts";
+import { matcher } from "../domain/pattern.ts";
+import type { Problem } from "../store/walk.ts";
+
+/** What lay in a workspace at one moment, by the bytes of its path. */
+export type Snapshot = ReadonlyMap<string, string>;
+
+export interface Emptied {
+  /** The workspace itself is gone. */
+  gone: boolean;
+  /** What the user's `retain` rules keep. */
+  retained: string[];
+  /** What came or changed after the snapshot: it may not be in the store, so it stays. */
+  late: string[];
+  /** What could not be removed. */
+  problems: Problem[];
+  /** What went without being stored, because the user's own rules leave it out. */
+  leftOut: { files: number; bytes: number };
+}
+
+/** Take it before the outputs are read, so that whatever a straggling process writes while they are is seen later. */
+export function snapshotWorkspace(workspace: string): Snapshot {
+  const found = new Map<string, string>();
+  const visit = (directory: Buffer, prefix: string): void => {
+    for (const name of list(directory)) {
+      const path = join(directory, name);
+      const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+      if (!stat) continue;
+      const key = `${prefix}${name.toString("latin1")}`;
+      found.set(key, stamp(stat));
+      if (stat.isDirectory()) visit(path, `${key}/`);
+    }
+  };
+  visit(Buffer.from(workspace), "");
+  return found;
+}
+
+/**
+ * Empties a scratch workspace whose outputs are durable, and removes it when nothing stays. Removes only what was there, unchanged, at the snapshot. Links are
+ * removed, never followed; directories without write permission are opened up.
+ */
+export function emptyWorkspace(workspace: string, snapshot: Snapshot, rules: { retain: readonly string[]; isLeftOut: (path: string) => boolean }): Emptied {
+  const retains = matcher(rules.retain);
+  const result: Emptied = { gone: false, retained: [], late: [], problems: [], leftOut: { files: 0, bytes: 0 } };
+
+  /** Whether nothing is left in the directory. */
+  function clear(directory: Buffer, prefix: string): boolean {
+    let empty = true;
+    for (const name of list(directory)) {
+      const path = join(directory, name);
+      const key = `${prefix}${name.toString("latin1")}`;
+      const shown = show(key);
+      try {
+        empty = clearEntry(path, key, shown) && empty;
+      } catch (error) {
+        if (errno(error) === "ENOENT") continue;
+        if (errno(error) === undefined) throw error;
+        result.problems.push({ path: shown, why: reason(error), failed: true });
+        empty = false;
+      }
+    }
+    return empty;
+  }
+
+  function clearEntry(path: Buffer, key: string, shown: string): boolean {
+    if (retains(shown)) {
+      result.retained.push(shown);
+      return false;
+    }
+    const stat = lstatSync(path, { bigint: true });
+    const before = snapshot.get(key);
+    if (before === undefined || (!stat.isDirectory() && before !== stamp(stat))) {
+      result.late.push(shown);
+      return false;
+    }
+    if (stat.isDirectory()) {
+      openUp(path, stat);
+      if (!clear(path, `${key}/`)) return false;
+      rmdirSync(path);
+      return true;
+    }
+    unlinkSync(path);
+    if (stat.isFile() && rules.isLeftOut(shown)) {
+      result.leftOut.files++;
+      result.leftOut.bytes += Number(stat.size);
+    }
+    return true;
+  }
+
+  const root = Buffer.from(workspace);
+  if (clear(root, "")) {
+    try {
+      rmdirSync(root);
+      result.gone = true;
+    } catch (error) {
+      if (errno(error) === "ENOENT") result.gone = true;
+      else result.problems.push({ path: ".", why: reason(error), failed: true });
+    }
+  }
+  return result;
+}
+
+/** What cannot be listed is not known: it stays, and so does the directory, which is then not empty. */
+function list(directory: Buffer): Buffer[] {
+  try {
+    return readdirSync(directory, { encoding: "buffer" });
+  } catch (error) {
+    if (errno(error) === undefined) throw error;
+    return [];
+  }
+}
+
+/** Entries of a directory can only be removed by who may write to it. */
+function openUp(path: Buffer, stat: BigIntStats): void {
+  const mode = Number(stat.mode) & 0o7777;
+  if ((mode & 0o700) !== 0o700) chmodSync(path, mode | 0o700);
+}
+
+/** A directory changes when its entries go, so only what it is counts. */
+function stamp(stat: BigIntStats): string {
+  return stat.isDirectory() ? `directory ${stat.ino}` : `${stat.ino} ${stat.size} ${stat.mtimeNs}`;
+}
+
+function join(directory: Buffer, name: Buffer): Buffer {
+  return Buffer.concat([directory, Buffer.from("/"), name]);
+}
+
+function show(key: string): string {
+  const bytes = Buffer.from(key, "latin1");
+  return isUtf8(bytes) ? bytes.toString() : key.replace(/[\x80-\xff]/g, (char) => `\\x${char.charCodeAt(0).toString(16)}`);
+}

@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import type { BigIntStats } from "node:fs";
+import { findFamily } from "./family.ts";
+
+/**
+ * Looks once which files the processes that are left of a run hold open for writing, and answers for each file whether it is one of them: such a file
+ * must be copied, not moved. Without /proc (macOS) nothing can be known, and every file counts as one.
+ */
+export function findOpenWriters(runId: string, childPid: number): (stat: Pick<BigIntStats, "dev" | "ino">) => boolean {
+  if (process.platform !== "linux") return () => true;
+  const open = new Set<string>();
+  for (const pid of findFamily(runId, childPid)) {
+    for (const fd of listOrNothing(`/proc/${pid}/fd`)) {
+      try {
+        const flags = Number.parseInt(/flags:\s+([0-7]+)/.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1"))?.[1] ?? "0", 8);
+        const isReadOnly = (flags & 3) === 0;
+        const stat = isReadOnly ? undefined : statSync(`/proc/${pid}/fd/${fd}`, { bigint: true });
+        if (stat?.isFile()) open.add(`${stat.dev} ${stat.ino}`);
+      } catch {
+        // closed, or the process ended, while we looked
+      }
+    }
+  }
+  return (stat) => open.has(`${stat.dev} ${stat.ino}`);
+}
+
+function listOrNothing(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
