@@ -91,7 +91,7 @@ function home(): string {
   return (homeDirectory = mkdtempSync(join(tmpdir(), "coffer-home-")));
 }
 
-/** `bun test` fires no exit event; tests/support/after-all.ts calls this. */
+/** `bun test` fires no exit event; tests/support/setup.ts calls this. */
 export function removeHome(): void {
   if (homeDirectory) removeTree(homeDirectory);
   homeDirectory = undefined;

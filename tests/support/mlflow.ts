@@ -35,12 +35,18 @@ export async function startMlflow(given: Partial<MlflowStart> = {}): Promise<Mlf
   const python = given.python ?? installedPython();
   if (!python) throw new Error("MLflow is not installed under .venv; `npm test` does that");
   const directory = given.directory ?? mkdtempSync(join(tmpdir(), "coffer-mlflow-"));
-  const server = await start({ kind: "proxied", ...given, directory, python });
+  const remove = (): void => {
+    if (given.directory === undefined) removeTree(directory);
+  };
+  const server = await start({ kind: "proxied", ...given, directory, python }).catch((error: unknown) => {
+    remove();
+    throw error;
+  });
   return {
     ...server,
     async [Symbol.asyncDispose]() {
       await server.stop();
-      if (given.directory === undefined) removeTree(directory);
+      remove();
     },
   };
 }
