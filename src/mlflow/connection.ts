@@ -79,14 +79,21 @@ export function runPage(connection: Connection, experimentId: string, runId: str
 }
 
 function parseTrackingUri(uri: string): URL {
-  if (uri.trim() === "") throw new CofferError("NO_TRACKING_URI", "no MLflow server is configured", { hint: "set MLFLOW_TRACKING_URI, such as http://localhost:5000" });
+  if (uri.trim() === "")
+    throw new CofferError("NO_TRACKING_URI", "no MLflow server is configured", {
+      hint: "set MLFLOW_TRACKING_URI, such as http://localhost:5000",
+    });
   const url = URL.parse(uri.trim());
   // the URI may hold a password anywhere (a database's URL, say): an error shows its scheme only
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri.trim())?.[1];
   if (!url || url.hostname === "" || (url.protocol !== "http:" && url.protocol !== "https:"))
-    throw new CofferError("CONFIG_INVALID", `the MLflow tracking URI is no http or https address${scheme ? ` (it begins with “${scheme}:”)` : ""}`, {
-      hint: "coffer talks to a server: start one with `mlflow server` and give its address, such as http://localhost:5000",
-    });
+    throw new CofferError(
+      "CONFIG_INVALID",
+      `the MLflow tracking URI is no http or https address${scheme ? ` (it begins with “${scheme}:”)` : ""}`,
+      {
+        hint: "coffer talks to a server: start one with `mlflow server` and give its address, such as http://localhost:5000",
+      },
+    );
   return url;
 }
 
@@ -95,7 +102,9 @@ function readTls(env: Environment): Tls | undefined {
   const serverCert = env["MLFLOW_TRACKING_SERVER_CERT_PATH"];
   const clientCert = env["MLFLOW_TRACKING_CLIENT_CERT_PATH"];
   if (insecure && serverCert)
-    throw new CofferError("CONFIG_INVALID", "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH exclude each other", { hint: "unset one of them" });
+    throw new CofferError("CONFIG_INVALID", "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH exclude each other", {
+      hint: "unset one of them",
+    });
   const tls: Tls = {};
   if (insecure) tls.rejectUnauthorized = false;
   if (serverCert) tls.ca = readPem("MLFLOW_TRACKING_SERVER_CERT_PATH", serverCert);

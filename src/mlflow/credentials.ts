@@ -19,7 +19,9 @@ export interface Authorization {
 export function findAuthorization(url: URL, env: Environment): Authorization {
   for (const name of ["MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4"] as const)
     if (env[name] && !/^(false|0)$/i.test(env[name]))
-      throw new CofferError("CONFIG_INVALID", `${name} is set, and coffer cannot sign requests that way`, { hint: "unset it and use a user and password, or MLFLOW_TRACKING_TOKEN" });
+      throw new CofferError("CONFIG_INVALID", `${name} is set, and coffer cannot sign requests that way`, {
+        hint: "unset it and use a user and password, or MLFLOW_TRACKING_TOKEN",
+      });
 
   if (url.username && url.password) return basic(decode(url.username), decode(url.password));
   let user = env["MLFLOW_TRACKING_USERNAME"];
@@ -52,7 +54,9 @@ function readCredentialsFile(path: string): Record<string, string> {
     return parseCredentials(readFileSync(path, "utf8"));
   } catch (error) {
     if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return {};
-    throw new CofferError("UNREADABLE", `cannot read MLflow's credentials file ${path}: ${reason(error)}`, { hint: "make it readable, or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" });
+    throw new CofferError("UNREADABLE", `cannot read MLflow's credentials file ${path}: ${reason(error)}`, {
+      hint: "make it readable, or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+    });
   }
 }
 

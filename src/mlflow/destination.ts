@@ -30,8 +30,16 @@ export function destinationOf(connection: Connection, artifactUri: string): Dest
   if (artifactUri.startsWith("/")) return { kind: "local", directory: trimEnd(artifactUri) };
   if (scheme === "file") return { kind: "local", directory: trimEnd(fileDirectory(connection, artifactUri)) };
   if (scheme === undefined)
-    throw unusable(connection, artifactUri, "the path is relative to the server's own directory: start the server with an absolute --default-artifact-root, or with --artifacts-destination");
-  throw unusable(connection, artifactUri, "coffer cannot write there yet: start the server with --artifacts-destination, so that it takes artifacts itself");
+    throw unusable(
+      connection,
+      artifactUri,
+      "the path is relative to the server's own directory: start the server with an absolute --default-artifact-root, or with --artifacts-destination",
+    );
+  throw unusable(
+    connection,
+    artifactUri,
+    "coffer cannot write there yet: start the server with --artifacts-destination, so that it takes artifacts itself",
+  );
 }
 
 /** The run's directory below a disk that keeps a proxied server's artifacts (its `--artifacts-destination`); for a local one, what the server said. */
@@ -54,7 +62,10 @@ function fileDirectory(connection: Connection, uri: string): string {
 
 function unusable(connection: Connection, uri: string, hint: string): ServerRefusal {
   const place = uri.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, "$1");
-  return new ServerRefusal(`${connection.displayUri} keeps this run's artifacts at ${place}, which is unsupported here`, { status: 0, hint });
+  return new ServerRefusal(`${connection.displayUri} keeps this run's artifacts at ${place}, which is unsupported here`, {
+    status: 0,
+    hint,
+  });
 }
 
 function trimEnd(path: string): string {

@@ -14,7 +14,14 @@ export interface DownloadSink {
  */
 export function downloadArtifact(connection: Connection, runId: string, path: string, sink: DownloadSink): Promise<number> {
   // a packed answer has another length than the file
-  const request = { method: "GET", path: "/get-artifact", query: { run_id: runId, path }, headers: { "accept-encoding": "identity" }, keepalive: false, onArtifacts: true } as const;
+  const request = {
+    method: "GET",
+    path: "/get-artifact",
+    query: { run_id: runId, path },
+    headers: { "accept-encoding": "identity" },
+    keepalive: false,
+    onArtifacts: true,
+  } as const;
   return retry(connection, `GET ${path}`, () =>
     exchange(connection, request, async (response, touch) => {
       sink.start();
@@ -28,7 +35,10 @@ export function downloadArtifact(connection: Connection, runId: string, path: st
         size += piece.value.byteLength;
         sink.take(piece.value);
       }
-      if (announced !== null && Number(announced) !== size) throw new Transient(`${size} of ${announced} bytes came`, { hint: "look into the server's log, then run `coffer sync-mlflow` again" });
+      if (announced !== null && Number(announced) !== size)
+        throw new Transient(`${size} of ${announced} bytes came`, {
+          hint: "look into the server's log, then run `coffer sync-mlflow` again",
+        });
       return size;
     }),
   );

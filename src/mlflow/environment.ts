@@ -8,7 +8,8 @@ export function readNumber(env: Environment, name: string, otherwise: number): n
   const text = env[name]?.trim();
   if (!text) return otherwise;
   const value = Number(text);
-  if (!Number.isFinite(value) || value < 0) throw new CofferError("CONFIG_INVALID", `${name} is “${text}”`, { hint: "give a number from 0" });
+  if (!Number.isFinite(value) || value < 0)
+    throw new CofferError("CONFIG_INVALID", `${name} is “${text}”`, { hint: "give a number from 0" });
   return value;
 }
 
@@ -16,6 +17,7 @@ export function readNumber(env: Environment, name: string, otherwise: number): n
 export function readSwitch(env: Environment, name: string, otherwise: boolean): boolean {
   const text = env[name]?.trim().toLowerCase();
   if (!text) return otherwise;
-  if (!["true", "false", "1", "0"].includes(text)) throw new CofferError("CONFIG_INVALID", `${name} is “${text}”`, { hint: "give true, false, 1 or 0" });
+  if (!["true", "false", "1", "0"].includes(text))
+    throw new CofferError("CONFIG_INVALID", `${name} is “${text}”`, { hint: "give true, false, 1 or 0" });
   return text === "true" || text === "1";
 }

@@ -11,7 +11,11 @@ export interface Experiment {
 }
 
 const ExperimentAnswer = v.object({
-  experiment: v.object({ experiment_id: v.string(), name: v.string(), lifecycle_stage: v.optional(v.picklist(["active", "deleted"]), "active") }),
+  experiment: v.object({
+    experiment_id: v.string(),
+    name: v.string(),
+    lifecycle_stage: v.optional(v.picklist(["active", "deleted"]), "active"),
+  }),
 });
 
 /**
@@ -22,7 +26,13 @@ export async function ensureExperiment(connection: Connection, name: string): Pr
   const found = await findExperiment(connection, name);
   if (found) return refuseDeleted(found);
   try {
-    const { experiment_id } = await call(connection, "POST", `${REST}/experiments/create`, { name }, v.object({ experiment_id: v.string() }));
+    const { experiment_id } = await call(
+      connection,
+      "POST",
+      `${REST}/experiments/create`,
+      { name },
+      v.object({ experiment_id: v.string() }),
+    );
     return { id: experiment_id, name, lifecycle: "active" };
   } catch (error) {
     // another one was faster, or our own first try did arrive
@@ -38,7 +48,9 @@ export async function ensureExperiment(connection: Connection, name: string): Pr
  */
 export async function findExperiment(connection: Connection, name: string): Promise<Experiment | undefined> {
   if (name === "" || [...name].length > 500 || name.includes("\0") || !name.isWellFormed())
-    throw new CofferError("NAME_INVALID", `not an experiment's name: ${JSON.stringify(name.slice(0, 60))}`, { hint: "give 1 to 500 characters" });
+    throw new CofferError("NAME_INVALID", `not an experiment's name: ${JSON.stringify(name.slice(0, 60))}`, {
+      hint: "give 1 to 500 characters",
+    });
   return find(connection, "experiments/get-by-name", { experiment_name: name });
 }
 

@@ -3,7 +3,16 @@ import type { Connection } from "./connection.ts";
 import { call, REST } from "./request.ts";
 
 const ListAnswer = v.object({
-  files: v.optional(v.array(v.object({ path: v.string(), is_dir: v.optional(v.boolean(), false), file_size: v.optional(v.pipe(v.union([v.number(), v.string()]), v.transform(Number)), 0) })), []),
+  files: v.optional(
+    v.array(
+      v.object({
+        path: v.string(),
+        is_dir: v.optional(v.boolean(), false),
+        file_size: v.optional(v.pipe(v.union([v.number(), v.string()]), v.transform(Number)), 0),
+      }),
+    ),
+    [],
+  ),
 });
 
 /** Requests at once: one level of a large tree is many directories. */
@@ -13,7 +22,11 @@ const AT_ONCE = 4;
  * Every file of a run with its size in bytes, by path. The server lists one directory at a time; `enter` leaves out those that nobody asked for.
  * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED
  */
-export async function listArtifacts(connection: Connection, runId: string, enter: (directory: string) => boolean = () => true): Promise<Map<string, number>> {
+export async function listArtifacts(
+  connection: Connection,
+  runId: string,
+  enter: (directory: string) => boolean = () => true,
+): Promise<Map<string, number>> {
   const files = new Map<string, number>();
   const waiting: (string | undefined)[] = [undefined];
   while (waiting.length > 0) {

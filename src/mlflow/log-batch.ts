@@ -41,7 +41,11 @@ export function planBatches(data: RunData): BatchPlan {
   let bytes = 0;
   const place = <K extends keyof Batch>(kind: K, limit: number, entry: Batch[K][number]): void => {
     const size = Buffer.byteLength(JSON.stringify(entry)) + 1;
-    const full = batch && (batch[kind].length >= limit || batch.metrics.length + batch.params.length + batch.tags.length >= MAX_TOGETHER || bytes + size > MAX_BYTES);
+    const full =
+      batch &&
+      (batch[kind].length >= limit ||
+        batch.metrics.length + batch.params.length + batch.tags.length >= MAX_TOGETHER ||
+        bytes + size > MAX_BYTES);
     if (!batch || full) {
       batch = { metrics: [], params: [], tags: [] };
       batches.push(batch);
@@ -73,7 +77,9 @@ function uniqueParams(params: readonly Param[], changes: Change[]): Iterable<Par
     const prepared = prepareParam(param);
     const before = seen.get(prepared.value.key);
     if (before && before.value !== prepared.value.value)
-      throw new CofferError("VALUE_INVALID", `param “${param.key}” was given twice, with different values`, { hint: "MLflow keeps one value for a param; log a metric or a tag instead" });
+      throw new CofferError("VALUE_INVALID", `param “${param.key}” was given twice, with different values`, {
+        hint: "MLflow keeps one value for a param; log a metric or a tag instead",
+      });
     seen.set(prepared.value.key, prepared.value);
     changes.push(...prepared.changes);
   }

@@ -7,7 +7,12 @@ const PAGE = 5000;
 
 const Value = v.union([v.number(), v.pipe(v.picklist(["NaN", "Infinity", "-Infinity"]), v.transform(Number))]);
 const HistoryAnswer = v.object({
-  metrics: v.optional(v.array(v.object({ key: v.string(), value: v.optional(Value, 0), timestamp: v.optional(v.number(), 0), step: v.optional(v.number(), 0) })), []),
+  metrics: v.optional(
+    v.array(
+      v.object({ key: v.string(), value: v.optional(Value, 0), timestamp: v.optional(v.number(), 0), step: v.optional(v.number(), 0) }),
+    ),
+    [],
+  ),
   next_page_token: v.optional(v.string(), ""),
 });
 

@@ -12,17 +12,19 @@ import { listDirectory } from "./list-artifacts.ts";
  */
 export async function provesDestination(connection: Connection, runId: string, directory: string): Promise<boolean> {
   const name = `coffer-probe-${crypto.randomUUID()}`;
-  const marker = join(directory, name);
   let made: string | undefined;
   try {
     made = mkdirSync(directory, { recursive: true });
-    writeFileSync(marker, "", { flag: "wx" });
-    return (await listDirectory(connection, runId, undefined)).some((entry) => entry.path === name);
+    writeFileSync(join(directory, name), "", { flag: "wx" });
   } catch (error) {
-    if (["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOSPC", "ENOENT"].includes(errno(error) ?? "")) return false;
-    throw error;
+    if (made !== undefined) removeEmpty(directory, made);
+    if (errno(error) === undefined) throw error;
+    return false;
+  }
+  try {
+    return (await listDirectory(connection, runId, undefined)).some((entry) => entry.path === name);
   } finally {
-    rmSync(marker, { force: true });
+    rmSync(join(directory, name), { force: true });
     if (made !== undefined) removeEmpty(directory, made);
   }
 }

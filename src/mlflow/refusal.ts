@@ -73,12 +73,17 @@ export function mayPass(failure: Failure, onArtifacts: boolean): boolean {
 /** What a person can do about a failure. The server's text chooses words here, and decides nothing. */
 export function hintFor(failure: Failure, onArtifacts: boolean, location: string | null): string {
   const { status, errorCode, words } = failure;
-  if (artifactsAreOff(failure, onArtifacts)) return "the server runs with --no-serve-artifacts: start it without, or mount the volume that holds its artifacts";
-  if (status >= 300 && status < 400) return `the server sends us on${location ? ` to ${location}` : ""}: set MLFLOW_TRACKING_URI to the address that answers itself`;
-  if (status === 401) return "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, to what this server accepts";
-  if (status === 403 && words.startsWith("Invalid Host header")) return "the server does not know itself by this name: start it with --allowed-hosts name,name:port";
+  if (artifactsAreOff(failure, onArtifacts))
+    return "the server runs with --no-serve-artifacts: start it without, or mount the volume that holds its artifacts";
+  if (status >= 300 && status < 400)
+    return `the server sends us on${location ? ` to ${location}` : ""}: set MLFLOW_TRACKING_URI to the address that answers itself`;
+  if (status === 401)
+    return "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, to what this server accepts";
+  if (status === 403 && words.startsWith("Invalid Host header"))
+    return "the server does not know itself by this name: start it with --allowed-hosts name,name:port";
   if (status === 403) return "this user may not do that here: use another one, or ask for the permission";
-  if (status === 404 && errorCode === undefined) return "nothing of MLflow's is at this address: check host, port and path prefix of MLFLOW_TRACKING_URI";
+  if (status === 404 && errorCode === undefined)
+    return "nothing of MLflow's is at this address: check host, port and path prefix of MLFLOW_TRACKING_URI";
   if (status === 413) return "a proxy before the server limits the size of a request: raise its limit (nginx: client_max_body_size)";
   if (errorCode === "FEATURE_DISABLED") return "the server has this switched off; without workspaces, unset MLFLOW_WORKSPACE";
   if (status === 429) return "the server is asked too often: try again later with `coffer sync-mlflow`";

@@ -5,9 +5,15 @@ import { shortHash } from "./short-hash.ts";
 const MAX_KEY = 250;
 
 /**
- * The key under which MLflow takes a param, metric or tag: at most 250 letters, digits and `/ _ . - : blank`, equal to its normalised path.
+ * What no key may have. MLflow asks its Python what a letter is (letters and numbers, no combining marks), and an older Python knows fewer:
+ * blocks that Unicode still fills, and all beyond its first plane, count as odd.
+ */
+const ODD = /[^/\p{L}\p{N}_.\- :]|[\u0870-\u08ff\u0c5c\u0cdc\u1c80-\u1c8f\ua7c0-\uabff\u{10000}-\u{10ffff}]/gu;
+
+/**
+ * The key under which MLflow takes a param, metric or tag: at most 250 letters, numbers and `/ _ . - : blank`, equal to its normalised path.
  * Any other key keeps what it can: `_` stands for each odd character, and a hash of the whole follows, so that two keys never become one:
- * `mAP@0.5` → `mAP_0.5-2f9a01`. The same key always becomes the same.
+ * `mAP@0.5` → `mAP_0.5-b4a73e`. The same key always becomes the same.
  * @throws CofferError VALUE_INVALID for an empty key
  */
 export function remoteKey(key: string): { key: string; changed: boolean } {
@@ -16,7 +22,7 @@ export function remoteKey(key: string): { key: string; changed: boolean } {
   const tail = `-${shortHash(key)}`;
   const plain = key
     .toWellFormed()
-    .replace(/[^/\p{L}\p{N}_.\- :]/gu, "_")
+    .replace(ODD, "_")
     .split("/")
     .filter((part) => part !== "")
     .map((part) => (part === "." || part === ".." ? "_" : part))
@@ -25,6 +31,5 @@ export function remoteKey(key: string): { key: string; changed: boolean } {
 }
 
 function isValidKey(key: string): boolean {
-  // Python's \w is letters, numbers and the underscore; combining marks are none of them
-  return /^[/\p{L}\p{N}_.\- :]+$/u.test(key) && [...key].length <= MAX_KEY && key.split("/").every((part) => part !== "" && part !== "." && part !== "..");
+  return key.search(ODD) < 0 && [...key].length <= MAX_KEY && key.split("/").every((part) => part !== "" && part !== "." && part !== "..");
 }

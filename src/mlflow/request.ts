@@ -29,7 +29,13 @@ const MAX_ERROR = 64 * 1024;
  * One JSON call, repeated by the retry policy, its answer checked. Not for calls that must not happen twice: those search first.
  * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED
  */
-export function call<T>(connection: Connection, method: "GET" | "POST", path: string, values: Record<string, unknown>, schema: v.GenericSchema<unknown, T>): Promise<T> {
+export function call<T>(
+  connection: Connection,
+  method: "GET" | "POST",
+  path: string,
+  values: Record<string, unknown>,
+  schema: v.GenericSchema<unknown, T>,
+): Promise<T> {
   return retry(connection, nameOf(method, path), () => callOnce(connection, method, path, values, schema));
 }
 
@@ -37,10 +43,21 @@ export function call<T>(connection: Connection, method: "GET" | "POST", path: st
  * One JSON call, tried once. `values` are the query of a GET and the body of a POST; undefined ones are left out.
  * @throws Transient, CofferError SERVER_REFUSED
  */
-export function callOnce<T>(connection: Connection, method: "GET" | "POST", path: string, values: Record<string, unknown>, schema: v.GenericSchema<unknown, T>): Promise<T> {
+export function callOnce<T>(
+  connection: Connection,
+  method: "GET" | "POST",
+  path: string,
+  values: Record<string, unknown>,
+  schema: v.GenericSchema<unknown, T>,
+): Promise<T> {
   const request: Request =
     method === "GET"
-      ? { method, path, keepalive: false, query: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value === undefined ? undefined : String(value)])) }
+      ? {
+          method,
+          path,
+          keepalive: false,
+          query: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value === undefined ? undefined : String(value)])),
+        }
       : { method, path, keepalive: false, headers: { "content-type": "application/json" }, body: () => JSON.stringify(values) };
   return exchange(connection, request, async (response, touch) => {
     const text = await readText(connection, response, MAX_JSON, touch);
@@ -53,7 +70,11 @@ export function callOnce<T>(connection: Connection, method: "GET" | "POST", path
  * The time limit counts from the last progress (`touch`), so that a long upload is not a lost one.
  * @throws Transient, CofferError SERVER_REFUSED
  */
-export async function exchange<T>(connection: Connection, request: Request, read: (response: Response, touch: () => void) => Promise<T>): Promise<T> {
+export async function exchange<T>(
+  connection: Connection,
+  request: Request,
+  read: (response: Response, touch: () => void) => Promise<T>,
+): Promise<T> {
   const watch = watchProgress(connection.timeout);
   const signal = connection.signal ? AbortSignal.any([connection.signal, watch.signal]) : watch.signal;
   try {
@@ -93,7 +114,7 @@ export async function readText(connection: Connection, response: Response, limit
   if (!response.body) return "";
   const reader = response.body.getReader();
   const chunks: Uint8Array[] = [];
-  for (let size = 0; ; ) {
+  for (let size = 0; ;) {
     const { done, value } = await onNetwork(connection, reader.read());
     if (done) return Buffer.concat(chunks).toString("utf8");
     touch();
@@ -101,7 +122,10 @@ export async function readText(connection: Connection, response: Response, limit
     if (size > limit) {
       await reader.cancel();
       if (!response.ok) return Buffer.concat(chunks).toString("utf8");
-      throw new ServerRefusal(`${connection.displayUri}: an answer is larger than ${limit} bytes`, { status: 0, hint: "check host, port and path prefix of MLFLOW_TRACKING_URI" });
+      throw new ServerRefusal(`${connection.displayUri}: an answer is larger than ${limit} bytes`, {
+        status: 0,
+        hint: "check host, port and path prefix of MLFLOW_TRACKING_URI",
+      });
     }
     chunks.push(value);
   }
@@ -129,7 +153,11 @@ async function failureOf(connection: Connection, request: Request, response: Res
     const retryAfter = connection.retry.respectRetryAfter ? parseRetryAfter(response.headers.get("retry-after"), Date.now()) : undefined;
     return new Transient(message, { hint, retryAfter });
   }
-  return new ServerRefusal(`${connection.displayUri}: ${nameOf(request.method, request.path)}: ${message}`, { status: failure.status, errorCode: failure.errorCode, hint });
+  return new ServerRefusal(`${connection.displayUri}: ${nameOf(request.method, request.path)}: ${message}`, {
+    status: failure.status,
+    errorCode: failure.errorCode,
+    hint,
+  });
 }
 
 /** Where a redirect leads, without anything that could be a secret. */
@@ -149,8 +177,14 @@ function networkFailure(connection: Connection, error: unknown): Error {
       cause: error,
     });
   if (error instanceof DOMException && error.name === "TimeoutError")
-    return new Transient(`no answer for ${connection.timeout / 1000} s`, { hint: "is the server overloaded? MLFLOW_HTTP_REQUEST_TIMEOUT sets the limit", cause: error });
-  return new Transient(code ? `${code}: ${words}` : words, { hint: "is the server running, and MLFLOW_TRACKING_URI its address? `coffer sync-mlflow` delivers what is left", cause: error });
+    return new Transient(`no answer for ${connection.timeout / 1000} s`, {
+      hint: "is the server overloaded? MLFLOW_HTTP_REQUEST_TIMEOUT sets the limit",
+      cause: error,
+    });
+  return new Transient(code ? `${code}: ${words}` : words, {
+    hint: "is the server running, and MLFLOW_TRACKING_URI its address? `coffer sync-mlflow` delivers what is left",
+    cause: error,
+  });
 }
 
 function parseAnswer<T>(connection: Connection, what: string, text: string, schema: v.GenericSchema<unknown, T>): T {
@@ -165,7 +199,10 @@ function parseAnswer<T>(connection: Connection, what: string, text: string, sche
   } catch {
     fault = "it is not JSON";
   }
-  throw new ServerRefusal(`${connection.displayUri}: ${what}: the answer is not MLflow's (${fault})`, { status: 0, hint: "check host, port and path prefix of MLFLOW_TRACKING_URI" });
+  throw new ServerRefusal(`${connection.displayUri}: ${what}: the answer is not MLflow's (${fault})`, {
+    status: 0,
+    hint: "check host, port and path prefix of MLFLOW_TRACKING_URI",
+  });
 }
 
 interface ProgressWatch {

@@ -42,7 +42,8 @@ export async function retry<T>(connection: Connection, what: string, attempt: (r
       failure = error;
     }
     stopIfAborted(connection, what, failure);
-    if (repetition >= connection.retry.times || (failure.retryAfter ?? 0) > LONGEST_RETRY_AFTER) throw unreachable(connection, what, failure, repetition + 1);
+    if (repetition >= connection.retry.times || (failure.retryAfter ?? 0) > LONGEST_RETRY_AFTER)
+      throw unreachable(connection, what, failure, repetition + 1);
     const wait = retryDelay(repetition + 1, connection.retry, failure.retryAfter, Math.random());
     connection.onRetry?.({ what, why: failure.message, repetition: repetition + 1, wait });
     await sleep(wait, connection.signal);
@@ -65,7 +66,11 @@ function outOfTime(signal: AbortSignal): boolean {
 }
 
 function unreachable(connection: Connection, what: string, last: Transient, tries: number): CofferError {
-  return new CofferError("SERVER_UNREACHABLE", `${connection.displayUri}: ${what}: ${last.message} (${tries === 1 ? "one try" : `${tries} tries`})`, { hint: last.hint, cause: last });
+  return new CofferError(
+    "SERVER_UNREACHABLE",
+    `${connection.displayUri}: ${what}: ${last.message} (${tries === 1 ? "one try" : `${tries} tries`})`,
+    { hint: last.hint, cause: last },
+  );
 }
 
 function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {

@@ -14,7 +14,12 @@ export interface ServerInfo {
 }
 
 const flag = v.optional(v.boolean(), false);
-const InfoAnswer = v.object({ multipart_uploads_enabled: flag, multipart_downloads_enabled: flag, presigned_upload_run_id_supported: flag, workspaces_enabled: flag });
+const InfoAnswer = v.object({
+  multipart_uploads_enabled: flag,
+  multipart_downloads_enabled: flag,
+  presigned_upload_run_id_supported: flag,
+  workspaces_enabled: flag,
+});
 
 /**
  * What the server is and can do. It makes a real call first: `/health` and `/version` answer also where every other call would be refused
@@ -22,7 +27,13 @@ const InfoAnswer = v.object({ multipart_uploads_enabled: flag, multipart_downloa
  * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED
  */
 export async function probeServer(connection: Connection): Promise<ServerInfo> {
-  await call(connection, "GET", `${REST}/experiments/search`, { max_results: 1 }, v.object({ experiments: v.optional(v.array(v.object({ experiment_id: v.string() }))) }));
+  await call(
+    connection,
+    "GET",
+    `${REST}/experiments/search`,
+    { max_results: 1 },
+    v.object({ experiments: v.optional(v.array(v.object({ experiment_id: v.string() }))) }),
+  );
   const info = await orUndefined(call(connection, "GET", "/api/3.0/mlflow/server-info", {}, InfoAnswer));
   return {
     version: await orUndefined(readVersion(connection)),

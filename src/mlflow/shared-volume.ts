@@ -1,4 +1,17 @@
-import { closeSync, constants, copyFileSync, chmodSync, fstatSync, linkSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  chmodSync,
+  fstatSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { CofferError, errno, reason } from "../domain/error.ts";
@@ -46,7 +59,10 @@ export function placeShared(directory: string, path: string, source: UploadSourc
     }
   } catch (error) {
     if (error instanceof CofferError) throw error;
-    throw new CofferError("UNREADABLE", `cannot place ${target}: ${reason(error)}`, { hint: "give this user the right to write there, or unset tracking.mlflow.artifact_root", cause: error });
+    throw new CofferError("UNREADABLE", `cannot place ${target}: ${reason(error)}`, {
+      hint: "give this user the right to write there, or unset tracking.mlflow.artifact_root",
+      cause: error,
+    });
   } finally {
     closeSync(fd);
   }
@@ -60,7 +76,8 @@ function fill(temporary: string, fd: number, offset: number, source: UploadSourc
     copyFileSync(openedPath(fd, source.path as string), temporary, constants.COPYFILE_EXCL);
     chmodSync(temporary, 0o644);
   } else copyRange(temporary, fd, offset, source.size);
-  if (lstatSync(temporary).size !== source.size) throw new CofferError("CORRUPT", `${source.path ?? "a stored file"} changed while it was copied`, { hint: "run `coffer verify`" });
+  if (lstatSync(temporary).size !== source.size)
+    throw new CofferError("CORRUPT", `${source.path ?? "a stored file"} changed while it was copied`, { hint: "run `coffer verify`" });
   return "copy";
 }
 
@@ -97,10 +114,10 @@ function copyRange(temporary: string, from: number, offset: number, size: number
   const to = openSync(temporary, "wx", 0o644);
   try {
     const buffer = new Uint8Array(Math.min(1 << 20, size));
-    for (let position = 0; position < size; ) {
+    for (let position = 0; position < size;) {
       const chunk = buffer.subarray(0, Math.min(buffer.length, size - position));
       readSource(from, chunk, offset + position);
-      for (let at = 0; at < chunk.length; ) at += writeSync(to, chunk, at, chunk.length - at);
+      for (let at = 0; at < chunk.length;) at += writeSync(to, chunk, at, chunk.length - at);
       position += chunk.length;
     }
   } finally {

@@ -15,7 +15,13 @@ const CHUNK = 256 * 1024;
  * `sent` is told the bytes handed to the network in the present try.
  * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED, CORRUPT
  */
-export function uploadArtifact(connection: Connection, destination: Destination & { kind: "proxied" }, path: string, source: UploadSource, sent?: (bytes: number) => void): Promise<void> {
+export function uploadArtifact(
+  connection: Connection,
+  destination: Destination & { kind: "proxied" },
+  path: string,
+  source: UploadSource,
+  sent?: (bytes: number) => void,
+): Promise<void> {
   const address = `${destination.url}/${path.split("/").map(encodeURIComponent).join("/")}`;
   return retry(connection, `PUT ${path}`, () => put(connection, address, source, sent));
 }
@@ -69,7 +75,13 @@ function whole(fd: number, offset: number, size: number, progress: (bytes: numbe
 }
 
 /** A stream that reads only when the network asks for more, so that progress is real and memory stays small. */
-function stream(fd: number, offset: number, size: number, progress: (bytes: number) => void, fault: Fault): ReadableStream<Uint8Array<ArrayBuffer>> {
+function stream(
+  fd: number,
+  offset: number,
+  size: number,
+  progress: (bytes: number) => void,
+  fault: Fault,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   let position = 0;
   return new ReadableStream(
     {

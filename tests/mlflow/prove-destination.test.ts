@@ -1,0 +1,62 @@
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { destinationOf, directoryOn } from "../../src/mlflow/destination.ts";
+import { listArtifacts } from "../../src/mlflow/list-artifacts.ts";
+import { provesDestination } from "../../src/mlflow/prove-destination.ts";
+import { probeServer } from "../../src/mlflow/server-info.ts";
+import { placeShared } from "../../src/mlflow/shared-volume.ts";
+import { mlflow, needsMlflow, readArtifact } from "../support/mlflow.ts";
+import type { MlflowKind } from "../../scripts/mlflow/server.ts";
+import { temporaryRoot } from "../support/temporary-root.ts";
+import { fileSource } from "./file-source.ts";
+import { connectQuickly, newRun } from "./live.ts";
+
+const live = needsMlflow(test);
+
+for (const kind of ["proxied", "shared"] satisfies MlflowKind[])
+  live(
+    `on the ${kind} server's disk a marker shows and goes, and a file that is placed there is served with the same inode or clone`,
+    async () => {
+      const connection = connectQuickly(mlflow[kind].uri);
+      const run = await newRun(connection);
+      const directory = directoryOn(mlflow[kind].artifacts, destinationOf(connection, run.artifactUri));
+      expect(await provesDestination(connection, run.id, directory)).toBe(true);
+      expect(existsSync(directory)).toBe(false);
+      expect(await listArtifacts(connection, run.id)).toEqual(new Map());
+
+      using root = temporaryRoot();
+      placeShared(directory, "models/m.pt", fileSource(root.at("blob"), "weights"), "auto");
+      placeShared(directory, "empty", fileSource(root.at("nothing"), ""), "auto");
+      expect(await listArtifacts(connection, run.id)).toEqual(
+        new Map([
+          ["models/m.pt", 7],
+          ["empty", 0],
+        ]),
+      );
+      expect(Buffer.from(await readArtifact(mlflow[kind], run.id, "models/m.pt")).toString()).toBe("weights");
+      expect(await provesDestination(connection, run.id, directory)).toBe(true);
+      expect(readdirSync(directory).sort()).toEqual(["empty", "models"]);
+    },
+  );
+
+live("a directory that the server does not look at proves nothing and is left as it was", async () => {
+  const connection = connectQuickly(mlflow.proxied.uri);
+  const run = await newRun(connection);
+  using root = temporaryRoot();
+  expect(await provesDestination(connection, run.id, root.at("a/b/c"))).toBe(false);
+  expect(readdirSync(root.path)).toEqual([]);
+  writeFileSync(root.at("file"), "x");
+  expect(await provesDestination(connection, run.id, root.at("file"))).toBe(false);
+  expect(await provesDestination(connection, run.id, root.at("file/below"))).toBe(false);
+  expect(await provesDestination(connection, run.id, "/proc/nowhere")).toBe(false);
+});
+
+live("the server says its version and what it can do", async () => {
+  expect(await probeServer(connectQuickly(mlflow.proxied.uri))).toEqual({
+    version: expect.stringMatching(/^3\.\d+\.\d+/),
+    multipartUploads: false,
+    multipartDownloads: false,
+    presignedUploads: true,
+    workspaces: false,
+  });
+});

@@ -1,0 +1,169 @@
+import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:tls";
+import type { AddressInfo } from "node:net";
+import { connect as connectSocket } from "node:net";
+import type { CofferError } from "../../src/domain/error.ts";
+import { findExperiment } from "../../src/mlflow/experiments.ts";
+import type { RetryNotice } from "../../src/mlflow/retry-settings.ts";
+import { getRun } from "../../src/mlflow/runs.ts";
+import { probeServer } from "../../src/mlflow/server-info.ts";
+import { mlflow, needsMlflow } from "../support/mlflow.ts";
+import { temporaryRoot } from "../support/temporary-root.ts";
+import { faultyProxy } from "./faulty-proxy.ts";
+import type { Fault } from "./faulty-proxy.ts";
+import { connectQuickly } from "./live.ts";
+
+const live = needsMlflow(test);
+const BY_NAME = "GET /api/2.0/mlflow/experiments/get-by-name";
+
+live("two answers of 503 and then a good one are three tries, and Retry-After is kept", async () => {
+  await using proxy = await faultyProxy(mlflow.proxied.uri, (_, nth) =>
+    nth === 1 ? { answer: "503 Busy\r\nRetry-After: 1" } : nth === 2 ? { answer: "503 Busy" } : undefined,
+  );
+  const notices: RetryNotice[] = [];
+  const experiment = await findExperiment(connectQuickly(proxy.uri, { onRetry: (notice) => notices.push(notice) }), "Default");
+  expect(experiment?.id).toBe("0");
+  expect(proxy.requests).toEqual([BY_NAME, BY_NAME, BY_NAME]);
+  expect(notices.map(({ wait }) => wait)).toEqual([1000, 0]);
+});
+
+live("Retry-After is not looked at where the environment says so", async () => {
+  await using proxy = await faultyProxy(mlflow.proxied.uri, (_, nth) =>
+    nth === 1 ? { answer: "429 Slow Down\r\nRetry-After: 3000" } : undefined,
+  );
+  const notices: RetryNotice[] = [];
+  const connection = connectQuickly(proxy.uri, {
+    onRetry: (notice) => notices.push(notice),
+    env: { MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER: "false" },
+  });
+  expect((await findExperiment(connection, "Default"))?.id).toBe("0");
+  expect(notices.map(({ wait }) => wait)).toEqual([0]);
+});
+
+const broken: [what: string, fault: Fault][] = [
+  ["a connection that is reset", { reset: "before" }],
+  ["an answer that is lost", { reset: "answer" }],
+  ["an answer that is cut", { cutAnswerAfter: 200 }],
+  ["a gateway without its server", { answer: "502 Bad Gateway", body: "<html></html>" }],
+];
+for (const [what, fault] of broken)
+  live(`${what} is asked again`, async () => {
+    await using proxy = await faultyProxy(mlflow.proxied.uri, (_, nth) => (nth === 1 ? fault : undefined));
+    expect((await findExperiment(connectQuickly(proxy.uri), "Default"))?.id).toBe("0");
+    expect(proxy.requests).toHaveLength(2);
+  });
+
+live("a server that stalls is given up after the time limit, and asked again", async () => {
+  await using proxy = await faultyProxy(mlflow.proxied.uri, (_, nth) => (nth === 1 ? { stall: true } : undefined));
+  const notices: RetryNotice[] = [];
+  const connection = connectQuickly(proxy.uri, { onRetry: (notice) => notices.push(notice), env: { MLFLOW_HTTP_REQUEST_TIMEOUT: "0.3" } });
+  expect((await findExperiment(connection, "Default"))?.id).toBe("0");
+  expect(notices.map(({ why }) => why)).toEqual(["no answer for 0.3 s"]);
+});
+
+const final: [what: string, fault: Fault, hint: RegExp][] = [
+  ["403", { answer: "403 Forbidden", body: "not for you, run 429503" }, /permission/],
+  ["401", { answer: "401 Unauthorized" }, /MLFLOW_TRACKING_USERNAME/],
+  ["413", { answer: "413 Content Too Large" }, /client_max_body_size/],
+  ["a redirect", { answer: "307 Temporary Redirect\r\nLocation: https://u:p@elsewhere/x?token=1" }, /sends us on to https:\/\/elsewhere: /],
+  ["a page that is not MLflow's", { answer: "200 OK", body: "<html>welcome</html>" }, /prefix/],
+  ["JSON that is not MLflow's", { answer: "200 OK", body: '{"experiment":{"experiment_id":7}}' }, /prefix/],
+  ["the Host check of the real server", { rewrite: (head) => head.replace(/Host: [^\r]*/i, "Host: mlflow:5000") }, /--allowed-hosts/],
+];
+for (const [what, fault, hint] of final)
+  live(`${what} is one try, with what to do about it`, async () => {
+    await using proxy = await faultyProxy(mlflow.proxied.uri, () => fault);
+    const error = await findExperiment(connectQuickly(proxy.uri), "Default").catch((reason: unknown) => reason as CofferError);
+    expect(error).toMatchObject({ code: "SERVER_REFUSED" });
+    expect((error as CofferError).hint).toMatch(hint);
+    expect(proxy.requests).toHaveLength(1);
+  });
+
+live("a wrong path prefix is said to be one", async () => {
+  const error = await probeServer(connectQuickly(`${mlflow.proxied.uri}/wrong/`)).catch((reason: unknown) => reason as CofferError);
+  expect(error).toMatchObject({ code: "SERVER_REFUSED", status: 404 });
+  expect((error as CofferError).hint).toContain("path prefix");
+});
+
+live("what the server does not know is told apart by MLflow's own word", async () => {
+  expect(await getRun(connectQuickly(mlflow.proxied.uri), "0".repeat(32)).catch((error: unknown) => error)).toMatchObject({
+    code: "SERVER_REFUSED",
+    status: 404,
+    errorCode: "RESOURCE_DOES_NOT_EXIST",
+  });
+});
+
+test("a port where nobody listens is unreachable after all tries, and no token is in the words", async () => {
+  const connection = connectQuickly("http://127.0.0.1:1", {
+    env: { MLFLOW_HTTP_REQUEST_MAX_RETRIES: "2", MLFLOW_TRACKING_TOKEN: "s3cr3t" },
+  });
+  const error = (await probeServer(connection).catch((reason: unknown) => reason)) as CofferError;
+  expect(error).toMatchObject({ code: "SERVER_UNREACHABLE", exit: 3 });
+  expect(error.message).toContain("(3 tries)");
+  expect(Bun.inspect(error)).not.toContain("s3cr3t");
+});
+
+live("a deadline that passes while the server is busy makes it unreachable", async () => {
+  await using proxy = await faultyProxy(mlflow.proxied.uri, () => ({ answer: "503 Busy\r\nRetry-After: 400" }));
+  const error = await probeServer(connectQuickly(proxy.uri, { signal: AbortSignal.timeout(50) })).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: "SERVER_UNREACHABLE", message: `${proxy.uri}: no time left for GET experiments/search: 503` });
+});
+
+live(
+  "https: an unknown certificate is final and says which variable helps; naming it, or not looking, works; a client certificate is shown",
+  async () => {
+    using root = temporaryRoot();
+    const made = Bun.spawnSync([mlflow.proxied.python, "-c", MAKE_CERTIFICATE, root.path]);
+    expect(made.stderr.toString()).toBe("");
+    const pem = await Bun.file(root.at("both.pem")).text();
+    const target = new URL(mlflow.proxied.uri);
+    let clients = 0;
+    const server = createServer({ cert: pem, key: pem, ca: pem, requestCert: true, rejectUnauthorized: false }, (socket) => {
+      if (socket.getPeerCertificate()?.subject?.CN === "localhost") clients++;
+      const upstream = connectSocket(Number(target.port), target.hostname);
+      socket.pipe(upstream).pipe(socket);
+      for (const end of [socket, upstream]) end.on("error", () => end.destroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      const uri = `https://localhost:${(server.address() as AddressInfo).port}`;
+      const error = await probeServer(connectQuickly(uri)).catch((reason: unknown) => reason as CofferError);
+      expect(error).toMatchObject({ code: "SERVER_REFUSED" });
+      expect((error as CofferError).hint).toContain("MLFLOW_TRACKING_SERVER_CERT_PATH");
+      writeFileSync(root.at("cert.pem"), /-----BEGIN CERT[^]*?-----END CERTIFICATE-----/.exec(pem)?.[0] ?? "");
+      expect((await probeServer(connectQuickly(uri, { env: { MLFLOW_TRACKING_INSECURE_TLS: "true" } }))).version).toMatch(/^\d/);
+      expect((await probeServer(connectQuickly(uri, { env: { MLFLOW_TRACKING_SERVER_CERT_PATH: root.at("cert.pem") } }))).version).toMatch(
+        /^\d/,
+      );
+      expect(clients).toBe(0);
+      await probeServer(
+        connectQuickly(uri, {
+          env: { MLFLOW_TRACKING_SERVER_CERT_PATH: root.at("cert.pem"), MLFLOW_TRACKING_CLIENT_CERT_PATH: root.at("both.pem") },
+        }),
+      );
+      expect(clients).toBeGreaterThan(0);
+    } finally {
+      server.close();
+    }
+  },
+);
+
+/** A certificate for localhost and its key in one file, by the library that MLflow brings along. */
+const MAKE_CERTIFICATE = `
+import datetime, sys
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+key = ec.generate_private_key(ec.SECP256R1())
+name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+now = datetime.datetime.now(datetime.timezone.utc)
+cert = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+    .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
+    .add_extension(x509.BasicConstraints(ca=True, path_length=None), True).sign(key, hashes.SHA256()))
+encoding = serialization.Encoding.PEM
+with open(sys.argv[1] + "/both.pem", "wb") as f:
+    f.write(cert.public_bytes(encoding))
+    f.write(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+`;
