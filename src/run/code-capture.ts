@@ -52,7 +52,19 @@ async function readPatch({ place, status, maxBytes }: CaptureRequest, bag: Bag):
   const paths = status.changed.filter((path) => bag.mayTake(path));
   if (paths.length === 0) return undefined;
   // named paths spare git a look at all the others
-  const words = ["--literal-pathspecs", "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", "HEAD", "--"];
+  const words = [
+    "--literal-pathspecs",
+    "diff",
+    "--binary",
+    "--no-color",
+    "--no-renames",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+    "HEAD",
+    "--",
+  ];
   return runGit(place, [...words, ...paths], maxBytes);
 }
 
@@ -96,7 +108,10 @@ class Bag {
 
   addPatch({ out, cut }: { out: Buffer; cut: boolean }): void {
     const parts = splitPatch(out.toString("latin1"));
-    const clean = parts.filter((part) => !holdsSecret(Buffer.from(part, "latin1"), this.#request.secrets) || this.#skip(patchedPath(part), "its change holds a secret"));
+    const clean = parts.filter(
+      (part) =>
+        !holdsSecret(Buffer.from(part, "latin1"), this.#request.secrets) || this.#skip(patchedPath(part), "its change holds a secret"),
+    );
     if (clean.length === 0) return;
     if (cut) this.#tooLarge("changes.patch", `only its first ${formatBytes(this.#request.maxBytes)} were kept`);
     const bytes = Buffer.from(clean.join(""), "latin1");
@@ -144,7 +159,9 @@ class Bag {
   }
 
   skipped(): Skipped[] {
-    return this.#beyond === 0 ? this.#skipped : [...this.#skipped, { path: `${this.#beyond} more files`, why: `at most ${MAX_FILES} are captured` }];
+    return this.#beyond === 0
+      ? this.#skipped
+      : [...this.#skipped, { path: `${this.#beyond} more files`, why: `at most ${MAX_FILES} are captured` }];
   }
 
   #tooLarge(path: string, why: string): false {

@@ -41,7 +41,7 @@ interface Options {
 
 /**
  * Reads the state of the repository around a directory. Await it before the child is started: the child may edit the code. It never throws, and outside a repository
- * it starts no process. (10,000 files: 25 ms clean, 33 ms with changes.)
+ * it starts no process. (10,000 files: 25 ms clean, 35 ms with changes, most of it git's own, so start it first and await it late.)
  */
 export async function readCodeState(options: Options): Promise<CodeState> {
   const { cwd, env, exclude, captureTo, maxBytes = 10 * 1024 * 1024, maxFileBytes = 1024 * 1024, timeoutMs = 3000 } = options;
@@ -58,9 +58,16 @@ export async function readCodeState(options: Options): Promise<CodeState> {
     state.branch = status.branch;
     state.remote = chooseRemote(remotes, status.upstream);
     state.dirty = status.changed.length + status.untracked.length > 0;
-    if (state.dirty) Object.assign(state, await captureCode({ place, status, exclude: own, secrets: knownSecrets(env), maxBytes, maxFileBytes, to: captureTo }));
+    if (state.dirty)
+      Object.assign(
+        state,
+        await captureCode({ place, status, exclude: own, secrets: knownSecrets(env), maxBytes, maxFileBytes, to: captureTo }),
+      );
   } catch (error) {
-    state.reason = error instanceof GitFailure ? error.message : `the code could not be captured: ${error instanceof Error ? error.message : String(error)}`;
+    state.reason =
+      error instanceof GitFailure
+        ? error.message
+        : `the code could not be captured: ${error instanceof Error ? error.message : String(error)}`;
   } finally {
     clearTimeout(timer);
   }
@@ -74,7 +81,9 @@ async function topOf(place: GitPlace): Promise<string | undefined> {
 
 async function readStatus(place: GitPlace, own: readonly string[]): Promise<GitStatus> {
   const outside = own.length > 0 ? ["--", ".", ...own.map((path) => `:(top,literal,exclude)${path}`)] : [];
-  const { out } = await runGit(place, ["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", ...outside]);
+  // neither renames nor the distance to the upstream branch, which can cost more than all the rest
+  const words = ["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames", "--no-ahead-behind"];
+  const { out } = await runGit(place, [...words, ...outside]);
   return parseGitStatus(out.toString());
 }
 

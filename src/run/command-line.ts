@@ -32,8 +32,12 @@ function redactWord(word: string): string {
 function redactInside(script: string): string {
   const value = `("[^"]*"|'[^']*'|[^\\s'";|&]+)`;
   return script
-    .replace(new RegExp(`(--?[A-Za-z][\\w.-]*)(\\s+|=)${value}`, "g"), (whole, flag: string, gap: string, text: string) => (hidesValue(flag) && !isFlag(text) ? `${flag}${gap}${REDACTED}` : whole))
-    .replace(new RegExp(`(?<![\\w-])([A-Za-z_][\\w.]*)=${value}`, "g"), (whole, name: string) => (hidesValue(name) ? `${name}=${REDACTED}` : whole))
+    .replace(new RegExp(`(--?[A-Za-z][\\w.-]*)(\\s+|=)${value}`, "g"), (whole, flag: string, gap: string, text: string) =>
+      hidesValue(flag) && !isFlag(text) ? `${flag}${gap}${REDACTED}` : whole,
+    )
+    .replace(new RegExp(`(?<![\\w-])([A-Za-z_][\\w.]*)=${value}`, "g"), (whole, name: string) =>
+      hidesValue(name) ? `${name}=${REDACTED}` : whole,
+    )
     .replace(/\b((?:proxy-)?authorization|cookie|x-api-key|private-token)(\s*:\s*)[^'"\n]+/gi, `$1$2${REDACTED}`);
 }
 

@@ -7,5 +7,7 @@ export function deadline(milliseconds: number): { passed: Promise<false> } & Dis
 
 /** Resolves when the signal is aborted, or was. */
 export function aborted(signal: AbortSignal): Promise<false> {
-  return new Promise((resolve) => (signal.aborted ? resolve(false) : signal.addEventListener("abort", () => resolve(false), { once: true })));
+  return new Promise((resolve) =>
+    signal.aborted ? resolve(false) : signal.addEventListener("abort", () => resolve(false), { once: true }),
+  );
 }

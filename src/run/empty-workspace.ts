@@ -42,7 +42,11 @@ export function snapshotWorkspace(workspace: string): Snapshot {
  * Empties a scratch workspace whose outputs are durable, and removes it when nothing stays. Removes only what was there, unchanged, at the snapshot. Links are
  * removed, never followed; directories without write permission are opened up.
  */
-export function emptyWorkspace(workspace: string, snapshot: Snapshot, rules: { retain: readonly string[]; isLeftOut: (path: string) => boolean }): Emptied {
+export function emptyWorkspace(
+  workspace: string,
+  snapshot: Snapshot,
+  rules: { retain: readonly string[]; isLeftOut: (path: string) => boolean },
+): Emptied {
   const retains = matcher(rules.retain);
   const result: Emptied = { gone: false, retained: [], late: [], problems: [], leftOut: { files: 0, bytes: 0 } };
 

@@ -16,12 +16,50 @@ export interface Machine {
 }
 
 const NAMES = new Set([
-  ...["CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "CUBLAS_WORKSPACE_CONFIG", "CUDA_DEVICE_ORDER", "PYTORCH_CUDA_ALLOC_CONF"],
-  ...["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "TF_DETERMINISTIC_OPS", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS"],
+  ...[
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "ZE_AFFINITY_MASK",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_DEVICE_ORDER",
+    "PYTORCH_CUDA_ALLOC_CONF",
+  ],
+  ...[
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "XLA_FLAGS",
+  ],
   ...["RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"],
   ...["PYTHONHASHSEED", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX", "LANG", "LC_ALL", "TZ", "SHELL"],
-  ...["CI", "GITHUB_ACTIONS", "GITHUB_REPOSITORY", "GITHUB_REF", "GITHUB_SHA", "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_WORKFLOW", "GITHUB_JOB"],
-  ...["GITLAB_CI", "CI_PROJECT_PATH", "CI_COMMIT_SHA", "CI_COMMIT_REF_NAME", "CI_PIPELINE_ID", "CI_JOB_ID", "CI_JOB_NAME", "BUILD_NUMBER", "JOB_NAME", "BUILDKITE_BUILD_ID"],
+  ...[
+    "CI",
+    "GITHUB_ACTIONS",
+    "GITHUB_REPOSITORY",
+    "GITHUB_REF",
+    "GITHUB_SHA",
+    "GITHUB_RUN_ID",
+    "GITHUB_RUN_ATTEMPT",
+    "GITHUB_WORKFLOW",
+    "GITHUB_JOB",
+  ],
+  ...[
+    "GITLAB_CI",
+    "CI_PROJECT_PATH",
+    "CI_COMMIT_SHA",
+    "CI_COMMIT_REF_NAME",
+    "CI_PIPELINE_ID",
+    "CI_JOB_ID",
+    "CI_JOB_NAME",
+    "BUILD_NUMBER",
+    "JOB_NAME",
+    "BUILDKITE_BUILD_ID",
+  ],
   ...["HF_HOME", "TRANSFORMERS_OFFLINE", "HF_HUB_OFFLINE", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "KUBERNETES_SERVICE_HOST"],
   ...["COFFER_PIPELINE", "COFFER_DATASET", "COFFER_STEP", "COFFER_BRANCH", "COFFER_FOLD", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_NAME"],
 ]);
@@ -35,7 +73,8 @@ export function recordedEnvironment(env: Env): Record<string, string> {
   for (const name of Object.keys(env).sort()) {
     const value = env[name];
     const listed = NAMES.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
-    if (value !== undefined && value !== "" && listed && !hidesValue(name) && !name.endsWith("JWT")) recorded[name] = redactText(value.slice(0, MAX_VALUE), secrets);
+    if (value !== undefined && value !== "" && listed && !hidesValue(name) && !name.endsWith("JWT"))
+      recorded[name] = redactText(value.slice(0, MAX_VALUE), secrets);
   }
   return recorded;
 }

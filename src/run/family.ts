@@ -49,7 +49,9 @@ export function send(pid: number, signal: NodeJS.Signals): void {
 function processes(): { pid: number; parent: number }[] {
   if (process.platform !== "linux") {
     const lines = Bun.spawnSync(["ps", "-axo", "pid=,ppid="]).stdout.toString().trim().split("\n");
-    return lines.map((line) => line.trim().split(/\s+/).map(Number)).map(([pid, parent]) => ({ pid: pid as number, parent: parent as number }));
+    return lines
+      .map((line) => line.trim().split(/\s+/).map(Number))
+      .map(([pid, parent]) => ({ pid: pid as number, parent: parent as number }));
   }
   const found: { pid: number; parent: number }[] = [];
   for (const name of readdirSync("/proc")) {

@@ -11,7 +11,8 @@ type Env = Readonly<Record<string, string | undefined>>;
  */
 export function findCommand(command: readonly string[], cwd: string, env: Env): string | undefined {
   const name = command[0] ?? "";
-  if (!isDirectory(cwd)) throw new CofferError("PATH_INVALID", `the working directory is gone: ${cwd}`, { hint: "change to a directory that exists" });
+  if (!isDirectory(cwd))
+    throw new CofferError("PATH_INVALID", `the working directory is gone: ${cwd}`, { hint: "change to a directory that exists" });
   if (name === "") throw new CofferError("COMMAND_NOT_FOUND", "the command is empty", { hint: "coffer run -- COMMAND …" });
   const found = name.includes("/") ? resolve(cwd, name) : searchPath(name, cwd, env["PATH"]);
   const fault = found === undefined ? "ENOENT" : faultOf(found);
@@ -36,7 +37,9 @@ export function startFault(name: string, code: string): CofferError {
     E2BIG: "its arguments and environment are too long",
     ETXTBSY: "it is being written",
   };
-  return new CofferError("NOT_EXECUTABLE", `cannot run ${name}: ${why[code] ?? code}`, { hint: code === "EACCES" ? `chmod +x, or name its interpreter` : "run it without coffer to see more" });
+  return new CofferError("NOT_EXECUTABLE", `cannot run ${name}: ${why[code] ?? code}`, {
+    hint: code === "EACCES" ? `chmod +x, or name its interpreter` : "run it without coffer to see more",
+  });
 }
 
 /** As shells tell: a file with a NUL in its beginning is no script. */
@@ -70,7 +73,9 @@ function faultOf(file: string): string | undefined {
 function checkInterpreter(name: string, file: string, cwd: string): void {
   const interpreter = /^#![ \t]*([^\s\0]+)/.exec(readHead(file).toString("utf8"))?.[1];
   if (interpreter !== undefined && faultOf(resolve(cwd, interpreter)) === "ENOENT")
-    throw new CofferError("COMMAND_NOT_FOUND", `cannot run ${name}: its interpreter ${interpreter} does not exist`, { hint: "correct its first line, or name the interpreter in the command" });
+    throw new CofferError("COMMAND_NOT_FOUND", `cannot run ${name}: its interpreter ${interpreter} does not exist`, {
+      hint: "correct its first line, or name the interpreter in the command",
+    });
 }
 
 /** The first bytes of a file; none if it may be executed, but not read. */

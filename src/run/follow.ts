@@ -71,9 +71,11 @@ export function follow(path: string, out: number): Follower {
 
 /** Writes all of it, also to a descriptor that does not block and is full for the moment. */
 export async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     try {
-      at += await new Promise<number>((resolve, reject) => write(fd, bytes, at, bytes.length - at, null, (error, written) => (error ? reject(error) : resolve(written))));
+      at += await new Promise<number>((resolve, reject) =>
+        write(fd, bytes, at, bytes.length - at, null, (error, written) => (error ? reject(error) : resolve(written))),
+      );
     } catch (error) {
       if (errno(error) !== "EAGAIN") throw error;
       await Bun.sleep(2);

@@ -5,26 +5,22 @@ export interface GitStatus {
   branch: string | null;
   /** Such as `origin/main`. */
   upstream: string | null;
-  /** Tracked paths that differ from the commit, where they are and where they were. */
+  /** Tracked paths that differ from the commit; a rename is two. */
   changed: string[];
   /** A directory ends with a slash. */
   untracked: string[];
 }
 
-/** Reads `git status --porcelain=v2 --branch -z`. */
+/** Reads `git status --porcelain=v2 --branch -z --no-renames`. */
 export function parseGitStatus(text: string): GitStatus {
   const status: GitStatus = { commit: null, branch: null, upstream: null, changed: [], untracked: [] };
-  const lines = text.split("\0");
-  for (let at = 0; at < lines.length; at++) {
-    const line = lines[at] as string;
+  for (const line of text.split("\0")) {
     if (line.startsWith("# branch.oid ")) status.commit = known(line.slice(13), "(initial)");
     else if (line.startsWith("# branch.head ")) status.branch = known(line.slice(14), "(detached)");
     else if (line.startsWith("# branch.upstream ")) status.upstream = line.slice(18);
     else if (line.startsWith("? ")) status.untracked.push(line.slice(2));
     else if (line.startsWith("1 ")) status.changed.push(afterFields(line, 8));
     else if (line.startsWith("u ")) status.changed.push(afterFields(line, 10));
-    // a rename's former path is a line of its own
-    else if (line.startsWith("2 ")) status.changed.push(afterFields(line, 9), lines[++at] as string);
   }
   return status;
 }

@@ -24,7 +24,13 @@ export async function runGit(place: GitPlace, words: readonly string[], limit = 
   const env = { ...place.env, GIT_OPTIONAL_LOCKS: "0", GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" };
   let git: Bun.Subprocess<"ignore", "pipe", "pipe">;
   try {
-    git = Bun.spawn(["git", ...words], { cwd: place.directory, env, stdio: ["ignore", "pipe", "pipe"], signal: place.signal, killSignal: "SIGKILL" });
+    git = Bun.spawn(["git", ...words], {
+      cwd: place.directory,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+      signal: place.signal,
+      killSignal: "SIGKILL",
+    });
   } catch (error) {
     throw new GitFailure(errno(error) === "ENOENT" ? "git is not installed" : reason(error));
   }
@@ -44,8 +50,11 @@ export async function runGit(place: GitPlace, words: readonly string[], limit = 
   const [code, complaint] = await Promise.all([git.exited, said]);
   if (place.signal.aborted) throw new GitFailure("git took too long");
   if (code === 0) return { out, cut: false };
-  if (complaint.includes("dubious ownership")) throw new GitFailure("git does not trust this repository: it belongs to another user (git's safe.directory says what to do)");
-  throw new GitFailure(/not a git repository/i.test(complaint) ? "no git repository" : (complaint.trim().split("\n")[0] ?? `git ended with ${code}`));
+  if (complaint.includes("dubious ownership"))
+    throw new GitFailure("git does not trust this repository: it belongs to another user (git's safe.directory says what to do)");
+  throw new GitFailure(
+    /not a git repository/i.test(complaint) ? "no git repository" : (complaint.trim().split("\n")[0] ?? `git ended with ${code}`),
+  );
 }
 
 /** The top of the working tree around a directory, found without starting git; undefined where there is none, or where variables of git's decide. */

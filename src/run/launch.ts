@@ -47,7 +47,10 @@ export function planLaunch(request: LaunchRequest): Launch {
 }
 
 /** What `planLaunch` needs to know of how this process itself was started. */
-export function ownBytes(command: readonly string[], ignored: readonly number[]): Pick<LaunchRequest, "rawArguments" | "rawEnvironment" | "envIgnoresSignals"> {
+export function ownBytes(
+  command: readonly string[],
+  ignored: readonly number[],
+): Pick<LaunchRequest, "rawArguments" | "rawEnvironment" | "envIgnoresSignals"> {
   return {
     rawArguments: rawArguments(command),
     rawEnvironment: !isUtf8(readOwn("environ")),
@@ -87,7 +90,9 @@ function rawArguments(command: readonly string[]): Map<number, Buffer> {
 
 /** sh makes the arguments again from octal digits. The X keeps a newline at their end. */
 function withRawArguments(argv: readonly string[], raw: ReadonlyMap<number, Buffer>): string[] {
-  const lines = [...raw].map(([index, bytes]) => `coffer_arg_${index}=$(printf '${[...bytes].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("")}X')`);
+  const lines = [...raw].map(
+    ([index, bytes]) => `coffer_arg_${index}=$(printf '${[...bytes].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("")}X')`,
+  );
   const words = argv.map((_, index) => (raw.has(index) ? `"\${coffer_arg_${index}%X}"` : `"\${${index + 1}}"`));
   return ["/bin/sh", "-c", `${lines.join("\n")}\nset -- ${words.join(" ")}\nexec "$@"`, "sh", ...argv];
 }
@@ -99,7 +104,10 @@ function merged(env: Env, extra: Env): Record<string, string> {
 }
 
 function canEnvIgnoreSignals(): boolean {
-  return Bun.spawnSync(["/usr/bin/env", "--ignore-signal=1", "/bin/sh", "-c", "exit 0"], { stdio: ["ignore", "ignore", "ignore"] }).exitCode === 0;
+  return (
+    Bun.spawnSync(["/usr/bin/env", "--ignore-signal=1", "/bin/sh", "-c", "exit 0"], { stdio: ["ignore", "ignore", "ignore"] }).exitCode ===
+    0
+  );
 }
 
 function readOwn(name: "environ" | "cmdline"): Buffer {
@@ -112,7 +120,7 @@ function readOwn(name: "environ" | "cmdline"): Buffer {
 
 function splitAtNul(bytes: Buffer): Buffer[] {
   const parts: Buffer[] = [];
-  for (let from = 0; from < bytes.length; ) {
+  for (let from = 0; from < bytes.length;) {
     const end = bytes.indexOf(0, from);
     parts.push(bytes.subarray(from, end === -1 ? bytes.length : end));
     from = end === -1 ? bytes.length : end + 1;

@@ -31,7 +31,11 @@ export async function openOutputLog({ directory, capture, makePipe = openPipe, d
   }
   const out = keepsOut ? await open("stdout.log", 1) : undefined;
   const err = keepsErr ? await open("stderr.log", 2) : undefined;
-  return teeLog({ stdout: out?.write ?? 1, stderr: err?.write ?? 2 }, [out, err].filter((tee) => tee !== undefined), drainMs);
+  return teeLog(
+    { stdout: out?.write ?? 1, stderr: err?.write ?? 2 },
+    [out, err].filter((tee) => tee !== undefined),
+    drainMs,
+  );
 }
 
 function sameFile(a: number, b: number): boolean {

@@ -77,8 +77,10 @@ export function listOutputs(workspace: string, { ignore, outputs }: Rules): Outp
     try {
       const target = statSync(source, { throwIfNoEntry: false });
       if (!target) problems.push({ path, why: `it is a link to nothing (${readlinkSync(source)})`, failed: false });
-      else if (!liesInside(source, workspace)) problems.push({ path, why: `it is a link out of the workspace (to ${readlinkSync(source)})`, failed: true });
-      else if (target.isFile() || target.isDirectory()) units.push({ path, source: realpathSync(source), kind: target.isFile() ? "file" : "tree", linked: true });
+      else if (!liesInside(source, workspace))
+        problems.push({ path, why: `it is a link out of the workspace (to ${readlinkSync(source)})`, failed: true });
+      else if (target.isFile() || target.isDirectory())
+        units.push({ path, source: realpathSync(source), kind: target.isFile() ? "file" : "tree", linked: true });
       else problems.push({ path, why: "it is a link to something that is neither file nor directory", failed: false });
     } catch (error) {
       problems.push({ path, why: reason(error), failed: true });
@@ -87,7 +89,8 @@ export function listOutputs(workspace: string, { ignore, outputs }: Rules): Outp
 
   visit("");
   const paths = new Set(units.map((unit) => unit.path));
-  const ignoredWithin = (unit: { path: string }, path: string): boolean => ignored(path) || (!ignored(unit.path) && ignored(`${unit.path}/${path}`));
+  const ignoredWithin = (unit: { path: string }, path: string): boolean =>
+    ignored(path) || (!ignored(unit.path) && ignored(`${unit.path}/${path}`));
   return {
     units,
     problems,

@@ -40,7 +40,8 @@ export function readReadings({ workspace, paramFiles = [], metricFiles = [] }: S
   const readings: Readings = { params: new Map(), metrics: [], skipped: [] };
   const inWorkspace = (...names: string[]): Source[] => names.map((name) => ({ path: join(workspace, name), name, required: false }));
   const named = (paths: readonly string[]): Source[] => paths.map((path) => ({ path, name: path, required: true }));
-  for (const source of paramFiles.length > 0 ? named(paramFiles) : inWorkspace("params.json", "params.yaml", "params.yml")) readParams(source, readings);
+  for (const source of paramFiles.length > 0 ? named(paramFiles) : inWorkspace("params.json", "params.yaml", "params.yml"))
+    readParams(source, readings);
   for (const source of metricFiles.length > 0 ? named(metricFiles) : inWorkspace("metrics.json")) readMetrics(source, readings);
   return readings;
 }
@@ -83,7 +84,8 @@ function readMetrics(source: Source, { metrics, skipped }: Readings): void {
     },
     (key, list) => {
       // null stands for a step without a value
-      const isHistory = list.some((value) => typeof value === "number") && list.every((value) => typeof value === "number" || value === null);
+      const isHistory =
+        list.some((value) => typeof value === "number") && list.every((value) => typeof value === "number" || value === null);
       if (isHistory) add(key, list);
       return isHistory;
     },
@@ -97,7 +99,8 @@ function parse(source: Source, skipped: string[], parser: (text: string) => unkn
     // a FIFO of that name would block for ever; a link in the workspace may lead out of it
     fd = openSync(source.path, constants.O_RDONLY | constants.O_NONBLOCK | (source.required ? 0 : constants.O_NOFOLLOW));
   } catch (error) {
-    if (source.required || errno(error) !== "ENOENT") skipped.push(`${source.name} was not read: ${errno(error) === "ELOOP" ? "it is a link" : reason(error)}`);
+    if (source.required || errno(error) !== "ENOENT")
+      skipped.push(`${source.name} was not read: ${errno(error) === "ELOOP" ? "it is a link" : reason(error)}`);
     return undefined;
   }
   try {
@@ -117,7 +120,8 @@ function parse(source: Source, skipped: string[], parser: (text: string) => unkn
 
 /** Numbers as they were written: `1.0` and `1e-05` are what a person looks for, and long integers keep their digits. */
 function parseWithNumberTexts(text: string): unknown {
-  const reviver = (_: string, value: unknown, context?: { source?: string }): unknown => (typeof value === "number" ? (context?.source ?? value) : value);
+  const reviver = (_: string, value: unknown, context?: { source?: string }): unknown =>
+    typeof value === "number" ? (context?.source ?? value) : value;
   try {
     return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
   } catch {
@@ -126,7 +130,13 @@ function parseWithNumberTexts(text: string): unknown {
 }
 
 /** Visits the leaves: what is no object or list, and what is an empty one. `takesList` may take a whole list. */
-function flatten(root: unknown, name: string, skipped: string[], leaf: (key: string, value: unknown) => void, takesList: (key: string, list: unknown[]) => boolean = () => false): void {
+function flatten(
+  root: unknown,
+  name: string,
+  skipped: string[],
+  leaf: (key: string, value: unknown) => void,
+  takesList: (key: string, list: unknown[]) => boolean = () => false,
+): void {
   let left = MAX_ENTRIES;
   const visit = (value: unknown, key: string, depth: number): void => {
     if (left <= 0) return;

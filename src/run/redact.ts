@@ -6,7 +6,9 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** Whether an argument or parameter of this name holds a secret: `--api-key`, `wandb.token`; not a text model's `--pad-token` or `--max-tokens`. */
 export function hidesValue(name: string): boolean {
-  return isSecretName(name) && !/(?:^|[^a-z])(?:pad|eos|bos|unk|mask|sep|cls|special|stop|start|end|image|per)[-_]?token|tokens$/i.test(name);
+  return (
+    isSecretName(name) && !/(?:^|[^a-z])(?:pad|eos|bos|unk|mask|sep|cls|special|stop|start|end|image|per)[-_]?token|tokens$/i.test(name)
+  );
 }
 
 /** What secrets look like wherever they stand. */

@@ -74,7 +74,9 @@ export function holdSignals({ graceMs, sharesGroup, ignored }: Options): HeldSig
     if (now - stopAsked > 1000) process.exit(128 + constants.signals[signal]);
   }
 
-  const names = (["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGQUIT"] as const).filter((name) => !ignored.includes(constants.signals[name]));
+  const names = (["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGQUIT"] as const).filter(
+    (name) => !ignored.includes(constants.signals[name]),
+  );
   for (const name of names) process.on(name, take);
   return {
     aim(to) {
@@ -113,6 +115,9 @@ function readStatus(): string {
 function inForeground(): boolean {
   const stat = procStat("self");
   if (stat) return stat.group === stat.terminalGroup;
-  const ps = Bun.spawnSync(["ps", "-o", "pgid=,tpgid=", "-p", String(process.pid)]).stdout.toString().trim().split(/\s+/);
+  const ps = Bun.spawnSync(["ps", "-o", "pgid=,tpgid=", "-p", String(process.pid)])
+    .stdout.toString()
+    .trim()
+    .split(/\s+/);
   return ps.length === 2 && ps[0] === ps[1];
 }

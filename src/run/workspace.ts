@@ -19,8 +19,15 @@ export function makeWorkspace(root: string, runId: string): string {
     chmodSync(workspace, 0o755);
   } catch (error) {
     if (error instanceof CofferError) throw error;
-    if (errno(error) === "EEXIST") throw new CofferError("PATH_INVALID", `${workspace} is there already`, { hint: "every run has a workspace of its own: remove what lies there", cause: error });
-    throw new CofferError("STORE_UNUSABLE", `no workspace can be made in ${root}: ${reason(error)}`, { hint: "make it writable, or set CORE_ARTIFACT_ROOT (workspace.root) to a directory that is", cause: error });
+    if (errno(error) === "EEXIST")
+      throw new CofferError("PATH_INVALID", `${workspace} is there already`, {
+        hint: "every run has a workspace of its own: remove what lies there",
+        cause: error,
+      });
+    throw new CofferError("STORE_UNUSABLE", `no workspace can be made in ${root}: ${reason(error)}`, {
+      hint: "make it writable, or set CORE_ARTIFACT_ROOT (workspace.root) to a directory that is",
+      cause: error,
+    });
   }
   return workspace;
 }

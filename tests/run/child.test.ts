@@ -40,13 +40,18 @@ test("the child is named well enough for a lease", async () => {
 
 test("arguments that are not UTF-8 pass unchanged", async () => {
   using directory = scratch();
-  const { out } = await bash(`"$@" printf '%s|' plain $'caf\\xe9 \\'x\\'.txt' $'end\\xff\\n' '' \\$HOME 5 6 7 8 9 ten`, { directory: directory.path });
+  const { out } = await bash(`"$@" printf '%s|' plain $'caf\\xe9 \\'x\\'.txt' $'end\\xff\\n' '' \\$HOME 5 6 7 8 9 ten`, {
+    directory: directory.path,
+  });
   expect(out.toString("latin1")).toBe("plain|caf\xe9 'x'.txt|end\xff\n||$HOME|5|6|7|8|9|ten|");
 });
 
 test("an environment that is not UTF-8 passes unchanged, with what is added", async () => {
   using directory = scratch();
-  const { out } = await bash(`export ODD=$'a\\xe9\\xffb'; "$@" sh -c 'printf "%s|%s|%s" "$ODD" "$COFFER_RUN_ID" "$ADDED"'`, { directory: directory.path, extraEnv: { ADDED: "x = y" } });
+  const { out } = await bash(`export ODD=$'a\\xe9\\xffb'; "$@" sh -c 'printf "%s|%s|%s" "$ODD" "$COFFER_RUN_ID" "$ADDED"'`, {
+    directory: directory.path,
+    extraEnv: { ADDED: "x = y" },
+  });
   expect(out.toString("latin1")).toBe(`a\xe9\xffb|run-of-${directory.path}|x = y`);
 });
 
@@ -59,7 +64,10 @@ test("variables with names that a shell would drop reach the child", async () =>
 
 test("descriptors that the caller opened are open in the child, at the same numbers", async () => {
   using directory = scratch();
-  const { out, code } = await bash(`exec 7<<<seven; "$@" sh -c 'cat "$1" - <&7; ls /proc/self/fd | sort -n | tr "\\n" " "' sh <(echo substituted)`, { directory: directory.path });
+  const { out, code } = await bash(
+    `exec 7<<<seven; "$@" sh -c 'cat "$1" - <&7; ls /proc/self/fd | sort -n | tr "\\n" " "' sh <(echo substituted)`,
+    { directory: directory.path },
+  );
   expect(code).toBe(0);
   expect(out.toString()).toMatch(/^substituted\nseven\n0 1 2 3 7 63 $/);
 });

@@ -15,7 +15,10 @@ function repository(files: Record<string, string> = { "train.py": "print(1)\n" }
     ...directory,
     top,
     git(...words: string[]): string {
-      const run = Bun.spawnSync(["git", "-c", "user.name=n", "-c", "user.email=e", ...words], { cwd: top, env: { ...process.env, ...ISOLATED } });
+      const run = Bun.spawnSync(["git", "-c", "user.name=n", "-c", "user.email=e", ...words], {
+        cwd: top,
+        env: { ...process.env, ...ISOLATED },
+      });
       if (run.exitCode !== 0) throw new Error(run.stderr.toString());
       return run.stdout.toString().trim();
     },
@@ -24,11 +27,22 @@ function repository(files: Record<string, string> = { "train.py": "print(1)\n" }
       writeFileSync(`${top}/${path}`, text);
     },
     state: (options: Partial<Options> = {}): Promise<CodeState> =>
-      readCodeState({ cwd: top, env: { PATH: process.env["PATH"], ...ISOLATED }, captureTo: directory.at("code.tar"), exclude: [], ...options }),
+      readCodeState({
+        cwd: top,
+        env: { PATH: process.env["PATH"], ...ISOLATED },
+        captureTo: directory.at("code.tar"),
+        exclude: [],
+        ...options,
+      }),
     /** The captured members and their text. */
     captured(): Record<string, string> {
-      const list = Bun.spawnSync(["tar", "tf", directory.at("code.tar")]).stdout.toString().trim().split("\n");
-      return Object.fromEntries(list.map((name) => [name, Bun.spawnSync(["tar", "xOf", directory.at("code.tar"), name]).stdout.toString("latin1")]));
+      const list = Bun.spawnSync(["tar", "tf", directory.at("code.tar")])
+        .stdout.toString()
+        .trim()
+        .split("\n");
+      return Object.fromEntries(
+        list.map((name) => [name, Bun.spawnSync(["tar", "xOf", directory.at("code.tar"), name]).stdout.toString("latin1")]),
+      );
     },
     [Symbol.dispose]: directory[Symbol.dispose],
   };
@@ -117,7 +131,15 @@ test("key files and secrets are never captured, tracked or not, and each is told
   repo.write("shell.log", "export T=env-secret-value");
   repo.write(".env.example", "A=");
   const state = await repo.state({ env: { PATH: process.env["PATH"], ...ISOLATED, HF_TOKEN: "env-secret-value" } });
-  expect(state.skipped.map(({ path }) => path).sort()).toEqual([".env.local", "config/.env", "deploy/id_rsa", "dump.txt", "keys.py", "server.pem", "shell.log"]);
+  expect(state.skipped.map(({ path }) => path).sort()).toEqual([
+    ".env.local",
+    "config/.env",
+    "deploy/id_rsa",
+    "dump.txt",
+    "keys.py",
+    "server.pem",
+    "shell.log",
+  ]);
   expect(Object.keys(repo.captured()).sort()).toEqual(["changes.patch", "untracked/.env.example"]);
   expect(repo.captured()["changes.patch"]).toContain("+print(2)");
   const all = readFileSync(repo.at("code.tar"), "latin1");
@@ -189,7 +211,10 @@ test("a repository inside the repository is told, not captured", async () => {
 
 test("GIT_DIR and GIT_WORK_TREE are heeded", async () => {
   using repo = repository();
-  const { commit } = await repo.state({ cwd: repo.path, env: { PATH: process.env["PATH"], ...ISOLATED, GIT_DIR: `${repo.top}/.git`, GIT_WORK_TREE: repo.top } });
+  const { commit } = await repo.state({
+    cwd: repo.path,
+    env: { PATH: process.env["PATH"], ...ISOLATED, GIT_DIR: `${repo.top}/.git`, GIT_WORK_TREE: repo.top },
+  });
   expect(commit).toBe(repo.git("rev-parse", "HEAD"));
 });
 

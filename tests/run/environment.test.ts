@@ -16,7 +16,13 @@ test("only what decides how a run computes is recorded, and no secret", () => {
     GITHUB_SHA: "abc",
     GITHUB_TOKEN: "ghs_x",
   };
-  expect(recordedEnvironment(env)).toEqual({ CUDA_VISIBLE_DEVICES: "0,1", GITHUB_SHA: "abc", PYTHONPATH: "/src", SLURM_JOB_ID: "77", XLA_FLAGS: "--dump_to=https://host/[redacted]" });
+  expect(recordedEnvironment(env)).toEqual({
+    CUDA_VISIBLE_DEVICES: "0,1",
+    GITHUB_SHA: "abc",
+    PYTHONPATH: "/src",
+    SLURM_JOB_ID: "77",
+    XLA_FLAGS: "--dump_to=https://host/[redacted]",
+  });
 });
 
 test("the machine says what it is", () => {

@@ -17,11 +17,20 @@ test("an ordinary command starts as it is, with variables set and removed", () =
 });
 
 test("an environment that is not UTF-8 is inherited, and env adds to it", () => {
-  expect(planLaunch({ ...plain, rawEnvironment: true })).toEqual({ argv: ["/usr/bin/env", "-u", "COFFER_STEP", "COFFER_RUN_ID=r", "python", "train.py"], env: undefined });
+  expect(planLaunch({ ...plain, rawEnvironment: true })).toEqual({
+    argv: ["/usr/bin/env", "-u", "COFFER_STEP", "COFFER_RUN_ID=r", "python", "train.py"],
+    env: undefined,
+  });
 });
 
 test("a program with = in its name is no variable to env", () => {
-  expect(planLaunch({ ...plain, rawEnvironment: true, command: ["./a=b"] }).argv.slice(-5)).toEqual(["/bin/sh", "-c", 'exec "$@"', "sh", "./a=b"]);
+  expect(planLaunch({ ...plain, rawEnvironment: true, command: ["./a=b"] }).argv.slice(-5)).toEqual([
+    "/bin/sh",
+    "-c",
+    'exec "$@"',
+    "sh",
+    "./a=b",
+  ]);
 });
 
 const LAUNCHERS: [what: string, envIgnoresSignals: boolean][] = [
@@ -37,6 +46,13 @@ test.each(LAUNCHERS)("signals stay ignored through %s", (_, envIgnoresSignals) =
 
 test.each(LAUNCHERS)("raw bytes and ignored signals go together through %s", (_, envIgnoresSignals) => {
   const command = ["sh", "-c", 'printf "%s|" "$@"; grep SigIgn /proc/self/status', "sh", "a b", "caf\uFFFD", "$x"];
-  const { argv } = planLaunch({ ...plain, command, ignored: [1], envIgnoresSignals, rawEnvironment: true, rawArguments: new Map([[5, Buffer.from("caf\xe9", "latin1")]]) });
+  const { argv } = planLaunch({
+    ...plain,
+    command,
+    ignored: [1],
+    envIgnoresSignals,
+    rawEnvironment: true,
+    rawArguments: new Map([[5, Buffer.from("caf\xe9", "latin1")]]),
+  });
   expect(Bun.spawnSync(argv).stdout.toString("latin1")).toBe("a b|caf\xe9|$x|SigIgn:\t0000000000000001\n");
 });

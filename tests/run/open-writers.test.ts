@@ -7,7 +7,11 @@ test("a file that a straggler of the run has open for writing is found, also whe
   using directory = scratch();
   writeFileSync(directory.at("read"), "");
   const line = `setsid sh -c 'exec 5>>written 6<read; echo $$ > ready; exec sleep 300' &`;
-  const child = Bun.spawn(["sh", "-c", line], { cwd: directory.path, env: { ...process.env, COFFER_RUN_ID: directory.path }, stdio: ["ignore", "ignore", "ignore"] });
+  const child = Bun.spawn(["sh", "-c", line], {
+    cwd: directory.path,
+    env: { ...process.env, COFFER_RUN_ID: directory.path },
+    stdio: ["ignore", "ignore", "ignore"],
+  });
   const straggler = Number(await appears(directory.at("ready")));
   await child.exited;
   const isOpen = findOpenWriters(directory.path, child.pid);

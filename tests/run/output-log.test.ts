@@ -4,7 +4,12 @@ import { appears, bash, dies, endOf, scratch, wrap, wrapped } from "./wrapped.ts
 
 test.each([false, true])("stdout and stderr that go apart are kept apart, and repeated byte by byte (named pipe: %p)", async (fifo) => {
   using directory = scratch();
-  const { out, err } = await wrap({ directory: directory.path, fifo }, "sh", "-c", "printf 'a\\000b\\n'; printf 'odd \\351' >&2; echo more > /dev/stdout");
+  const { out, err } = await wrap(
+    { directory: directory.path, fifo },
+    "sh",
+    "-c",
+    "printf 'a\\000b\\n'; printf 'odd \\351' >&2; echo more > /dev/stdout",
+  );
   expect(out).toBe("a\0b\nmore\n");
   expect(readFileSync(directory.at("stdout.log"), "latin1")).toBe("a\0b\nmore\n");
   expect(readFileSync(directory.at("stderr.log"), "latin1")).toBe("odd \xe9");
@@ -21,7 +26,10 @@ test.each([false, true])("stdout and stderr that go apart are kept apart, and re
 
 test.each([false, true])("stdout and stderr that go to one place are one log in exact order (named pipe: %p)", async (fifo) => {
   using directory = scratch();
-  const { out } = await bash(`"$@" sh -c 'for i in 1 2 3 4 5 6 7 8 9; do echo o$i; echo e$i >&2; done' 2>&1`, { directory: directory.path, fifo });
+  const { out } = await bash(`"$@" sh -c 'for i in 1 2 3 4 5 6 7 8 9; do echo o$i; echo e$i >&2; done' 2>&1`, {
+    directory: directory.path,
+    fifo,
+  });
   const expected = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => `o${n}\ne${n}\n`).join("");
   expect(out.toString()).toBe(expected);
   expect(readFileSync(directory.at("output.log"), "utf8")).toBe(expected);
@@ -67,7 +75,12 @@ test("the child and its log outlive a coffer that is killed", async () => {
 
 test("a process that outlives the command does not hold coffer, and is told", async () => {
   using directory = scratch();
-  const { code, out } = await wrap({ directory: directory.path, drainMs: 100 }, "sh", "-c", `echo now; exec 2>&-; sleep 300 & echo $! > ${directory.at("daemon")}`);
+  const { code, out } = await wrap(
+    { directory: directory.path, drainMs: 100 },
+    "sh",
+    "-c",
+    `echo now; exec 2>&-; sleep 300 & echo $! > ${directory.at("daemon")}`,
+  );
   process.kill(Number(readFileSync(directory.at("daemon"), "utf8")), "SIGKILL");
   expect([code, out]).toEqual([0, "now\n"]);
   expect(endOf(directory.path).output.notes).toEqual(["a process that outlives the command still writes to stdout.log"]);
@@ -85,14 +98,18 @@ test("when the keeper of the log dies the child goes on and its output is shown"
   writeFileSync(directory.at("go"), "");
   expect(await wrapper.stdout.text()).toBe("one\ntwo\n");
   expect(await wrapper.exited).toBe(3);
-  expect(endOf(directory.path).output.notes).toEqual(["stdout.log is incomplete: its writer ended early, most likely for want of disk space"]);
+  expect(endOf(directory.path).output.notes).toEqual([
+    "stdout.log is incomplete: its writer ended early, most likely for want of disk space",
+  ]);
 });
 
 test("a reader that is stuck holds up neither the child nor its signals", async () => {
   using directory = scratch();
   const line = `cd ${directory.path}; seq 1 100000; trap 'echo stopped > stopped; exit 4' TERM; echo $$ > ready; while :; do sleep 0.01; done`;
   const { command, release } = stuckReader();
-  const wrapper = Bun.spawn([...command, ...wrapped({ directory: directory.path }, "sh", "-c", line)], { stdio: ["ignore", "ignore", "ignore"] });
+  const wrapper = Bun.spawn([...command, ...wrapped({ directory: directory.path }, "sh", "-c", line)], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
   await appears(directory.at("ready"));
   process.kill(Number(readFileSync(`/proc/${readFileSync(directory.at("pid"), "utf8")}/stat`, "latin1").split(" ")[3]), "SIGTERM");
   await appears(directory.at("stopped"));
@@ -110,7 +127,12 @@ test("on a terminal the child has the terminal, and nothing is kept", async () =
 
 test("--capture on a terminal gives the child a pseudo-terminal of the same size, and keeps what it shows", async () => {
   using directory = scratch();
-  const shown = await onTerminal({ directory: directory.path, capture: true }, "sh", "-c", "test -t 0 && test -t 1 && stty size; echo err >&2; exit 3");
+  const shown = await onTerminal(
+    { directory: directory.path, capture: true },
+    "sh",
+    "-c",
+    "test -t 0 && test -t 1 && stty size; echo err >&2; exit 3",
+  );
   expect(shown).toEqual({ code: 3, text: "40 132\r\nerr\r\n" });
   expect(readFileSync(directory.at("output.log"), "utf8")).toBe("40 132\r\nerr\r\n");
 });
@@ -126,7 +148,10 @@ test("--capture leaves the terminal as it was", async () => {
 
 test("what is typed reaches the captured child, Ctrl-C too", async () => {
   using directory = scratch();
-  const wrapper = Bun.spawn(wrapped({ directory: directory.path, capture: true }, "sh", "-c", `read line; echo "got $line" > ${directory.at("got")}; sleep 300`), { terminal: { data() {} } });
+  const wrapper = Bun.spawn(
+    wrapped({ directory: directory.path, capture: true }, "sh", "-c", `read line; echo "got $line" > ${directory.at("got")}; sleep 300`),
+    { terminal: { data() {} } },
+  );
   await appears(directory.at("pid"));
   wrapper.terminal?.write("words\n");
   expect(await appears(directory.at("got"))).toBe("got words\n");
@@ -158,7 +183,12 @@ function onTerminal(options: Parameters<typeof wrapped>[0], ...command: string[]
 async function runOnTerminal(command: string[]): Promise<{ code: number; text: string }> {
   const chunks: Uint8Array[] = [];
   const { promise: closed, resolve } = Promise.withResolvers<void>();
-  const terminal = { cols: 132, rows: 40, data: (_: Bun.Terminal, chunk: Uint8Array) => void chunks.push(new Uint8Array(chunk)), exit: () => resolve() };
+  const terminal = {
+    cols: 132,
+    rows: 40,
+    data: (_: Bun.Terminal, chunk: Uint8Array) => void chunks.push(new Uint8Array(chunk)),
+    exit: () => resolve(),
+  };
   const code = await Bun.spawn(command, { terminal }).exited;
   await closed;
   return { code, text: Buffer.concat(chunks).toString() };

@@ -31,7 +31,11 @@ test("--output makes units of its own, and nothing else is one", () => {
   using directory = workspace("a", "b", "models/a.pt", "models/b.pt", "models/log.txt", "deep/er/c.pt");
   expect(unitsOf(directory.path, { ...RULES, outputs: ["a"] })).toEqual(["file a"]);
   expect(unitsOf(directory.path, { ...RULES, outputs: ["*.pt"] })).toEqual(["file deep/er/c.pt", "file models/a.pt", "file models/b.pt"]);
-  expect(unitsOf(directory.path, { ...RULES, outputs: ["models/*.pt", "deep"] })).toEqual(["file models/a.pt", "file models/b.pt", "tree deep"]);
+  expect(unitsOf(directory.path, { ...RULES, outputs: ["models/*.pt", "deep"] })).toEqual([
+    "file models/a.pt",
+    "file models/b.pt",
+    "tree deep",
+  ]);
   expect(unitsOf(directory.path, { ...RULES, outputs: ["models", "models/*.pt"] })).toEqual(["tree models"]);
 });
 
@@ -45,7 +49,12 @@ test("rules leave out what is ignored, and inside what --output names too", () =
   const plain = listOutputs(directory.path, RULES);
   expect(plain.ignoredWithin({ path: "models" }, "__pycache__/m.pyc")).toBe(true);
   expect(plain.ignoredWithin({ path: "models" }, "a.pt")).toBe(false);
-  expect([plain.isLeftOut(".tmp/keep/x"), plain.isLeftOut("models/__pycache__/m.pyc"), plain.isLeftOut("models/a.pt"), plain.isLeftOut("rest")]).toEqual([true, true, false, false]);
+  expect([
+    plain.isLeftOut(".tmp/keep/x"),
+    plain.isLeftOut("models/__pycache__/m.pyc"),
+    plain.isLeftOut("models/a.pt"),
+    plain.isLeftOut("rest"),
+  ]).toEqual([true, true, false, false]);
   const named = listOutputs(directory.path, { ...RULES, outputs: [".tmp/keep"] });
   expect(named.ignoredWithin({ path: ".tmp/keep" }, "x")).toBe(false);
   expect(named.ignoredWithin({ path: ".tmp/keep" }, "__pycache__/y")).toBe(true);
@@ -69,7 +78,13 @@ test("a link inside the workspace stands for what it points to, one out of it is
     { path: "checkpoints", source: directory.at("w", "checkpoints"), kind: "tree", linked: false },
     { path: "latest", source: directory.at("w", "checkpoints"), kind: "tree", linked: true },
   ]);
-  expect(problems.map(({ path, failed }) => `${path} ${failed}`).sort()).toEqual(["absolute true", "dangling false", "leak true", "loop true", "self true"]);
+  expect(problems.map(({ path, failed }) => `${path} ${failed}`).sort()).toEqual([
+    "absolute true",
+    "dangling false",
+    "leak true",
+    "loop true",
+    "self true",
+  ]);
 });
 
 test("what is no file and names that are not UTF-8 are told, and do not block", () => {

@@ -15,7 +15,8 @@ function readingsOf(files: Record<string, string>): Readings {
 }
 
 const params = (text: string, name = "params.json"): Record<string, string> => Object.fromEntries(readingsOf({ [name]: text }).params);
-const metrics = (text: string): [string, number, number][] => readingsOf({ "metrics.json": text }).metrics.map(({ key, value, step }) => [key, value, step]);
+const metrics = (text: string): [string, number, number][] =>
+  readingsOf({ "metrics.json": text }).metrics.map(({ key, value, step }) => [key, value, step]);
 
 test("a workspace without such files has no readings", () => {
   expect(readingsOf({})).toEqual({ params: new Map(), metrics: [], skipped: [] });
@@ -23,7 +24,11 @@ test("a workspace without such files has no readings", () => {
 });
 
 test("nested parameters are joined by dots, lists are indexed, and numbers stay as they were written", () => {
-  expect(params(`{"model": {"layers": [64, 32], "dropout": 1e-05, "bias": true, "name": "mlp", "init": null, "extra": {}, "tags": []}, "seed": 12345678901234567890, "lr": 1.0}`)).toEqual({
+  expect(
+    params(
+      `{"model": {"layers": [64, 32], "dropout": 1e-05, "bias": true, "name": "mlp", "init": null, "extra": {}, "tags": []}, "seed": 12345678901234567890, "lr": 1.0}`,
+    ),
+  ).toEqual({
     "model.layers.0": "64",
     "model.layers.1": "32",
     "model.dropout": "1e-05",
@@ -47,7 +52,12 @@ test("Python's NaN and Infinity are read, also beside a text that says so", () =
 });
 
 test("parameters are read from YAML too", () => {
-  expect(params("model:\n  depth: 3\n  name: 'on'\nlist: [a, b]\n", "params.yaml")).toEqual({ "model.depth": "3", "model.name": "on", "list.0": "a", "list.1": "b" });
+  expect(params("model:\n  depth: 3\n  name: 'on'\nlist: [a, b]\n", "params.yaml")).toEqual({
+    "model.depth": "3",
+    "model.name": "on",
+    "list.0": "a",
+    "list.1": "b",
+  });
 });
 
 test("a parameter that is a secret by its name is hidden", () => {
@@ -55,7 +65,9 @@ test("a parameter that is a secret by its name is hidden", () => {
 });
 
 test("metrics are numbers, a list of numbers is a history, and the file gives the time", () => {
-  const { metrics, skipped } = readingsOf({ "metrics.json": `{"test": {"rmse": 0.5, "note": "good", "ok": true, "none": null}, "loss": [3, null, 1], "classes": [{"f1": 0.9}, {"f1": 0.8}]}` });
+  const { metrics, skipped } = readingsOf({
+    "metrics.json": `{"test": {"rmse": 0.5, "note": "good", "ok": true, "none": null}, "loss": [3, null, 1], "classes": [{"f1": 0.9}, {"f1": 0.8}]}`,
+  });
   expect(metrics.map(({ key, value, step }) => [key, value, step])).toEqual([
     ["test.rmse", 0.5, 0],
     ["loss", 3, 0],
@@ -93,12 +105,18 @@ test.each([
 });
 
 test("what is too large, too deep or too much is told and bounded", () => {
-  expect(readingsOf({ "params.json": `{"a": "${"x".repeat(17_000_000)}"}` }).skipped).toEqual(["params.json was not read: it is larger than 16 MiB"]);
-  expect(readingsOf({ "params.json": `${'{"a":'.repeat(500)}1${"}".repeat(500)}` }).skipped[0]).toEndWith("is nested deeper than 32 levels");
+  expect(readingsOf({ "params.json": `{"a": "${"x".repeat(17_000_000)}"}` }).skipped).toEqual([
+    "params.json was not read: it is larger than 16 MiB",
+  ]);
+  expect(readingsOf({ "params.json": `${'{"a":'.repeat(500)}1${"}".repeat(500)}` }).skipped[0]).toEndWith(
+    "is nested deeper than 32 levels",
+  );
   expect(readingsOf({ "params.json": `${"[".repeat(100_000)}${"]".repeat(100_000)}` }).skipped).toHaveLength(1);
   const many = readingsOf({ "params.json": JSON.stringify({ list: Array.from({ length: 200_001 }, (_, n) => n) }) });
   expect([many.params.size, many.skipped]).toEqual([200_000, ["params.json: only the first 200000 values were read"]]);
-  const bomb = readingsOf({ "params.yaml": `a: &a [x,x,x,x,x,x,x,x,x,x]\n${[..."bcdefgh"].map((name, n) => `${name}: &${name} [${Array(10).fill(`*${"abcdefg"[n]}`).join(",")}]`).join("\n")}\n` });
+  const bomb = readingsOf({
+    "params.yaml": `a: &a [x,x,x,x,x,x,x,x,x,x]\n${[..."bcdefgh"].map((name, n) => `${name}: &${name} [${Array(10).fill(`*${"abcdefg"[n]}`).join(",")}]`).join("\n")}\n`,
+  });
   expect([bomb.params.size, bomb.skipped.length]).toEqual([0, 1]);
   const long = readingsOf({ "metrics.json": JSON.stringify({ loss: Array(300_000).fill(0.5), after: 1 }) });
   expect([long.metrics.length, long.skipped]).toEqual([200_000, ["metrics.json: only the first 200000 values were read"]]);
@@ -119,7 +137,11 @@ test("files that the user names are read instead, and missed when they are not t
   using directory = scratch();
   writeFileSync(directory.at("params.json"), `{"ignored": 1}`);
   writeFileSync(directory.at("conf.yml"), "lr: 0.1\n");
-  const { params, skipped } = readReadings({ workspace: directory.path, paramFiles: [directory.at("conf.yml")], metricFiles: [directory.at("gone.json")] });
+  const { params, skipped } = readReadings({
+    workspace: directory.path,
+    paramFiles: [directory.at("conf.yml")],
+    metricFiles: [directory.at("gone.json")],
+  });
   expect([...params]).toEqual([["lr", "0.1"]]);
   expect(skipped).toHaveLength(1);
   expect(skipped[0]).toStartWith(`${directory.at("gone.json")} was not read: ENOENT`);

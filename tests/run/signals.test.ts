@@ -12,13 +12,16 @@ async function started(options: WrapOptions, line: string): Promise<Bun.Subproce
 
 const WAIT = "echo $$ > ready; while :; do sleep 0.01; done";
 
-test.each(["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGQUIT"] as const)("%s reaches the child, whose own answer counts", async (signal) => {
-  using directory = scratch();
-  const wrapper = await started({ directory: directory.path }, `trap 'exit 33' ${signal.slice(3)}; ${WAIT}`);
-  wrapper.kill(signal);
-  expect(await wrapper.exited).toBe(33);
-  expect(endOf(directory.path).received).toBe(signal.startsWith("SIGUSR") ? null : signal);
-});
+test.each(["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGQUIT"] as const)(
+  "%s reaches the child, whose own answer counts",
+  async (signal) => {
+    using directory = scratch();
+    const wrapper = await started({ directory: directory.path }, `trap 'exit 33' ${signal.slice(3)}; ${WAIT}`);
+    wrapper.kill(signal);
+    expect(await wrapper.exited).toBe(33);
+    expect(endOf(directory.path).received).toBe(signal.startsWith("SIGUSR") ? null : signal);
+  },
+);
 
 test("SIGTERM twice at once, as timeout sends it, is one", async () => {
   using directory = scratch();
@@ -54,8 +57,15 @@ test("the grace after SIGTERM ends every process of the run, those of a nested r
 
 test("a signal that was ignored at start stays ignored, by coffer and by the child", async () => {
   using directory = scratch();
-  const [, ...rest] = wrapped({ directory: directory.path }, "sh", "-c", `cd ${directory.path}; grep SigIgn /proc/self/status > ignored; echo $$ > ready; while [ ! -e go ]; do sleep 0.01; done; exit 5`);
-  const wrapper = Bun.spawn(["sh", "-c", `trap '' HUP TERM; exec "$@"`, "sh", process.execPath, ...rest], { stdio: ["ignore", "ignore", "ignore"] });
+  const [, ...rest] = wrapped(
+    { directory: directory.path },
+    "sh",
+    "-c",
+    `cd ${directory.path}; grep SigIgn /proc/self/status > ignored; echo $$ > ready; while [ ! -e go ]; do sleep 0.01; done; exit 5`,
+  );
+  const wrapper = Bun.spawn(["sh", "-c", `trap '' HUP TERM; exec "$@"`, "sh", process.execPath, ...rest], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
   await appears(directory.at("ready"));
   wrapper.kill("SIGHUP");
   wrapper.kill("SIGTERM");
@@ -78,7 +88,9 @@ test("Ctrl-C in a terminal reaches the child once, and coffer stays for its end"
 
 test("a signal that comes after the child's end asks coffer to settle and leave", async () => {
   using directory = scratch();
-  const wrapper = Bun.spawn(wrapped({ directory: directory.path, linger: 60_000 }, "sh", "-c", "exit 6"), { stdio: ["ignore", "ignore", "ignore"] });
+  const wrapper = Bun.spawn(wrapped({ directory: directory.path, linger: 60_000 }, "sh", "-c", "exit 6"), {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
   while (!existsSync(directory.at("lingering"))) await Bun.sleep(3);
   wrapper.kill("SIGTERM");
   expect(await wrapper.exited).toBe(6);

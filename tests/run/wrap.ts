@@ -27,7 +27,12 @@ const cut = process.argv.indexOf("--");
 const options = JSON.parse(process.argv[cut - 1] as string) as WrapOptions;
 const command = process.argv.slice(cut + 1);
 const ignored = ignoredSignals();
-const log = await openOutputLog({ directory: options.directory, capture: options.capture ?? false, makePipe: options.fifo ? openByFifo : openPipe, ...(options.drainMs !== undefined && { drainMs: options.drainMs }) });
+const log = await openOutputLog({
+  directory: options.directory,
+  capture: options.capture ?? false,
+  makePipe: options.fifo ? openByFifo : openPipe,
+  ...(options.drainMs !== undefined && { drainMs: options.drainMs }),
+});
 const signals = holdSignals({ graceMs: options.graceMs ?? 10_000, sharesGroup: !("terminal" in log.streams), ignored });
 try {
   const child = spawnChild({
