@@ -1,5 +1,6 @@
 import type { Connection } from "./connection.ts";
-import { exchange, onNetwork } from "./request.ts";
+import { onNetwork } from "./network.ts";
+import { exchange } from "./request.ts";
 import { retry, Transient } from "./retry.ts";
 
 export interface DownloadSink {

@@ -1,6 +1,7 @@
-import * as v from "valibot";
-import { errno, reason } from "../domain/error.ts";
+import type * as v from "valibot";
+import { parseAnswer, readText } from "./answer.ts";
 import type { Connection } from "./connection.ts";
+import { onNetwork, watchProgress } from "./network.ts";
 import { hintFor, mayPass, readFailure, ServerRefusal } from "./refusal.ts";
 import { parseRetryAfter } from "./retry-settings.ts";
 import { retry, Transient } from "./retry.ts";
@@ -100,37 +101,6 @@ export async function exchange<T>(
   }
 }
 
-/** Waits for something that the network may break, and makes of its errors `Transient` or a refusal. */
-export async function onNetwork<T>(connection: Connection, promise: Promise<T>): Promise<T> {
-  try {
-    return await promise;
-  } catch (error) {
-    throw networkFailure(connection, error);
-  }
-}
-
-/** The whole text of an answer, `limit` bytes at most: nobody who answers on that port can fill our memory. */
-export async function readText(connection: Connection, response: Response, limit: number, touch: () => void): Promise<string> {
-  if (!response.body) return "";
-  const reader = response.body.getReader();
-  const chunks: Uint8Array[] = [];
-  for (let size = 0; ;) {
-    const { done, value } = await onNetwork(connection, reader.read());
-    if (done) return Buffer.concat(chunks).toString("utf8");
-    touch();
-    size += value.byteLength;
-    if (size > limit) {
-      await reader.cancel();
-      if (!response.ok) return Buffer.concat(chunks).toString("utf8");
-      throw new ServerRefusal(`${connection.displayUri}: an answer is larger than ${limit} bytes`, {
-        status: 0,
-        hint: "check host, port and path prefix of MLFLOW_TRACKING_URI",
-      });
-    }
-    chunks.push(value);
-  }
-}
-
 /** `POST runs/search`: what messages call a request. */
 export function nameOf(method: string, path: string): string {
   return `${method} ${path.replace(/^\/api\/[0-9.]+\/mlflow\//, "").replace(/^\//, "")}`;
@@ -164,64 +134,4 @@ async function failureOf(connection: Connection, request: Request, response: Res
 function placeOf(location: string | null): string | null {
   const url = location === null ? null : URL.parse(location);
   return url && url.host !== "" ? `${url.protocol}//${url.host}` : null;
-}
-
-function networkFailure(connection: Connection, error: unknown): Error {
-  const code = errno(error);
-  const words = connection.scrub(reason(error));
-  // a certificate does not become valid by asking again
-  if (code !== undefined && /CERT|TLS|UNABLE_TO_/.test(code))
-    return new ServerRefusal(`${connection.displayUri}: ${code}: ${words}`, {
-      status: 0,
-      hint: "give the authority's certificate with MLFLOW_TRACKING_SERVER_CERT_PATH (or, for a trial, MLFLOW_TRACKING_INSECURE_TLS=true)",
-      cause: error,
-    });
-  if (error instanceof DOMException && error.name === "TimeoutError")
-    return new Transient(`no answer for ${connection.timeout / 1000} s`, {
-      hint: "is the server overloaded? MLFLOW_HTTP_REQUEST_TIMEOUT sets the limit",
-      cause: error,
-    });
-  return new Transient(code ? `${code}: ${words}` : words, {
-    hint: "is the server running, and MLFLOW_TRACKING_URI its address? `coffer sync-mlflow` delivers what is left",
-    cause: error,
-  });
-}
-
-function parseAnswer<T>(connection: Connection, what: string, text: string, schema: v.GenericSchema<unknown, T>): T {
-  let json: unknown;
-  let fault: string;
-  try {
-    json = JSON.parse(text === "" ? "{}" : text);
-    const parsed = v.safeParse(schema, json);
-    if (parsed.success) return parsed.output;
-    const issue = parsed.issues[0];
-    fault = `${v.getDotPath(issue) ?? "the answer"}: ${issue.message}`;
-  } catch {
-    fault = "it is not JSON";
-  }
-  throw new ServerRefusal(`${connection.displayUri}: ${what}: the answer is not MLflow's (${fault})`, {
-    status: 0,
-    hint: "check host, port and path prefix of MLFLOW_TRACKING_URI",
-  });
-}
-
-interface ProgressWatch {
-  signal: AbortSignal;
-  touch: () => void;
-  stop: () => void;
-}
-
-/** A signal that fires when nothing moved for `milliseconds`. */
-function watchProgress(milliseconds: number): ProgressWatch {
-  const controller = new AbortController();
-  const start = (): NodeJS.Timeout => setTimeout(() => controller.abort(new DOMException("no progress", "TimeoutError")), milliseconds);
-  let timer = start();
-  return {
-    signal: controller.signal,
-    touch: () => {
-      clearTimeout(timer);
-      if (!controller.signal.aborted) timer = start();
-    },
-    stop: () => clearTimeout(timer),
-  };
 }

@@ -1,7 +1,8 @@
 import * as v from "valibot";
+import { readText } from "./answer.ts";
 import type { Connection } from "./connection.ts";
 import { ServerRefusal } from "./refusal.ts";
-import { call, exchange, readText, REST } from "./request.ts";
+import { call, exchange, REST } from "./request.ts";
 import { retry } from "./retry.ts";
 
 export interface ServerInfo {

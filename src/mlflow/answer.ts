@@ -1,0 +1,48 @@
+import * as v from "valibot";
+import type { Connection } from "./connection.ts";
+import { onNetwork } from "./network.ts";
+import { ServerRefusal } from "./refusal.ts";
+
+/** The whole text of an answer, `limit` bytes at most: nobody who answers on that port can fill our memory. */
+export async function readText(connection: Connection, response: Response, limit: number, touch: () => void): Promise<string> {
+  if (!response.body) return "";
+  const reader = response.body.getReader();
+  const chunks: Uint8Array[] = [];
+  for (let size = 0; ;) {
+    const { done, value } = await onNetwork(connection, reader.read());
+    if (done) return Buffer.concat(chunks).toString("utf8");
+    touch();
+    size += value.byteLength;
+    if (size > limit) {
+      await reader.cancel();
+      if (!response.ok) return Buffer.concat(chunks).toString("utf8");
+      throw new ServerRefusal(`${connection.displayUri}: an answer is larger than ${limit} bytes`, {
+        status: 0,
+        hint: "check host, port and path prefix of MLFLOW_TRACKING_URI",
+      });
+    }
+    chunks.push(value);
+  }
+}
+
+/**
+ * What an answer says, once its shape was checked.
+ * @throws CofferError SERVER_REFUSED for an answer that is not MLflow's
+ */
+export function parseAnswer<T>(connection: Connection, what: string, text: string, schema: v.GenericSchema<unknown, T>): T {
+  let json: unknown;
+  let fault: string;
+  try {
+    json = JSON.parse(text === "" ? "{}" : text);
+    const parsed = v.safeParse(schema, json);
+    if (parsed.success) return parsed.output;
+    const issue = parsed.issues[0];
+    fault = `${v.getDotPath(issue) ?? "the answer"}: ${issue.message}`;
+  } catch {
+    fault = "it is not JSON";
+  }
+  throw new ServerRefusal(`${connection.displayUri}: ${what}: the answer is not MLflow's (${fault})`, {
+    status: 0,
+    hint: "check host, port and path prefix of MLFLOW_TRACKING_URI",
+  });
+}
