@@ -14,6 +14,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const own = cut === -1 ? argv : argv.slice(0, cut);
   const rest = cut === -1 ? undefined : argv.slice(cut + 1);
   const asJson = own.includes("--json");
+  let failsWith: number | undefined;
   try {
     if (own[0] === "--version") {
       writeAll(1, `coffer ${pkg.version}\n`);
@@ -26,6 +27,7 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     const [name, words] = findCommand(own);
     const { spec, handle } = (await (COMMANDS[name] as (typeof COMMANDS)[string]).load()).default;
+    failsWith = spec.failsWith;
     const { flags, globals, positionals } = parseCall(spec, words);
     if (globals.help) {
       const { commandHelp } = await import("./cli/help.ts");
@@ -35,7 +37,8 @@ async function main(argv: readonly string[]): Promise<number> {
     if (rest && !spec.takesRest) throw new CofferError("USAGE", `${name} takes nothing behind “--”`, { hint: `see coffer ${name} --help` });
     return (await handle({ flags, positionals, rest, io: makeIo(globals as GlobalValues) })) ?? EXIT.done;
   } catch (error) {
-    return report(error, asJson);
+    const exit = report(error, asJson);
+    return failsWith === undefined || exit === EXIT.notExecutable || exit === EXIT.commandNotFound ? exit : failsWith;
   }
 }
 

@@ -52,6 +52,8 @@ export interface CommandSpec<F extends Flags = Flags> {
   /** What it is for, beyond the summary line. */
   about?: string;
   examples: readonly (readonly [commandLine: string, what: string])[];
+  /** The exit code of its own errors, where those of the others would be taken for its child's. 126 and 127 keep their meaning. */
+  failsWith?: number;
   /** Exit codes beyond 0, 1 and 2. */
   exits?: Readonly<Record<string, string>>;
 }

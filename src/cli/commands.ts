@@ -8,8 +8,10 @@ interface Entry {
 
 /** Every command by the words that call it. */
 export const COMMANDS: Record<string, Entry> = {
+  run: { summary: "wrap a command as a run and keep what it produces", load: () => import("./run.ts") },
   log: { summary: "record files, directories, metrics, params and tags on a run", load: () => import("./log.ts") },
   runs: { summary: "list runs", load: () => import("./runs.ts") },
+  "runs close": { summary: "end a run whose wrapper is known to be dead", load: () => import("./runs-close.ts") },
   ls: { summary: "list artifacts: by name, type, run, tag, condition", load: () => import("./ls.ts") },
   show: { summary: "everything about one run or artifact", load: () => import("./show.ts") },
   get: { summary: "the path of an artifact's bytes, or a copy of them", load: () => import("./get.ts") },
@@ -21,4 +23,9 @@ export const COMMANDS: Record<string, Entry> = {
   restore: { summary: "bring back what rm or a failed run took out of sight", load: () => import("./restore.ts") },
   stats: { summary: "what takes how much room, and where", load: () => import("./stats.ts") },
   verify: { summary: "read every byte again and say what is damaged", load: () => import("./verify.ts") },
+  "config show": { summary: "each value of the configuration with where it came from", load: () => import("./config-show.ts") },
+  "config validate": { summary: "check the configuration; every problem with file, line and column", load: () => import("./config-validate.ts") },
+  "config schema": { summary: "JSON Schema of coffer.yaml, for editors", load: () => import("./config-schema.ts") },
+  init: { summary: "start a project: a commented coffer.yaml, and the store left out of git", load: () => import("./init.ts") },
+  completions: { summary: "completion for bash, zsh or fish", load: () => import("./completions.ts") },
 };

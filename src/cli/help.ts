@@ -29,7 +29,7 @@ export async function commandHelp(name: string, spec: CommandSpec): Promise<stri
     args: cittyArgs(spec),
   });
   const width = Math.max(...spec.examples.map(([line]) => line.length), 0);
-  const exits = { ...EXITS, ...spec.exits };
+  const exits = spec.failsWith === undefined ? { ...EXITS, ...spec.exits } : { ...spec.exits };
   return [
     (process.stdout.isTTY && !process.env["NO_COLOR"] ? usage : Bun.stripANSI(usage)).trimEnd(),
     ...(spec.takesRest ? ["", `  -- ${spec.takesRest.name}    ${spec.takesRest.description}`] : []),

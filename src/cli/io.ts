@@ -21,8 +21,8 @@ export interface Io {
   print<D extends { schema: `coffer.${string}/${number}` }>(document: D, render: (document: D) => string): void;
   /** Plain data on stdout, as it is. */
   write(text: string): void;
-  /** The checked configuration; read at the first call. */
-  settings(): Promise<Settings>;
+  /** The checked configuration, read at the first call; flags of the command override keys then (`{"workspace.policy": "scratch"}`). */
+  settings(set?: Readonly<Record<string, unknown>>): Promise<Settings>;
   /**
    * Opens the store of the settings. `make: false` refuses (NOT_FOUND) where there is none.
    * Adopts dead runs on the way, unless told not to.
@@ -46,13 +46,23 @@ export function makeIo(globals: GlobalValues): Io {
       io.write(globals.json ? `${JSON.stringify(document)}\n` : ended(render(document)));
     },
     write: (text) => writeAll(1, text),
-    settings: () => (settings ??= import("../config/settings.ts").then((config) => config.loadSettings({ flags: { root: globals.root, config: globals.config }, env, cwd }))),
+    settings: (set = {}) => (settings ??= import("../config/settings.ts").then((config) => config.loadSettings({ flags: { root: globals.root, config: globals.config, set }, env, cwd }))),
     async openStore(options = {}) {
       const { openStore } = await import("../store/store.ts");
-      return openStore(await io.settings(), { make: options.make ?? true, now: io.now, say: (words) => io.say.warn(words) });
+      const store = openStore(await io.settings(), { make: options.make ?? true, now: io.now, say: (words) => io.say.warn(words) });
+      if (options.adopt ?? true) await adopt(store, io);
+      return store;
     },
   };
   return io;
+}
+
+/** Dead processes leave leases, and interrupted removals: most of the time neither is there, and nothing more is loaded. */
+async function adopt(store: Store, io: Io): Promise<void> {
+  const isLeft = store.db.query("SELECT 1 FROM leases UNION ALL SELECT 1 FROM runs WHERE workspace_state = 'removing' LIMIT 1").get() !== null;
+  if (!isLeft) return;
+  const { adoptDeadRuns } = await import("../run/adopt.ts");
+  for (const run of await adoptDeadRuns(store)) io.say.warn(`adopted run ${run.id}, whose wrapper had died: it is ${run.state}${run.workspace === null ? "" : `, and its workspace stays: ${store.path(run.workspace)}`}`);
 }
 
 /** One logger to stderr. The full consola costs 10 ms at start; its core with this reporter costs none. */

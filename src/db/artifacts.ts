@@ -121,6 +121,14 @@ export function ofBlobs(db: Database, blobs: readonly number[], limit: number): 
     .all(JSON.stringify(blobs), limit);
 }
 
+/** The newest in sight with exactly this content. */
+export function latestOfDigest(db: Database, digest: string): ArtifactRow | null {
+  const [algorithm, hex = ""] = digest.split(":");
+  return db
+    .query<ArtifactRow, [Uint8Array]>(`SELECT * FROM artifacts WHERE blob = (SELECT seq FROM blobs WHERE ${algorithm === "sha256" ? "sha256" : "blake3"} = ?) AND state = 'live' ORDER BY seq DESC LIMIT 1`)
+    .get(Buffer.from(hex, "hex"));
+}
+
 export function setState(db: Database, seq: number, state: Exclude<ArtifactState, "deleted">, at: number): void {
   db.query("UPDATE artifacts SET state = ?, state_at = ? WHERE seq = ?").run(state, at, seq);
 }

@@ -119,6 +119,18 @@ export function insertMembers(db: Database, tree: number, members: Iterable<numb
   for (const member of members) statement.run(tree, member);
 }
 
+/** Blobs with a file of their own that a run's artifacts name, directly or inside a directory. */
+export function filesOfRun(db: Database, run: number): { seq: number; path: string; inode: bigint }[] {
+  return db
+    .query<{ seq: bigint; path: string; inode: bigint }, [number]>(
+      `WITH named (blob) AS (SELECT blob FROM artifacts WHERE run = ?1 AND blob IS NOT NULL)
+       SELECT seq, path, inode FROM blobs WHERE place = 'file' AND (seq IN named OR seq IN (SELECT member FROM tree_members WHERE tree IN named))`,
+    )
+    .safeIntegers(true)
+    .all(run)
+    .map((row) => ({ ...row, seq: Number(row.seq) }));
+}
+
 /** Notes a use of some blobs, for the least-recently-used rules. */
 export function touch(db: Database, blobs: Iterable<number>, at: number): void {
   const statement = db.query(

@@ -25,6 +25,11 @@ export function setChild(db: Database, lease: number, child: string): void {
   db.query("UPDATE leases SET child = ?2 WHERE seq = ?1").run(lease, child);
 }
 
+/** Gives a dead holder's lease to another process. */
+export function take(db: Database, lease: number, wrapper: string): void {
+  db.query("UPDATE leases SET wrapper = ?2, child = NULL WHERE seq = ?1").run(lease, wrapper);
+}
+
 export function extend(db: Database, lease: number, until: number): void {
   db.query("UPDATE leases SET until = max(ifnull(until, 0), ?2) WHERE seq = ?1").run(lease, until);
 }

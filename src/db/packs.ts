@@ -22,3 +22,27 @@ export function bySeq(db: Database, seq: number): PackRow | null {
 export function all(db: Database): PackRow[] {
   return db.query<PackRow, []>("SELECT * FROM packs ORDER BY seq").all();
 }
+
+/** Whether a lease holds a member of a pack, or a directory with a file in it. */
+export function isHeld(db: Database, pack: number): boolean {
+  return (
+    db
+      .query(
+        `SELECT 1 FROM lease_blobs l WHERE EXISTS (SELECT 1 FROM blobs b WHERE b.seq = l.blob AND b.pack = ?1)
+           OR EXISTS (SELECT 1 FROM tree_members t JOIN blobs b ON b.seq = t.member WHERE t.tree = l.blob AND b.pack = ?1) LIMIT 1`,
+      )
+      .get(pack) !== null
+  );
+}
+
+/** Moves a member whose bytes were written to another pack. False where it is no longer where it was. */
+export function moveMember(db: Database, blob: number, from: number, to: { pack: number; offset: number }): boolean {
+  return db.query("UPDATE blobs SET pack = ?, offset = ? WHERE seq = ? AND pack = ? AND state IN ('live', 'condemned')").run(to.pack, to.offset, blob, from).changes > 0;
+}
+
+/** Members whose bytes are wanted, in the order of the file. */
+export function members(db: Database, pack: number): { seq: number; blake3: Uint8Array; size: number; offset: number }[] {
+  return db
+    .query<{ seq: number; blake3: Uint8Array; size: number; offset: number }, [number]>("SELECT seq, blake3, size, offset FROM blobs WHERE pack = ? AND state = 'live' ORDER BY offset")
+    .all(pack);
+}

@@ -65,6 +65,12 @@ export function update(db: Database, seq: number, change: Partial<Omit<RunRow, "
   );
 }
 
+/** Takes away a run whose command never began; nothing but its params, tags and inputs can name it yet. */
+export function forget(db: Database, seq: number): void {
+  for (const table of ["params", "tags", "run_inputs", "events"]) db.query(`DELETE FROM ${table} WHERE run = ?`).run(seq);
+  db.query("DELETE FROM runs WHERE seq = ?").run(seq);
+}
+
 /** Brings a run back that `rm` took out of sight. */
 export function restore(db: Database, seq: number): void {
   db.query("UPDATE runs SET removed_at = NULL WHERE seq = ?").run(seq);

@@ -75,7 +75,9 @@ function byWhich(store: Store, name: string, which: string, scope: Scope): Artif
   if (version) return artifacts.versionOfName(store.db, name, Number(version[1]), scope) ?? artifacts.versionOfId(store.db, name, Number(version[1]), scope);
   if (which.startsWith("run:")) return artifacts.ofNameInRun(store.db, name, resolveRun(store, which.slice(4)).seq, scope);
   const target = aliases.target(store.db, name, which);
-  return target === undefined ? null : artifacts.bySeq(store.db, target);
+  const found = target === undefined ? null : artifacts.bySeq(store.db, target);
+  // what a failed run set aside is not shown by an alias either
+  return found && (scope !== "live" || found.state === "live") ? found : null;
 }
 
 function byRunPath(store: Store, ref: string, scope: Scope): Resolved | undefined {

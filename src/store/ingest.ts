@@ -53,6 +53,7 @@ const MAX_ROUNDS = 5;
  * @throws CofferError UNREADABLE, STORE_UNUSABLE; nothing is kept then
  */
 export async function ingest<T>(store: Store, lease: Lease, units: readonly IngestUnit[], options: IngestOptions, commit: (admitted: Admitted[], problems: readonly Problem[]) => T): Promise<Ingested<T>> {
+  if (units.length === 0) return { result: store.transaction(() => commit([], [])), problems: [], moved: [], added: { blobs: 0, bytes: 0 } };
   const distrusted = new Set<string>();
   for (let round = 1; ; round++) {
     const staged = await stage(store, lease, units, options, distrusted);
@@ -77,6 +78,7 @@ export async function ingest<T>(store: Store, lease: Lease, units: readonly Inge
 
 /** After the workspace's own names are gone: the blobs become read-only, and their rows learn the time stamps that this gave them. */
 export function settleMoved(store: Store, moved: readonly Moved[]): void {
+  if (moved.length === 0) return;
   for (const { path } of moved) chmodSync(path, 0o444);
   store.transaction(() => {
     for (const { blob, path } of moved) blobs.restamp(store.db, blob, stampOf(lstatSync(path, { bigint: true })));

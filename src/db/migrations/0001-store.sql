@@ -113,6 +113,7 @@ CREATE UNIQUE INDEX blobs_by_path ON blobs (path) WHERE path IS NOT NULL;
 CREATE INDEX blobs_by_size ON blobs (size) WHERE place <> 'pack';
 CREATE INDEX blobs_by_pack ON blobs (pack) WHERE pack IS NOT NULL;
 CREATE INDEX blobs_going ON blobs (state) WHERE state IN ('condemned', 'trashed');
+CREATE INDEX blobs_unread ON blobs (seq) WHERE state = 'unverified';
 
 -- What the tree blob of a directory names.
 CREATE TABLE tree_members (
@@ -219,6 +220,7 @@ CREATE TABLE meta_sources (
   source INTEGER NOT NULL REFERENCES artifacts (seq),
   PRIMARY KEY (artifact, feature_index)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX meta_sources_by_source ON meta_sources (source);
 
 -- What a run read: an artifact of ours, or a path outside with its digest when the run began.
 CREATE TABLE run_inputs (

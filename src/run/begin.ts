@@ -1,0 +1,140 @@
+import { existsSync, rmSync } from "node:fs";
+import { join, resolve as resolvePath } from "node:path";
+import * as artifacts from "../db/artifacts.ts";
+import * as leases from "../db/leases.ts";
+import * as params from "../db/params.ts";
+import * as inputs from "../db/run-inputs.ts";
+import * as runs from "../db/runs.ts";
+import type { RunRow } from "../db/runs.ts";
+import * as tags from "../db/tags.ts";
+import { errno } from "../domain/error.ts";
+import type { Who } from "../domain/process-identity.ts";
+import { resolveArtifact } from "../registry/resolve.ts";
+import { digestPath } from "../store/digest-path.ts";
+import { takeLease } from "../store/lease.ts";
+import type { Lease } from "../store/lease.ts";
+import type { Store } from "../store/store.ts";
+import { recordedCommand } from "./command-line.ts";
+import { describeMachine, recordedEnvironment } from "./environment.ts";
+import type { RunRequest } from "./run.ts";
+import { makeWorkspace } from "./workspace.ts";
+
+export interface Begun {
+  run: RunRow;
+  lease: Lease;
+  workspace: string;
+}
+
+/**
+ * Makes the workspace, then run, lease and declared inputs in one transaction.
+ * @throws CofferError NOT_FOUND for an input, STORE_UNUSABLE; nothing is left then
+ */
+export async function beginRun(store: Store, request: RunRequest): Promise<Begun> {
+  const declared = await Promise.all(request.inputs.map((input) => declaredInput(store, input, request.cwd)));
+  const parent = parentOf(store, request);
+  const id = Bun.randomUUIDv7();
+  const workspace = makeWorkspace(store.settings.roots.workspace, id);
+  try {
+    return store.transaction(() => {
+      const machine = describeMachine();
+      const seq = runs.insert(store.db, {
+        id,
+        kind: "wrapped",
+        name: request.name ?? null,
+        parent: parent?.seq ?? null,
+        started_at: store.now(),
+        command: JSON.stringify(recordedCommand(request.command, request.env)),
+        directory: request.cwd,
+        host: machine.host,
+        user: machine.user,
+        environment: JSON.stringify({ variables: recordedEnvironment(request.env), platform: machine.platform, cores: machine.cores, memory_bytes: machine.memoryBytes, gpus: machine.gpus }),
+        policy: store.settings.values.workspace.policy,
+        workspace: store.keep(workspace),
+        workspace_state: "present",
+        dataset: request.dataset ?? parent?.dataset ?? null,
+        pipeline: request.pipeline ?? parent?.pipeline ?? null,
+        branch: JSON.stringify(request.branch ?? (parent ? JSON.parse(parent.branch) : [])),
+        step: request.step?.step ?? null,
+        sub_step: request.step?.subStep ?? null,
+        fold: request.fold ?? null,
+        note: request.note ?? null,
+        configuration: JSON.stringify(recordedConfiguration(store)),
+      });
+      const lease = takeLease(store, "run", { run: seq });
+      tags.set(store.db, "run", seq, request.tags);
+      params.set(store.db, seq, request.params);
+      for (const input of declared) inputs.add(store.db, { ...input, run: seq, how: "declared" });
+      return { run: runs.bySeq(store.db, seq) as RunRow, lease, workspace };
+    });
+  } catch (error) {
+    rmSync(workspace, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** What the child finds in its environment. */
+export function childVariables(store: Store, { run, workspace }: Begun): Record<string, string | undefined> & { COFFER_RUN_ID: string } {
+  const step = run.step === null ? undefined : run.sub_step === null ? String(run.step) : `${run.step}.${run.sub_step}`;
+  return {
+    COFFER_RUN_ID: run.id,
+    COFFER_ROOT: store.root,
+    COFFER_WORKSPACE: workspace,
+    CORE_ARTIFACT_ROOT: store.settings.roots.workspace,
+    COFFER_PIPELINE: run.pipeline ?? undefined,
+    COFFER_DATASET: run.dataset ?? undefined,
+    COFFER_STEP: step,
+    COFFER_BRANCH: run.branch === "[]" ? undefined : (JSON.parse(run.branch) as number[]).join(":"),
+    COFFER_FOLD: run.pipeline === null ? undefined : run.fold === null ? "all" : String(run.fold),
+  };
+}
+
+/** For the lease: the run lives as long as wrapper or child do. Not worth a flush, since a lost machine takes both along. */
+export function nameChild(store: Store, lease: Lease, child: Who | undefined): void {
+  if (!child) return;
+  store.db.run("PRAGMA synchronous = NORMAL");
+  try {
+    store.transaction(() => leases.setChild(store.db, lease.seq, JSON.stringify(child)));
+  } finally {
+    store.db.run("PRAGMA synchronous = FULL");
+  }
+}
+
+/** The run that we are inside of, where it is one of this store. */
+function parentOf(store: Store, request: RunRequest): RunRow | undefined {
+  const id = request.env["COFFER_RUN_ID"];
+  return id ? (runs.byId(store.db, id) ?? undefined) : undefined;
+}
+
+/** A path that exists is digested where it is and not stored; anything else is a reference. */
+async function declaredInput(store: Store, input: string, cwd: string): Promise<{ artifact: number | null; path: string | null; digest: string; size: number }> {
+  const path = resolvePath(cwd, input);
+  if (!existsSync(path)) {
+    const { artifact } = resolveArtifact(store, input);
+    return { artifact: artifact.seq, path: null, digest: artifact.digest, size: artifact.size };
+  }
+  const { hex, size } = await digestPath(path);
+  const digest = `blake3:${hex}`;
+  return { artifact: artifacts.latestOfDigest(store.db, digest)?.seq ?? null, path: store.keep(path), digest, size };
+}
+
+function recordedConfiguration(store: Store): unknown {
+  const { workspace, artifact_store, tracking } = store.settings.values;
+  return {
+    file: store.settings.file ?? null,
+    workspace: { policy: workspace.policy, retain: workspace.retain, ignore: workspace.ignore },
+    artifact_store: { versioning_enabled: artifact_store.versioning_enabled },
+    tracking: { experiment: tracking.mlflow.experiment, sync: tracking.mlflow.sync },
+  };
+}
+
+/** Beside the outputs of a run whose end could not be written to the store; read when the run is adopted. */
+export const END_FILE = ".coffer-end.json";
+
+/** Removes a workspace in which nothing happened, because the command could not be started. */
+export function discardWorkspace(workspace: string): void {
+  try {
+    rmSync(join(workspace), { recursive: true });
+  } catch (error) {
+    if (errno(error) !== "ENOENT") throw error;
+  }
+}
