@@ -1,0 +1,82 @@
+// `bun run bench [NAME…] [--rounds N] [--write]`: whole processes, timed in turn with a reference. --write makes docs/benchmarks.md.
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { copyLarge, moveLarge } from "./few-large.ts";
+import { manySmall } from "./many-small.ts";
+import { measure } from "./measure.ts";
+import { openStore } from "./open-store.ts";
+import { start } from "./start.ts";
+import type { Place, Subject } from "./subject.ts";
+import { makeRow, renderTable } from "./table.ts";
+import type { Row } from "./table.ts";
+import { wrap, wrapInGit } from "./wrap.ts";
+
+const SUBJECTS: readonly Subject[] = [start, openStore, wrap, wrapInGit, manySmall, moveLarge, copyLarge];
+const project = join(import.meta.dir, "../..");
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: { type: "string" }, write: { type: "boolean" } } });
+const unknown = positionals.filter((name) => !SUBJECTS.some((subject) => subject.name === name));
+if (unknown.length > 0) {
+  console.error(`no such subject: ${unknown.join(", ")}; there are ${SUBJECTS.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
+const chosen = positionals.length === 0 ? SUBJECTS : SUBJECTS.filter(({ name }) => positionals.includes(name));
+
+const build = Bun.spawnSync([process.execPath, join(project, "scripts/build.ts")], { stdio: ["ignore", "inherit", "inherit"] });
+if (build.exitCode !== 0) process.exit(1);
+
+const rows: Row[] = [];
+for (const subject of chosen) {
+  using place = makePlace();
+  console.error(`${subject.name}: ${subject.what} …`);
+  const contest = await subject.prepare(place);
+  rows.push(makeRow(subject, await measure(contest, values.rounds === undefined ? subject.rounds : Number(values.rounds))));
+}
+console.log(renderTable(rows));
+if (values.write) {
+  mkdirSync(join(project, "docs"), { recursive: true });
+  await Bun.write(join(project, "docs/benchmarks.md"), page(rows));
+}
+process.exitCode = rows.every((row) => row.met) ? 0 : 1;
+
+/** On the disk of the checkout: a temporary directory may be memory. */
+function makePlace(): Place & Disposable {
+  const parent = join(project, ".cache/bench");
+  mkdirSync(parent, { recursive: true });
+  const directory = mkdtempSync(join(parent, "run-"));
+  return {
+    directory,
+    coffer: join(project, "dist/coffer"),
+    async compile(program) {
+      const outfile = join(directory, program);
+      // not by Bun.build: what this process once held in memory counts as the peak of all that it starts
+      const words = [
+        "build",
+        "--compile",
+        "--minify",
+        "--no-compile-autoload-dotenv",
+        "--no-compile-autoload-bunfig",
+        join(import.meta.dir, "programs", `${program}.ts`),
+      ];
+      const build = Bun.spawnSync([process.execPath, ...words, "--outfile", outfile], { stdio: ["ignore", "ignore", "inherit"] });
+      if (build.exitCode !== 0) throw new Error(`${program} cannot be built`);
+      return outfile;
+    },
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+function page(measured: readonly Row[]): string {
+  const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? "?"}, ${process.platform} ${release()}`;
+  return `# Benchmarks
+
+Whole processes, from start to exit, measured by \`bun run bench --write\` on ${new Date().toISOString().slice(0, 10)}: ${machine}, on the disk of the
+checkout. Each row is timed in turn with its reference (A B A B …) after one round for warming up; medians, with the range in brackets.
+Inputs are random bytes, made anew for each round and written out before the clock starts. Peak memory is the highest of all runs,
+over all processes of one; at most 150 MB is the goal everywhere.
+
+${renderTable(measured)}
+`;
+}

@@ -1,0 +1,31 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { settle, writeRandomFiles } from "./random-files.ts";
+import type { Contestant, Subject } from "./subject.ts";
+
+const FILES = 20_000;
+const SIZE = 10 << 10;
+
+export const manySmall: Subject = {
+  name: "small",
+  what: `${FILES.toLocaleString("en")} × 10 KiB logged, durable`,
+  reference: "cp -r and sync -f",
+  goal: { times: 0.8 },
+  rounds: 7,
+  async prepare({ directory, coffer }) {
+    const input = join(directory, "input");
+    const root = join(directory, "root");
+    const copy = join(directory, "copy");
+    const fresh = (remove: string): Pick<Contestant, "before" | "after"> => ({
+      before: async () => void (await writeRandomFiles(input, FILES, SIZE)),
+      async after() {
+        for (const path of [input, remove]) rmSync(path, { recursive: true, force: true });
+        await settle(directory);
+      },
+    });
+    return {
+      coffer: { command: [coffer, "log", input, "--quiet"], cwd: directory, env: { HOME: directory, COFFER_ROOT: root }, ...fresh(root) },
+      reference: { command: ["sh", "-c", `cp -r "$0" "$1" && sync -f "$1"`, input, copy], cwd: directory, ...fresh(copy) },
+    };
+  },
+};

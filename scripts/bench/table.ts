@@ -1,0 +1,56 @@
+import { median } from "./measure.ts";
+import type { Sample } from "./measure.ts";
+import type { Goal, Subject } from "./subject.ts";
+
+export interface Row {
+  what: string;
+  coffer: string;
+  reference: string;
+  result: string;
+  goal: string;
+  met: boolean;
+  peakBytes: number;
+}
+
+/** More is a failure, whatever the subject. */
+const MOST_MEMORY = 150e6;
+
+export function makeRow(subject: Subject, samples: Record<string, Sample>): Row {
+  const [ours, theirs] = [samples["coffer"], samples["reference"]] as [Sample, Sample];
+  const [time, base] = [median(ours.milliseconds), median(theirs.milliseconds)];
+  const { reached, result } = compare(subject.goal, time, base);
+  return {
+    what: subject.what,
+    coffer: spell(ours),
+    reference: `${spell(theirs)} (${subject.reference})`,
+    result,
+    goal: "times" in subject.goal ? `${subject.goal.times} ×` : `+${subject.goal.more} ms`,
+    met: reached && ours.peakBytes <= MOST_MEMORY,
+    peakBytes: ours.peakBytes,
+  };
+}
+
+/** Markdown. */
+export function renderTable(rows: readonly Row[]): string {
+  return [
+    "| | coffer | reference | result | goal | | peak memory |",
+    "|---|---|---|---|---|---|---|",
+    ...rows.map(
+      (row) =>
+        `| ${row.what} | ${row.coffer} | ${row.reference} | **${row.result}** | ${row.goal} | ${row.met ? "met" : "MISSED"} | ${(row.peakBytes / 1e6).toFixed(0)} MB |`,
+    ),
+  ].join("\n");
+}
+
+function compare(goal: Goal, time: number, base: number): { reached: boolean; result: string } {
+  if ("times" in goal) return { reached: time / base <= goal.times, result: `${(time / base).toFixed(2)} ×` };
+  return { reached: time - base <= goal.more, result: `+${(time - base).toFixed(1)} ms` };
+}
+
+/** The median, and the range in brackets. */
+function spell({ milliseconds }: Sample): string {
+  const [low, middle, high] = [Math.min(...milliseconds), median(milliseconds), Math.max(...milliseconds)];
+  const [divisor, unit] = middle < 1000 ? [1, "ms"] : [1000, "s"];
+  const digits = middle < 100 ? 1 : middle < 1000 ? 0 : 2;
+  return `${(middle / divisor).toFixed(digits)} ${unit} [${(low / divisor).toFixed(digits)}–${(high / divisor).toFixed(digits)}]`;
+}

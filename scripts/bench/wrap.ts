@@ -1,0 +1,47 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { writeRandomFiles } from "./random-files.ts";
+import type { Subject } from "./subject.ts";
+
+export const wrap: Subject = {
+  name: "run",
+  what: "coffer run -- true",
+  reference: "true",
+  goal: { more: 20 },
+  rounds: 40,
+  async prepare({ directory, coffer }) {
+    const env = { HOME: directory, COFFER_ROOT: join(directory, "root") };
+    return { coffer: { command: [coffer, "run", "--", "true"], cwd: directory, env }, reference: { command: ["true"] } };
+  },
+};
+
+const FILES = 10_000;
+
+export const wrapInGit: Subject = {
+  name: "run-git",
+  what: `coffer run -- true in a git repository of ${FILES.toLocaleString("en")} files`,
+  reference: "coffer run -- true outside of it",
+  goal: { more: 40 },
+  rounds: 20,
+  async prepare({ directory, coffer }) {
+    const env = { HOME: directory, COFFER_ROOT: join(directory, "root") };
+    const repository = join(directory, "repository");
+    const outside = join(directory, "outside");
+    mkdirSync(outside);
+    await writeRandomFiles(repository, FILES, 1024);
+    const git = ["git", "-C", repository, "-c", "user.name=bench", "-c", "user.email=bench@localhost"];
+    for (const words of [
+      ["init", "-q"],
+      ["add", "."],
+      ["commit", "-q", "-m", "files"],
+    ]) {
+      if ((await Bun.spawn([...git, ...words], { env: { PATH: process.env["PATH"] ?? "", HOME: directory } }).exited) !== 0)
+        throw new Error(`git ${words.join(" ")} failed`);
+    }
+    const command = [coffer, "run", "--", "true"];
+    return {
+      coffer: { command, cwd: repository, env },
+      reference: { command, cwd: outside, env: { ...env, GIT_CEILING_DIRECTORIES: directory } },
+    };
+  },
+};
