@@ -64,7 +64,11 @@ export function spawnChild(request: ChildRequest): Child {
   const startedAt = now();
   const child = start(launch.argv, options, command[0] as string, file);
   const { pid } = child;
-  signals.aim({ send: (signal) => send(pid, signal), killAll: () => killFamily(extraEnv.COFFER_RUN_ID, pid) });
+  signals.aim({
+    sharesGroup: !("terminal" in request.streams),
+    send: (signal) => send(pid, signal),
+    killAll: () => killFamily(extraEnv.COFFER_RUN_ID, pid),
+  });
   return { pid, who: of(pid), startedAt, terminal: child.terminal, ended: waitFor(child, startedAt, request) };
 }
 

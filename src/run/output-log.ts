@@ -25,7 +25,13 @@ export interface Log {
 }
 
 export interface OutputEnd {
-  logs: (Log & { bytes: number })[];
+  logs: KeptLog[];
   /** What is missing from a log or from what was repeated, one sentence each. */
   notes: string[];
+}
+
+export interface KeptLog extends Log {
+  bytes: number;
+  /** A process that outlives the command may still append: the file must be copied, its inode may not become a blob. */
+  isOpen: boolean;
 }

@@ -4,6 +4,8 @@ import { procStat } from "../domain/process-identity.ts";
 
 /** What the signals that reach coffer are passed on to, while it lives. */
 export interface SignalTarget {
+  /** It stands in our own process group, so that what a terminal sends reaches it without us. */
+  sharesGroup: boolean;
   send(signal: NodeJS.Signals): void;
   /** Ends every process of the run. */
   killAll(): void;
@@ -21,8 +23,6 @@ export interface HeldSignals extends Disposable {
 interface Options {
   /** Milliseconds from a SIGTERM until every process of the run is killed. */
   graceMs: number;
-  /** The child stands in our own process group, so that what a terminal sends reaches it without us. */
-  sharesGroup: boolean;
   /** Numbers of the signals that were ignored at start; they stay so. */
   ignored: readonly number[];
 }
@@ -35,7 +35,7 @@ interface Options {
  * - A second SIGTERM kills the run, but one within a second of the first is the same one: `timeout` sends it to us and to our group.
  * - SIGTSTP and SIGCONT have no handler: a handler would break Ctrl-Z.
  */
-export function holdSignals({ graceMs, sharesGroup, ignored }: Options): HeldSignals {
+export function holdSignals({ graceMs, ignored }: Options): HeldSignals {
   const stopper = new AbortController();
   const pending: NodeJS.Signals[] = [];
   let target: SignalTarget | undefined;
@@ -53,7 +53,7 @@ export function holdSignals({ graceMs, sharesGroup, ignored }: Options): HeldSig
       return;
     }
     if (signal === "SIGTERM") return terminate(target);
-    if ((signal === "SIGINT" || signal === "SIGQUIT") && sharesGroup && inForeground()) return;
+    if ((signal === "SIGINT" || signal === "SIGQUIT") && target.sharesGroup && inForeground()) return;
     target.send(signal);
   }
 

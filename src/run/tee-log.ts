@@ -13,11 +13,14 @@ export function teeLog(streams: { stdout: number; stderr: number }, tees: readon
     started: () => tees.forEach((tee) => tee.started()),
     abandon: () => tees.forEach((tee) => tee.abandon()),
     async finish(stop) {
-      const notes: string[] = [];
       using limit = deadline(drainMs);
       const stopped = aborted(stop);
-      for (const tee of tees) notes.push(...(await tee.finish(limit.passed, stopped)));
-      return { logs: tees.map((tee) => ({ ...tee.log, bytes: statSync(tee.log.path).size })), notes };
+      const ends: TeeEnd[] = [];
+      for (const tee of tees) ends.push(await tee.finish(limit.passed, stopped));
+      return {
+        logs: tees.map(({ log }, index) => ({ ...log, bytes: statSync(log.path).size, isOpen: ends[index]?.isOpen ?? true })),
+        notes: ends.flatMap((end) => end.notes),
+      };
     },
   };
 }
@@ -26,8 +29,14 @@ export interface Tee {
   readonly log: Log;
   readonly write: number;
   started(): void;
-  finish(tooLong: Promise<false>, stopped: Promise<false>): Promise<string[]>;
+  finish(tooLong: Promise<false>, stopped: Promise<false>): Promise<TeeEnd>;
   abandon(): void;
+}
+
+interface TeeEnd {
+  notes: string[];
+  /** The keeper still appends. */
+  isOpen: boolean;
 }
 
 export async function openTee(log: Log, out: 1 | 2, directory: string, makePipe: PipeMaker): Promise<Tee> {
@@ -74,14 +83,14 @@ export async function openTee(log: Log, out: 1 | 2, directory: string, makePipe:
       });
     },
     async finish(tooLong, stopped) {
-      const drained = await Promise.race([writersGone, tooLong, stopped]);
-      if (drained === false) notes.push(`a process that outlives the command still writes to ${log.name}`);
+      const isOpen = (await Promise.race([writersGone, tooLong, stopped])) === false;
+      if (isOpen) notes.push(`a process that outlives the command still writes to ${log.name}`);
       const shown = await Promise.race([follower?.finish(), stopped]);
       if (shown === false) notes.push(`the output was not shown to its end; ${log.name} has it`);
       letGo();
       keeper.unref();
       successor?.unref();
-      return notes;
+      return { notes, isOpen };
     },
     abandon() {
       closeSync(pipe.write);

@@ -66,7 +66,7 @@ export function openTerminalLog(log: Log, drainMs: number): OutputLog {
       await Promise.race([closed, limit.passed]);
       await Promise.race([echo, aborted(stop)]);
       release();
-      return { logs: [{ ...log, bytes: statSync(log.path).size }], notes };
+      return { logs: [{ ...log, bytes: statSync(log.path).size, isOpen: false }], notes };
     },
     abandon: () => closeSync(fd),
   };

@@ -16,8 +16,8 @@ test.each([false, true])("stdout and stderr that go apart are kept apart, and re
   expect(err).toBe("odd \uFFFD");
   expect(endOf(directory.path).output).toEqual({
     logs: [
-      { name: "stdout.log", path: directory.at("stdout.log"), bytes: 9 },
-      { name: "stderr.log", path: directory.at("stderr.log"), bytes: 5 },
+      { name: "stdout.log", path: directory.at("stdout.log"), bytes: 9, isOpen: false },
+      { name: "stderr.log", path: directory.at("stderr.log"), bytes: 5, isOpen: false },
     ],
     notes: [],
   });
@@ -83,7 +83,12 @@ test("a process that outlives the command does not hold coffer, and is told", as
   );
   process.kill(Number(readFileSync(directory.at("daemon"), "utf8")), "SIGKILL");
   expect([code, out]).toEqual([0, "now\n"]);
-  expect(endOf(directory.path).output.notes).toEqual(["a process that outlives the command still writes to stdout.log"]);
+  const { logs, notes } = endOf(directory.path).output;
+  expect(notes).toEqual(["a process that outlives the command still writes to stdout.log"]);
+  expect(logs.map(({ name, isOpen }) => [name, isOpen])).toEqual([
+    ["stdout.log", true],
+    ["stderr.log", false],
+  ]);
 });
 
 test("when the keeper of the log dies the child goes on and its output is shown", async () => {
@@ -149,14 +154,19 @@ test("--capture leaves the terminal as it was", async () => {
 test("what is typed reaches the captured child, Ctrl-C too", async () => {
   using directory = scratch();
   const wrapper = Bun.spawn(
-    wrapped({ directory: directory.path, capture: true }, "sh", "-c", `read line; echo "got $line" > ${directory.at("got")}; sleep 300`),
+    wrapped(
+      { directory: directory.path, capture: true },
+      "sh",
+      "-c",
+      `trap "exit 42" INT; read line; echo "got $line" > ${directory.at("got")}; while :; do sleep 0.01; done`,
+    ),
     { terminal: { data() {} } },
   );
   await appears(directory.at("pid"));
   wrapper.terminal?.write("words\n");
   expect(await appears(directory.at("got"))).toBe("got words\n");
   wrapper.terminal?.write("\x03");
-  expect(await wrapper.exited).toBe(130);
+  expect(await wrapper.exited).toBe(42);
 });
 
 test("--capture off a terminal is the tee", async () => {

@@ -33,7 +33,7 @@ const log = await openOutputLog({
   makePipe: options.fifo ? openByFifo : openPipe,
   ...(options.drainMs !== undefined && { drainMs: options.drainMs }),
 });
-const signals = holdSignals({ graceMs: options.graceMs ?? 10_000, sharesGroup: !("terminal" in log.streams), ignored });
+const signals = holdSignals({ graceMs: options.graceMs ?? 10_000, ignored });
 try {
   const child = spawnChild({
     command,
