@@ -1,6 +1,8 @@
 /** A name whose value nobody should see: `MLFLOW_TRACKING_TOKEN`, `--api-key`, `password`. */
 export function isSecretName(name: string): boolean {
-  return /(^|[^a-z])(token|password|passwd|passphrase|secret|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|sig|signature)s?([^a-z]|$)/i.test(splitCamel(name));
+  return /(^|[^a-z])(token|password|passwd|passphrase|secret|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|sig|signature)s?([^a-z]|$)/i.test(
+    splitCamel(name),
+  );
 }
 
 /** Every URL of a text without its user part, and without the values of parameters that name a secret. */

@@ -1,0 +1,132 @@
+import { Composer, LineCounter, Parser, isAlias, isMap, isScalar, visit } from "yaml";
+import type { CST, Document, Node, Pair } from "yaml";
+import { reason } from "../domain/error.ts";
+
+interface Place {
+  line: number;
+  column: number;
+}
+
+export interface Parsed {
+  tree: unknown;
+  /** What is wrong with the YAML itself. */
+  faults: (Place & { message: string; hint: string })[];
+  /** Where a key stands, or what stands behind it; for what came in by a merge or an alias the nearest place above. */
+  place(path: readonly string[], at: "key" | "value"): Place;
+}
+
+/** More than anyone writes; deeper ones cost the composer seconds, and more the deeper they are. */
+const MAX_DEPTH = 100;
+
+/** Parses one YAML document. Anchors and merge keys are understood; a key given twice is a fault. Messages never quote the source, which may hold a password. */
+export function parseConfig(text: string): Parsed {
+  const lines = new LineCounter();
+  const placeOf = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const deep = tooDeep(tokens);
+  if (deep !== undefined)
+    return {
+      tree: undefined,
+      faults: [{ ...placeOf(deep), message: "nested too deeply", hint: "a configuration is a few levels deep" }],
+      place: () => placeOf(0),
+    };
+
+  const [document, second] = new Composer({ prettyErrors: false, merge: true, uniqueKeys: false, logLevel: "error" }).compose(
+    tokens,
+    true,
+    text.length,
+  );
+  if (!document) throw new Error("the YAML composer made no document");
+  const faults: Parsed["faults"] = document.errors.map((error) => ({ ...placeOf(error.pos[0]), ...wordsFor(error.code, error.message) }));
+  if (second)
+    faults.push({
+      ...placeOf(second.range[0]),
+      message: "a second document begins here",
+      hint: "a configuration is one document: take out the “---” line",
+    });
+  faults.push(...nameFaults(document).map(({ offset, message, hint }) => ({ ...placeOf(offset), message, hint })));
+  let tree: unknown;
+  if (faults.length === 0) {
+    try {
+      tree = document.toJS() as unknown;
+    } catch (error) {
+      faults.push({ line: 1, column: 1, message: `this YAML cannot be read: ${reason(error)}`, hint: "write it without nested aliases" });
+    }
+  }
+  return { tree, faults, place: (path, at) => placeOf(offsetOf(document, path, at)) };
+}
+
+/** The offset of the first thing beyond the depth limit. */
+function tooDeep(tokens: readonly CST.Token[]): number | undefined {
+  const open: [token: CST.Token, depth: number][] = tokens.map((token) => [token, 0]);
+  for (let next = open.pop(); next; next = open.pop()) {
+    const [token, depth] = next;
+    if (depth > MAX_DEPTH) return token.offset;
+    if (token.type === "document" && token.value) open.push([token.value, depth + 1]);
+    if ("items" in token)
+      for (const { key, value } of token.items) for (const inner of [key, value]) if (inner) open.push([inner, depth + 1]);
+  }
+  return undefined;
+}
+
+/** Keys given twice, and aliases without an anchor. The package would find both, in time that grows with the square of their number. */
+function nameFaults(document: Document.Parsed): { offset: number; message: string; hint: string }[] {
+  const found: ReturnType<typeof nameFaults> = [];
+  const anchors = new Set<string>();
+  visit(document, {
+    Alias(_, alias) {
+      if (!anchors.has(alias.source))
+        found.push({
+          offset: startOf(alias) ?? 0,
+          message: `*${alias.source} names an anchor that is not there`,
+          hint: `write &${alias.source} at the value that is meant, above this line`,
+        });
+    },
+    Map(_, map) {
+      if (map.anchor !== undefined) anchors.add(map.anchor);
+      const keys = new Set<string>();
+      for (const { key } of map.items) {
+        if (!isScalar(key) || key.value === "<<") continue;
+        const name = String(key.value);
+        if (keys.has(name)) found.push({ offset: startOf(key) ?? 0, message: "this key is given twice", hint: "keep one of them" });
+        keys.add(name);
+      }
+    },
+    Seq(_, seq) {
+      if (seq.anchor !== undefined) anchors.add(seq.anchor);
+    },
+    Scalar(_, scalar) {
+      if (scalar.anchor !== undefined) anchors.add(scalar.anchor);
+    },
+  });
+  return found;
+}
+
+function wordsFor(code: string, message: string): { message: string; hint: string } {
+  return {
+    message: `broken YAML: ${message.charAt(0).toLowerCase()}${message.slice(1).split("\n")[0]}`,
+    hint: code === "TAB_AS_INDENT" ? "indent with blanks" : "look at this line and the one above it: indentation, quotes, brackets",
+  };
+}
+
+function offsetOf(document: Document.Parsed, path: readonly string[], at: "key" | "value"): number {
+  let node: unknown = document.contents;
+  let offset = startOf(node) ?? 0;
+  for (const [index, part] of path.entries()) {
+    const map = isAlias(node) ? node.resolve(document) : node;
+    if (!isMap(map)) return offset;
+    const pair: Pair | undefined = map.items.find(({ key }) => String(isScalar(key) ? key.value : key) === part);
+    if (!pair) return offset;
+    const key = startOf(pair.key) ?? offset;
+    offset = index === path.length - 1 && at === "value" ? (startOf(pair.value) ?? key) : key;
+    node = pair.value;
+  }
+  return offset;
+}
+
+function startOf(node: unknown): number | undefined {
+  return (node as Node | null)?.range?.[0];
+}

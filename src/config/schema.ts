@@ -1,0 +1,145 @@
+import * as v from "valibot";
+import { CofferError } from "../domain/error.ts";
+import { bytes, choice, count, days, duration, filled, patterns, text, toggle } from "./leaf.ts";
+
+/**
+ * The checked configuration. Sizes are bytes, durations milliseconds. `null` among the limits means no limit.
+ * `workspace.root` and `tracking.mlflow.artifact_root` are null only before the settings are loaded: then they are derived from the store's root.
+ */
+export type Config = v.InferOutput<ReturnType<typeof configSchema>>;
+
+/** What holds where nothing else is said; the same as the schema's own defaults, but there without building it, which every start would pay. */
+export const DEFAULTS: Config = {
+  artifact_store: {
+    type: "local",
+    root_path: "./artifacts",
+    versioning_enabled: true,
+    metadata_backend: "sqlite",
+    max_dependency_depth: 100,
+    cleanup_policy: {
+      enabled: false,
+      max_versions_per_artifact: 10,
+      max_age_days: 90,
+      max_size: 50_000_000_000,
+      orphans: true,
+      failed_runs_days: 7,
+      workspaces_days: null,
+      grace: 3_600_000,
+    },
+  },
+  workspace: { policy: "separated", root: null, retain: ["*.log"], ignore: [".tmp", "__pycache__"] },
+  tracking: {
+    mlflow: { uri: "", experiment: "Default", artifact_root: null, sync: "after", share: "auto", jobs: 16 },
+    training: { enabled: true, log_checkpoint: true, log_metrics_json: true },
+    conversion: { enabled: true, log_onnx_model: true, log_conversion_log: true },
+    benchmark: { enabled: true, log_artifacts: true },
+    hpo: { enabled: true, log_checkpoint: true },
+  },
+  cache: { max_size: 10_000_000_000, max_entries: 100 },
+};
+
+/** The one schema of `coffer.yaml`: all keys, what they mean, and their defaults as a person would write them. */
+export function configSchema() {
+  return section("coffer's configuration", {
+    artifact_store: section("where artifacts are kept, and what may be pruned; a bare text in place of the section is its root_path", {
+      type: keyed(
+        choice(["local", "s3", "gcs", "azure"], "kind of store; the last three name the remote that a local store shares through"),
+        "local",
+      ),
+      root_path: keyed(filled("the store's root, relative to this file (COFFER_ROOT, --root)"), "./artifacts"),
+      versioning_enabled: keyed(toggle("false: a new version of a name replaces the old one"), true),
+      metadata_backend: keyed(choice(["sqlite"], "what holds the metadata"), "sqlite"),
+      max_dependency_depth: keyed(count({ min: 1, max: 100_000 }, "longest chain of explicit dependencies"), 100),
+      cleanup_policy: section("what “coffer gc” may prune; each rule is its own switch", {
+        enabled: keyed(toggle("false: versions, age and size condemn nothing"), false),
+        max_versions_per_artifact: limit(count({ min: 1, max: 1_000_000_000 }, "older versions of a name go; null: no limit"), 10),
+        max_age_days: limit(days("older versions go, never the newest; null: no limit"), 90),
+        max_size: limit(bytes("the store's bytes: what was used longest ago goes first; null: no limit"), "50GB"),
+        orphans: keyed(toggle("files that no row names, rows whose files are gone"), true),
+        failed_runs_days: limit(days("what failed runs registered goes after this many days; null: never"), 7),
+        workspaces_days: limit(days("workspaces of finished runs whose outputs are all stored go after this many days; null: never"), null),
+        grace: keyed(duration("bytes that no row names are left alone for so long"), "1h"),
+      }),
+    }),
+    workspace: section("the directories that runs write to", {
+      policy: keyed(
+        choice(["separated", "scratch"], "separated: the workspace stays; scratch: it goes once its outputs are durable"),
+        "separated",
+      ),
+      root: keyed(
+        v.nullable(filled("a run's workspace is <root>/runs/<run id>; null: work in the store's root (CORE_ARTIFACT_ROOT)")),
+        null,
+      ),
+      retain: keyed(patterns("what a scratch workspace keeps"), ["*.log"]),
+      ignore: keyed(patterns("what is no output"), [".tmp", "__pycache__"]),
+    }),
+    tracking: section("what MLflow is told", {
+      mlflow: section("the server", {
+        uri: keyed(text("the tracking server; empty: none (MLFLOW_TRACKING_URI)"), ""),
+        experiment: keyed(filled("the experiment that runs go to (MLFLOW_EXPERIMENT_NAME)"), "Default"),
+        artifact_root: keyed(
+          v.nullable(
+            filled(
+              "where the server keeps artifacts, when that disk is seen from here; null: mlruns in the store's root (MLFLOW_DEFAULT_ARTIFACT_ROOT)",
+            ),
+          ),
+          null,
+        ),
+        sync: keyed(
+          choice(["never", "after", "required"], "deliver when a run has ended: never, for a while, or until all is delivered"),
+          "after",
+        ),
+        share: keyed(choice(["auto", "clone", "link", "copy"], "how bytes get to a disk that the server shares"), "auto"),
+        jobs: keyed(count({ min: 1, max: 256 }, "uploads at once"), 16),
+      }),
+      training: section("uploads of “log --stage training”", {
+        enabled: keyed(toggle("false: nothing of this stage is uploaded"), true),
+        log_checkpoint: keyed(toggle("upload checkpoints"), true),
+        log_metrics_json: keyed(toggle("upload the metrics file"), true),
+      }),
+      conversion: section("uploads of “log --stage conversion”", {
+        enabled: keyed(toggle("false: nothing of this stage is uploaded"), true),
+        log_onnx_model: keyed(toggle("upload the ONNX model"), true),
+        log_conversion_log: keyed(toggle("upload the log of the conversion"), true),
+      }),
+      benchmark: section("uploads of “log --stage benchmark”", {
+        enabled: keyed(toggle("false: nothing of this stage is uploaded"), true),
+        log_artifacts: keyed(toggle("upload the results"), true),
+      }),
+      hpo: section("uploads of “log --stage hpo”", {
+        enabled: keyed(toggle("false: nothing of this stage is uploaded"), true),
+        log_checkpoint: keyed(toggle("upload checkpoints of trials"), true),
+      }),
+    }),
+    cache: section("plain copies made for readers; the least recently used goes first", {
+      max_size: keyed(bytes("bytes at most"), "10GB"),
+      max_entries: keyed(count({ min: 0, max: 1_000_000_000 }, "entries at most; 0 turns the cache off"), 100),
+    }),
+  });
+}
+
+/**
+ * Only a local store can be used; another type is refused before anything is kept anywhere.
+ * @throws CofferError STORE_TYPE_UNUSABLE
+ */
+export function requireUsableType(config: Config): void {
+  const { type } = config.artifact_store;
+  if (type !== "local")
+    throw new CofferError("STORE_TYPE_UNUSABLE", `artifact_store.type is ${type}, and this coffer keeps artifacts in a local store only`, {
+      hint: "set artifact_store.type to local, with root_path on a disk that you can write; nothing was stored",
+    });
+}
+
+/** Empty (null) or left out, a section means its defaults, and so does a key. */
+function section<E extends v.ObjectEntries>(description: string, entries: E) {
+  return v.nullish(v.pipe(v.strictObject(entries), v.description(description)), {} as v.InferInput<v.StrictObjectSchema<E, undefined>>);
+}
+
+function keyed<S extends v.GenericSchema, const D extends v.InferInput<S>>(leaf: S, whenMissing: D) {
+  return v.nullish(leaf, whenMissing);
+}
+
+/** A limit that null takes away, so that null is not the default here. */
+function limit<S extends v.GenericSchema, const D extends v.InferInput<S> | null>(leaf: S, whenMissing: D) {
+  return v.optional(v.nullable(leaf), whenMissing);
+}
