@@ -10,8 +10,11 @@ import { parseExecutionPath } from "../domain/execution-path.ts";
 import { checkArtifactName, checkName } from "../domain/names.ts";
 import { matcher } from "../domain/pattern.ts";
 import { formatBytes } from "../domain/quantity.ts";
+import { mayUpload, STAGES, stagePart } from "../domain/stage.ts";
+import type { Stage } from "../domain/stage.ts";
+import type { Settings } from "../config/settings.ts";
 import { log } from "../registry/log.ts";
-import type { Logged, LogRequest } from "../registry/log.ts";
+import type { Logged, LoggedPath, LogRequest } from "../registry/log.ts";
 import { describeArtifact, summarizeArtifact } from "../registry/describe.ts";
 import { resolveArtifact, resolveRun } from "../registry/resolve.ts";
 import type { Store } from "../store/store.ts";
@@ -37,6 +40,9 @@ export default command(
       format: { type: "string", valueHint: "NAME", description: "how it is written, such as joblib" },
       "format-version": { type: "string", valueHint: "TEXT", description: "of which version, such as sklearn==1.9.1" },
       "artifact-tag": { type: "string", valueHint: "KEY=VALUE", multiple: true, description: "a tag of the artifact" },
+      stage: { type: "string", options: STAGES, description: "the stage whose switches in tracking decide what is uploaded" },
+      checkpoint: { type: "string", valueHint: "DIR", description: "with --stage training or hpo: a checkpoint" },
+      "metrics-file": { type: "string", valueHint: "FILE", description: "with --stage training: the metrics file" },
       metric: { type: "string", valueHint: "KEY=NUMBER[@STEP]", multiple: true, description: "a point of a metric of the run" },
       param: { type: "string", valueHint: "KEY=VALUE", multiple: true, description: "a parameter of the run" },
       tag: { type: "string", valueHint: "KEY=VALUE", multiple: true, description: "a tag of the run" },
@@ -53,10 +59,11 @@ export default command(
     exits: { "3": "with --stdin: some lines could not be taken", "4": "the run or a dependency does not exist" },
   },
   async ({ flags, positionals, io }) => {
-    if (positionals.length === 0 && !flags.stdin && flags.metric.length + flags.param.length + flags.tag.length === 0)
-      throw new CofferError("USAGE", "there is nothing to log", { hint: "name files, --metric, --param or --tag, or --stdin" });
-    if (flags.as !== undefined && positionals.length !== 1) throw new CofferError("USAGE", "--as goes with exactly one PATH", { hint: "log the others by themselves" });
     const settings = await io.settings();
+    const paths = pathsOf(settings.values.tracking, positionals, flags);
+    if (paths.length === 0 && !flags.stdin && flags.metric.length + flags.param.length + flags.tag.length === 0)
+      throw new CofferError("USAGE", "there is nothing to log", { hint: "name files, --metric, --param or --tag, or --stdin" });
+    if (flags.as !== undefined && paths.length !== 1) throw new CofferError("USAGE", "--as goes with exactly one PATH", { hint: "log the others by themselves" });
     const now = io.now();
     const metrics = flags.metric.map((text) => ({ ...parseMetric(text), time: now }));
     const params = flags.param.map((text) => parseAssignment("param", text));
@@ -81,7 +88,7 @@ export default command(
     const request: LogRequest = {
       run: target.run,
       newRun: { dataset: particulars.dataset ?? null, directory: io.cwd, pipeline: step?.pipeline ?? null },
-      paths: positionals.map((source) => ({ source, as: flags.as })),
+      paths,
       particulars: { ...particulars, dependsOn },
       metrics,
       params,
@@ -90,7 +97,8 @@ export default command(
       remoteRun: target.remoteRun,
       skipArtifacts: io.env["MLFLOW_SKIP_ARTIFACT_LOGGING"]?.toLowerCase() === "true",
     };
-    const logged = flags.stdin && positionals.length + metrics.length + params.length + tags.length === 0 ? undefined : await log(store, request);
+    const logged = flags.stdin && paths.length + metrics.length + params.length + tags.length === 0 ? undefined : await log(store, request);
+    for (const path of paths) if (path.deliver === false) io.say.info(`${path.source} stays in the store: tracking.${flags.stage} says not to upload it`);
     if (logged) for (const problem of logged.problems) io.say.warn(`left out ${problem.path}: ${problem.why}`);
 
     let refused = 0;
@@ -114,6 +122,15 @@ function targetOf(store: Store, io: Io, ref: string | undefined): { run: RunRow 
   if (current || !remote) return { run: current, remoteRun: undefined };
   const known = outboxRows.runOfRemote(store.db, remote);
   return known === undefined ? { run: undefined, remoteRun: remote } : { run: runRows.bySeq(store.db, known) ?? undefined, remoteRun: undefined };
+}
+
+/** Files and directories, each with what the switches of its stage say. */
+function pathsOf(tracking: Settings["values"]["tracking"], plain: readonly string[], flags: { as: string | undefined; stage: string | undefined; checkpoint: string | undefined; "metrics-file": string | undefined }): LoggedPath[] {
+  const stage = flags.stage as Stage | undefined;
+  const { checkpoint, "metrics-file": metrics } = flags;
+  if (stage === undefined && (checkpoint ?? metrics) !== undefined) throw new CofferError("USAGE", "--checkpoint and --metrics-file go with --stage", { hint: `add --stage ${STAGES.join("|")}` });
+  const given = (kind: "checkpoint" | "metrics" | "path", source: string): LoggedPath => ({ source, as: flags.as, ...(stage && { deliver: mayUpload(tracking, stage, stagePart(stage, kind, source)) }) });
+  return [...plain.map((source) => given("path", source)), ...(checkpoint === undefined ? [] : [given("checkpoint", checkpoint)]), ...(metrics === undefined ? [] : [given("metrics", metrics)])];
 }
 
 function dependency(store: Store, ref: string): ArtifactRow {

@@ -66,7 +66,7 @@ What a run that fails registered is withdrawn (coffer restore brings it back unt
     // before anything is opened: later, our own descriptors cannot be told from inherited ones
     const descriptors = inheritedDescriptors();
     const ignored = ignoredSignals();
-    using signals = holdSignals({ graceMs: GRACE_MS, sharesGroup: true, ignored });
+    using signals = holdSignals({ graceMs: GRACE_MS, ignored });
     const { io } = call;
     const wrapper = { signals, ignored, descriptors, say: io.say };
     if (!call.rest?.[0]) throw new CofferError("USAGE", "there is no command to run", { hint: "put it behind “--”: coffer run -- python train.py" });

@@ -15,6 +15,8 @@ export interface ArtifactRow {
   state: ArtifactState;
   state_at: number;
   role: ArtifactRole;
+  /** 0: MLflow is not told of it. */
+  deliver: number;
   kind: "file" | "tree";
   blob: number | null;
   digest: string;
@@ -46,7 +48,7 @@ export interface ArtifactRow {
   extra: string;
 }
 
-export type NewArtifact = Omit<ArtifactRow, "seq" | "version" | "state" | "state_at">;
+export type NewArtifact = Omit<ArtifactRow, "seq" | "version" | "state" | "state_at" | "deliver"> & { deliver?: number };
 
 /**
  * Inserts a live artifact with the next version of its name (of its id, where it has no name). Called inside a write transaction:
@@ -63,12 +65,12 @@ export function insert(db: Database, artifact: NewArtifact): { seq: number; vers
   const statement = db.query(
     `INSERT INTO artifacts (version, state, state_at, ${columns.join(", ")}) VALUES (?, 'live', ?, ${columns.map(() => "?").join(", ")})`,
   );
-  const seq = Number(statement.run(version, artifact.created_at, ...columns.map((column) => artifact[column])).lastInsertRowid);
+  const seq = Number(statement.run(version, artifact.created_at, ...columns.map((column) => artifact[column] ?? (column === "deliver" ? 1 : null))).lastInsertRowid);
   return { seq, version };
 }
 
 const COLUMNS = [
-  "uid", "id", "run", "name", "role", "kind", "blob", "digest", "size", "files", "mode", "path", "type", "class", "dataset", "pipeline", "branch", "step", "sub_step", "fold",
+  "uid", "id", "run", "name", "role", "deliver", "kind", "blob", "digest", "size", "files", "mode", "path", "type", "class", "dataset", "pipeline", "branch", "step", "sub_step", "fold",
   "format", "format_version", "description", "params", "metrics", "feature_columns", "code_commit", "created_at", "extra",
 ] as const satisfies readonly (keyof NewArtifact)[];
 

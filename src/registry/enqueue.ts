@@ -4,9 +4,6 @@ import type { RunRow } from "../db/runs.ts";
 import { displayUrl } from "../domain/secret.ts";
 import type { Store } from "../store/store.ts";
 
-/** What captured code holds stays here: it may hold what nobody meant to publish. */
-const DELIVERED_ROLES = new Set(["output", "logged", "log"]);
-
 /**
  * Puts all that a run has to say into the outbox, in the transaction that wrote it: a settled step is told again, an artifact only once.
  * Without a tracking URI, or with `sync: never` unless `asked`, nothing is enqueued. Returns the delivery's seq.
@@ -18,7 +15,7 @@ export function enqueueRun(store: Store, run: RunRow, options: { asked?: boolean
   if (options.remoteRun !== undefined) outbox.updateDelivery(store.db, delivery, { remote_run: options.remoteRun });
   for (const step of ["run", "params", "tags", "metrics"] as const) outbox.enqueue(store.db, delivery, step);
   if (!options.skipArtifacts)
-    for (const artifact of artifacts.ofRun(store.db, run.seq)) if (DELIVERED_ROLES.has(artifact.role)) outbox.enqueueArtifact(store.db, delivery, artifact.seq);
+    for (const artifact of artifacts.ofRun(store.db, run.seq)) if (artifact.deliver === 1) outbox.enqueueArtifact(store.db, delivery, artifact.seq);
   if (run.state !== "running") outbox.enqueue(store.db, delivery, "end");
   return delivery;
 }

@@ -26,6 +26,8 @@ export interface LoggedPath {
   source: string;
   /** Its path within the run; by default its base name. */
   as?: string | undefined;
+  /** false: its stage's switch keeps it from MLflow. */
+  deliver?: boolean;
 }
 
 export interface LogRequest {
@@ -91,7 +93,7 @@ function commitLog(store: Store, request: LogRequest, admitted: Parameters<typeo
   params.set(store.db, run.seq, request.params);
   tags.set(store.db, "run", run.seq, request.tags);
   metrics.insert(store.db, run.seq, request.metrics);
-  const recorded = admitted.map((unit) => recordArtifact(store, run, unit, { ...request.particulars, role: "logged" }));
+  const recorded = admitted.map((unit, index) => recordArtifact(store, run, unit, { ...request.particulars, role: "logged", deliver: request.paths[index]?.deliver }));
   for (const problem of rest.problems) events.record(store.db, { at: now, run: run.seq, kind: "skipped", message: `${problem.path}: ${problem.why}` });
   if (run.state !== "running") {
     enqueueRun(store, run, { remoteRun: request.remoteRun, ...(request.skipArtifacts && { skipArtifacts: true }) });

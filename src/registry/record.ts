@@ -17,6 +17,8 @@ import type { Store } from "../store/store.ts";
 /** What is said of an artifact, beyond its bytes. */
 export interface Particulars {
   role: ArtifactRole;
+  /** false: it stays here, MLflow is not told of it. */
+  deliver?: boolean | undefined;
   /** Gives it versions of a name; without one it belongs to its run. */
   name?: string | undefined;
   /** Guessed from the file name where nobody says. */
@@ -63,6 +65,8 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
     run: run.seq,
     name,
     role: said.role,
+    // what captured code holds may be nothing that anyone meant to publish
+    deliver: said.deliver === false || said.role === "code" ? 0 : 1,
     kind: admitted.kind,
     blob,
     digest: `blake3:${hex}`,

@@ -159,6 +159,7 @@ CREATE TABLE artifacts (
   state TEXT NOT NULL CHECK (state IN ('live', 'withdrawn', 'removed', 'deleted')),
   state_at INTEGER NOT NULL,
   role TEXT NOT NULL CHECK (role IN ('output', 'logged', 'log', 'code', 'imported')),
+  deliver INTEGER NOT NULL DEFAULT 1,           -- 0: it stays here, MLflow is not told of it
   kind TEXT NOT NULL CHECK (kind IN ('file', 'tree')),
   blob INTEGER REFERENCES blobs (seq),          -- the bytes, or the tree blob
   digest TEXT NOT NULL,                         -- algorithm:hex, kept when the blob is gone
