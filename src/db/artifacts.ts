@@ -135,6 +135,12 @@ export function setState(db: Database, seq: number, state: Exclude<ArtifactState
   db.query("UPDATE artifacts SET state = ?, state_at = ? WHERE seq = ?").run(state, at, seq);
 }
 
+/** A newer one takes its path: MLflow is told of that one. */
+export function keepFromDelivery(db: Database, seq: number): void {
+  db.query("UPDATE artifacts SET deliver = 0 WHERE seq = ?").run(seq);
+  db.query("DELETE FROM outbox WHERE artifact = ? AND settled_at IS NULL").run(seq);
+}
+
 /** Makes it a tombstone: digest, size, maker and edges stay. */
 export function entomb(db: Database, seq: number, at: number): void {
   db.query("UPDATE artifacts SET state = 'deleted', state_at = ?, blob = NULL WHERE seq = ?").run(at, seq);

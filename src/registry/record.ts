@@ -41,8 +41,8 @@ export interface Particulars {
 /**
  * Writes an artifact's row, version, tags and edges. Inside the transaction that admitted its bytes.
  *
- * The same path again in one run: the same bytes are the same artifact; a name or a step makes a new version; otherwise it is refused,
- * since only one of them could be at that path in MLflow.
+ * The same path again in one run: the same bytes are the same artifact; a name or a step makes a new version, and so does a workspace that changed
+ * after its file was logged; otherwise it is refused. Only the newest of a path goes to MLflow, where a path is one file.
  * @throws CofferError COLLISION, DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP
  */
 export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, said: Particulars): ArtifactRow {
@@ -54,7 +54,8 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
   const before = artifacts.atPath(store.db, run.seq, unit.path);
   if (before && name === null) {
     if (before.blob === blob && before.kind === admitted.kind) return before;
-    throw new CofferError("COLLISION", `this run already has another “${unit.path}”`, { hint: "keep it under another path with --as PATH, or as a version of a name with --name NAME" });
+    // what a workspace holds in the end is no mistake of a caller: it is the next version of its id
+    if (said.role === "logged") throw new CofferError("COLLISION", `this run already has another “${unit.path}”`, { hint: "keep it under another path with --as PATH, or as a version of a name with --name NAME" });
   }
   const depth = store.settings.values.artifact_store.max_dependency_depth;
   for (const dependency of said.dependsOn ?? []) checkEdge(store, id, dependency, depth);
@@ -92,6 +93,7 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
     created_at: store.now(),
     extra: "{}",
   });
+  if (before) artifacts.keepFromDelivery(store.db, before.seq);
   tags.set(store.db, "artifact", seq, said.tags ?? []);
   edges.insert(store.db, seq, (said.dependsOn ?? []).map((dependency, position) => ({ dependency: dependency.seq, role: "input", position, implicit: false })));
   const implicit = (said.readBefore ?? []).filter((dependency) => dependency.id !== id && dependency.seq !== seq);

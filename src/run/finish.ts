@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
 import * as artifacts from "../db/artifacts.ts";
@@ -11,7 +11,6 @@ import * as inputs from "../db/run-inputs.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import type { RunState } from "../domain/run-state.ts";
-import { guessArtifactType } from "../domain/artifact-type.ts";
 import { reason } from "../domain/error.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { manifestIsDue, recordArtifact } from "../registry/record.ts";
@@ -27,9 +26,10 @@ import type { ChildEnd } from "./child.ts";
 import type { CodeState } from "./code-state.ts";
 import { findOpenWriters } from "./open-writers.ts";
 import type { OutputEnd } from "./output-log.ts";
-import { listOutputs } from "./outputs.ts";
 import type { Outputs } from "./outputs.ts";
 import { readReadings } from "./readings.ts";
+import { findOutputs, recordOutputs } from "./record-outputs.ts";
+import type { FoundOutputs } from "./record-outputs.ts";
 import type { RunRequest } from "./run.ts";
 
 /** How a run ended, as it is recorded. */
@@ -80,24 +80,20 @@ export function endOf(child: ChildEnd, asked: NodeJS.Signals | undefined): End {
 export async function keepOutputs(store: Store, begun: Begun, request: RunRequest, end: End, ended: { childPid: number; output: OutputEnd; code: CodeState | undefined }): Promise<Kept> {
   const { run, lease, workspace } = begun;
   const rules = store.settings.values.workspace;
-  const outputs = listOutputs(workspace, { ignore: [...rules.ignore, ...request.ignore, END_FILE], outputs: request.outputs });
-  const readings = readReadings({ workspace, paramFiles: request.paramFiles, metricFiles: request.metricFiles });
-  const notes = [...readings.skipped, ...ended.output.notes, ...outputs.unmatched.map((pattern) => `--output ${pattern} matched nothing`)];
   const mayMove = rules.policy === "scratch" && end.state === "finished";
+  const found = await findOutputs(store, workspace, request, mayMove);
+  const { outputs } = found;
+  const readings = readReadings({ workspace, paramFiles: request.paramFiles, metricFiles: request.metricFiles });
+  const notes = [...readings.skipped, ...ended.output.notes, ...found.notes];
   const captured = capturedUnits(outputs, ended, notes);
-  const units: IngestUnit[] = [
-    ...outputs.units.map((unit) => ({ path: unit.path, source: unit.source, kind: unit.kind, type: unit.kind === "tree" ? "file" : guessArtifactType(unit.path), class: null, typed: request.register.has(unit.path), move: mayMove && !unit.linked })),
-    ...registeredInside(outputs, request, workspace, notes),
-    ...captured.map(({ unit }) => unit),
-  ];
+  const units = [...found.units, ...captured.map(({ unit }) => unit)];
   const options = {
     dataset: run.dataset ?? "default",
     ignored: (unit: IngestUnit, path: string) => outputs.ignoredWithin(unit, path),
     ...(mayMove && { openElsewhere: openWriters(run.id, ended.childPid) }),
   };
   const { result, moved, added } = await ingest(store, lease, units, options, (admitted, unread) => {
-    const problems = [...outputs.problems, ...unread];
-    const settled = settle(store, begun, request, end, { admitted, problems, readings, captured, notes, code: ended.code });
+    const settled = settle(store, begun, request, end, { outputs: found, admitted, problems: [...found.problems, ...unread], readings, captured, notes, code: ended.code });
     endLease(store, lease);
     return settled;
   });
@@ -123,7 +119,7 @@ function settle(
   { run, workspace }: Begun,
   request: RunRequest,
   end: End,
-  found: { admitted: Admitted[]; problems: readonly Problem[]; readings: ReturnType<typeof readReadings>; captured: readonly Captured[]; notes: string[]; code: CodeState | undefined },
+  found: { outputs: FoundOutputs; admitted: Admitted[]; problems: Problem[]; readings: ReturnType<typeof readReadings>; captured: readonly Captured[]; notes: string[]; code: CodeState | undefined },
 ): Pick<Kept, "run" | "artifacts" | "withdrawn" | "incomplete"> {
   const { seq } = run;
   const now = store.now();
@@ -134,10 +130,14 @@ function settle(
   metrics.insert(store.db, seq, found.readings.metrics);
 
   const readBefore = inputs.ofRun(store.db, seq).flatMap((input) => (input.artifact === null ? [] : [artifacts.bySeq(store.db, input.artifact) as ArtifactRow]));
-  const kept = found.admitted.map((admitted) => {
-    const role = found.captured.find(({ unit }) => unit === admitted.unit)?.role ?? "output";
-    return recordArtifact(store, current, admitted, { role, name: request.register.get(admitted.unit.path), type: role === "log" ? "log" : undefined, ...(role === "output" && { readBefore }) });
-  });
+  const roles = new Map(found.captured.map(({ unit, role }) => [unit, role]));
+  const own = found.admitted.filter(({ unit }) => !roles.has(unit));
+  const { recorded, problems: unregistered } = recordOutputs(store, current, own, found.outputs, request, readBefore);
+  found.problems.push(...unregistered);
+  const kept = [...recorded, ...found.admitted.flatMap((admitted) => {
+    const role = roles.get(admitted.unit);
+    return role === undefined ? [] : [recordArtifact(store, current, admitted, { role, type: role === "log" ? "log" : undefined })];
+  })];
   for (const message of found.notes) note("note", message);
   for (const problem of found.problems) note(problem.failed ? "not-stored" : "skipped", `${problem.path}: ${problem.why}`);
   for (const problem of found.problems) found.notes.push(`left out ${problem.path}: ${problem.why}`);
@@ -180,19 +180,6 @@ export function recordEndOnly(store: Store, { run, lease, workspace }: Begun, en
       // the disk takes nothing any more; the person was told, and the run will be adopted as killed
     }
   }
-}
-
-/** `--register NAME=models/best.pt`: a file below a directory that is an output itself becomes an artifact of its own as well. */
-function registeredInside(outputs: Outputs, request: RunRequest, workspace: string, notes: string[]): IngestUnit[] {
-  const units: IngestUnit[] = [];
-  for (const path of request.register.keys()) {
-    if (outputs.units.some((unit) => unit.path === path)) continue;
-    const source = join(workspace, path);
-    const stat = lstatSync(source, { throwIfNoEntry: false });
-    if (stat?.isFile() || stat?.isDirectory()) units.push({ path, source, kind: stat.isFile() ? "file" : "tree", type: stat.isFile() ? guessArtifactType(path) : "file", class: null, typed: true, move: false });
-    else notes.push(`--register ${request.register.get(path)}=${path}: the workspace has no such file`);
-  }
-  return units;
 }
 
 function capturedUnits(outputs: Outputs, { output, code }: { output: OutputEnd; code: CodeState | undefined }, notes: string[]): Captured[] {
