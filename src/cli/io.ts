@@ -1,4 +1,4 @@
-import { writeSync } from "node:fs";
+import { fstatSync, writeSync } from "node:fs";
 import { createConsola, LogLevels } from "consola/core";
 import type { ConsolaInstance } from "consola/core";
 import { errno } from "../domain/error.ts";
@@ -68,8 +68,9 @@ async function adopt(store: Store, io: Io): Promise<void> {
 /** One logger to stderr. The full consola costs 10 ms at start; its core with this reporter costs none. */
 function makeConsola(globals: GlobalValues): ConsolaInstance {
   const level = globals.quiet ? LogLevels.error : globals.verbose ? LogLevels.debug : LogLevels.info;
-  const colour = process.stderr.isTTY && !process.env["NO_COLOR"];
-  const mark = { error: "\x1b[31m", warn: "\x1b[33m", success: "\x1b[32m" } as Record<string, string>;
+  // asked only when there is something to tint, and of character devices: the question alone costs 6 ms
+  const hasColour = (): boolean => !process.env["NO_COLOR"] && fstatSync(2).isCharacterDevice() && process.stderr.isTTY;
+  const mark = { error: "\x1b[31m", warn: "\x1b[33m" } as Record<string, string>;
   return createConsola({
     level,
     reporters: [
@@ -77,7 +78,7 @@ function makeConsola(globals: GlobalValues): ConsolaInstance {
         log(entry) {
           const words = entry.args.map(String).join(" ");
           const lead = entry.type === "error" ? "error: " : entry.type === "warn" ? "warning: " : "";
-          const tint = colour ? mark[entry.type] : undefined;
+          const tint = lead !== "" && hasColour() ? mark[entry.type] : undefined;
           writeAll(2, `coffer: ${tint ? `${tint}${lead}\x1b[0m` : lead}${words}\n`);
         },
       },

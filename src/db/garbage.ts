@@ -176,8 +176,9 @@ export interface HollowPack {
   seq: number;
   path: string;
   size: number;
-  /** How many members stay, and the bytes of a pack of them alone. */
+  /** How many members stay, how many die now, and the bytes of a pack of those that stay. */
   members: number;
+  dying: number;
   live: number;
 }
 
@@ -185,7 +186,7 @@ export interface HollowPack {
 export function hollowPacks(db: Database): HollowPack[] {
   return db
     .query<HollowPack, []>(
-      `SELECT p.seq, p.path, p.size, count(b.seq) AS members, ${FOOTPRINT} AS live
+      `SELECT p.seq, p.path, p.size, count(b.seq) AS members, ${FOOTPRINT} AS live, (SELECT count(*) FROM blobs d WHERE d.pack = p.seq) - count(b.seq) AS dying
        FROM packs p LEFT JOIN blobs b ON b.pack = p.seq AND b.seq NOT IN (SELECT seq FROM temp.gc_dead)
        GROUP BY p.seq HAVING count(b.seq) = 0 OR 2 * ${FOOTPRINT} < p.size`,
     )
@@ -210,12 +211,21 @@ export function describeBlobs(db: Database, seqs: Iterable<number>): BlobName[] 
 }
 
 /** `name@v3`, or `<run id>/<path>`. */
-export function describeArtifact(db: Database, seq: number): string {
-  const row = db.query<{ what: string }, [number]>("SELECT iif(name IS NULL, id, name || '@v' || version) AS what FROM artifacts WHERE seq = ?").get(seq);
-  return row?.what ?? `artifact ${seq}`;
+export function describeArtifact(db: Database, seq: number): { what: string; state: "live" | "removed" | "withdrawn"; named: boolean } {
+  const row = db
+    .query<{ what: string; state: "live" | "removed" | "withdrawn"; named: number }, [number]>(
+      "SELECT iif(name IS NULL, id, name || '@v' || version) AS what, state, name IS NOT NULL AS named FROM artifacts WHERE seq = ?",
+    )
+    .get(seq);
+  if (!row) throw new Error(`no artifact ${seq}`);
+  return { ...row, named: row.named === 1 };
 }
 
 // Room ------------------------------------------------------------------------------------------------------------
+
+export function deadBytes(db: Database): number {
+  return (db.query("SELECT ifnull(sum(iif(b.place = 'foreign', 0, b.size)), 0) AS bytes FROM temp.gc_dead d JOIN blobs b ON b.seq = d.seq").get() as { bytes: number }).bytes;
+}
 
 /** Bytes of all blobs that the store itself keeps. */
 export function storedBytes(db: Database): number {

@@ -26,6 +26,7 @@ export interface OutboxRow {
   settled_at: number | null;
   tries: number;
   error: string | null;
+  /** Of an artifact: put, clone, link, copy, there, or several of them; superseded where a newer one has its path. Of the run: made or given. */
   how: string | null;
   bytes: number | null;
 }
@@ -66,6 +67,63 @@ export function reopen(db: Database, entry: number, error: string): void {
 
 export function failed(db: Database, entry: number, error: string): void {
   db.query("UPDATE outbox SET tries = tries + 1, error = ? WHERE seq = ?").run(error, entry);
+}
+
+/** An entry that became pointless before it was settled. */
+export function remove(db: Database, entry: number): void {
+  db.query("DELETE FROM outbox WHERE seq = ?").run(entry);
+}
+
+/** The server has nothing of this delivery any more: all of it is to be told again. */
+export function reopenAll(db: Database, delivery: number, error: string): void {
+  db.query("UPDATE outbox SET settled_at = NULL, error = ?2 WHERE delivery = ?1").run(delivery, error);
+  updateDelivery(db, delivery, { state: "pending", remote_experiment: null, remote_run: null, artifact_uri: null, metrics_sent: 0, synced_at: null });
+}
+
+export function entryOf(db: Database, delivery: number, step: Exclude<OutboxStep, "artifact">): OutboxRow | null {
+  return db.query<OutboxRow, [number, string]>("SELECT * FROM outbox WHERE delivery = ? AND step = ?").get(delivery, step);
+}
+
+export function isAnythingOpen(db: Database, delivery: number): boolean {
+  return db.query("SELECT 1 FROM outbox WHERE delivery = ? AND settled_at IS NULL LIMIT 1").get(delivery) !== null;
+}
+
+export function bySeq(db: Database, delivery: number): DeliveryRow | null {
+  return db.query<DeliveryRow, [number]>("SELECT * FROM deliveries WHERE seq = ?").get(delivery);
+}
+
+export function deliveryOf(db: Database, run: number, target: string): DeliveryRow | null {
+  return db.query<DeliveryRow, [number, string]>("SELECT * FROM deliveries WHERE run = ? AND target = ?").get(run, target);
+}
+
+/** The open delivery of the oldest run behind `after` (a run's seq). */
+export function nextOpen(db: Database, target: string, after: number): DeliveryRow | null {
+  return db
+    .query<DeliveryRow, [string, number]>("SELECT * FROM deliveries WHERE target = ? AND run > ? AND state IN ('pending', 'refused') ORDER BY run LIMIT 1")
+    .get(target, after);
+}
+
+/** What the server has had, oldest run first. */
+export function syncedDeliveries(db: Database, target: string): DeliveryRow[] {
+  return db.query<DeliveryRow, [string]>("SELECT * FROM deliveries WHERE target = ? AND state = 'synced' ORDER BY run").all(target);
+}
+
+/** Deliveries to a server, of the runs inside a run, that the server has a run for. */
+export function ofChildren(db: Database, run: number, target: string): DeliveryRow[] {
+  return db
+    .query<DeliveryRow, [number, string]>("SELECT * FROM deliveries WHERE run IN (SELECT seq FROM runs WHERE parent = ?) AND target = ? AND remote_run IS NOT NULL")
+    .all(run, target);
+}
+
+/** seqs of ended runs of ours that nobody thought of telling this server about: the URI was set later. Oldest first. */
+export function undelivered(db: Database, target: string): number[] {
+  return db
+    .query<{ seq: number }, [string]>(
+      `SELECT seq FROM runs WHERE state <> 'running' AND kind <> 'import' AND removed_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.run = runs.seq AND target = ?) ORDER BY seq`,
+    )
+    .all(target)
+    .map((row) => row.seq);
 }
 
 export function updateDelivery(db: Database, seq: number, change: Partial<Omit<DeliveryRow, "seq" | "run" | "target">>): void {

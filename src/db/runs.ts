@@ -132,3 +132,13 @@ export function manifestDue(db: Database): RunRow[] {
 export function removing(db: Database): RunRow[] {
   return db.query<RunRow, []>("SELECT * FROM runs WHERE workspace_state = 'removing' ORDER BY seq").all();
 }
+
+/** Finished runs whose workspace is there, that ended no later than `time`. */
+export function finishedWithWorkspace(db: Database, time: number): RunRow[] {
+  return db.query<RunRow, [number]>("SELECT * FROM runs WHERE state = 'finished' AND ended_at <= ? AND workspace_state = 'present' AND workspace IS NOT NULL ORDER BY seq").all(time);
+}
+
+/** Whether something that should have been stored could not be. */
+export function lacksOutputs(db: Database, seq: number): boolean {
+  return db.query("SELECT 1 FROM events WHERE run = ? AND kind = 'not-stored'").get(seq) !== null;
+}

@@ -79,7 +79,13 @@ export function procStat(pid: number | "self"): ProcStat | undefined {
   // the command's name may hold blanks and parentheses: the fields begin behind the last one
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const [state, parent, group, , , terminalGroup] = fields;
-  return { state: state as string, parent: Number(parent), group: Number(group), terminalGroup: Number(terminalGroup), start: fields[19] as string };
+  return {
+    state: state as string,
+    parent: Number(parent),
+    group: Number(group),
+    terminalGroup: Number(terminalGroup),
+    start: fields[19] as string,
+  };
 }
 
 type Place = Pick<Who, "boot" | "pidns" | "host">;

@@ -120,7 +120,7 @@ function leftLogs(store: Store, lease: Lease): IngestUnit[] {
   if (!existsSync(directory)) return [];
   return readdirSync(directory)
     .filter((name) => /^(?:output|stdout|stderr)\.log$/.test(name) && lstatSync(join(directory, name)).size > 0)
-    .map((name) => ({ path: name, source: join(directory, name), kind: "file", type: "log", class: null, typed: false, move: true }));
+    .map((name) => ({ path: name, source: join(directory, name), kind: "file", type: "log", class: null, typed: false, move: false }));
 }
 
 /** The last that was heard of a dead run: what its child printed last. */

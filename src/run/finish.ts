@@ -185,13 +185,14 @@ export function recordEndOnly(store: Store, { run, lease, workspace }: Begun, en
 function capturedUnits(outputs: Outputs, { output, code }: { output: OutputEnd; code: CodeState | undefined }, notes: string[]): Captured[] {
   const taken = new Set(outputs.units.map((unit) => unit.path));
   const captured: Captured[] = [];
-  const add = (role: Captured["role"], name: string, source: string): void => {
+  const add = (role: Captured["role"], name: string, source: string, move: boolean): void => {
     const path = taken.has(name) ? `coffer-${name}` : name;
     if (path !== name) notes.push(`the workspace has a ${name} of its own: what coffer captured is ${path}`);
-    captured.push({ role, unit: { path, source, kind: "file", type: role, class: null, typed: false, move: true } });
+    captured.push({ role, unit: { path, source, kind: "file", type: role, class: null, typed: false, move } });
   };
-  for (const log of output.logs) if (log.bytes > 0) add("log", log.name, log.path);
-  if (code?.capture) add("code", "code.tar", code.capture.path);
+  // a keeper that a straggler still writes to may append: its file must not become the blob
+  for (const log of output.logs) if (log.bytes > 0) add("log", log.name, log.path, !log.isOpen);
+  if (code?.capture) add("code", "code.tar", code.capture.path, true);
   for (const skipped of code?.skipped ?? []) notes.push(`not captured with the code: ${skipped.path}: ${skipped.why}`);
   return captured;
 }

@@ -25,7 +25,10 @@ test("a reused pid is another process: its start time differs", () => {
 });
 
 test("a zombie is dead, though it answers to signals", async () => {
-  const parent = Bun.spawn(["python3", "-c", "import os, time\npid = os.fork()\nif pid == 0: os._exit(0)\nprint(pid, flush=True)\ntime.sleep(30)"], { stdout: "pipe" });
+  const parent = Bun.spawn(
+    ["python3", "-c", "import os, time\npid = os.fork()\nif pid == 0: os._exit(0)\nprint(pid, flush=True)\ntime.sleep(30)"],
+    { stdout: "pipe" },
+  );
   const first = await parent.stdout.getReader().read();
   const pid = Number(new TextDecoder().decode(first.value).trim());
   while (procStat(pid)?.state !== "Z") await Bun.sleep(2);
@@ -60,7 +63,10 @@ test("COFFER_HOST_ID tells a container's former life from one beside it", () => 
 });
 
 test("a name with blanks and parentheses does not confuse the reading of /proc", async () => {
-  const child = Bun.spawn(["python3", "-c", "import time; open('/proc/self/comm','w').write('a) Z (b'); print('x', flush=True); time.sleep(30)"], { stdout: "pipe" });
+  const child = Bun.spawn(
+    ["python3", "-c", "import time; open('/proc/self/comm','w').write('a) Z (b'); print('x', flush=True); time.sleep(30)"],
+    { stdout: "pipe" },
+  );
   await child.stdout.getReader().read();
   expect(procStat(child.pid)?.parent).toBe(process.pid);
   child.kill("SIGKILL");
