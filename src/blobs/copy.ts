@@ -1,5 +1,6 @@
 import { closeSync, constants, copyFileSync, fstatSync, openSync, readSync, rmSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { CofferError, errno } from "../domain/error.ts";
 import type { Hasher } from "./blake3.ts";
@@ -35,6 +36,17 @@ export async function copyAndHash(from: number, to: number, hasher: Hasher): Pro
     hasher.update(chunk);
     writeWhole(to, chunk);
   });
+}
+
+/** Copies an open file under a new name, in the kernel and off the event loop where that can be. */
+export async function copyOpened(fd: number, to: string): Promise<void> {
+  if (process.platform === "linux") return copyFile(`/proc/self/fd/${fd}`, to, constants.COPYFILE_EXCL);
+  const target = openSync(to, "wx", 0o644);
+  try {
+    await eachChunk(fd, (chunk) => writeWhole(target, chunk));
+  } finally {
+    closeSync(target);
+  }
 }
 
 const noClone = new Set<bigint>();

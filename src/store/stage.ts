@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Blake3 } from "../blobs/blake3.ts";
-import { cloneOpened, copyAndHash, hashFile, openRegular, SAFE_READ } from "../blobs/copy.ts";
+import { cloneOpened, copyOpened, hashFile, openRegular, SAFE_READ } from "../blobs/copy.ts";
 import { syncFile, writeWhole } from "../blobs/durable.ts";
 import { PackWriter } from "../blobs/pack.ts";
 import { encodeTree } from "../blobs/tree.ts";
@@ -133,14 +133,11 @@ class Stager {
     if (candidates >= PACK_FROM) this.#pack = new PackWriter(this.#newName("pack"));
 
     const staged: StagedUnit[] = [];
-    for (const [index, unit] of units.entries()) {
+    await twoAtOnce([...units.entries()], async ([index, unit]) => {
       const tree = walked[index];
-      if (!tree) staged.push(await this.#stageFileUnit(unit));
-      else {
-        for (const problem of tree.problems) this.#problems.push({ ...problem, path: `${unit.path}/${problem.path}` });
-        staged.push(await this.#stageTree(unit, tree.files, tree.others));
-      }
-    }
+      if (tree) for (const problem of tree.problems) this.#problems.push({ ...problem, path: `${unit.path}/${problem.path}` });
+      staged[index] = tree ? await this.#stageTree(unit, tree.files, tree.others) : await this.#stageFileUnit(unit);
+    });
     await Promise.all(this.#syncs);
     const pack = await this.#finishPack();
     return { units: staged, blobs: this.#blobs, pack, problems: this.#problems };
@@ -170,7 +167,7 @@ class Stager {
         members.add(reading.hex);
         size += reading.size;
       });
-      for (const path of rest) {
+      await twoAtOnce(rest, async (path) => {
         try {
           const reading = await this.#stageFile(unit, `${unit.source}/${path}`, path, true);
           entries.push({ kind: "file", path, mode: reading.mode, hex: reading.hex, size: reading.size });
@@ -180,7 +177,7 @@ class Stager {
         } catch (error) {
           this.#notRead(`${unit.path}/${path}`, error);
         }
-      }
+      });
       await yieldToSignals();
     }
     const list = encodeTree(entries);
@@ -284,15 +281,19 @@ class Stager {
       const known = await this.#knownByReading(fd, stat);
       if (known) return known;
     }
+    if (!moved && !cloneOpened(fd, stat.dev, target)) await copyOpened(fd, target);
+    // what is hashed is what was written; meanwhile it reaches the disk
+    const made = openSync(target, "r");
+    if (!moved) fchmodSync(made, 0o444);
+    const sync = syncFile(made);
+    sync.catch(() => undefined);
     const hasher = this.#blake3.hasher();
     let size: number;
-    if (moved) size = await hashFile(fd, hasher);
-    else if (cloneOpened(fd, stat.dev, target)) {
-      const clone = openSync(target, "r");
-      size = await hashFile(clone, hasher).finally(() => closeSync(clone));
-    } else {
-      const copy = openSync(target, "wx", 0o644);
-      size = await copyAndHash(fd, copy, hasher).finally(() => closeSync(copy));
+    try {
+      size = await hashFile(made, hasher);
+    } finally {
+      this.#syncs.push(sync.finally(() => closeSync(made)));
+      this.#syncs.at(-1)?.catch(() => undefined);
     }
     const digest = hasher.digest();
     const hex = Buffer.from(digest).toString("hex");
@@ -300,12 +301,6 @@ class Stager {
       rmSync(target);
       return hex;
     }
-    const made = openSync(target, "r");
-    if (!moved) fchmodSync(made, 0o444);
-    // the next file is read while this one reaches the disk
-    const sync = syncFile(made).finally(() => closeSync(made));
-    sync.catch(() => undefined);
-    this.#syncs.push(sync);
     this.#sizes.add(size);
     this.#blobs.set(hex, { hex, size, bytes: { from: "file", path: target, moved: moved ? absolute : undefined, type: unit.kind === "tree" ? "file" : unit.type, class: unit.kind === "tree" ? null : unit.class, original } });
     return hex;
@@ -375,6 +370,15 @@ function openFor(path: string): { fd: number; stat: BigIntStats } {
     if (error instanceof CofferError) throw error;
     throw new CofferError("UNREADABLE", `${path} cannot be read: ${reason(error)}`, { hint: "check that it exists and that you may read it; nothing of it was stored", cause: error });
   }
+}
+
+/** One file is copied by the kernel, in another thread, while another one is hashed here. */
+async function twoAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = items.values();
+  const lane = async (): Promise<void> => {
+    for (const item of waiting) await work(item);
+  };
+  await Promise.all([lane(), lane()]);
 }
 
 /** A second name for the very file that was opened; false on another file system, or where someone swapped it meanwhile. */
