@@ -1,6 +1,6 @@
 // `bun run bench [NAME…] [--rounds N] [--write]`: whole processes, timed in turn with a reference. --write makes docs/benchmarks.md.
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { cpus, release } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { copyLarge, moveLarge } from "./few-large.ts";
@@ -41,11 +41,14 @@ if (values.write) {
 }
 process.exitCode = rows.every((row) => row.met) ? 0 : 1;
 
-/** On the disk of the checkout: a temporary directory may be memory. */
+/**
+ * On the disk of the checkout, since a temporary directory may be memory; but in the temporary directory where that is on the same
+ * disk, since inside of the checkout each run would capture the state of our own repository.
+ */
 function makePlace(): Place & Disposable {
-  const parent = join(project, ".cache/bench");
+  const parent = statSync(tmpdir()).dev === statSync(project).dev ? tmpdir() : join(project, ".cache");
   mkdirSync(parent, { recursive: true });
-  const directory = mkdtempSync(join(parent, "run-"));
+  const directory = mkdtempSync(join(parent, "coffer-bench-"));
   return {
     directory,
     coffer: join(project, "dist/coffer"),

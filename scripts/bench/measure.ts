@@ -7,10 +7,7 @@ export interface Sample {
   peakBytes: number;
 }
 
-/**
- * Runs everybody once for warming up, then `rounds` times in turn (A B A B …, and B A in every second round where the
- * contestants do not depend on the order), so that whatever else the machine does hits all of them.
- */
+/** Runs everybody once for warming up, then `rounds` times in turn (A B A B …), so that whatever else the machine does hits all of them. */
 export async function measure(contest: Contest, rounds: number): Promise<Record<string, Sample>> {
   const contestants: [string, Contestant][] = [
     ["reference", contest.reference],

@@ -44,7 +44,7 @@ export function renderTable(rows: readonly Row[]): string {
 
 function compare(goal: Goal, time: number, base: number): { reached: boolean; result: string } {
   if ("times" in goal) return { reached: time / base <= goal.times, result: `${(time / base).toFixed(2)} ×` };
-  return { reached: time - base <= goal.more, result: `+${(time - base).toFixed(1)} ms` };
+  return { reached: time - base <= goal.more, result: `${time < base ? "−" : "+"}${Math.abs(time - base).toFixed(1)} ms` };
 }
 
 /** The median, and the range in brackets. */

@@ -41,7 +41,7 @@ export const wrapInGit: Subject = {
     const command = [coffer, "run", "--", "true"];
     return {
       coffer: { command, cwd: repository, env },
-      reference: { command, cwd: outside, env: { ...env, GIT_CEILING_DIRECTORIES: directory } },
+      reference: { command, cwd: outside, env },
     };
   },
 };
