@@ -1,6 +1,9 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { expect, test } from "bun:test";
+import { safeParse } from "valibot";
+import { configSchema } from "../src/config/schema.ts";
+import { configKeys } from "../src/config/settings.ts";
 import { temporaryRoot } from "./support/temporary-root.ts";
 
 const project = join(import.meta.dir, "..");
@@ -92,6 +95,20 @@ test("files are short, and named after what they do", () => {
     expect(planted).toMatch(GRAB_BAG);
 });
 
+test("every key of the configuration is read by something", () => {
+  // a leaf such as `enabled` is in several sections: what reads it names the section too
+  const readers = sources()
+    .filter((file) => !file.startsWith("src/config/"))
+    .map((file) => readFileSync(join(project, file), "utf8"));
+  const unread = configKeys().filter((key) => {
+    const [section = "", leaf = ""] = key.split(".").slice(-2);
+    return !readers.some((text) => reads(text, section) && reads(text, leaf));
+  });
+  // it has one value so far, and the schema is what refuses any other
+  expect(unread).toEqual(["artifact_store.metadata_backend"]);
+  expect(safeParse(configSchema(), { artifact_store: { metadata_backend: "postgres" } }).success).toBe(false);
+});
+
 test("each folder of src is a floor", () => {
   const folders = readdirSync(join(project, "src")).filter((name) => statSync(join(project, "src", name)).isDirectory());
   expect(folders.filter((name) => !FLOORS.includes(name))).toEqual([]);
@@ -126,6 +143,11 @@ function lint(root: string): { code: string; filename: string }[] {
     cwd: root,
   });
   return (JSON.parse(oxlint.stdout.toString()) as { diagnostics: { code: string; filename: string }[] }).diagnostics;
+}
+
+/** As a property, in a destructuring pattern, or as a key of a table. */
+function reads(text: string, name: string): boolean {
+  return new RegExp(`(?:[.{,]\\s*|["'\`])${name}\\b`).test(text);
 }
 
 function sources(): string[] {

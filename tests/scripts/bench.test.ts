@@ -48,7 +48,7 @@ test("everybody is measured in turn, after one round that does not count", async
 
 test("a program that fails is no measurement", async () => {
   const failing = { command: ["sh", "-c", "echo broken >&2; exit 7"] };
-  expect(measure({ coffer: failing, reference: { command: ["true"] } }, 1)).rejects.toThrow(/ended with 7: broken/);
+  await expect(measure({ coffer: failing, reference: { command: ["true"] } }, 1)).rejects.toThrow(/ended with 7: broken/);
 });
 
 test("the bench measures the start of the binary, and refuses a subject that it does not have", async () => {

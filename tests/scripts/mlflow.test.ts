@@ -36,7 +36,7 @@ live("a server of one's own can die, come back on its port with its runs, and le
     directory = server.directory;
     const run = await makeRun(server, "lasting");
     await server.kill();
-    expect(fetch(`${server.uri}/health`)).rejects.toThrow();
+    await expect(fetch(`${server.uri}/health`)).rejects.toThrow();
     await using again = await startMlflow({ directory, port: server.port });
     expect(again.uri).toBe(server.uri);
     expect((await readBack(again, "lasting"))[0]?.run_id).toBe(run.run_id);
