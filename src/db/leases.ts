@@ -64,3 +64,8 @@ export function heldBlobs(db: Database): Set<number> {
 export function heldEntries(db: Database): Set<string> {
   return new Set(db.query<{ cache_path: string }, []>("SELECT DISTINCT cache_path FROM lease_entries").all().map((row) => row.cache_path));
 }
+
+/** Whether any lease holds a blob. */
+export function holds(db: Database, blob: number): boolean {
+  return db.query("SELECT 1 FROM lease_blobs WHERE blob = ?").get(blob) !== null;
+}

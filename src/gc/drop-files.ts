@@ -1,0 +1,99 @@
+import { chmodSync, lstatSync, readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import * as events from "../db/events.ts";
+import * as leases from "../db/leases.ts";
+import * as runs from "../db/runs.ts";
+import { isNamed } from "../db/sweeping.ts";
+import { errno, reason } from "../domain/error.ts";
+import type { GcItem } from "./plan.ts";
+import { strayAt } from "./strays.ts";
+import { batches, moveAway, unlinkMoved } from "./swept.ts";
+import type { Sweep } from "./swept.ts";
+import { workspaceKeeper } from "./workspaces.ts";
+
+type Item<K extends GcItem["kind"]> = Extract<GcItem, { kind: K }>;
+
+export async function dropStrays(sweep: Sweep): Promise<void> {
+  for await (const batch of batches(sweep, items(sweep, "file"))) {
+    sweep.store.transaction(() => batch.forEach((item) => dropStray(sweep, item)));
+    unlinkMoved(sweep);
+  }
+}
+
+function dropStray(sweep: Sweep, item: Item<"file">): void {
+  const { store, swept, plan, lease } = sweep;
+  const stray = strayAt(store, item.what, plan.rules.grace, lease.seq);
+  if (stray) {
+    const changed = stray.inode !== item.inode || stray.changed !== item.changed;
+    const keeper = isNamed(store.db, item.what) ? "a row names it now" : changed ? "it is another file now" : stray.keeper;
+    if (keeper !== undefined) {
+      swept.stayed.push({ what: item.what, because: keeper });
+      return;
+    }
+    try {
+      moveAway(sweep, store.path(item.what), item.what, stray.bytes);
+    } catch (error) {
+      swept.failed.push({ what: item.what, error: reason(error) });
+      return;
+    }
+    events.record(store.db, { at: store.now(), kind: "deleted", message: `gc deleted ${item.what}: ${item.why}` });
+  }
+  swept.deleted.push({ kind: "file", what: item.what, bytes: item.bytes });
+}
+
+export async function dropStaging(sweep: Sweep): Promise<void> {
+  const { store, swept } = sweep;
+  for await (const batch of batches(sweep, items(sweep, "staging"))) {
+    const tokens = new Set(leases.all(store.db).map((lease) => lease.token));
+    for (const item of batch)
+      if (tokens.has(basename(item.what))) swept.stayed.push({ what: item.what, because: "it belongs to a process" });
+      else await removeTree(sweep, item, store.path(item.what));
+  }
+}
+
+export async function dropWorkspaces(sweep: Sweep): Promise<void> {
+  const { store, swept } = sweep;
+  for (const item of items(sweep, "workspace")) {
+    if (sweep.stop()) {
+      swept.interrupted = true;
+      return;
+    }
+    const run = runs.bySeq(store.db, item.run);
+    if (run?.workspace_state !== "present") continue;
+    const keeper = workspaceKeeper(store, run);
+    if (keeper !== undefined) swept.stayed.push({ what: item.what, because: keeper });
+    else if (await removeTree(sweep, item, item.what))
+      store.transaction(() => {
+        runs.update(store.db, run.seq, { workspace_state: "removed" });
+        events.record(store.db, { at: store.now(), run: run.seq, kind: "deleted", message: `gc removed the workspace: ${item.why}` });
+      });
+  }
+}
+
+async function removeTree({ swept }: Sweep, item: Item<"staging" | "workspace">, path: string): Promise<boolean> {
+  try {
+    await rm(path, { recursive: true, force: true }).catch(async (error: unknown) => {
+      if (errno(error) !== "EACCES") throw error;
+      openUp(path);
+      await rm(path, { recursive: true, force: true });
+    });
+  } catch (error) {
+    swept.failed.push({ what: item.what, error: reason(error) });
+    return false;
+  }
+  swept.deleted.push({ kind: item.kind, what: item.what, bytes: item.bytes });
+  swept.freed += item.bytes;
+  return true;
+}
+
+/** Entries of a directory can only be removed by who may write to it. */
+function openUp(directory: string): void {
+  if (!lstatSync(directory).isDirectory()) return;
+  chmodSync(directory, 0o700);
+  for (const entry of readdirSync(directory, { withFileTypes: true })) if (entry.isDirectory()) openUp(join(directory, entry.name));
+}
+
+function items<K extends GcItem["kind"]>({ plan }: Sweep, kind: K): Item<K>[] {
+  return plan.items.filter((item): item is Item<K> => item.kind === kind);
+}

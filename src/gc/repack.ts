@@ -1,0 +1,118 @@
+import { chmodSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { setImmediate as yieldToSignals } from "node:timers/promises";
+import { loadBlake3 } from "../blobs/blake3.ts";
+import { renameNoReplace, syncDirectory } from "../blobs/durable.ts";
+import { PackWriter, readMember } from "../blobs/pack.ts";
+import * as garbage from "../db/garbage.ts";
+import * as packs from "../db/packs.ts";
+import type { PackRow } from "../db/packs.ts";
+import { forgetPack } from "../db/sweeping.ts";
+import { CofferError, errno, reason } from "../domain/error.ts";
+import { moveAway, unlinkMoved } from "./swept.ts";
+import type { Sweep } from "./swept.ts";
+
+const MEMBERS_PER_TURN = 256;
+
+/** Removes packs of which no member is left. */
+export function dropEmptyPacks(sweep: Sweep): void {
+  for (const pack of hollowPacks(sweep)) if (pack.members === 0) dropPack(sweep, pack.seq);
+}
+
+/**
+ * Writes the packs of the plan anew that are more than half dead by now, each with its living members only. Every byte is held against its digest on the
+ * way; a pack with a damaged member stays as it is. The new pack is durable and named before the old one goes.
+ */
+export async function repack(sweep: Sweep): Promise<void> {
+  const planned = new Set(sweep.plan.repack.map((pack) => pack.seq));
+  for (const { seq } of hollowPacks(sweep).filter((pack) => planned.has(pack.seq) && pack.members > 0)) {
+    await yieldToSignals();
+    if (sweep.swept.interrupted || sweep.stop()) {
+      sweep.swept.interrupted = true;
+      return;
+    }
+    const pack = packs.bySeq(sweep.store.db, seq);
+    if (!pack) continue;
+    try {
+      await rewrite(sweep, pack);
+    } catch (error) {
+      if (!(error instanceof CofferError) && errno(error) === undefined) throw error;
+      sweep.swept.failed.push({ what: pack.path, error: reason(error) });
+    }
+  }
+}
+
+async function rewrite(sweep: Sweep, old: PackRow): Promise<void> {
+  const { store, swept } = sweep;
+  if (packs.isHeld(store.db, old.seq)) {
+    swept.stayed.push({ what: old.path, because: "a live process reads from it; it is repacked another time" });
+    return;
+  }
+  const staged = join(sweep.trash, `pack-${old.id}`);
+  const { offsets, size } = await copyLiving(sweep, old, staged);
+  const id = Bun.randomUUIDv7();
+  const path = join(dirname(store.path(old.path)), `${id}.tar`);
+  if (!renameNoReplace(staged, path)) throw new Error(`two packs with one id: ${id}`);
+  chmodSync(path, 0o444);
+  syncDirectory(dirname(path));
+
+  const moved = store.transaction(() => {
+    // somebody may have opened the old one while the new one was written
+    if (packs.isHeld(store.db, old.seq)) return false;
+    const pack = packs.insert(store.db, { id, path: store.keep(path), dataset: old.dataset, size, created_at: store.now() });
+    for (const [blob, offset] of offsets) packs.moveMember(store.db, blob, old.seq, { pack, offset });
+    return true;
+  });
+  if (!moved) {
+    rmSync(path, { force: true });
+    swept.stayed.push({ what: old.path, because: "a live process reads from it; it is repacked another time" });
+    return;
+  }
+  swept.freed -= size;
+  swept.repacked.push({ from: old.path, to: store.keep(path), before: old.size, after: size });
+  dropPack(sweep, old.seq);
+}
+
+async function copyLiving({ store }: Sweep, old: PackRow, to: string): Promise<{ offsets: Map<number, number>; size: number }> {
+  const blake3 = await loadBlake3();
+  const offsets = new Map<number, number>();
+  const writer = new PackWriter(to);
+  try {
+    for (const [index, member] of packs.members(store.db, old.seq).entries()) {
+      const bytes = readMember(store.path(old.path), member.offset, member.size);
+      const hex = Buffer.from(member.blake3).toString("hex");
+      if (!Buffer.from(blake3.hash(bytes)).equals(Buffer.from(member.blake3)))
+        throw new CofferError("CORRUPT", `blake3:${hex} in ${basename(old.path)} is damaged, so the pack stays as it is`, { hint: "coffer verify lists what is damaged" });
+      offsets.set(member.seq, writer.add(hex, bytes));
+      if (index % MEMBERS_PER_TURN === 0) await yieldToSignals();
+    }
+  } catch (error) {
+    await writer.finish();
+    rmSync(to, { force: true });
+    throw error;
+  }
+  return { offsets, size: await writer.finish() };
+}
+
+/** Its row and its file. The row goes only where no member is left. */
+function dropPack(sweep: Sweep, seq: number): void {
+  const { store, swept } = sweep;
+  const path = packs.bySeq(store.db, seq)?.path;
+  try {
+    store.transaction(() => {
+      const pack = forgetPack(store.db, seq);
+      if (!pack) return;
+      moveAway(sweep, store.path(pack.path), pack.path, pack.size);
+      swept.deleted.push({ kind: "pack", what: pack.path, bytes: pack.size });
+    });
+  } catch (error) {
+    if (errno(error) === undefined) throw error;
+    swept.failed.push({ what: path ?? `pack ${seq}`, error: reason(error) });
+  }
+  unlinkMoved(sweep);
+}
+
+function hollowPacks({ store }: Sweep): garbage.HollowPack[] {
+  garbage.openSets(store.db, []);
+  return garbage.hollowPacks(store.db);
+}

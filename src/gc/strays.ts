@@ -1,0 +1,144 @@
+import { lstatSync, readdirSync } from "node:fs";
+import type { Stats } from "node:fs";
+import { join } from "node:path";
+import * as leases from "../db/leases.ts";
+import type { LeaseRow } from "../db/leases.ts";
+import * as runs from "../db/runs.ts";
+import { isNamed } from "../db/sweeping.ts";
+import { errno } from "../domain/error.ts";
+import { formatDuration } from "../domain/quantity.ts";
+import { leaseState } from "../store/lease.ts";
+import type { Store } from "../store/store.ts";
+import { measure } from "./measure.ts";
+
+/** A file below `binaries/` that no row names. */
+export interface Stray {
+  /** Under the store's root. */
+  path: string;
+  bytes: number;
+  /** Milliseconds. */
+  changed: number;
+  inode: number;
+  age: number;
+  /** Why it stays. */
+  keeper: string | undefined;
+}
+
+export interface LeftStaging {
+  path: string;
+  bytes: number;
+  why: string;
+}
+
+export interface Strays {
+  files: Stray[];
+  staging: LeftStaging[];
+  /** Rows whose files are gone. */
+  missing: { blob: number; path: string }[];
+}
+
+/** Holds the files against the rows. Files are listed first and rows asked after, so that what an ingest commits meanwhile is no stray. */
+export function findStrays(store: Store, grace: number): Strays {
+  const files: Stray[] = [];
+  let named = 0;
+  for (const [path, hasRow] of filesBelow(store, "binaries")) {
+    const stray = hasRow ? undefined : strayAt(store, path, grace);
+    if (hasRow) named++;
+    else if (stray) files.push(stray);
+  }
+  keepForUnknownRuns(store, files);
+  return { files, staging: leftStaging(store, grace), missing: named === expected(store) ? [] : missingFiles(store) };
+}
+
+/**
+ * How a file that no row names stands now; undefined where it is gone. Its age is that of its name (ctime: a file that was moved in keeps its
+ * mtime), and a live process that began before it was put there may be about to name it, however short the grace.
+ */
+export function strayAt(store: Store, path: string, grace: number, own?: number): Stray | undefined {
+  const stat = lstatSync(store.path(path), { throwIfNoEntry: false });
+  if (!stat) return undefined;
+  const changed = Math.floor(stat.ctimeMs);
+  const age = store.now() - changed;
+  return { path, bytes: stat.isFile() ? stat.size : 0, changed, inode: stat.ino, age, keeper: keeperOf(store, stat, age, grace, own) };
+}
+
+const CLOCK_SLACK_MS = 2000;
+
+function keeperOf(store: Store, stat: Stats, age: number, grace: number, own: number | undefined): string | undefined {
+  if (!stat.isFile()) return "it is no regular file: remove it yourself if nobody needs it";
+  if (age < grace) return `it is ${formatDuration(Math.max(0, age))} old, less than the grace of ${formatDuration(grace)}`;
+  const maker = leases.all(store.db).find((lease) => mayHaveMade(lease, stat, own) && leaseState(lease, store.now()) !== "dead");
+  return maker ? `a live process that began before it may have made it (${maker.kind}, since ${formatDuration(Math.max(0, store.now() - maker.taken_at))})` : undefined;
+}
+
+function mayHaveMade(lease: LeaseRow, stat: Stats, own: number | undefined): boolean {
+  return lease.kind !== "read" && lease.kind !== "sync" && lease.seq !== own && lease.taken_at <= stat.ctimeMs + CLOCK_SLACK_MS;
+}
+
+/** A manifest of a run that the database does not know may name any of them: then the database is the one that lacks something. */
+function keepForUnknownRuns(store: Store, files: Stray[]): void {
+  if (files.length === 0) return;
+  const unknown = unknownManifest(store);
+  if (unknown === undefined) return;
+  for (const file of files) file.keeper ??= `manifests/${unknown} tells of a run that the database does not know: it may name this file`;
+}
+
+/** The name of a manifest whose run has no row. */
+function unknownManifest(store: Store): string | undefined {
+  return list(store.path("manifests")).find((name) => name.endsWith(".yaml") && runs.byId(store.db, name.slice(0, -".yaml".length)) === null);
+}
+
+/** Paths under the store's root of all that is no directory, and whether a row names them. Links are not followed. */
+function* filesBelow(store: Store, directory: string): Generator<[path: string, hasRow: boolean]> {
+  for (const name of list(store.path(directory)).sort()) {
+    const path = join(directory, name);
+    if (isNamed(store.db, path)) yield [path, true];
+    else if (lstatSync(store.path(path), { throwIfNoEntry: false })?.isDirectory()) yield* filesBelow(store, path);
+    else yield [path, false];
+  }
+}
+
+/** What processes left in `tmp/` that ended without clearing it. */
+function leftStaging(store: Store, grace: number): LeftStaging[] {
+  const names = list(store.path("tmp"));
+  // the leases are asked after the directory: each entry had one when it was made
+  const byToken = new Map(leases.all(store.db).map((lease) => [lease.token, lease]));
+  return names.flatMap((name) => {
+    const lease = byToken.get(name);
+    const path = join("tmp", name);
+    const stat = lstatSync(store.path(path), { throwIfNoEntry: false });
+    if (!stat) return [];
+    // a dead run's staging has its log: it goes when the run is adopted
+    if (lease && (lease.kind === "run" || leaseState(lease, store.now()) !== "dead")) return [];
+    if (!lease && store.now() - stat.ctimeMs < grace) return [];
+    return [{ path, bytes: measure(store.path(path)).bytes, why: lease ? `staging of a process that died (${lease.kind})` : "staging that belongs to no process" }];
+  });
+}
+
+function expected(store: Store): number {
+  const { files } = store.db.query("SELECT (SELECT count(*) FROM blobs WHERE place = 'file') + (SELECT count(*) FROM packs) AS files").get() as { files: number };
+  return files;
+}
+
+function missingFiles(store: Store): Strays["missing"] {
+  const rows = store.db.query<{ blob: number; path: string }, []>("SELECT seq AS blob, path FROM blobs WHERE place = 'file' AND state <> 'trashed'").all();
+  const packs = store.db.query<{ blob: number; path: string }, []>("SELECT b.seq AS blob, p.path FROM packs p JOIN blobs b ON b.pack = p.seq").iterate();
+  const gone = new Map<string, boolean>();
+  const isGone = (path: string): boolean => {
+    let known = gone.get(path);
+    if (known === undefined) gone.set(path, (known = lstatSync(store.path(path), { throwIfNoEntry: false }) === undefined));
+    return known;
+  };
+  const missing = rows.filter((row) => lstatSync(store.path(row.path), { throwIfNoEntry: false }) === undefined && isNamed(store.db, row.path));
+  for (const row of packs) if (isGone(row.path)) missing.push(row);
+  return missing;
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (errno(error) === "ENOENT") return [];
+    throw error;
+  }
+}

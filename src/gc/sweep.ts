@@ -1,0 +1,73 @@
+import * as events from "../db/events.ts";
+import * as journal from "../db/journal.ts";
+import * as leases from "../db/leases.ts";
+import * as metadata from "../db/metadata.ts";
+import * as outbox from "../db/outbox.ts";
+import * as runs from "../db/runs.ts";
+import { dropLease, freeDeadLeases, leaseState, staging, takeLease } from "../store/lease.ts";
+import type { Store } from "../store/store.ts";
+import { buryArtifacts } from "./bury-artifacts.ts";
+import { dropBlobs } from "./drop-blobs.ts";
+import { dropStaging, dropStrays, dropWorkspaces } from "./drop-files.ts";
+import type { GcItem, GcPlan } from "./plan.ts";
+import { dropEmptyPacks, repack } from "./repack.ts";
+import type { Sweep, Swept } from "./swept.ts";
+
+/**
+ * Applies a plan. Whatever it deletes it looks at once more, in the write transaction that does so.
+ *
+ *  1. Takes a lease of kind `sweep`; what is on its way out lies in that lease's own directory under `tmp/`.
+ *  2. Condemns: each artifact of the plan that still is what the plan says, and that nothing protects by now, becomes a tombstone, those that were made
+ *     from others first; in the same transaction blobs that nothing names any more are condemned. An ingest that meets a condemned blob revives it.
+ *  3. Trashes: in a second transaction, a blob that is still condemned and that neither row nor lease names is marked as trashed. From then on an ingest
+ *     writes those bytes anew, at another place. That is durable before a file is touched: were the file renamed first, a crash in between would leave a
+ *     row that can be revived, and no bytes.
+ *  4. Removes: in a third transaction, the file of a blob that is still trashed is renamed away and its row goes; a directory's list takes its member
+ *     rows along, and members that nothing else names are condemned: they go through 3 and 4 next.
+ *  5. Unlinks what was renamed away.
+ *  6. Packs without a living member are removed, those more than half dead are written anew; then stray files, staging and workspaces go.
+ *
+ * A crash anywhere leaves nothing wrong: a tombstone's blobs are found unnamed by the next plan, a condemned or trashed row too, a file without a row is
+ * a stray, and what was renamed away goes with the staging of the dead lease. `stop` is asked between batches; a stopped sweep is done by another plan.
+ */
+export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Promise<Swept> {
+  freeDeadLeases(store);
+  const lease = takeLease(store, "sweep");
+  const sweeping: Sweep = { store, plan, lease, trash: staging(store, lease), stop, swept: { deleted: [], stayed: [], failed: [], repacked: [], freed: 0, interrupted: false }, moved: [] };
+  try {
+    if (metadata.get(store.db, "rebuilt")) store.transaction(() => metadata.set(store.db, "rebuilt", ""));
+    forgetDeliveries(sweeping);
+    const unnamed = plan.items.filter((item) => item.kind === "blob").map((item) => item.seq);
+    const condemned = await buryArtifacts(sweeping);
+    await dropBlobs(sweeping, [...unnamed, ...condemned]);
+    dropEmptyPacks(sweeping);
+    await repack(sweeping);
+    await dropStrays(sweeping);
+    await dropStaging(sweeping);
+    await dropWorkspaces(sweeping);
+  } finally {
+    dropLease(store, lease);
+  }
+  return sweeping.swept;
+}
+
+/** Gives up deliveries that still have garbage to send, unless a process is sending just now. */
+function forgetDeliveries({ store, plan, swept }: Sweep): void {
+  const items = plan.items.filter((item): item is Extract<GcItem, { kind: "delivery" }> => item.kind === "delivery");
+  if (items.length === 0) return;
+  store.transaction(() => {
+    for (const { seq, what } of items) {
+      const delivery = outbox.bySeq(store.db, seq);
+      if (!delivery || (delivery.state !== "pending" && delivery.state !== "refused")) continue;
+      const syncing = leases.ofRun(store.db, delivery.run, "sync");
+      if (syncing && leaseState(syncing, store.now()) !== "dead") {
+        swept.stayed.push({ what, because: "it is being delivered just now" });
+        continue;
+      }
+      outbox.updateDelivery(store.db, seq, { state: "forgotten", updated_at: store.now() });
+      journal.append(store.db, { at: store.now(), did: "forget", run: runs.bySeq(store.db, delivery.run)?.id, target: delivery.target });
+      events.record(store.db, { at: store.now(), run: delivery.run, kind: "deleted", message: `what ${delivery.target} was not told is given up (gc --forget-unsynced)` });
+      swept.deleted.push({ kind: "delivery", what, bytes: 0 });
+    }
+  });
+}

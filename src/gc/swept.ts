@@ -1,0 +1,75 @@
+import { renameSync, rmSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
+import { setImmediate as yieldToSignals } from "node:timers/promises";
+import { errno, reason } from "../domain/error.ts";
+import type { Lease } from "../store/lease.ts";
+import type { Store } from "../store/store.ts";
+import type { GcItem, GcPlan } from "./plan.ts";
+
+/** What a sweep did. */
+export interface Swept {
+  deleted: { kind: GcItem["kind"] | "cache"; what: string; bytes: number }[];
+  /** What the plan has and what changed since: it stays. */
+  stayed: { what: string; because: string }[];
+  /** What could not be deleted. */
+  failed: { what: string; error: string }[];
+  /** Packs that were written anew; bytes before and after. */
+  repacked: { from: string; to: string; before: number; after: number }[];
+  /** Bytes on the disk. */
+  freed: number;
+  interrupted: boolean;
+}
+
+/** A sweep at work. */
+export interface Sweep {
+  readonly store: Store;
+  readonly plan: GcPlan;
+  readonly lease: Lease;
+  /** The lease's own directory under `tmp/`; absolute. */
+  readonly trash: string;
+  readonly stop: () => boolean;
+  readonly swept: Swept;
+  /** Files that were renamed away and wait for the commit, and their bytes. */
+  readonly moved: { path: string; what: string; bytes: number }[];
+}
+
+/** How many items one write transaction takes: others wait no longer than that. */
+const BATCH = 500;
+
+/** Batches of `items`, until the sweep is to stop. Handlers of signals run in between. */
+export async function* batches<T>({ stop, swept }: Sweep, items: readonly T[]): AsyncGenerator<readonly T[]> {
+  for (let at = 0; at < items.length; at += BATCH) {
+    await yieldToSignals();
+    if (stop()) {
+      swept.interrupted = true;
+      return;
+    }
+    yield items.slice(at, at + BATCH);
+  }
+}
+
+/** Takes a file's name away, inside a transaction; `unlinkMoved` takes the bytes, after it. What is gone already is fine. */
+export function moveAway(sweep: Sweep, path: string, what: string, bytes: number): void {
+  const to = join(sweep.trash, String(sweep.moved.length));
+  try {
+    renameSync(path, to);
+    sweep.moved.push({ path: to, what, bytes });
+  } catch (error) {
+    if (errno(error) === "ENOENT") return;
+    // a part of the store that lies on another file system
+    if (errno(error) !== "EXDEV") throw error;
+    unlinkSync(path);
+    sweep.swept.freed += bytes;
+  }
+}
+
+export function unlinkMoved({ moved, swept }: Sweep): void {
+  for (const { path, what, bytes } of moved.splice(0)) {
+    try {
+      rmSync(path, { force: true });
+      swept.freed += bytes;
+    } catch (error) {
+      swept.failed.push({ what, error: reason(error) });
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import { expect, test } from "bun:test";
+import { chooseToFit } from "../../src/gc/fit.ts";
+
+/** Each unit frees 10 bytes, but for those in `shared`. */
+function fit(used: readonly number[], excess: number, edges: readonly (readonly [number, number])[] = [], shared: readonly number[] = []) {
+  const units = used.map((time, index) => ({ seq: index + 1, used: time }));
+  const { chosen, freed } = chooseToFit(units, edges, excess, (seq) => (shared.includes(seq) ? undefined : 10));
+  return { chosen: chosen.map((unit) => unit.seq), freed };
+}
+
+test("the least recently used go first, and no more than it takes", () => expect(fit([300, 100, 200, 400], 15)).toEqual({ chosen: [2, 3], freed: 20 }));
+
+test("nothing goes where nothing is in excess", () => expect(fit([1, 2], 0)).toEqual({ chosen: [], freed: 0 }));
+
+test("when all of it is not enough, all of it goes", () => expect(fit([1, 2], 1000)).toEqual({ chosen: [1, 2], freed: 20 }));
+
+test("what something was made from goes after it, and counts as used with it", () => {
+  expect(fit([100, 900, 500], 15, [[2, 1]]).chosen).toEqual([3, 2]);
+  expect(fit([100, 900, 500], 25, [[2, 1]]).chosen).toEqual([3, 2, 1]);
+  expect(fit([100, 100], 15, [[1, 2]]).chosen).toEqual([1, 2]);
+});
+
+test("what would free nothing stays, with what it was made from", () => {
+  expect(fit([100, 200, 300, 400], 25, [[2, 1]], [2])).toEqual({ chosen: [3, 4], freed: 20 });
+});
