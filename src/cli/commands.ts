@@ -22,6 +22,7 @@ export const COMMANDS: Record<string, Entry> = {
   rm: { summary: "take a run or an artifact out of sight", load: () => import("./rm.ts") },
   restore: { summary: "bring back what rm or a failed run took out of sight", load: () => import("./restore.ts") },
   gc: { summary: "what can be pruned and why; --apply prunes it", load: () => import("./gc.ts") },
+  "sync-mlflow": { summary: "deliver to MLflow what it has not been told yet", load: () => import("./sync-mlflow.ts") },
   stats: { summary: "what takes how much room, and where", load: () => import("./stats.ts") },
   verify: { summary: "read every byte again and say what is damaged", load: () => import("./verify.ts") },
   "config show": { summary: "each value of the configuration with where it came from", load: () => import("./config-show.ts") },

@@ -1,0 +1,182 @@
+import * as journal from "../db/journal.ts";
+import * as outbox from "../db/outbox.ts";
+import type { DeliveryRow, OutboxRow, OutboxStep } from "../db/outbox.ts";
+import * as params from "../db/params.ts";
+import * as runs from "../db/runs.ts";
+import type { RunRow } from "../db/runs.ts";
+import * as points from "../db/sent-metrics.ts";
+import * as tags from "../db/tags.ts";
+import { CofferError } from "../domain/error.ts";
+import { mlflowStatus } from "../domain/run-state.ts";
+import { updateRun } from "../mlflow/runs.ts";
+import type { RemoteRun } from "../mlflow/runs.ts";
+import { layOut } from "./lay-out.ts";
+import type { Layout } from "./lay-out.ts";
+import { isGiven, reachRun } from "./reach-run.ts";
+import { readBack } from "./read-back.ts";
+import type { Missing } from "./read-back.ts";
+import { sendArtifacts } from "./send-artifacts.ts";
+import { sendMetrics, sendParams, sendTags } from "./send-data.ts";
+import { endsAll, inWords, isRefusal } from "./sync.ts";
+import type { Delivering } from "./sync.ts";
+import { tell } from "./tell.ts";
+
+export interface RunResult {
+  /** withheld: its files were not sent because MLFLOW_SKIP_ARTIFACT_LOGGING is set; all else was. */
+  state: "synced" | "pending" | "refused" | "withheld";
+  error: CofferError | undefined;
+}
+
+/** What the server lacks is sent once more; what was logged meanwhile may take another round. */
+const ROUNDS = 3;
+
+/**
+ * Delivers one run, whose sync lease the caller holds.
+ *
+ * 1. What is open in the outbox is sent: run, params, tags, metrics, artifacts, end. Each step is settled as it happens. One that is refused leaves a word
+ *    at its entry, and the others go on: a run that ended is never left running because of a file.
+ * 2. The run is read back. What the server lacks is opened again and sent once more.
+ * 3. Only what was read back whole, and did not change meanwhile, counts as synced.
+ *
+ * @throws CofferError SERVER_UNREACHABLE; all that was settled stays so
+ */
+export async function deliverRun(one: Delivering): Promise<RunResult> {
+  const { store } = one.sync;
+  store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { tries: one.delivery.tries + 1 }));
+  // the number of tries before this one tells whether something may be there already
+  let again = one.delivery.tries > 0;
+  let lacked = false;
+  for (let round = 1; ; round++) {
+    const before = saysNow(one);
+    const failure = await sendOpen(one, again);
+    if (failure) return recordFailure(one, failure);
+    const layout = await layOut(store, one.delivery.seq);
+    if (openArtifacts(one).length > 0) return { state: "withheld", error: undefined };
+    const given = isGiven(one.delivery, runEntry(one));
+    const words = reopenMissing(one, await readBack(one, layout, given), lacked);
+    if (words.length === 0 && settleDelivery(one, before)) return { state: "synced", error: undefined };
+    if ((words.length > 0 && lacked) || round === ROUNDS) return recordFailure(one, incomplete(words));
+    lacked ||= words.length > 0;
+    again = true;
+  }
+}
+
+/** Sends what is open; returns the first step's error that concerns this step alone. */
+async function sendOpen(one: Delivering, again: boolean): Promise<CofferError | undefined> {
+  const { sync } = one;
+  let failure: CofferError | undefined;
+  const step = async (name: Exclude<OutboxStep, "artifact">, send: (entry: OutboxRow) => Promise<void>): Promise<boolean> => {
+    const entry = outbox.entryOf(sync.store.db, one.delivery.seq, name);
+    if (!entry || entry.settled_at !== null) return true;
+    try {
+      await send(entry);
+      sync.answered();
+      return true;
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error;
+      sync.store.transaction(() => outbox.failed(sync.store.db, entry.seq, inWords(error)));
+      if (endsAll(error)) throw error;
+      failure ??= error;
+      return false;
+    }
+  };
+  let remote: RemoteRun | undefined;
+  const reached = await step("run", async (entry) => {
+    remote = await reachRun(one, entry);
+  });
+  if (!reached) return failure;
+  const given = isGiven(one.delivery, runEntry(one));
+  await step("params", (entry) => sendParams(one, entry, remote));
+  await step("tags", (entry) => sendTags(one, entry, given));
+  await step("metrics", (entry) => sendMetrics(one, entry));
+  const unsent = await sendFiles(one, { given, again });
+  failure ??= unsent;
+  await step("end", (entry) => sendEnd(one, entry, given));
+  return failure;
+}
+
+async function sendFiles(one: Delivering, options: { given: boolean; again: boolean }): Promise<CofferError | undefined> {
+  const { store, skipArtifacts } = one.sync;
+  if (openArtifacts(one).length === 0) return undefined;
+  const layout = await layOut(store, one.delivery.seq);
+  setAside(one, layout);
+  if (skipArtifacts) return undefined;
+  for (const note of layout.notes) tell(one, note);
+  return sendArtifacts(one, layout, options);
+}
+
+/** Entries that nothing is to be sent for: a newer artifact has the path, or it was taken out of sight. */
+function setAside(one: Delivering, { superseded, withdrawn }: Layout): void {
+  const { store } = one.sync;
+  store.transaction(() => {
+    for (const entry of superseded) if (entry.settled_at === null) outbox.settle(store.db, entry.seq, store.now(), { how: "superseded" });
+    for (const { entry } of withdrawn) outbox.remove(store.db, entry.seq);
+  });
+  for (const { artifact } of withdrawn) tell(one, { kind: "skipped", message: `${artifact.path} was taken out of sight, so it is not sent` });
+}
+
+/** Whoever made a run ends it: somebody else's stays as it is. */
+async function sendEnd({ sync: { connection, store }, run, delivery }: Delivering, entry: OutboxRow, given: boolean): Promise<void> {
+  if (!given) await updateRun(connection, delivery.remote_run as string, { status: mlflowStatus(run.state), ...(run.ended_at !== null && { endTime: run.ended_at }) });
+  store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
+}
+
+/** Opens again what the server lacks. Returns what that is, in words. */
+export function reopenMissing(one: Delivering, missing: Missing, lastTime: boolean): string[] {
+  const { store } = one.sync;
+  const { seq } = one.delivery;
+  const words: string[] = [];
+  store.transaction(() => {
+    const reopen = (entry: number | undefined, why: string): void => {
+      words.push(why);
+      if (entry !== undefined) outbox.reopen(store.db, entry, why);
+    };
+    for (const step of ["params", "metrics", "end"] as const) if (missing[step] !== undefined) reopen(outbox.entryOf(store.db, seq, step)?.seq, missing[step]);
+    for (const [entry, why] of missing.artifacts) reopen(entry, why);
+    if (missing.metrics !== undefined) outbox.updateDelivery(store.db, seq, { metrics_sent: 0 });
+  });
+  one.delivery = outbox.bySeq(store.db, seq) as DeliveryRow;
+  if (!lastTime) for (const why of words) one.tally.notes.push(`${why}: sent again`);
+  return words;
+}
+
+/** Done, unless something was logged to the run since `before`: then it is told as well. */
+function settleDelivery(one: Delivering, before: string): boolean {
+  const { store, target } = one.sync;
+  const { seq } = one.delivery;
+  return store.transaction(() => {
+    one.run = runs.bySeq(store.db, one.run.seq) as RunRow;
+    if (saysNow(one) !== before) for (const step of ["params", "tags", "metrics"] as const) outbox.enqueue(store.db, seq, step);
+    if (outbox.isAnythingOpen(store.db, seq)) return false;
+    const now = store.now();
+    outbox.updateDelivery(store.db, seq, { state: "synced", synced_at: now, updated_at: now, last_error: null });
+    const { experiment, remote_experiment, remote_run, artifact_uri } = one.delivery;
+    journal.append(store.db, { at: now, did: "deliver", run: one.run.id, target, experiment, remote_experiment, remote_run, artifact_uri });
+    return true;
+  });
+}
+
+/** All that a run says beside its artifacts, whose entries speak for themselves: to see that nothing came in between. */
+function saysNow({ sync: { store }, run }: Delivering): string {
+  return JSON.stringify([params.ofRun(store.db, run.seq), tags.of(store.db, "run", run.seq), points.last(store.db, run.seq)]);
+}
+
+export function recordFailure(one: Delivering, error: CofferError): RunResult {
+  const { store } = one.sync;
+  const state = isRefusal(error) ? "refused" : "pending";
+  store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { state, last_error: inWords(error), updated_at: store.now() }));
+  return { state, error };
+}
+
+function incomplete(words: readonly string[]): CofferError {
+  const [first = "the run was logged to all the while", ...more] = words;
+  return new CofferError("INCOMPLETE", `${first}${more.length > 0 ? `, and ${more.length} more` : ""}`, { hint: "run `coffer sync-mlflow` again; look into the server's log if it stays so" });
+}
+
+function openArtifacts({ sync: { store }, delivery }: Delivering): OutboxRow[] {
+  return outbox.entries(store.db, delivery.seq).filter((entry) => entry.step === "artifact" && entry.settled_at === null);
+}
+
+function runEntry({ sync: { store }, delivery }: Delivering): OutboxRow {
+  return outbox.entryOf(store.db, delivery.seq, "run") as OutboxRow;
+}

@@ -1,0 +1,129 @@
+import * as artifacts from "../db/artifacts.ts";
+import type { ArtifactRow } from "../db/artifacts.ts";
+import * as outbox from "../db/outbox.ts";
+import type { OutboxRow } from "../db/outbox.ts";
+import { parseDigest } from "../domain/digest.ts";
+import type { Digest } from "../domain/digest.ts";
+import { CofferError } from "../domain/error.ts";
+import { remoteName } from "../mlflow/remote-name.ts";
+import { readTree } from "../store/read.ts";
+import type { Store } from "../store/store.ts";
+import type { Note } from "./tell.ts";
+
+/** One file as it is to lie on the server. */
+export interface RemoteFile {
+  /** Below the run's directory, as `remoteName` gave it. */
+  path: string;
+  size: number;
+  /** Of its bytes. */
+  digest: Digest;
+}
+
+export interface Piece {
+  entry: OutboxRow;
+  artifact: ArtifactRow;
+  files: RemoteFile[];
+  /** Another artifact of the run had, or has, its path: what lies there may not be ours although its size agrees. */
+  contested: boolean;
+}
+
+export interface Layout {
+  pieces: Piece[];
+  /** Entries that cannot be laid out, and why. */
+  faults: { entry: OutboxRow; error: CofferError }[];
+  /** Entries whose path a newer artifact of the run has. */
+  superseded: OutboxRow[];
+  /** Open entries whose artifact was taken out of sight. */
+  withdrawn: { entry: OutboxRow; artifact: ArtifactRow }[];
+  notes: Note[];
+}
+
+/**
+ * Where each file of a run goes: a file to its path, a directory to its path with each member below it. MLflow knows neither links nor empty
+ * directories: they are noted and left out. A later artifact at the same path takes the place of an earlier one; two that merely overlap
+ * are an error, unless the bytes are the same.
+ */
+export async function layOut(store: Store, delivery: number): Promise<Layout> {
+  const layout: Layout = { pieces: [], faults: [], superseded: [], withdrawn: [], notes: [] };
+  const { owners, contested } = ownersOfPaths(store, delivery, layout);
+  const taken: Taken = { files: new Map(), directories: new Set() };
+  for (const { entry, artifact } of owners) {
+    try {
+      const files = await filesOf(store, artifact, layout.notes);
+      for (const file of files) take(taken, file);
+      layout.pieces.push({ entry, artifact, files, contested: contested.has(artifact.path) });
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error;
+      layout.faults.push({ entry, error });
+    }
+  }
+  return layout;
+}
+
+interface Owned {
+  entry: OutboxRow;
+  artifact: ArtifactRow;
+}
+
+/** The newest artifact of each path, in the order in which they were made. */
+function ownersOfPaths(store: Store, delivery: number, layout: Layout): { owners: Owned[]; contested: Set<string> } {
+  const newest = new Map<string, Owned>();
+  const contested = new Set<string>();
+  for (const entry of outbox.entries(store.db, delivery)) {
+    if (entry.artifact === null) continue;
+    const artifact = artifacts.bySeq(store.db, entry.artifact) as ArtifactRow;
+    if (artifact.state !== "live") {
+      contested.add(artifact.path);
+      if (entry.settled_at === null) layout.withdrawn.push({ entry, artifact });
+      continue;
+    }
+    const other = newest.get(artifact.path);
+    if (other) {
+      contested.add(artifact.path);
+      layout.superseded.push(other.artifact.seq < artifact.seq ? other.entry : entry);
+    }
+    if (!other || other.artifact.seq < artifact.seq) newest.set(artifact.path, { entry, artifact });
+  }
+  return { owners: [...newest.values()].sort((a, b) => a.artifact.seq - b.artifact.seq), contested };
+}
+
+async function filesOf(store: Store, artifact: ArtifactRow, notes: Note[]): Promise<RemoteFile[]> {
+  if (artifact.blob === null) throw new CofferError("CORRUPT", `${artifact.id} has no bytes any more`, { hint: "run coffer verify" });
+  if (artifact.kind === "file") return [named(artifact.path, artifact.size, parseDigest(artifact.digest), notes)];
+  const files: RemoteFile[] = [];
+  for (const entry of await readTree(store, artifact.blob)) {
+    const path = `${artifact.path}/${entry.path}`;
+    if (entry.kind === "file") files.push(named(path, entry.size, { algorithm: "blake3", hex: entry.hex }, notes));
+    else if (entry.kind === "link") notes.push({ kind: "skipped", message: `${path} is a link (to ${entry.target}): MLflow has none, so it is not sent` });
+    else notes.push({ kind: "skipped", message: `${path} is an empty directory: MLflow has none, so it is not sent` });
+  }
+  return files;
+}
+
+function named(path: string, size: number, digest: Digest, notes: Note[]): RemoteFile {
+  const remote = remoteName(path);
+  if (remote.changed) notes.push({ kind: "renamed", message: `${path} is called ${remote.path} on the server: MLflow would mangle its name` });
+  return { path: remote.path, size, digest };
+}
+
+interface Taken {
+  files: Map<string, RemoteFile>;
+  directories: Set<string>;
+}
+
+function take(taken: Taken, file: RemoteFile): void {
+  const parents = parentsOf(file.path);
+  const before = taken.files.get(file.path);
+  // `--register best=models/best.pt` keeps a file of its own beside the directory that holds it
+  const clashes = (before && before.digest.hex !== file.digest.hex) || taken.directories.has(file.path) || parents.some((parent) => taken.files.has(parent));
+  if (clashes) throw new CofferError("COLLISION", `another artifact of this run lies at ${file.path}`, { hint: "log one of them again under another path with --as" });
+  taken.files.set(file.path, file);
+  for (const parent of parents) taken.directories.add(parent);
+}
+
+/** `a/b/c` → `a`, `a/b`. */
+export function parentsOf(path: string): string[] {
+  const parents: string[] = [];
+  for (let at = path.indexOf("/"); at !== -1; at = path.indexOf("/", at + 1)) parents.push(path.slice(0, at));
+  return parents;
+}

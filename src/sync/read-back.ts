@@ -1,0 +1,93 @@
+import * as params from "../db/params.ts";
+import * as points from "../db/sent-metrics.ts";
+import { mlflowStatus } from "../domain/run-state.ts";
+import { listArtifacts } from "../mlflow/list-artifacts.ts";
+import { prepareParam } from "../mlflow/log-values.ts";
+import { readMetricHistory, storedValue } from "../mlflow/metric-history.ts";
+import { ServerRefusal } from "../mlflow/refusal.ts";
+import { remoteKey } from "../mlflow/remote-key.ts";
+import { getRun } from "../mlflow/runs.ts";
+import type { RemoteRun } from "../mlflow/runs.ts";
+import { inParallel } from "./in-parallel.ts";
+import { parentsOf } from "./lay-out.ts";
+import type { Layout } from "./lay-out.ts";
+import type { Delivering } from "./sync.ts";
+
+/** What the server does not have as it should, in words; empty where all is there. */
+export interface Missing {
+  end: string | undefined;
+  params: string | undefined;
+  metrics: string | undefined;
+  /** By the seq of its outbox entry. */
+  artifacts: Map<number, string>;
+}
+
+/** Metric histories read at once: each is a request or more. */
+const HISTORIES = { jobs: 4, weight: 4 };
+
+/**
+ * Reads a run back: status, params, distinct metric points, each artifact's path and size. An answer of 200 proves nothing with MLflow, which drops what
+ * follows a bad value and publishes uploads that were cut.
+ * @throws CofferError SERVER_REFUSED where the run is deleted or gone; SERVER_UNREACHABLE
+ */
+export async function readBack(one: Delivering, layout: Layout, given: boolean): Promise<Missing> {
+  const { connection } = one.sync;
+  const remote = await getRun(connection, one.delivery.remote_run as string);
+  if (remote.lifecycle === "deleted")
+    throw new ServerRefusal(`MLflow's run ${remote.id} is deleted on the server`, { status: 0, hint: `bring it back with \`mlflow runs restore --run-id ${remote.id}\`` });
+  return {
+    end: given ? undefined : checkEnd(one, remote),
+    params: checkParams(one, remote),
+    metrics: await checkMetrics(one, remote),
+    artifacts: await checkArtifacts(one, layout),
+  };
+}
+
+function checkEnd({ run }: Delivering, remote: RemoteRun): string | undefined {
+  const wanted = mlflowStatus(run.state);
+  if (remote.status !== wanted) return `the run is ${remote.status} there, not ${wanted}`;
+  return remote.endTime === run.ended_at ? undefined : "the run ended at another time there";
+}
+
+function checkParams({ sync: { store }, run }: Delivering, remote: RemoteRun): string | undefined {
+  const prepared = Object.entries(params.ofRun(store.db, run.seq)).map(([key, value]) => prepareParam({ key, value }).value);
+  return lacking(prepared.filter(({ key, value }) => remote.params.get(key) !== value).length, prepared.length, "params");
+}
+
+async function checkMetrics({ sync: { store, connection }, run }: Delivering, remote: RemoteRun): Promise<string | undefined> {
+  const there = new Set(remote.metricKeys);
+  let missing = 0;
+  let all = 0;
+  await inParallel(points.keys(store.db, run.seq), HISTORIES, () => 1, async (key) => {
+    const name = remoteKey(key).key;
+    const wanted = new Set(points.distinctPoints(store.db, run.seq, key).map(({ value, step, time }) => spell(value, step, time)));
+    all += wanted.size;
+    if (there.has(name)) for await (const { value, step, timestamp } of readMetricHistory(connection, remote.id, name)) wanted.delete(spell(value, step, timestamp));
+    missing += wanted.size;
+  });
+  return lacking(missing, all, "metric points");
+}
+
+async function checkArtifacts({ sync: { connection }, delivery }: Delivering, { pieces }: Layout): Promise<Map<number, string>> {
+  const missing = new Map<number, string>();
+  const files = pieces.flatMap((piece) => piece.files);
+  if (files.length === 0) return missing;
+  const directories = new Set(files.flatMap((file) => parentsOf(file.path)));
+  const there = await listArtifacts(connection, delivery.remote_run as string, (directory) => directories.has(directory));
+  for (const piece of pieces) {
+    const bad = piece.files.find((file) => there.get(file.path) !== file.size);
+    if (!bad) continue;
+    const size = there.get(bad.path);
+    missing.set(piece.entry.seq, size === undefined ? `the server does not have ${bad.path}` : `the server has ${size} of the ${bad.size} bytes of ${bad.path}`);
+  }
+  return missing;
+}
+
+/** As a server keeps a point: NaN is one value, the infinities are the largest numbers, and -0 is 0. */
+function spell(value: number, step: number, time: number): string {
+  return `${step} ${time} ${storedValue(value)}`;
+}
+
+function lacking(missing: number, of: number, what: string): string | undefined {
+  return missing === 0 ? undefined : `the server lacks ${missing} of ${of} ${what}`;
+}

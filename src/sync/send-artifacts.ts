@@ -1,0 +1,165 @@
+import { lstatSync } from "node:fs";
+import * as blobs from "../db/blobs.ts";
+import type { BlobRow } from "../db/blobs.ts";
+import * as outbox from "../db/outbox.ts";
+import { CofferError } from "../domain/error.ts";
+import { listArtifacts } from "../mlflow/list-artifacts.ts";
+import { placeShared } from "../mlflow/shared-volume.ts";
+import { uploadArtifact } from "../mlflow/upload-artifact.ts";
+import { sameStamp, stampOf } from "../store/stamp.ts";
+import { chooseRoute } from "./choose-route.ts";
+import type { Route } from "./choose-route.ts";
+import { inParallel } from "./in-parallel.ts";
+import { parentsOf } from "./lay-out.ts";
+import type { Layout, Piece, RemoteFile } from "./lay-out.ts";
+import { storedSource } from "./stored-source.ts";
+import { checkTime, endsAll, inWords } from "./sync.ts";
+import type { Delivering } from "./sync.ts";
+
+/** Older servers hold each body in memory. */
+const BYTES_IN_FLIGHT = 256 * 1024 * 1024;
+
+/**
+ * Sends the files of all open artifact entries, the largest first, and settles each entry when its last file is there. A file that cannot be
+ * sent fails its entry; the others go on. Returns the first such error.
+ * @throws CofferError SERVER_UNREACHABLE, once the uploads that were under way have ended
+ */
+export async function sendArtifacts(one: Delivering, layout: Layout, options: { given: boolean; again: boolean }): Promise<CofferError | undefined> {
+  const { sync, delivery } = one;
+  const { store } = sync;
+  let failure: CofferError | undefined;
+  const fail = (entry: number, error: unknown): void => {
+    if (!(error instanceof CofferError)) throw error;
+    store.transaction(() => outbox.failed(store.db, entry, inWords(error)));
+    if (endsAll(error)) throw error;
+    failure ??= error;
+  };
+  for (const { entry, error } of layout.faults) if (entry.settled_at === null) fail(entry.seq, error);
+  const open = layout.pieces.filter((piece) => piece.entry.settled_at === null).map((piece) => new OpenPiece(piece));
+  if (open.length === 0) return failure;
+
+  const remote = { id: delivery.remote_run as string, artifactUri: delivery.artifact_uri as string };
+  let route: Route;
+  try {
+    route = await chooseRoute(sync, remote, options.given);
+  } catch (error) {
+    for (const { piece } of open) fail(piece.entry.seq, error);
+    return failure;
+  }
+  const there = options.again && !options.given ? await filesThere(one, open) : new Map<string, number>();
+  const work = [...new Map(open.flatMap((owner) => owner.piece.files.map((file) => [file.path, file] as const))).values()].sort((a, b) => b.size - a.size);
+  const watch = watchProgress(one, work);
+  const owners = new Map<string, OpenPiece[]>();
+  for (const owner of open) for (const file of owner.piece.files) owners.set(file.path, [...(owners.get(file.path) ?? []), owner]);
+  const settle = (owner: OpenPiece): void => {
+    if (owner.waiting > 0 || owner.failed) return;
+    settlePiece(one, owner);
+    sync.answered();
+  };
+  // a directory without files has nothing to wait for
+  for (const owner of open) settle(owner);
+
+  await inParallel(work, { jobs: sync.jobs, weight: BYTES_IN_FLIGHT }, (file) => file.size, async (file) => {
+    const mine = owners.get(file.path) ?? [];
+    try {
+      const isThere = there.get(file.path) === file.size && mine.every(({ piece }) => !piece.contested);
+      const sent = isThere ? { how: "there" } : await sendFile(one, route, file, watch.moved(file));
+      watch.done(file, sent.how);
+      for (const owner of mine) {
+        owner.sent(sent.how, sent.linked);
+        settle(owner);
+      }
+    } catch (error) {
+      for (const owner of mine) {
+        owner.failed = true;
+        fail(owner.piece.entry.seq, error);
+      }
+    }
+  });
+  return failure;
+}
+
+interface Sent {
+  how: string;
+  /** A blob that got another link: the time of its last change moved, although its bytes did not. */
+  linked?: BlobRow;
+}
+
+async function sendFile({ sync }: Delivering, route: Route, file: RemoteFile, moved: (bytes: number) => void): Promise<Sent> {
+  checkTime(sync);
+  const { row, source } = await storedSource(sync.store, file.digest);
+  if (route.kind === "http") {
+    await uploadArtifact(sync.connection, route.destination, file.path, source, moved);
+    return { how: "put" };
+  }
+  const { how } = placeShared(route.directory, file.path, source, route.wish);
+  return how === "link" ? { how, linked: row } : { how };
+}
+
+/** An artifact whose files are under way. */
+class OpenPiece {
+  readonly piece: Piece;
+  waiting: number;
+  failed = false;
+  readonly ways = new Set<string>();
+  readonly linked: BlobRow[] = [];
+
+  constructor(piece: Piece) {
+    this.piece = piece;
+    this.waiting = new Set(piece.files.map((file) => file.path)).size;
+  }
+
+  sent(how: string, linked: BlobRow | undefined): void {
+    this.waiting--;
+    this.ways.add(how);
+    if (linked) this.linked.push(linked);
+  }
+}
+
+function settlePiece({ sync: { store } }: Delivering, { piece, ways, linked }: OpenPiece): void {
+  store.transaction(() => {
+    outbox.settle(store.db, piece.entry.seq, store.now(), { how: [...ways].sort().join("+"), bytes: piece.artifact.size });
+    for (const row of linked) restamp(store, row);
+  });
+}
+
+/** Without this, each blob that was linked would be hashed again at its next use: a link changes its ctime. */
+function restamp(store: Delivering["sync"]["store"], row: BlobRow): void {
+  const stat = lstatSync(store.path(row.path as string), { bigint: true, throwIfNoEntry: false });
+  if (stat && sameStamp(stat, { ...row, ctime_ns: stat.ctimeNs })) blobs.restamp(store.db, row.seq, stampOf(stat));
+}
+
+/** What an earlier try brought to the server, with its size: only directories that hold something of ours are looked into. */
+async function filesThere({ sync, delivery }: Delivering, open: readonly OpenPiece[]): Promise<Map<string, number>> {
+  const directories = new Set(open.flatMap(({ piece }) => piece.files.flatMap((file) => parentsOf(file.path))));
+  return listArtifacts(sync.connection, delivery.remote_run as string, (directory) => directories.has(directory));
+}
+
+function watchProgress({ tally, run }: Delivering, work: readonly RemoteFile[]) {
+  const of = { files: work.length, bytes: work.reduce((sum, file) => sum + file.size, 0) };
+  const flying = new Map<RemoteFile, number>();
+  let files = 0;
+  let bytes = 0;
+  const tell = (): void => {
+    const inFlight = [...flying.values()].reduce((sum, sent) => sum + sent, 0);
+    tally.progress?.({ run: run.id, files: { done: files, of: of.files }, bytes: { done: bytes + inFlight, of: of.bytes } });
+  };
+  tell();
+  return {
+    moved: (file: RemoteFile) => (sent: number) => {
+      flying.set(file, sent);
+      tell();
+    },
+    done(file: RemoteFile, how: string): void {
+      flying.delete(file);
+      files++;
+      bytes += file.size;
+      tally.how[how] = (tally.how[how] ?? 0) + 1;
+      if (how !== "there") {
+        tally.files++;
+        tally.bytes += file.size;
+      }
+      tell();
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import * as outbox from "../db/outbox.ts";
+import type { DeliveryRow, OutboxRow } from "../db/outbox.ts";
+import * as params from "../db/params.ts";
+import * as points from "../db/sent-metrics.ts";
+import * as tags from "../db/tags.ts";
+import { CofferError } from "../domain/error.ts";
+import { planBatches, sendBatch } from "../mlflow/log-batch.ts";
+import type { BatchPlan } from "../mlflow/log-batch.ts";
+import { prepareParam } from "../mlflow/log-values.ts";
+import type { Change } from "../mlflow/log-values.ts";
+import { ServerRefusal } from "../mlflow/refusal.ts";
+import type { RemoteRun } from "../mlflow/runs.ts";
+import { parentTag } from "./reach-run.ts";
+import { checkTime } from "./sync.ts";
+import type { Delivering } from "./sync.ts";
+import { tell } from "./tell.ts";
+import type { Note } from "./tell.ts";
+
+/** Four batches: the server takes as many at once with profit, and a crash repeats no more than these. */
+const POINTS_AT_ONCE = 4000;
+
+/** The tag that a run is found again by is not the user's to set. */
+const RESERVED = "coffer.run_id";
+
+/**
+ * Settles the step `params`. What the server has already (`remote`, where it was just asked) is not sent again, and another value than the server's
+ * cannot be: the first one stays there for good.
+ * @throws CofferError SERVER_REFUSED, VALUE_INVALID, SERVER_UNREACHABLE
+ */
+export async function sendParams(one: Delivering, entry: OutboxRow, remote: RemoteRun | undefined): Promise<void> {
+  const { store } = one.sync;
+  const all = Object.entries(params.ofRun(store.db, one.run.seq)).map(([key, value]) => ({ key, value }));
+  const there = (param: { key: string; value: string }): string | undefined => remote?.params.get(prepareParam(param).value.key);
+  const fresh = all.filter((param) => there(param) === undefined);
+  one.tally.params += await send(one, planBatches({ params: fresh }));
+  const fixed = all.filter((param) => (there(param) ?? prepareParam(param).value.value) !== prepareParam(param).value.value);
+  if (fixed[0])
+    throw new ServerRefusal(`param “${fixed[0].key}” is “${there(fixed[0])}” on the server, and “${fixed[0].value}” here${fixed.length > 1 ? `; ${fixed.length - 1} others differ too` : ""}`, {
+      status: 0,
+      hint: "MLflow keeps the first value of a param: log the new one under another name",
+    });
+  store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
+}
+
+/** Settles the step `tags`. @throws CofferError SERVER_REFUSED, VALUE_INVALID, SERVER_UNREACHABLE */
+export async function sendTags(one: Delivering, entry: OutboxRow, given: boolean): Promise<void> {
+  const { store } = one.sync;
+  const own = Object.entries(tags.of(store.db, "run", one.run.seq)).map(([key, value]) => ({ key, value }));
+  if (own.some(({ key }) => key === RESERVED)) one.tally.notes.push(`the tag ${RESERVED} is not sent: coffer finds its runs by it`);
+  one.tally.tags += await send(one, planBatches({ tags: [...own.filter(({ key }) => key !== RESERVED), ...(given ? [] : parentTag(one))] }));
+  store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
+}
+
+/**
+ * Settles the step `metrics`, from the last point on that the server is known to have; what is known moves on with each page.
+ * @throws CofferError SERVER_REFUSED, VALUE_INVALID, SERVER_UNREACHABLE
+ */
+export async function sendMetrics(one: Delivering, entry: OutboxRow): Promise<void> {
+  const { store } = one.sync;
+  for (let sent = one.delivery.metrics_sent; ; ) {
+    const page = points.page(store.db, one.run.seq, sent, POINTS_AT_ONCE);
+    const last = page.at(-1);
+    if (!last) break;
+    one.tally.metrics += await send(one, planBatches({ metrics: page.map(({ key, value, step, time }) => ({ key, value, step, timestamp: time })) }));
+    sent = last.seq;
+    store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { metrics_sent: sent }));
+  }
+  store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
+  one.delivery = outbox.bySeq(store.db, one.delivery.seq) as DeliveryRow;
+}
+
+/** Sends the batches of a plan at once, and says what MLflow will show differently. Returns the number of values. */
+async function send(one: Delivering, { batches, changes }: BatchPlan): Promise<number> {
+  checkTime(one.sync);
+  for (const change of changes) tell(one, noteOf(change));
+  const results = await Promise.allSettled(batches.map((batch) => sendBatch(one.sync.connection, one.delivery.remote_run as string, batch)));
+  const broken = results.filter((result) => result.status === "rejected").map((result) => result.reason as unknown);
+  const worst = broken.find((error) => !(error instanceof CofferError) || error.code === "SERVER_UNREACHABLE") ?? broken[0];
+  if (worst !== undefined) throw worst;
+  return batches.reduce((sum, batch) => sum + batch.metrics.length + batch.params.length + batch.tags.length, 0);
+}
+
+function noteOf({ kind, key, what, to }: Change): Note {
+  if (what === "renamed") return { kind: "renamed", message: `${kind} “${key}” is called “${to}” on the server: MLflow does not take its name` };
+  if (what === "cut") return { kind: "truncated", message: `${kind} “${key}” was cut to ${to} characters for the server` };
+  return { kind: "truncated", message: `${kind} “${key}” had characters that databases refuse; the server has it without them` };
+}

@@ -1,0 +1,30 @@
+import { openSync } from "node:fs";
+import * as blobs from "../db/blobs.ts";
+import type { BlobRow } from "../db/blobs.ts";
+import { formatDigest } from "../domain/digest.ts";
+import type { Digest } from "../domain/digest.ts";
+import { CofferError, reason } from "../domain/error.ts";
+import type { UploadSource } from "../mlflow/upload-source.ts";
+import { checkedFile, locate, readChecked } from "../store/read.ts";
+import type { Store } from "../store/store.ts";
+
+/**
+ * A blob as something to send, after a look whether its bytes are still those that were hashed: damaged ones never leave the store.
+ * @throws CofferError CORRUPT, UNREADABLE
+ */
+export async function storedSource(store: Store, digest: Digest): Promise<{ row: BlobRow; source: UploadSource }> {
+  const row = blobs.byDigest(store.db, digest);
+  if (!row) throw new CofferError("CORRUPT", `${formatDigest(digest)} is missing from the store`, { hint: "run coffer verify" });
+  // a packed one is small, and its pack has no stamp of its own: it is hashed
+  if (row.place === "pack") await readChecked(store, row);
+  else await checkedFile(store, row);
+  const { path, offset, size } = locate(store, row);
+  const open = (): { fd: number; offset: number } => {
+    try {
+      return { fd: openSync(path, "r"), offset };
+    } catch (error) {
+      throw new CofferError("UNREADABLE", `${path} cannot be read: ${reason(error)}`, { hint: "run coffer verify", cause: error });
+    }
+  };
+  return { row, source: { size, open, ...(row.place !== "pack" && { path }) } };
+}

@@ -1,0 +1,59 @@
+import type { DeliveryRow } from "../db/outbox.ts";
+import type { RunRow } from "../db/runs.ts";
+import { CofferError } from "../domain/error.ts";
+import type { Connection } from "../mlflow/connection.ts";
+import type { Experiment } from "../mlflow/experiments.ts";
+import type { Store } from "../store/store.ts";
+import type { Tally } from "./tally.ts";
+
+/** What the steps of a delivery share: one server, one call of `deliver`. */
+export interface Sync {
+  readonly store: Store;
+  readonly connection: Connection;
+  /** The server's name in the outbox. */
+  readonly target: string;
+  /** MLFLOW_EXPERIMENT_ID: where runs go whose experiment nobody named. */
+  readonly experimentId: string | undefined;
+  /** Uploads at once. */
+  readonly jobs: number;
+  /** MLFLOW_SKIP_ARTIFACT_LOGGING: no request about artifacts. */
+  readonly skipArtifacts: boolean;
+  /** Asked for once; a refusal is remembered as well. */
+  readonly experiments: Map<string, Promise<Experiment>>;
+  /** The server has answered something useful. */
+  answered(): void;
+}
+
+/** One run on its way. */
+export interface Delivering {
+  readonly sync: Sync;
+  run: RunRow;
+  /** As the database has it now. */
+  delivery: DeliveryRow;
+  readonly tally: Tally;
+}
+
+/** The server cannot be reached, or time is up: no other request is worth a try now. Anything else concerns one step or one file. */
+export function endsAll(error: unknown): boolean {
+  return !(error instanceof CofferError) || error.code === "SERVER_UNREACHABLE";
+}
+
+/**
+ * Between pieces of work that need no network: is there time left?
+ * @throws CofferError SERVER_UNREACHABLE; the signal's reason if it was interrupted
+ */
+export function checkTime({ connection: { signal, displayUri } }: Sync): void {
+  if (!signal?.aborted) return;
+  if (!(signal.reason instanceof DOMException) || signal.reason.name !== "TimeoutError") throw signal.reason;
+  throw new CofferError("SERVER_UNREACHABLE", `${displayUri}: no time left`, { hint: "run `coffer sync-mlflow` to deliver what is left" });
+}
+
+/** Whether the same would happen again: the server said no, or cannot be told such a thing. */
+export function isRefusal(error: CofferError): boolean {
+  return ["SERVER_REFUSED", "VALUE_INVALID", "NAME_INVALID", "PATH_INVALID", "COLLISION"].includes(error.code);
+}
+
+/** What the database keeps of an error. */
+export function inWords(error: CofferError): string {
+  return error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
+}

@@ -1,0 +1,28 @@
+/** What happened to one run, for the report; told as it happens. */
+export interface Tally {
+  params: number;
+  tags: number;
+  metrics: number;
+  files: number;
+  bytes: number;
+  /** Files by the way they took: put, clone, link, copy; there: the server had them from an earlier try. */
+  how: Record<string, number>;
+  /** What MLflow shows differently, or not at all. */
+  notes: string[];
+  progress: (progress: Omit<Progress, "nth" | "runs">) => void;
+}
+
+/** How far the artifacts of one run are. */
+export interface Progress {
+  run: string;
+  /** 1 for the first run of this call. */
+  nth: number;
+  runs: number;
+  files: { done: number; of: number };
+  /** What the network took in the present tries counts as done. */
+  bytes: { done: number; of: number };
+}
+
+export function newTally(progress: Tally["progress"]): Tally {
+  return { params: 0, tags: 0, metrics: 0, files: 0, bytes: 0, how: {}, notes: [], progress };
+}
