@@ -45,8 +45,8 @@ async function main(argv: readonly string[]): Promise<number> {
 function findCommand(words: readonly string[]): [name: string, rest: readonly string[]] {
   const [first = "", second = ""] = words;
   const two = `${first} ${second}`;
-  if (COMMANDS[two]) return [two, words.slice(2)];
-  if (COMMANDS[first]) return [first, words.slice(1)];
+  if (Object.hasOwn(COMMANDS, two)) return [two, words.slice(2)];
+  if (Object.hasOwn(COMMANDS, first)) return [first, words.slice(1)];
   const family = Object.keys(COMMANDS).filter((name) => name.startsWith(`${first} `));
   if (family.length > 0)
     throw new CofferError("USAGE", second === "" || second.startsWith("-") ? `coffer ${first} needs one more word` : `unknown command “${two}”`, { hint: `it is one of: ${family.join(", ")}` });

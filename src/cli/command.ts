@@ -99,7 +99,7 @@ export function parseCall<F extends Flags>(spec: CommandSpec<F>, argv: readonly 
   for (const token of tokens ?? []) {
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
-    const flag = all[token.name];
+    const flag = Object.hasOwn(all, token.name) ? all[token.name] : undefined;
     if (!flag) throw unknownFlag(token.rawName, Object.keys(all));
     if (flag.type === "boolean") {
       if (token.value !== undefined) throw new CofferError("USAGE", `${token.rawName} takes no value`, { hint: "see --help" });

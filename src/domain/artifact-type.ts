@@ -47,5 +47,7 @@ export function guessArtifactType(path: string): ArtifactType {
   if (base === "metrics.json") return "metrics";
   if (base === "params.json" || base === "params.yaml") return "config";
   const dot = base.lastIndexOf(".");
-  return (dot > 0 ? BY_EXTENSION[base.slice(dot + 1)] : undefined) ?? "file";
+  const extension = base.slice(dot + 1);
+  // a file may be called x.constructor
+  return (dot > 0 && Object.hasOwn(BY_EXTENSION, extension) ? BY_EXTENSION[extension] : undefined) ?? "file";
 }

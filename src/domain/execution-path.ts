@@ -22,7 +22,9 @@ export function formatExecutionPath(path: ExecutionPath): string {
   checkPipeline(path.pipeline);
   const step = path.subStep === null ? `${path.step}` : `${path.step}.${path.subStep}`;
   const text = [path.pipeline, ...path.branch, step, path.fold ?? "all"].join(":");
-  parseExecutionPath(text);
+  const read = parseExecutionPath(text);
+  // a step of 1.5 would be read as step 1, sub-step 5
+  if (read.step !== path.step || read.subStep !== path.subStep) throw malformed(text, "step and sub-step are whole numbers");
   return text;
 }
 

@@ -6,6 +6,7 @@ const BYTE_UNITS: Record<string, number> = {
   m: 1000 ** 2, mb: 1000 ** 2, mib: 1024 ** 2,
   g: 1000 ** 3, gb: 1000 ** 3, gib: 1024 ** 3,
   t: 1000 ** 4, tb: 1000 ** 4, tib: 1024 ** 4,
+  p: 1000 ** 5, pb: 1000 ** 5, pib: 1024 ** 5,
 };
 
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
@@ -16,7 +17,8 @@ const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3
  */
 export function parseBytes(text: string): number {
   const found = /^([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)$/i.exec(text.trim());
-  const unit = BYTE_UNITS[(found?.[2] ?? "").toLowerCase()];
+  const name = (found?.[2] ?? "").toLowerCase();
+  const unit = Object.hasOwn(BYTE_UNITS, name) ? BYTE_UNITS[name] : undefined;
   if (!found || unit === undefined) throw new CofferError("VALUE_INVALID", `not a size: “${text}”`, { hint: "write 500MB, 1.5GiB or a number of bytes" });
   return Math.round(Number(found[1]) * unit);
 }
@@ -27,7 +29,7 @@ export function formatBytes(bytes: number): string {
   const units = ["KiB", "MiB", "GiB", "TiB", "PiB"];
   let value = bytes / 1024;
   let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
+  while (value >= 1023.5 && unit < units.length - 1) {
     value /= 1024;
     unit++;
   }
@@ -47,10 +49,10 @@ export function parseDuration(text: string): number {
 
 /** `320 ms`, `1.4 s`, `3 m 20 s`, `2 h 5 m`, `3 d 4 h`. */
 export function formatDuration(milliseconds: number): string {
-  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
   const seconds = milliseconds / 1000;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const whole = Math.floor(seconds);
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.max(60, Math.floor(seconds));
   if (whole < 3600) return `${Math.floor(whole / 60)} m ${whole % 60} s`;
   if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} m`;
   return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;

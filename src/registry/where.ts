@@ -38,7 +38,7 @@ const PLAIN = {
 export function parseCondition(text: string): Condition {
   const found = /^\s*([A-Za-z_]+(?:\.[^\s<>=!]+)?)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*$/.exec(text);
   const field = found?.[1] ?? "";
-  if (!found || !(field in PLAIN || /^(metrics|params|tags)\./.test(field)))
+  if (!found || !(Object.hasOwn(PLAIN, field) || /^(metrics|params|tags)\./.test(field)))
     throw new CofferError("VALUE_INVALID", `not a condition: “${text}”`, { hint: `write FIELD OPERATOR VALUE, such as 'metrics.rmse < 0.2'; fields: metrics.KEY, params.KEY, tags.KEY, ${Object.keys(PLAIN).join(", ")}` });
   const operator = (found[2] === "==" ? "=" : found[2]) as Operator;
   const value = (found[3] as string).replace(/^(["'])(.*)\1$/, "$2");
@@ -51,8 +51,7 @@ export function meets(store: Store, row: ArtifactRow, conditions: readonly Condi
 }
 
 function valueOf(store: Store, row: ArtifactRow, field: string): Value {
-  const plain = PLAIN[field as keyof typeof PLAIN] as ((row: ArtifactRow) => Value) | undefined;
-  if (plain) return plain(row);
+  if (Object.hasOwn(PLAIN, field)) return (PLAIN[field as keyof typeof PLAIN] as (row: ArtifactRow) => Value)(row);
   const cut = field.indexOf(".");
   const key = field.slice(cut + 1);
   switch (field.slice(0, cut)) {

@@ -1,0 +1,33 @@
+import { expect, test } from "bun:test";
+import { ARTIFACT_TYPES, checkArtifactType, guessArtifactType } from "../../src/domain/artifact-type.ts";
+
+test("every type of the list is taken, any other refused with the one that was meant", () => {
+  for (const type of ARTIFACT_TYPES) expect(checkArtifactType(type)).toBe(type);
+  for (const [text, hint] of [
+    ["modle", /did you mean model\?/],
+    ["Model", /did you mean model\?/],
+    ["", /^types: /],
+    ["zebra", /^types: /],
+  ] as const)
+    expect(() => checkArtifactType(text)).toThrow(expect.objectContaining({ code: "VALUE_INVALID", hint: expect.stringMatching(hint) }));
+});
+
+test.each([
+  ["model.onnx", "model"],
+  ["deep/down/w.PT", "model"],
+  ["plots/roc.png", "plot"],
+  ["data.csv", "dataset"],
+  ["metrics.json", "metrics"],
+  ["other.json", "file"],
+  ["params.yaml", "config"],
+  ["train.log", "log"],
+  ["log", "file"],
+  [".log", "file"],
+  ["last.ckpt", "checkpoint"],
+  ["a.b/noext", "file"],
+  ["constructor", "file"],
+  ["x.constructor", "file"],
+  ["x.__proto__", "file"],
+] as const)("%s is most likely a %s", (path, type) => {
+  expect(guessArtifactType(path)).toBe(type);
+});
