@@ -1,5 +1,5 @@
 // Every check of the project: types, lint, format, unused code, build, tests. With paths as arguments: build and these tests only.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installMlflow } from "./mlflow/environment.ts";
@@ -15,6 +15,8 @@ let passed = 0;
 let skipped = 0;
 
 const scratch = mkdtempSync(join(tmpdir(), "coffer-ok-"));
+const temporary = join(scratch, "tmp");
+mkdirSync(temporary);
 const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stopping.abort());
 
@@ -31,6 +33,7 @@ try {
   await test(await servers);
 } finally {
   for (const server of await servers) await server.stop();
+  Bun.spawnSync(["chmod", "-R", "u+rwX", scratch]);
   rmSync(scratch, { recursive: true, force: true });
 }
 
@@ -61,6 +64,8 @@ async function test(places: readonly MlflowPlace[]): Promise<void> {
     stdio: ["ignore", "inherit", "pipe"],
     env: {
       ...withBin(),
+      // what a test leaves behind goes with it
+      TMPDIR: temporary,
       ...(process.stderr.isTTY && { FORCE_COLOR: "1" }),
       ...(places.length > 0 && { COFFER_TEST_MLFLOW: JSON.stringify(Object.fromEntries(places.map((place) => [place.kind, place]))) }),
     },
