@@ -1,5 +1,5 @@
 // Every check of the project: types, lint, format, unused code, build, tests. With paths as arguments: build and these tests only.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installMlflow } from "./mlflow/environment.ts";
@@ -17,6 +17,8 @@ let skipped = 0;
 const scratch = mkdtempSync(join(tmpdir(), "coffer-ok-"));
 const temporary = join(scratch, "tmp");
 mkdirSync(temporary);
+// some tests act as another user
+chmodSync(scratch, 0o755);
 const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stopping.abort());
 
