@@ -22,7 +22,7 @@ let loaded: Promise<Blake3> | undefined;
 
 /** The native add-on, or WebAssembly where it cannot be loaded. */
 export function loadBlake3(): Promise<Blake3> {
-  return (loaded ??= loadAddon().then(native, (error: unknown) => wasm(error instanceof Error ? error.message : String(error))));
+  return (loaded ??= loadAddon().then(native, (error: unknown) => loadWasm(error instanceof Error ? error.message : String(error))));
 }
 
 interface Addon {
@@ -74,26 +74,23 @@ function isOurs(path: string): boolean {
   return stat !== undefined && stat.isFile() && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0;
 }
 
-async function wasm(why: string): Promise<Blake3> {
+/** The fallback itself. `why` the add-on was not taken. */
+export async function loadWasm(why: string): Promise<Blake3> {
   const { createBLAKE3 } = await import("hash-wasm");
   const shared = await createBLAKE3();
-  // one instance holds one state: each stream gets its own
-  const spare = await Promise.all(Array.from({ length: 8 }, () => createBLAKE3()));
+  // one instance holds one state, and to make another takes a promise: each stream keeps its own state and lends it to the one there is
   return {
     backend: "wasm",
     why,
     hash: (bytes) => shared.init().update(bytes).digest("binary"),
     hasher() {
-      const instance = spare.pop();
-      if (!instance) throw new Error("too many files are hashed at once for the WebAssembly fallback");
-      instance.init();
+      let state = shared.init().save();
       return {
-        update: (bytes) => void instance.update(bytes),
-        digest() {
-          const digest = instance.digest("binary");
-          spare.push(instance);
-          return digest;
+        update(bytes) {
+          shared.load(state).update(bytes);
+          state = shared.save();
         },
+        digest: () => shared.load(state).digest("binary"),
       };
     },
   };

@@ -5,7 +5,7 @@ import { CofferError } from "../domain/error.ts";
  *
  *     100644 <blake3 hex> <size> "<path>"
  *     120000 "<path>" "<target>"
- *     040755 "<path>"                      (a directory without entries)
+ *     040755 "<path>"                      (a directory without entries, or with another mode than 755)
  *
  * Paths are JSON strings, so that any name has one line. Modes are octal with the file type in front, as in git.
  */
@@ -28,18 +28,56 @@ export function encodeTree(entries: readonly TreeEntry[]): Buffer {
   return Buffer.from(`${lines.join("\n")}\n`);
 }
 
-/** @throws CofferError CORRUPT where it is not such a list, or a path would leave the directory. */
+/**
+ * @throws CofferError CORRUPT where it is not such a list, where a path or a link would leave the directory, where a path is there twice, and
+ * where something would lie below a file or a link
+ */
 export function decodeTree(bytes: Uint8Array): TreeEntry[] {
-  const lines = new TextDecoder("utf-8", { fatal: true }).decode(bytes).split("\n");
+  const lines = utf8(bytes).split("\n");
   if (lines[0] !== FIRST_LINE || lines.at(-1) !== "") throw corrupt("it does not begin or end as one");
-  return lines.slice(1, -1).map(decodeLine);
+  const entries = lines.slice(1, -1).map(decodeLine);
+  const kinds = new Map(entries.map((entry) => [entry.path, entry.kind]));
+  if (kinds.size !== entries.length) throw corrupt("it names a path twice");
+  const checked = new Set<string>();
+  for (const { path } of entries)
+    for (let cut = path.lastIndexOf("/"); cut !== -1; cut = path.lastIndexOf("/", cut - 1)) {
+      const above = path.slice(0, cut);
+      if (checked.has(above)) break;
+      if ((kinds.get(above) ?? "directory") !== "directory") throw corrupt(`something lies below ${JSON.stringify(above).slice(0, 80)}, which is no directory`);
+      checked.add(above);
+    }
+  return entries;
+}
+
+/** Whether a link at `path`, read as text, points to something inside the directory. */
+export function linkStaysInside(path: string, target: string): boolean {
+  if (target.startsWith("/")) return false;
+  let depth = path.split("/").length - 1;
+  for (const part of target.split("/")) {
+    if (part === "..") depth--;
+    else if (part !== "" && part !== ".") depth++;
+    if (depth < 0) return false;
+  }
+  return true;
+}
+
+function utf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw corrupt("it is not UTF-8");
+  }
 }
 
 function decodeLine(line: string): TreeEntry {
   const file = /^100([0-7]{3}) ([0-9a-f]{64}) ([0-9]{1,16}) (".*")$/.exec(line);
   if (file) return { kind: "file", mode: Number.parseInt(file[1] as string, 8), hex: file[2] as string, size: Number(file[3]), path: inside(file[4] as string) };
   const link = /^120000 ("(?:[^"\\]|\\.)*") (".*")$/.exec(line);
-  if (link) return { kind: "link", path: inside(link[1] as string), target: text(link[2] as string) };
+  if (link) {
+    const [path, target] = [inside(link[1] as string), text(link[2] as string)];
+    if (target === "" || target.includes("\0") || !linkStaysInside(path, target)) throw corrupt(`a link leaves it: ${line.slice(7, 87)}`);
+    return { kind: "link", path, target };
+  }
   const directory = /^040([0-7]{3}) (".*")$/.exec(line);
   if (directory) return { kind: "directory", mode: Number.parseInt(directory[1] as string, 8), path: inside(directory[2] as string) };
   throw corrupt(`it has a line that is no entry: ${line.slice(0, 80)}`);
@@ -53,10 +91,12 @@ function inside(json: string): string {
 
 function text(json: string): string {
   try {
-    return String(JSON.parse(json));
+    const value: unknown = JSON.parse(json);
+    if (typeof value === "string") return value;
   } catch {
-    throw corrupt(`a path is not a JSON string: ${json.slice(0, 80)}`);
+    // said below
   }
+  throw corrupt(`a path is not a JSON string: ${json.slice(0, 80)}`);
 }
 
 function corrupt(why: string): CofferError {

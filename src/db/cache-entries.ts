@@ -4,6 +4,8 @@ export interface CacheEntryRow {
   path: string;
   blob: number;
   size: number;
+  /** Tells whether anybody changed the copy. */
+  stamp: string;
   created_at: number;
   last_used: number;
   hits: number;
@@ -13,11 +15,11 @@ export function get(db: Database, path: string): CacheEntryRow | null {
   return db.query<CacheEntryRow, [string]>("SELECT * FROM cache_entries WHERE path = ?").get(path);
 }
 
-export function put(db: Database, entry: Pick<CacheEntryRow, "path" | "blob" | "size"> & { at: number }): void {
+export function put(db: Database, entry: Pick<CacheEntryRow, "path" | "blob" | "size" | "stamp"> & { at: number }): void {
   db.query(
-    `INSERT INTO cache_entries (path, blob, size, created_at, last_used, hits) VALUES (?1, ?2, ?3, ?4, ?4, 0)
-     ON CONFLICT (path) DO UPDATE SET blob = ?2, size = ?3, created_at = ?4, last_used = ?4`,
-  ).run(entry.path, entry.blob, entry.size, entry.at);
+    `INSERT INTO cache_entries (path, blob, size, stamp, created_at, last_used, hits) VALUES (?1, ?2, ?3, ?4, ?5, ?5, 0)
+     ON CONFLICT (path) DO UPDATE SET blob = ?2, size = ?3, stamp = ?4, created_at = ?5, last_used = ?5`,
+  ).run(entry.path, entry.blob, entry.size, entry.stamp, entry.at);
 }
 
 export function touch(db: Database, path: string, at: number): void {

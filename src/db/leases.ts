@@ -60,9 +60,14 @@ export function heldBlobs(db: Database): Set<number> {
   return new Set(db.query<{ blob: number }, []>("SELECT DISTINCT blob FROM lease_blobs").all().map((row) => row.blob));
 }
 
-/** Every cache entry that a lease holds, by its path under the cache. */
-export function heldEntries(db: Database): Set<string> {
-  return new Set(db.query<{ cache_path: string }, []>("SELECT DISTINCT cache_path FROM lease_entries").all().map((row) => row.cache_path));
+/** Names the staging directory of a lease. */
+export function token(db: Database, lease: number): string {
+  return (db.query<{ token: string }, [number]>("SELECT token FROM leases WHERE seq = ?").get(lease) as { token: string }).token;
+}
+
+/** Whether a lease holds a cache entry, by its path under the cache. */
+export function isEntryHeld(db: Database, cachePath: string): boolean {
+  return db.query("SELECT 1 FROM lease_entries WHERE cache_path = ? LIMIT 1").get(cachePath) !== null;
 }
 
 /** Whether any lease holds a blob. */

@@ -1,16 +1,17 @@
-import { lstatSync, mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { loadBlake3 } from "../blobs/blake3.ts";
+import type { Blake3 } from "../blobs/blake3.ts";
 import * as blobs from "../db/blobs.ts";
 import * as entries from "../db/cache-entries.ts";
 import * as leases from "../db/leases.ts";
 import * as metadata from "../db/metadata.ts";
-import { readTree, blobRow, checkedFile, hexOf } from "./read.ts";
+import { errno } from "../domain/error.ts";
+import { blobRow, checkedFile, hexOf } from "./read.ts";
+import { storeDirectory } from "./store.ts";
 import type { Store } from "./store.ts";
 import { writeOut } from "./write-out.ts";
 import type { Content } from "./write-out.ts";
-
-/** Every file in the cache has this mtime (2000-01-01): one that was written to since tells so. */
-const UNTOUCHED = 946_684_800;
 
 /**
  * A path under which the bytes can be read: a large blob's own file, or a plain copy in the cache for a packed blob or a directory.
@@ -25,24 +26,36 @@ export async function readablePath(store: Store, content: Content & { size: numb
   });
   if (content.kind === "file" && row.place !== "pack") return checkedFile(store, row);
 
-  const path = join(hexOf(row).slice(0, 16), content.name);
+  const blake3 = await loadBlake3();
+  // the same bytes with other mode bits are another copy
+  const path = join(`${hexOf(row).slice(0, 16)}-${content.mode.toString(8)}`, content.name);
   const absolute = store.path("cache", path);
   // held before the first look: an eviction that runs beside us leaves it alone
   store.transaction(() => leases.holdEntry(store.db, lease, path));
-  if (entries.get(store.db, path) && (await isUntouched(store, content, absolute))) {
+  const isThere = (): boolean => {
+    const entry = entries.get(store.db, path);
+    return entry !== null && entry.blob === content.blob && entry.stamp === copyStamp(blake3, absolute);
+  };
+  if (isThere()) {
     store.transaction(() => {
       entries.touch(store.db, path, store.now());
       metadata.count(store.db, "cache.hits", 1);
     });
     return absolute;
   }
-  rmSync(absolute, { recursive: true, force: true });
-  mkdirSync(join(absolute, ".."), { recursive: true });
-  await writeOut(store, content, absolute, { stamp: UNTOUCHED });
+  const staging = leases.token(store.db, lease);
+  const [made, old] = [wayside(store, staging), wayside(store, staging)];
+  await writeOut(store, content, made, { removable: true });
   store.transaction(() => {
-    entries.put(store.db, { path, blob: content.blob, size: content.size, at: store.now() });
     metadata.count(store.db, "cache.misses", 1);
+    // another process was faster, and somebody may be reading its copy already
+    if (isThere()) return;
+    moveAway(absolute, old);
+    mkdirSync(dirname(absolute), { recursive: true });
+    renameSync(made, absolute);
+    entries.put(store.db, { path, blob: content.blob, size: content.size, stamp: copyStamp(blake3, absolute) as string, at: store.now() });
   });
+  for (const left of [made, old]) rmSync(left, { recursive: true, force: true });
   evict(store);
   return absolute;
 }
@@ -53,12 +66,18 @@ export function evict(store: Store, limits = store.settings.values.cache): numbe
   let size = all.reduce((sum, entry) => sum + entry.size, 0);
   let count = all.length;
   let freed = 0;
-  const held = leases.heldEntries(store.db);
   for (const entry of all) {
     if (size <= limits.max_size && count <= limits.max_entries) break;
-    if (held.has(entry.path)) continue;
-    store.transaction(() => entries.remove(store.db, entry.path));
-    rmSync(store.path("cache", entry.path), { recursive: true, force: true });
+    const old = wayside(store);
+    // asked and moved in one transaction: a reader holds an entry before it looks for it
+    const isGone = store.transaction(() => {
+      if (leases.isEntryHeld(store.db, entry.path)) return false;
+      entries.remove(store.db, entry.path);
+      moveAway(store.path("cache", entry.path), old);
+      return true;
+    });
+    if (!isGone) continue;
+    rmSync(old, { recursive: true, force: true });
     size -= entry.size;
     count--;
     freed += entry.size;
@@ -66,16 +85,37 @@ export function evict(store: Store, limits = store.settings.values.cache): numbe
   return freed;
 }
 
-/** A copy may have been changed by who read it: sizes and the mtime that we gave it tell. */
-async function isUntouched(store: Store, content: Content, absolute: string): Promise<boolean> {
-  const same = (path: string, size: number): boolean => {
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    return stat !== undefined && stat.isFile() && stat.size === size && stat.mtimeMs === UNTOUCHED * 1000;
+/** A name under `tmp/`; what a crash leaves there, gc takes: what belongs to a lease when that has ended. */
+function wayside(store: Store, token = ""): string {
+  return join(storeDirectory(store, "tmp", token), `cache-${Bun.randomUUIDv7()}`);
+}
+
+function moveAway(path: string, to: string): void {
+  try {
+    renameSync(path, to);
+    rmdirSync(dirname(path));
+  } catch (error) {
+    if (!["ENOENT", "ENOTDIR", "ENOTEMPTY", "EEXIST"].includes(errno(error) ?? "")) throw error;
+  }
+}
+
+/**
+ * What tells whether anybody changed a copy since it was made: kind, mode, size, mtime, ctime and inode of each file and directory in it, and
+ * their names. Undefined where there is none.
+ */
+function copyStamp(blake3: Blake3, path: string): string | undefined {
+  const lines: string[] = [];
+  const visit = (at: string, name: string): void => {
+    const { mode, size, mtimeNs, ctimeNs, ino } = lstatSync(at, { bigint: true });
+    lines.push([mode, size, mtimeNs, ctimeNs, ino, JSON.stringify(name)].join(" "));
+    // S_IFDIR
+    if ((mode & 0o170000n) === 0o040000n) for (const inner of readdirSync(at).sort()) visit(join(at, inner), name === "" ? inner : `${name}/${inner}`);
   };
-  if (content.kind === "file") return same(absolute, blobRow(store, content.blob).size);
-  if (!lstatSync(absolute, { throwIfNoEntry: false })?.isDirectory()) return false;
-  return (await readTree(store, content.blob)).every((entry) => {
-    const path = join(absolute, entry.path);
-    return entry.kind === "file" ? same(path, entry.size) : lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-  });
+  try {
+    visit(path, "");
+  } catch (error) {
+    if (errno(error) === undefined) throw error;
+    return undefined;
+  }
+  return Buffer.from(blake3.hash(Buffer.from(lines.join("\n")))).toString("hex");
 }

@@ -55,16 +55,20 @@ export async function checkedFile(store: Store, row: BlobRow): Promise<string> {
  * @throws CofferError CORRUPT
  */
 export async function readChecked(store: Store, row: BlobRow): Promise<Buffer> {
-  const { path, offset, size } = locate(store, row);
-  let bytes: Buffer;
-  try {
-    bytes = readMember(path, offset, size);
-  } catch (error) {
-    throw missing(path, row, error);
-  }
+  const { path, offset } = locate(store, row);
+  const bytes = readPacked(path, offset, row);
   const digest = (await loadBlake3()).hash(bytes);
   if (row.blake3 && !Buffer.from(digest).equals(row.blake3)) throw corrupt(path, row);
   return bytes;
+}
+
+/** A blob's bytes as they lie there, unchecked. @throws CofferError CORRUPT where file or pack is gone or cut short */
+export function readPacked(path: string, offset: number, row: BlobRow): Buffer {
+  try {
+    return readMember(path, offset, row.size);
+  } catch (error) {
+    throw missing(path, row, error);
+  }
 }
 
 /** The entries of a directory's list. */

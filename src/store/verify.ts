@@ -1,6 +1,9 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
+import type { Blake3 } from "../blobs/blake3.ts";
 import { decodeTree } from "../blobs/tree.ts";
+import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
 import * as packs from "../db/packs.ts";
 import { errno, reason } from "../domain/error.ts";
@@ -24,56 +27,100 @@ const CHUNK = 4 << 20;
 
 /**
  * Reads the bytes of every blob again and holds them against their digests; looks whether each directory's files are all there,
- * and whether the database is whole. `share` (0–1] takes a random part of the blobs. Changes nothing.
+ * and whether the database is whole. `share` (0–1] takes a random part of the blobs. Changes nothing, and others may work meanwhile.
  */
 export async function verify(store: Store, options: { share: number; random: () => number; progress?: (bytes: number) => void }): Promise<Verified> {
   const found: Verified = { blobs: 0, bytes: 0, damage: checkDatabase(store) };
-  const packPaths = new Map(packs.all(store.db).map((pack) => [pack.seq, store.path(pack.path)]));
-  const blake3 = await loadBlake3();
-  const buffer = Buffer.allocUnsafeSlow(CHUNK);
-  // in the order of the disk: a pack is read from front to back
-  const rows = store.db.query<BlobRow, []>("SELECT * FROM blobs WHERE state IN ('live', 'condemned') AND place <> 'foreign' ORDER BY pack, offset, seq").iterate();
-  let open: { path: string; fd: number } | undefined;
+  const reader = new Reader(await loadBlake3());
   try {
-    for (const row of rows) {
+    // in the order of the disk: a pack is read from front to back
+    const seqs = store.db.query("SELECT seq FROM blobs WHERE state IN ('live', 'condemned') AND place <> 'foreign' ORDER BY pack, offset, seq").values() as [number][];
+    for (const [seq] of seqs) {
       if (options.share < 1 && options.random() >= options.share) continue;
-      const path = row.place === "pack" ? (packPaths.get(row.pack as number) ?? "(a pack without a row)") : store.path(row.path as string);
-      const hurt = (what: Damage["what"], detail: string) => found.damage.push({ digest: `blake3:${hexOf(row)}`, path, what, detail });
-      try {
-        if (open?.path !== path) {
-          if (open) closeSync(open.fd);
-          open = undefined;
-          open = { path, fd: openSync(path, "r") };
-        }
-        if (row.place === "file" && fstatSync(open.fd).size !== row.size) {
-          hurt("short", `${fstatSync(open.fd).size} bytes instead of ${row.size}`);
+      for (let row = present(store, seq); row; ) {
+        const damage = await reader.check(store, row);
+        const again = damage && present(store, seq);
+        if (again && (again.path !== row.path || again.pack !== row.pack || again.offset !== row.offset)) {
+          // it was moved while it was read
+          row = again;
           continue;
         }
-        const hasher = blake3.hasher();
-        const start = row.offset ?? 0;
-        let at = 0;
-        while (at < row.size) {
-          const read = readSync(open.fd, buffer, 0, Math.min(CHUNK, row.size - at), start + at);
-          if (read === 0) break;
-          hasher.update(read === CHUNK ? buffer : buffer.subarray(0, read));
-          at += read;
-        }
-        const digest = hasher.digest();
-        if (at < row.size) hurt("short", `${at} bytes instead of ${row.size}`);
-        else if (!Buffer.from(digest).equals(row.blake3 as Uint8Array)) hurt("changed", "its bytes are not those of its digest");
-      } catch (error) {
-        hurt(errno(error) === "ENOENT" ? "missing" : "unreadable", reason(error));
+        // one that was swept meanwhile is not missing
+        if (damage && again) found.damage.push(damage);
+        found.blobs++;
+        found.bytes += row.size;
+        options.progress?.(found.bytes);
+        break;
       }
-      found.blobs++;
-      found.bytes += row.size;
-      options.progress?.(found.bytes);
-      if (found.blobs % 256 === 0 || row.size > CHUNK) await new Promise((resolve) => setImmediate(resolve));
     }
   } finally {
-    if (open) closeSync(open.fd);
+    reader.close();
   }
-  found.damage.push(...(await checkTrees(store)));
+  const reported = new Set(found.damage.map((one) => one.digest));
+  found.damage.push(...(await checkTrees(store)).filter((one) => one.what === "incomplete tree" || !reported.has(one.digest)));
   return found;
+}
+
+/** The row of a blob whose bytes should be there. */
+function present(store: Store, seq: number): BlobRow | undefined {
+  const row = blobs.bySeq(store.db, seq);
+  return row && (row.state === "live" || row.state === "condemned") ? row : undefined;
+}
+
+class Reader {
+  readonly #blake3: Blake3;
+  readonly #buffer = Buffer.allocUnsafeSlow(CHUNK);
+  #open: { path: string; fd: number } | undefined;
+  #unyielded = 0;
+
+  constructor(blake3: Blake3) {
+    this.#blake3 = blake3;
+  }
+
+  async check(store: Store, row: BlobRow): Promise<Damage | undefined> {
+    const pack = row.pack === null ? undefined : packs.bySeq(store.db, row.pack);
+    const path = row.place === "pack" ? (pack ? store.path(pack.path) : "(a pack without a row)") : store.path(row.path as string);
+    const hurt = (what: Damage["what"], detail: string): Damage => ({ digest: `blake3:${hexOf(row)}`, path, what, detail });
+    try {
+      const fd = this.#opened(path);
+      if (row.place === "file") {
+        const { size } = fstatSync(fd);
+        if (size !== row.size) return hurt(size < row.size ? "short" : "changed", `${size} bytes instead of ${row.size}`);
+      }
+      const hasher = this.#blake3.hasher();
+      const start = row.offset ?? 0;
+      let at = 0;
+      while (at < row.size) {
+        const read = readSync(fd, this.#buffer, 0, Math.min(CHUNK, row.size - at), start + at);
+        if (read === 0) return hurt("short", `${at} bytes instead of ${row.size}`);
+        hasher.update(read === CHUNK ? this.#buffer : this.#buffer.subarray(0, read));
+        at += read;
+        await this.#yield(read);
+      }
+      return Buffer.from(hasher.digest()).equals(row.blake3 as Uint8Array) ? undefined : hurt("changed", "its bytes are not those of its digest");
+    } catch (error) {
+      return hurt(errno(error) === "ENOENT" ? "missing" : "unreadable", reason(error));
+    }
+  }
+
+  close(): void {
+    if (this.#open) closeSync(this.#open.fd);
+    this.#open = undefined;
+  }
+
+  #opened(path: string): number {
+    if (this.#open?.path === path) return this.#open.fd;
+    this.close();
+    return (this.#open = { path, fd: openSync(path, "r") }).fd;
+  }
+
+  /** Between some megabytes, signals are handled. */
+  async #yield(read: number): Promise<void> {
+    this.#unyielded += read;
+    if (this.#unyielded < CHUNK) return;
+    this.#unyielded = 0;
+    await yieldToSignals();
+  }
 }
 
 function checkDatabase(store: Store): Damage[] {
@@ -85,18 +132,21 @@ function checkDatabase(store: Store): Damage[] {
 
 async function checkTrees(store: Store): Promise<Damage[]> {
   const damage: Damage[] = [];
-  const trees = store.db
-    .query<BlobRow, []>("SELECT * FROM blobs WHERE state = 'live' AND seq IN (SELECT blob FROM artifacts WHERE kind = 'tree' AND blob IS NOT NULL)")
-    .all();
-  const there = store.db.query<{ n: number }, [number, Uint8Array]>("SELECT count(*) AS n FROM tree_members JOIN blobs ON blobs.seq = member WHERE tree = ? AND blake3 = ?");
-  for (const row of trees) {
-    const where = { digest: `blake3:${hexOf(row)}`, path: locate(store, row).path };
+  const trees = store.db.query("SELECT seq FROM blobs WHERE state = 'live' AND seq IN (SELECT blob FROM artifacts WHERE kind = 'tree' AND blob IS NOT NULL)").values() as [number][];
+  const there = store.db.query("SELECT 1 FROM tree_members JOIN blobs ON blobs.seq = member WHERE tree = ? AND blake3 = ? AND state IN ('live', 'condemned')");
+  for (const [seq] of trees) {
+    const row = present(store, seq);
+    if (!row) continue;
+    const hurt = (what: Damage["what"], detail: string): Damage => ({ digest: `blake3:${hexOf(row)}`, path: locate(store, row).path, what, detail });
+    const its: Damage[] = [];
     try {
       for (const entry of decodeTree(await readChecked(store, row)))
-        if (entry.kind === "file" && there.get(row.seq, Buffer.from(entry.hex, "hex"))?.n !== 1) damage.push({ ...where, what: "incomplete tree", detail: `${entry.path} is not in the store` });
-    } catch {
-      // the tree's own bytes are damaged: reported above, with the other blobs
+        if (entry.kind === "file" && there.get(seq, Buffer.from(entry.hex, "hex")) === null) its.push(hurt("incomplete tree", `${entry.path} is not in the store`));
+    } catch (error) {
+      its.push(hurt("changed", reason(error)));
     }
+    // a directory that was swept meanwhile lacks nothing
+    if (its.length > 0 && present(store, seq)) damage.push(...its);
   }
   return damage;
 }

@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
-import { join, relative, resolve, sep } from "node:path";
+import { join, sep } from "node:path";
 import { errno, reason } from "../domain/error.ts";
+import { linkStaysInside } from "../blobs/tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 
 /** What was found but is not kept, and why. */
@@ -14,7 +15,7 @@ export interface Problem {
 export interface Walked {
   /** Relative paths of regular files. */
   files: string[];
-  /** Links inside the directory, and directories without entries. */
+  /** Links inside the directory, and directories without entries or with a mode of their own. */
   others: Exclude<TreeEntry, { kind: "file" }>[];
   problems: Problem[];
 }
@@ -28,7 +29,10 @@ export function walk(root: string, ignored: (path: string) => boolean): Walked {
   const real = realpathSync(root);
   const visit = (directory: string, prefix: string): void => {
     const entries = readdirSync(directory, { withFileTypes: true });
-    if (entries.length === 0 && prefix !== "") found.others.push({ kind: "directory", path: prefix, mode: lstatSync(directory).mode & 0o777 });
+    if (prefix !== "") {
+      const mode = lstatSync(directory).mode & 0o777;
+      if (entries.length === 0 || mode !== 0o755) found.others.push({ kind: "directory", path: prefix, mode });
+    }
     for (const entry of entries) {
       const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
       if (ignored(path)) continue;
@@ -47,10 +51,20 @@ export function walk(root: string, ignored: (path: string) => boolean): Walked {
     }
   };
   const visitLink = (absolute: string, path: string): void => {
-    const target = readlinkSync(absolute);
-    const away = relative(real, resolve(join(real, path, ".."), target));
-    if (target.startsWith("/") || away === ".." || away.startsWith(`..${sep}`)) found.problems.push({ path, why: `it is a link out of the directory (to ${target})`, failed: true });
+    const bytes = readlinkSync(absolute, { encoding: "buffer" });
+    const target = bytes.toString();
+    // read as text, and as it leads on through other links
+    if (!Buffer.from(target).equals(bytes)) found.problems.push({ path, why: "what it links to is not UTF-8", failed: true });
+    else if (!linkStaysInside(path, target) || !leadsInside(absolute)) found.problems.push({ path, why: `it is a link out of the directory (to ${target})`, failed: true });
     else found.others.push({ kind: "link", path, target });
+  };
+  const leadsInside = (absolute: string): boolean => {
+    try {
+      const end = realpathSync(absolute);
+      return end === real || end.startsWith(real.endsWith(sep) ? real : real + sep);
+    } catch {
+      return true; // it points at nothing
+    }
   };
   visit(root, "");
   return found;

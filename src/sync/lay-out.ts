@@ -91,11 +91,13 @@ async function filesOf(store: Store, artifact: ArtifactRow, notes: Note[]): Prom
   if (artifact.blob === null) throw new CofferError("CORRUPT", `${artifact.id} has no bytes any more`, { hint: "run coffer verify" });
   if (artifact.kind === "file") return [named(artifact.path, artifact.size, parseDigest(artifact.digest), notes)];
   const files: RemoteFile[] = [];
-  for (const entry of await readTree(store, artifact.blob)) {
+  const entries = await readTree(store, artifact.blob);
+  const filled = new Set(entries.flatMap((entry) => parentsOf(entry.path)));
+  for (const entry of entries) {
     const path = `${artifact.path}/${entry.path}`;
     if (entry.kind === "file") files.push(named(path, entry.size, { algorithm: "blake3", hex: entry.hex }, notes));
     else if (entry.kind === "link") notes.push({ kind: "skipped", message: `${path} is a link (to ${entry.target}): MLflow has none, so it is not sent` });
-    else notes.push({ kind: "skipped", message: `${path} is an empty directory: MLflow has none, so it is not sent` });
+    else if (!filled.has(entry.path)) notes.push({ kind: "skipped", message: `${path} is an empty directory: MLflow has none, so it is not sent` });
   }
   return files;
 }

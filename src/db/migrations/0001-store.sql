@@ -134,6 +134,7 @@ CREATE TABLE cache_entries (
   path TEXT PRIMARY KEY,
   blob INTEGER NOT NULL,
   size INTEGER NOT NULL,
+  stamp TEXT NOT NULL,                          -- tells whether anybody changed the copy
   created_at INTEGER NOT NULL,
   last_used INTEGER NOT NULL,
   hits INTEGER NOT NULL
@@ -193,6 +194,7 @@ CREATE INDEX artifacts_by_blob ON artifacts (blob) WHERE blob IS NOT NULL;
 CREATE INDEX artifacts_by_step ON artifacts (pipeline, step) WHERE pipeline IS NOT NULL;
 CREATE INDEX artifacts_by_type ON artifacts (type);
 CREATE INDEX artifacts_by_dataset ON artifacts (dataset);
+CREATE INDEX artifacts_buried ON artifacts (seq) WHERE state = 'deleted';
 CREATE INDEX artifacts_out_of_sight ON artifacts (state, state_at) WHERE state IN ('withdrawn', 'removed');
 
 CREATE TABLE artifact_tags (
