@@ -3,4 +3,4 @@ import { install, pass } from "./install.mjs";
 
 const bun = install();
 process.stderr.write("$ npm run build\n");
-process.exitCode = pass(bun, ["scripts/build.ts"]) || pass(bun, ["scripts/demo.ts"]);
+process.exitCode = (await pass(bun, ["scripts/build.ts"])) || (await pass(bun, ["scripts/demo.ts"]));

@@ -1,9 +1,10 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-export const PROJECT = fileURLToPath(new URL("..", import.meta.url));
+const PROJECT = fileURLToPath(new URL("..", import.meta.url));
 
 /**
  * Makes node_modules what package-lock.json says, where it is not that already, and returns the path of Bun.
@@ -29,11 +30,14 @@ export function install() {
   return bun;
 }
 
-/** Runs a program with our terminal; its exit code, or 128 + the signal's number as a shell would say. */
-export function pass(program, args, env = process.env) {
-  const { status, signal, error } = spawnSync(program, args, { cwd: PROJECT, stdio: "inherit", env });
-  if (error) stop(`${program}: ${error.message}`);
-  return status ?? (signal === "SIGINT" ? 130 : 143);
+/** Runs a program with our terminal and passes signals on; resolves with its exit code, or 128 + the signal's number as a shell would say. */
+export function pass(program, args) {
+  const child = spawn(program, args, { cwd: PROJECT, stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve) => {
+    child.on("error", (error) => stop(`${program}: ${error.message}`));
+    child.on("exit", (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
+  });
 }
 
 /** npm keeps a second lock of what it really installed; packages for other platforms are missing from it. */

@@ -20,7 +20,7 @@ mkdirSync(temporary);
 // some tests act as another user
 chmodSync(scratch, 0o755);
 const stopping = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stopping.abort());
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stopping.abort());
 
 // begun first, since it takes ten seconds, and awaited where it is needed
 const servers = wantsMlflow() ? startServers() : Promise.resolve([]);

@@ -1,4 +1,4 @@
 // `npm test`: everything it needs, then every check. A machine with Node and npm is enough.
 import { install, pass } from "./install.mjs";
 
-process.exitCode = pass(install(), ["scripts/ok.ts", ...process.argv.slice(2)]);
+process.exitCode = await pass(install(), ["scripts/ok.ts", ...process.argv.slice(2)]);
