@@ -39,6 +39,7 @@ try {
   rmSync(scratch, { recursive: true, force: true });
 }
 
+if (stopping.signal.aborted) failed.push("all that a signal stopped");
 for (const name of failed) console.log(`failed: ${name}`);
 console.log(`${passed} passed, ${failed.length} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
 process.exitCode = stopping.signal.aborted ? 130 : failed.length > 0 ? 1 : 0;
