@@ -1,4 +1,4 @@
-import { closeSync, constants, copyFileSync, fstatSync, openSync, readSync, rmSync } from "node:fs";
+import { closeSync, constants, copyFileSync, fstatSync, linkSync, lstatSync, openSync, readSync, rmSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
@@ -67,6 +67,19 @@ export function cloneOpened(fd: number, device: bigint, to: string): boolean {
     noClone.add(device);
     return false;
   }
+}
+
+/** A second name for the very file that was opened; false on another file system, or where someone swapped it meanwhile. */
+export function linkOpened(path: string, opened: BigIntStats, target: string): boolean {
+  try {
+    linkSync(path, target);
+  } catch {
+    return false;
+  }
+  const linked = lstatSync(target, { bigint: true });
+  if (linked.ino === opened.ino && linked.dev === opened.dev && linked.isFile() && linked.nlink === 2n) return true;
+  rmSync(target);
+  return false;
 }
 
 async function eachChunk(fd: number, take: (chunk: Uint8Array) => void): Promise<number> {

@@ -46,9 +46,11 @@ export function byDigest(db: Database, digest: Digest): BlobRow | null {
 }
 
 /** Only what an ingest asks of each of its many files. */
-export function known(db: Database, blake3: Uint8Array): { seq: number; state: BlobState; size: number } | null {
-  return db.query<{ seq: number; state: BlobState; size: number }, [Uint8Array]>("SELECT seq, state, size FROM blobs WHERE blake3 = ?").get(blake3);
+export function known(db: Database, blake3: Uint8Array): KnownBlob | null {
+  return db.query<KnownBlob, [Uint8Array]>("SELECT seq, state, size, place, path, pack FROM blobs WHERE blake3 = ?").get(blake3);
 }
+
+type KnownBlob = Pick<BlobRow, "seq" | "state" | "size" | "place" | "path" | "pack">;
 
 /** A store without a blob has nothing to look up. */
 export function isEmpty(db: Database): boolean {

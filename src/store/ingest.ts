@@ -49,7 +49,7 @@ const MAX_ROUNDS = 5;
  * transaction looks again at each digest, writes the rows, and calls `commit` for the rows that name them. Bytes before rows.
  *
  * What the store had when it was asked may be gone when the transaction looks again (a sweep took it meanwhile): then everything begins anew,
- * with those digests distrusted.
+ * with those digests distrusted. Bytes that the store has lost or that were damaged are replaced by those that were read.
  * @throws CofferError UNREADABLE, STORE_UNUSABLE; nothing is kept then
  */
 export async function ingest<T>(store: Store, lease: Lease, units: readonly IngestUnit[], options: IngestOptions, commit: (admitted: Admitted[], problems: readonly Problem[]) => T): Promise<Ingested<T>> {
@@ -159,7 +159,7 @@ function admitBlobs(store: Store, staged: Staged, placed: Placed, dataset: strin
     const digest = Buffer.from(hex, "hex");
     const row = isEmpty ? null : blobs.known(store.db, digest);
     const alive = row !== null && (row.state === "live" || row.state === "condemned");
-    if (alive) {
+    if (alive && !staged.doubted.has(hex)) {
       if (row.state === "condemned") blobs.revive(store.db, row.seq);
       if (bytes.from === "file") out.surplus.push(placed.files.get(hex) as string);
       seqs.set(hex, row.seq);

@@ -1,19 +1,20 @@
-import { closeSync, fchmodSync, fstatSync, linkSync, lstatSync, openSync, readSync, rmSync } from "node:fs";
+import { closeSync, fchmodSync, fstatSync, lstatSync, openSync, readSync, rmSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Blake3 } from "../blobs/blake3.ts";
-import { cloneOpened, copyOpened, hashFile, openRegular, SAFE_READ } from "../blobs/copy.ts";
+import { cloneOpened, copyOpened, hashFile, linkOpened, openRegular, SAFE_READ } from "../blobs/copy.ts";
 import { syncFile, writeWhole } from "../blobs/durable.ts";
 import { PackWriter } from "../blobs/pack.ts";
 import { encodeTree } from "../blobs/tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
-import * as blobs from "../db/blobs.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
 import { staging } from "./lease.ts";
 import type { Lease } from "./lease.ts";
+import { KnownBlobs } from "./known-blobs.ts";
 import type { Store } from "./store.ts";
+import { twoAtOnce } from "./two-at-once.ts";
 import { walk } from "./walk.ts";
 import type { Problem } from "./walk.ts";
 
@@ -76,6 +77,8 @@ export interface Staged {
   /** By hex digest. */
   blobs: Map<string, StagedBlob>;
   pack: { path: string; size: number } | undefined;
+  /** Digests whose bytes in the store turned out to be lost or damaged: what was staged takes their place. */
+  doubted: ReadonlySet<string>;
   problems: Problem[];
 }
 
@@ -98,7 +101,8 @@ export async function stage(store: Store, lease: Lease, units: readonly IngestUn
     return await stager.stage(units);
   } catch (error) {
     await stager.abandon();
-    throw error;
+    if (error instanceof CofferError || errno(error) === undefined) throw error;
+    throw unusable(error);
   }
 }
 
@@ -106,7 +110,7 @@ class Stager {
   readonly #store: Store;
   readonly #options: IngestOptions;
   readonly #blake3: Blake3;
-  readonly #distrusted: ReadonlySet<string>;
+  readonly #known: KnownBlobs;
   readonly #directory: string;
   readonly #blobs = new Map<string, StagedBlob>();
   readonly #problems: Problem[] = [];
@@ -116,15 +120,13 @@ class Stager {
   #number = 0;
   /** Of the large ones that were staged. */
   readonly #sizes = new Set<number>();
-  #storeIsEmpty: boolean;
 
   constructor(store: Store, lease: Lease, options: IngestOptions, blake3: Blake3, distrusted: ReadonlySet<string>) {
     this.#store = store;
     this.#options = options;
     this.#blake3 = blake3;
-    this.#distrusted = distrusted;
+    this.#known = new KnownBlobs(store, distrusted);
     this.#directory = staging(store, lease);
-    this.#storeIsEmpty = blobs.isEmpty(store.db);
   }
 
   async stage(units: readonly IngestUnit[]): Promise<Staged> {
@@ -140,7 +142,18 @@ class Stager {
     });
     await Promise.all(this.#syncs);
     const pack = await this.#finishPack();
-    return { units: staged, blobs: this.#blobs, pack, problems: this.#problems };
+    this.#forgetUnwanted(staged);
+    return { units: staged, blobs: this.#blobs, pack, doubted: this.#known.doubted, problems: this.#problems };
+  }
+
+  /** A file that was read twice because it changed left its first bytes too. */
+  #forgetUnwanted(staged: readonly StagedUnit[]): void {
+    const wanted = new Set(staged.flatMap((unit) => [unit.hex, ...unit.members]));
+    for (const [hex, { bytes }] of this.#blobs) {
+      if (wanted.has(hex)) continue;
+      if (bytes.from === "file") rmSync(bytes.path);
+      this.#blobs.delete(hex);
+    }
   }
 
   /** Nothing of it is wanted: the staging directory goes as a whole later; here, descriptors and flushes end. */
@@ -223,7 +236,7 @@ class Stager {
           }
           keep(path, { hex, size, mode: mode & 0o777, unsettled: false });
         } catch (error) {
-          if (errno(error) === "ENOSPC" || errno(error) === "EDQUOT") throw full(error);
+          if (errno(error) === "ENOSPC" || errno(error) === "EDQUOT") throw unusable(error);
           this.#notRead(`${unit.path}/${path}`, error);
         } finally {
           closeSync(fd);
@@ -239,7 +252,7 @@ class Stager {
       const { fd, stat } = openFor(absolute);
       try {
         const small = mayPack && this.#pack !== undefined && stat.size < BigInt(SMALL);
-        const hex = small ? await this.#readIntoPack(fd, Number(stat.size)) : await this.#readIntoFile(unit, fd, stat, absolute, path);
+        const hex = small ? await this.#readIntoPack(fd, Number(stat.size)) : await this.#readIntoFile({ ...unit, move: unit.move && attempt === 1 }, fd, stat, absolute, path);
         const after = fstatSync(fd, { bigint: true });
         // our own link changes ctime: size and mtime tell of a writer
         const settled = hex !== undefined && after.size === stat.size && after.mtimeNs === stat.mtimeNs;
@@ -251,7 +264,7 @@ class Stager {
       } catch (error) {
         if (error instanceof CofferError) throw error;
         const code = errno(error);
-        if (code === "ENOSPC" || code === "EDQUOT" || code === "EROFS") throw full(error);
+        if (code === "ENOSPC" || code === "EDQUOT" || code === "EROFS") throw unusable(error);
         throw new CofferError("UNREADABLE", `${absolute} could not be kept: ${reason(error)}`, { hint: "see the message; nothing of it was stored", cause: error });
       } finally {
         closeSync(fd);
@@ -273,7 +286,8 @@ class Stager {
     return hex;
   }
 
-  async #readIntoFile(unit: IngestUnit, fd: number, stat: BigIntStats, absolute: string, original: string): Promise<string> {
+  /** Undefined where its inode was to become the blob, and somebody wrote to it meanwhile. */
+  async #readIntoFile(unit: IngestUnit, fd: number, stat: BigIntStats, absolute: string, original: string): Promise<string | undefined> {
     const target = this.#newName("blob");
     const mayMove = unit.move && stat.nlink === 1n && !(this.#options.openElsewhere?.(stat) ?? false);
     const moved = mayMove && linkOpened(absolute, stat, target);
@@ -297,9 +311,11 @@ class Stager {
     }
     const digest = hasher.digest();
     const hex = Buffer.from(digest).toString("hex");
-    if (this.#has(hex, digest)) {
+    const now = moved ? fstatSync(fd, { bigint: true }) : stat;
+    const isWritten = now.size !== stat.size || now.mtimeNs !== stat.mtimeNs;
+    if (isWritten || (await this.#hasIntact(hex, digest))) {
       rmSync(target);
-      return hex;
+      return isWritten ? undefined : hex;
     }
     this.#sizes.add(size);
     this.#blobs.set(hex, { hex, size, bytes: { from: "file", path: target, moved: moved ? absolute : undefined, type: unit.kind === "tree" ? "file" : unit.type, class: unit.kind === "tree" ? null : unit.class, original } });
@@ -308,13 +324,13 @@ class Stager {
 
   /** Before a copy is made: a store that has a blob of this very size may have this one. */
   async #knownByReading(fd: number, stat: BigIntStats): Promise<string | undefined> {
-    const sameSize = this.#sizes.has(Number(stat.size)) || (!this.#storeIsEmpty && this.#store.db.query("SELECT 1 FROM blobs WHERE size = ? AND place <> 'pack' LIMIT 1").get(stat.size) !== null);
+    const sameSize = this.#sizes.has(Number(stat.size)) || this.#known.hasFileOf(stat.size);
     if (!sameSize) return undefined;
     const hasher = this.#blake3.hasher();
     await hashFile(fd, hasher);
     const digest = hasher.digest();
     const hex = Buffer.from(digest).toString("hex");
-    return this.#has(hex, digest) ? hex : undefined;
+    return (await this.#hasIntact(hex, digest)) ? hex : undefined;
   }
 
   #stageBytes(hex: string, digest: Uint8Array, bytes: Uint8Array): void {
@@ -333,14 +349,21 @@ class Stager {
     this.#blobs.set(hex, { hex, size: bytes.length, bytes: { from: "file", path, moved: undefined, type: "tree", class: null, original: "" } });
   }
 
-  /** Staged already, or in the store: then its bytes need not be written. */
+  /** Staged already, or in the store as far as a look at its file tells: then its bytes need not be written. */
   #has(hex: string, digest: Uint8Array): boolean {
     if (this.#blobs.has(hex)) return true;
-    if (this.#storeIsEmpty || this.#distrusted.has(hex)) return false;
-    const row = blobs.known(this.#store.db, digest);
-    if (!row || (row.state !== "live" && row.state !== "condemned")) return false;
-    this.#blobs.set(hex, { hex, size: row.size, bytes: { from: "known" } });
+    const size = this.#known.sizeOf(hex, digest);
+    if (size === undefined) return false;
+    this.#blobs.set(hex, { hex, size, bytes: { from: "known" } });
     return true;
+  }
+
+  /** The same, and a file that was touched is hashed again. */
+  async #hasIntact(hex: string, digest: Uint8Array): Promise<boolean> {
+    if (!this.#has(hex, digest)) return false;
+    if (this.#blobs.get(hex)?.bytes.from !== "known" || (await this.#known.isIntact(hex))) return true;
+    if (this.#blobs.get(hex)?.bytes.from === "known") this.#blobs.delete(hex);
+    return this.#has(hex, digest);
   }
 
   async #finishPack(): Promise<Staged["pack"]> {
@@ -372,28 +395,6 @@ function openFor(path: string): { fd: number; stat: BigIntStats } {
   }
 }
 
-/** One file is copied by the kernel, in another thread, while another one is hashed here. */
-async function twoAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const waiting = items.values();
-  const lane = async (): Promise<void> => {
-    for (const item of waiting) await work(item);
-  };
-  await Promise.all([lane(), lane()]);
-}
-
-/** A second name for the very file that was opened; false on another file system, or where someone swapped it meanwhile. */
-function linkOpened(path: string, opened: BigIntStats, target: string): boolean {
-  try {
-    linkSync(path, target);
-  } catch {
-    return false;
-  }
-  const linked = lstatSync(target, { bigint: true });
-  if (linked.ino === opened.ino && linked.dev === opened.dev && linked.isFile() && linked.nlink === 2n) return true;
-  rmSync(target);
-  return false;
-}
-
-function full(error: unknown): CofferError {
+function unusable(error: unknown): CofferError {
   return new CofferError("STORE_UNUSABLE", `the store cannot take the bytes: ${reason(error)}`, { hint: "make room on its disk (coffer gc shows what can go), then try again; nothing of this was kept", cause: error });
 }

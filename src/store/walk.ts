@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
-import { errno, reason } from "../domain/error.ts";
+import { CofferError, errno, reason } from "../domain/error.ts";
 import { linkStaysInside } from "../blobs/tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 
@@ -23,8 +23,18 @@ export interface Walked {
 /**
  * Lists a directory without following a link. Links that point inside it are kept as links; those that point out are refused and listed,
  * as are FIFOs, sockets, devices and names that are not UTF-8.
+ * @throws CofferError UNREADABLE for the directory itself; what cannot be read below it is listed
  */
 export function walk(root: string, ignored: (path: string) => boolean): Walked {
+  try {
+    return list(root, ignored);
+  } catch (error) {
+    if (errno(error) === undefined) throw error;
+    throw new CofferError("UNREADABLE", `${root} cannot be read: ${reason(error)}`, { hint: "check that it exists and that you may read it; nothing of it was stored", cause: error });
+  }
+}
+
+function list(root: string, ignored: (path: string) => boolean): Walked {
   const found: Walked = { files: [], others: [], problems: [] };
   const real = realpathSync(root);
   const visit = (directory: string, prefix: string): void => {
