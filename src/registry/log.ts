@@ -13,7 +13,7 @@ import { CofferError, reason } from "../domain/error.ts";
 import { checkArtifactPath } from "../domain/names.ts";
 import { ingest } from "../store/ingest.ts";
 import type { Problem } from "../store/walk.ts";
-import type { IngestUnit } from "../store/stage.ts";
+import type { IngestUnit } from "../store/ingest-unit.ts";
 import { clearStaging, dropLease, endLease, takeLease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { enqueueRun } from "./enqueue.ts";

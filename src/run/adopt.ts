@@ -13,7 +13,7 @@ import { manifestIsDue, recordArtifact } from "../registry/record.ts";
 import { ingest } from "../store/ingest.ts";
 import { clearStaging, endLease, freeDeadLeases, leaseState } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
-import type { IngestUnit } from "../store/stage.ts";
+import type { IngestUnit } from "../store/ingest-unit.ts";
 import type { Store } from "../store/store.ts";
 import { walk } from "../store/walk.ts";
 import { END_FILE } from "./begin.ts";

@@ -17,7 +17,7 @@ import { manifestIsDue, recordArtifact } from "../registry/record.ts";
 import { ingest, settleMoved } from "../store/ingest.ts";
 import type { Admitted, Moved } from "../store/ingest.ts";
 import { clearStaging, endLease } from "../store/lease.ts";
-import type { IngestUnit } from "../store/stage.ts";
+import type { IngestUnit } from "../store/ingest-unit.ts";
 import type { Store } from "../store/store.ts";
 import type { Problem } from "../store/walk.ts";
 import { END_FILE } from "./begin.ts";

@@ -9,7 +9,7 @@ import type { ManifestItem } from "../manifest/workspace-manifest.ts";
 import { recordArtifact } from "../registry/record.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import type { Admitted } from "../store/ingest.ts";
-import type { IngestUnit } from "../store/stage.ts";
+import type { IngestUnit } from "../store/ingest-unit.ts";
 import type { Store } from "../store/store.ts";
 import type { Problem } from "../store/walk.ts";
 import { END_FILE } from "./begin.ts";

@@ -13,6 +13,8 @@ import { CofferError, errno, reason } from "../domain/error.ts";
 import { staging } from "./lease.ts";
 import type { Lease } from "./lease.ts";
 import { KnownBlobs } from "./known-blobs.ts";
+import type { IngestOptions, IngestUnit } from "./ingest-unit.ts";
+import type { Staged, StagedBlob, StagedUnit } from "./staged.ts";
 import type { Store } from "./store.ts";
 import { twoAtOnce } from "./two-at-once.ts";
 import { walk } from "./walk.ts";
@@ -23,64 +25,6 @@ export const SMALL = 128 * 1024;
 const PACK_FROM = 32;
 const FILES_PER_TURN = 256;
 const ATTEMPTS = 3;
-
-/** One thing to keep: it becomes one artifact. */
-export interface IngestUnit {
-  /** Its path within the run. */
-  path: string;
-  /** Where it lies now; absolute. */
-  source: string;
-  kind: "file" | "tree";
-  /** In its file's name in `binaries/`. */
-  type: string;
-  class: string | null;
-  /** Someone said what it is: it gets a file of its own whatever its size. */
-  typed: boolean;
-  /** Its inode may become the blob (a scratch workspace, our own staging): no byte is copied. */
-  move: boolean;
-}
-
-export interface IngestOptions {
-  dataset: string;
-  /** Left out of directories; by path within the unit. */
-  ignored?: (unit: IngestUnit, path: string) => boolean;
-  /** Another process has it open for writing: its inode may not become the blob. */
-  openElsewhere?: (stat: BigIntStats) => boolean;
-}
-
-/** Where the bytes of a blob wait until rows name them. `known`: the store had them when it was asked. */
-export type StagedBytes =
-  | { from: "known" }
-  | { from: "pack"; offset: number }
-  | { from: "file"; path: string; moved: string | undefined; type: string; class: string | null; original: string };
-
-export interface StagedBlob {
-  hex: string;
-  size: number;
-  bytes: StagedBytes;
-}
-
-export interface StagedUnit {
-  unit: IngestUnit;
-  hex: string;
-  size: number;
-  files: number;
-  mode: number;
-  /** Hex digests of a tree's members. */
-  members: string[];
-  /** It changed each time it was read. */
-  unsettled: boolean;
-}
-
-export interface Staged {
-  units: StagedUnit[];
-  /** By hex digest. */
-  blobs: Map<string, StagedBlob>;
-  pack: { path: string; size: number } | undefined;
-  /** Digests whose bytes in the store turned out to be lost or damaged: what was staged takes their place. */
-  doubted: ReadonlySet<string>;
-  problems: Problem[];
-}
 
 interface Reading {
   hex: string;

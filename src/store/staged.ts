@@ -1,0 +1,36 @@
+import type { IngestUnit } from "./ingest-unit.ts";
+import type { Problem } from "./walk.ts";
+
+/** Where the bytes of a blob wait until rows name them. `known`: the store had them when it was asked. */
+export type StagedBytes =
+  | { from: "known" }
+  | { from: "pack"; offset: number }
+  | { from: "file"; path: string; moved: string | undefined; type: string; class: string | null; original: string };
+
+export interface StagedBlob {
+  hex: string;
+  size: number;
+  bytes: StagedBytes;
+}
+
+export interface StagedUnit {
+  unit: IngestUnit;
+  hex: string;
+  size: number;
+  files: number;
+  mode: number;
+  /** Hex digests of a tree's members. */
+  members: string[];
+  /** It changed each time it was read. */
+  unsettled: boolean;
+}
+
+export interface Staged {
+  units: StagedUnit[];
+  /** By hex digest. */
+  blobs: Map<string, StagedBlob>;
+  pack: { path: string; size: number } | undefined;
+  /** Digests whose bytes in the store turned out to be lost or damaged: what was staged takes their place. */
+  doubted: ReadonlySet<string>;
+  problems: Problem[];
+}
