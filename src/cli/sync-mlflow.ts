@@ -45,7 +45,7 @@ On a disk that the server sees too, files are cloned or linked, not sent.`,
       return EXIT.done;
     }
     const missing = enqueueMissing(store, enqueue, only);
-    if (missing > 0) io.say.info(`${missing === 1 ? "one run" : `${missing} runs`} of which this server had not been told`);
+    if (missing > 0) io.say.info(`${countOf(missing, "run")} of which this server had not been told`);
     if (skipArtifacts) io.say.info("MLFLOW_SKIP_ARTIFACT_LOGGING is set: files stay in the store");
     const progress = deliveryProgress(io);
     const words = (say: () => void): void => {
@@ -64,7 +64,8 @@ On a disk that the server sees too, files are cloned or linked, not sent.`,
     progress.clear();
     io.print(report, ({ runs }) => runs.map(({ page }) => (page === null ? "" : `${page}\n`)).join(""));
     if (report.stopped !== null && report.runs.every(({ error }) => error?.message !== report.stopped)) io.say.error(report.stopped);
-    if (report.left > 0) io.say.warn(`${report.left === 1 ? "one run is" : `${report.left} runs are`} not wholly delivered; what is left stays for the next coffer sync-mlflow`);
+    if (report.left > 0) io.say.warn(`${countOf(report.left, "run")} not wholly delivered; what is left stays for the next coffer sync-mlflow`);
+    else if (flags.check) io.say.info(`${countOf(report.checked, "synced run")} looked at; ${report.runs.length === 0 ? "the server has all of it" : `${countOf(report.runs.length, "run")} sent again or for the first time`}`);
     else if (report.runs.length === 0) io.say.info(`nothing is waiting for ${report.target}`);
     return report.left > 0 ? EXIT.partly : EXIT.done;
   },
@@ -72,8 +73,7 @@ On a disk that the server sees too, files are cloned or linked, not sent.`,
 
 function tell(io: Io, { run, state, sent, notes, error }: RunReport): void {
   for (const note of notes) io.say.warn(`run ${run}: ${note}`);
-  const files = sent.files === 1 ? "one file" : `${sent.files} files`;
-  const what = `${sent.params} params, ${sent.metrics} metric points, ${files} (${formatBytes(sent.bytes)}${waysOf(sent.how)})`;
+  const what = `${countOf(sent.params, "param")}, ${countOf(sent.metrics, "metric point")}, ${countOf(sent.files, "file")} (${formatBytes(sent.bytes)}${waysOf(sent.how)})`;
   if (state === "synced") io.say.success(`run ${run} is synced: ${what}`);
   else if (state === "withheld") io.say.info(`run ${run} is delivered but for its files: ${what}`);
   else if (state === "running") io.say.info(`run ${run} goes on; it is delivered when it has ended`);
@@ -81,6 +81,10 @@ function tell(io: Io, { run, state, sent, notes, error }: RunReport): void {
     io.say.error(`run ${run} is ${state}: ${error?.message ?? "not all of it could be sent"}`);
     if (error?.hint) io.say.info(error.hint);
   }
+}
+
+function countOf(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** `, 3 by link`: what took another way than the network. */

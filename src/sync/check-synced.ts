@@ -15,11 +15,12 @@ import { newTally } from "./tally.ts";
 
 /**
  * Looks whether the server still has all of these runs, and opens again what it lacks; a run that it lost altogether is opened whole.
- * Returns those that only a person can bring back: deleted on the server, or not to be read by this user.
+ * Returns how many it looked at, and those that only a person can bring back: deleted on the server, or not to be read by this user.
  * @throws CofferError SERVER_UNREACHABLE
  */
-export async function checkSynced(sync: Sync, deliveries: readonly DeliveryRow[]): Promise<{ one: Delivering; result: RunResult }[]> {
+export async function checkSynced(sync: Sync, deliveries: readonly DeliveryRow[]): Promise<{ checked: number; refused: { one: Delivering; result: RunResult }[] }> {
   const { store } = sync;
+  let checked = 0;
   const refused: { one: Delivering; result: RunResult }[] = [];
   for (const delivery of deliveries) {
     const run = runs.bySeq(store.db, delivery.run) as RunRow;
@@ -30,6 +31,7 @@ export async function checkSynced(sync: Sync, deliveries: readonly DeliveryRow[]
     const given = isGiven(delivery, outbox.entryOf(store.db, delivery.seq, "run") as OutboxRow);
     try {
       const words = reopenMissing(one, await readBack(one, await layOut(store, delivery.seq), given), false);
+      checked++;
       if (words.length > 0) reopen(one, words.join("; "));
     } catch (error) {
       if (!(error instanceof CofferError) || error.code === "SERVER_UNREACHABLE") throw error;
@@ -40,7 +42,7 @@ export async function checkSynced(sync: Sync, deliveries: readonly DeliveryRow[]
       refused.push({ one, result: recordFailure(one, error) });
     }
   }
-  return refused;
+  return { checked, refused };
 }
 
 function reopen({ sync: { store }, delivery }: Delivering, why: string): void {

@@ -55,7 +55,10 @@ export interface DeliveryReport {
   schema: "coffer.sync/1";
   target: string;
   runs: RunReport[];
+  /** Runs that are on the server whole since this call. */
   synced: number;
+  /** Synced runs that were looked at again (`check`). */
+  checked: number;
   /** Runs that should be on the server and are not, wholly. */
   left: number;
   files: number;
@@ -71,7 +74,7 @@ export interface DeliveryReport {
  */
 export async function deliver(store: Store, options: DeliverOptions): Promise<DeliveryReport> {
   const sync = syncOf(store, options);
-  const report: DeliveryReport = { schema: "coffer.sync/1", target: sync.target, runs: [], synced: 0, left: 0, files: 0, bytes: 0, stopped: null };
+  const report: DeliveryReport = { schema: "coffer.sync/1", target: sync.target, runs: [], synced: 0, checked: 0, left: 0, files: 0, bytes: 0, stopped: null };
   const isWanted = (delivery: DeliveryRow): boolean => options.runs?.has(delivery.run) ?? true;
   const add = (one: RunReport): void => {
     report.runs.push(one);
@@ -82,7 +85,11 @@ export async function deliver(store: Store, options: DeliverOptions): Promise<De
     options.onRun?.(one);
   };
   try {
-    if (options.check) for (const refused of await checkSynced(sync, outbox.syncedDeliveries(store.db, sync.target).filter(isWanted))) add(reportOf(refused.one, refused.result));
+    if (options.check) {
+      const { checked, refused } = await checkSynced(sync, outbox.syncedDeliveries(store.db, sync.target).filter(isWanted));
+      report.checked = checked;
+      for (const { one, result } of refused) add(reportOf(one, result));
+    }
     const already = new Set(report.runs.map(({ run }) => run));
     const count = outbox.openDeliveries(store.db, sync.target).filter(isWanted).length;
     const families = new Set<number>();

@@ -1,0 +1,60 @@
+import { expect, test } from "bun:test";
+import { deliverAfterRun } from "../../src/sync/deliver-after-run.ts";
+import type { AfterRun } from "../../src/sync/deliver-after-run.ts";
+import { faultyProxy } from "../mlflow/faulty-proxy.ts";
+import { mlflow, needsMlflow } from "../support/mlflow.ts";
+import type { TestStore } from "../support/store.ts";
+import { deliveryOf, QUICK, storeFor, tellLater } from "./told.ts";
+
+const live = needsMlflow(test);
+
+async function after(stored: TestStore, run: Parameters<typeof deliverAfterRun>[1], more: Partial<AfterRun> = {}): Promise<{ left: number; said: string[] }> {
+  const said: string[] = [];
+  const say = { info: (words: string) => void said.push(words), warn: (words: string) => void said.push(`warning: ${words}`) };
+  return { left: await deliverAfterRun(stored.store, run, { sync: "after", env: QUICK, say, now: () => Date.now(), ...more }), said };
+}
+
+live("a run that has ended is delivered alone, and its page is said", async () => {
+  using stored = await storeFor(mlflow.proxied.uri);
+  const { run: earlier } = await tellLater(stored);
+  const { run } = await tellLater(stored, { artifacts: [{ path: "f", bytes: "f" }] });
+  const { left, said } = await after(stored, run);
+  expect(left).toBe(0);
+  const { remote_experiment, remote_run } = deliveryOf(stored, run);
+  expect(said).toEqual([expect.stringContaining(`delivered to ${mlflow.proxied.uri}/#/experiments/${remote_experiment}/runs/${remote_run} (one file, 1 B, `)]);
+  expect(deliveryOf(stored, earlier).state).toBe("pending");
+});
+
+live("the skipped files are said, and count as nothing left", async () => {
+  using stored = await storeFor(mlflow.proxied.uri);
+  const { run } = await tellLater(stored, { artifacts: [{ path: "f", bytes: "f" }] });
+  const { left, said } = await after(stored, run, { env: { ...QUICK, MLFLOW_SKIP_ARTIFACT_LOGGING: "True" } });
+  expect([left, said.length, said[0]]).toEqual([0, 1, expect.stringContaining("MLFLOW_SKIP_ARTIFACT_LOGGING")]);
+});
+
+live("a server that never answers is given up, whatever its own time limit, and what is left is said", async () => {
+  await using proxy = await faultyProxy(mlflow.proxied.uri, () => ({ stall: true }));
+  using stored = await storeFor(proxy.uri);
+  const { run } = await tellLater(stored);
+  const { left, said } = await after(stored, run, { env: { ...QUICK, MLFLOW_HTTP_REQUEST_TIMEOUT: "3600" } });
+  expect(left).toBe(1);
+  expect(said).toEqual([expect.stringContaining("for at most 30 s"), expect.stringContaining("warning: not delivered to MLflow yet:"), expect.stringContaining("coffer sync-mlflow sends what is left")]);
+  expect(deliveryOf(stored, run)).toMatchObject({ state: "pending", tries: 1 });
+});
+
+test("nobody listens at that port: it is said, nothing is thrown, and the run is left", async () => {
+  using stored = await storeFor("http://127.0.0.1:1");
+  const { run } = await tellLater(stored);
+  const { left, said } = await after(stored, run, { sync: "required" });
+  expect(left).toBe(1);
+  expect(said[0]).toContain("warning: not delivered to MLflow yet: http://127.0.0.1:1");
+});
+
+test("a tracking URI that is none is said, and nothing is thrown", async () => {
+  using stored = await storeFor("sqlite:///secret.db");
+  const { run } = await tellLater(stored);
+  const { left, said } = await after(stored, run);
+  expect(left).toBe(1);
+  expect(said[0]).toContain("no http or https address");
+  expect(said.join()).not.toContain("secret");
+});
