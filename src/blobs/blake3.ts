@@ -55,7 +55,7 @@ async function loadAddon(): Promise<Addon> {
 function unpacked(addon: string): string {
   const directory = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "coffer", "native");
   const path = join(directory, basename(addon));
-  if (isOurs(path)) return path;
+  if (isOurs(path, Bun.file(addon).size)) return path;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   chmodSync(directory, 0o700);
   const beside = `${path}.${process.pid}`;
@@ -69,9 +69,10 @@ function unpacked(addon: string): string {
   return path;
 }
 
-function isOurs(path: string): boolean {
+/** A power loss may have cut it short: then it is written anew. */
+function isOurs(path: string, size: number): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && stat.isFile() && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0;
+  return stat !== undefined && stat.isFile() && stat.size === size && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0;
 }
 
 /** The fallback itself. `why` the add-on was not taken. */

@@ -2,6 +2,7 @@ import { basename, resolve as resolvePath } from "node:path";
 import { statSync } from "node:fs";
 import * as blobs from "../db/blobs.ts";
 import * as inputs from "../db/run-inputs.ts";
+import { formatDigest } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import { readablePath } from "../store/cache.ts";
@@ -38,18 +39,18 @@ export default command(
       const given = resolvePath(io.cwd, flags.output);
       const target = statSync(given, { throwIfNoEntry: false })?.isDirectory() ? resolvePath(given, content.name) : given;
       await writeOut(store, content, target);
-      io.print({ schema: "coffer.get/1", id: artifact.id, path: target, digest: artifact.digest, size: content.size }, (document) => document.path);
+      io.print({ schema: "coffer.get/1", id: artifact.id, path: target, digest: content.digest, size: content.size }, (document) => document.path);
       return;
     }
     const path = await readablePath(store, content, readerLease(store, run?.seq));
-    io.print({ schema: "coffer.get/1", id: artifact.id, path, digest: artifact.digest, size: content.size }, (document) => document.path);
+    io.print({ schema: "coffer.get/1", id: artifact.id, path, digest: content.digest, size: content.size }, (document) => document.path);
   },
 );
 
 /** The bytes of an artifact, or of one file inside the directory that it is. */
-async function contentOf(store: Store, artifact: ArtifactRow, inside: string | undefined): Promise<Content & { size: number; name: string }> {
+async function contentOf(store: Store, artifact: ArtifactRow, inside: string | undefined): Promise<Content & { size: number; digest: string; name: string }> {
   if (artifact.blob === null) throw new CofferError("NOT_FOUND", `the bytes of ${artifact.id} are gone`, { hint: "coffer show tells when and why" });
-  if (inside === undefined) return { kind: artifact.kind, blob: artifact.blob, mode: artifact.mode, size: artifact.size, name: basename(artifact.path) };
+  if (inside === undefined) return { kind: artifact.kind, blob: artifact.blob, mode: artifact.mode, size: artifact.size, digest: artifact.digest, name: basename(artifact.path) };
   const entries = await readTree(store, artifact.blob);
   const entry = entries.find((candidate) => candidate.path === inside);
   const row = entry?.kind === "file" ? blobs.byDigest(store.db, { algorithm: "blake3", hex: entry.hex }) : null;
@@ -58,5 +59,5 @@ async function contentOf(store: Store, artifact: ArtifactRow, inside: string | u
       hint: "coffer show REF --files lists them; get the whole directory for what is below a directory in it",
       candidates: entries.filter((candidate) => candidate.path.startsWith(`${inside}/`)).slice(0, 10).map((candidate) => `${artifact.id}/${candidate.path}`),
     });
-  return { kind: "file", blob: row.seq, mode: entry.mode, size: row.size, name: basename(inside) };
+  return { kind: "file", blob: row.seq, mode: entry.mode, size: row.size, digest: formatDigest({ algorithm: "blake3", hex: entry.hex }), name: basename(inside) };
 }

@@ -36,14 +36,28 @@ export async function readLogLines(
   let refused = 0;
   let number = 0;
   let waiting = newBatch();
-  let began = now();
   const flush = async (): Promise<void> => {
     const { metrics, params, tags } = waiting;
-    if (metrics.length + params.length + tags.length > 0) ({ run } = await log(store, { ...base, run, paths: [], metrics, params, tags }));
+    if (sizeOf(waiting) > 0) ({ run } = await log(store, { ...base, run, paths: [], metrics, params, tags }));
     waiting = newBatch();
-    began = now();
   };
-  for await (const text of lines) {
+  const source = lines[Symbol.asyncIterator]();
+  const ask = (): ReturnType<typeof source.next> => {
+    const next = source.next();
+    next.catch(() => undefined); // it is awaited later
+    return next;
+  };
+  let coming = ask();
+  for (;;) {
+    // a slow loop's line does not wait for the next one
+    const next = sizeOf(waiting) > 0 ? await orLate(coming, waiting.due - performance.now()) : await coming;
+    if (next === "late") {
+      await flush();
+      continue;
+    }
+    if (next.done) break;
+    coming = ask();
+    const text = next.value;
     number++;
     if (text.trim() === "") continue;
     try {
@@ -58,18 +72,43 @@ export async function readLogLines(
       else waiting.tags.push([checkKey("tag", line.tag), String(line.value)]);
       taken++;
     } catch (error) {
-      if (error instanceof CofferError && error.exit === 1) throw error;
+      // a file that cannot be read is its line's own trouble
+      if (error instanceof CofferError && /^(STORE_|CORRUPT)/.test(error.code)) throw error;
       refused++;
       refuse(number, reason(error));
     }
-    if (waiting.metrics.length + waiting.params.length + waiting.tags.length >= BATCH || now() - began > BATCH_MS) await flush();
+    if (sizeOf(waiting) >= BATCH || performance.now() > waiting.due) await flush();
   }
   await flush();
   return { taken, refused, run };
 }
 
-function newBatch(): { metrics: MetricPoint[]; params: [string, string][]; tags: [string, string][] } {
-  return { metrics: [], params: [], tags: [] };
+interface Batch {
+  metrics: MetricPoint[];
+  params: [string, string][];
+  tags: [string, string][];
+  /** When it is to be written at the latest. */
+  due: number;
+}
+
+function newBatch(): Batch {
+  return { metrics: [], params: [], tags: [], due: performance.now() + BATCH_MS };
+}
+
+function sizeOf({ metrics, params, tags }: Batch): number {
+  return metrics.length + params.length + tags.length;
+}
+
+async function orLate<T>(promise: Promise<T>, milliseconds: number): Promise<T | "late"> {
+  let timer: Timer | undefined;
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), Math.max(0, milliseconds));
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function parseLine(text: string): v.InferOutput<typeof Line> {

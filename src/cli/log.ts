@@ -64,6 +64,8 @@ export default command(
     if (paths.length === 0 && !flags.stdin && flags.metric.length + flags.param.length + flags.tag.length === 0)
       throw new CofferError("USAGE", "there is nothing to log", { hint: "name files, --metric, --param or --tag, or --stdin" });
     if (flags.as !== undefined && paths.length !== 1) throw new CofferError("USAGE", "--as goes with exactly one PATH", { hint: "log the others by themselves" });
+    for (const flag of ["name", "step"] as const)
+      if (flags[flag] !== undefined && paths.length > 1) throw new CofferError("USAGE", `--${flag} goes with one PATH: ${paths.length} files would be versions of one another`, { hint: "log them one by one, or log the directory that holds them" });
     const now = io.now();
     const metrics = flags.metric.map((text) => ({ ...parseMetric(text), time: now }));
     const params = flags.param.map((text) => parseAssignment("param", text));
@@ -109,7 +111,7 @@ export default command(
       ({ refused, taken, run } = await readLogLines(store, lines, { ...request, run }, { now: io.now, refuse: (line, why) => io.say.error(`line ${line}: ${why}`) }));
     }
     await writeManifests(store);
-    if (run) report(store, io, run, logged, taken, refused);
+    report(store, io, run, logged, taken, refused);
     return refused > 0 ? EXIT.partly : EXIT.done;
   },
 );
@@ -146,14 +148,14 @@ function datasetOf(name: string | undefined): string | undefined {
   return name === undefined || name === "" ? undefined : checkName("dataset", name);
 }
 
-function report(store: Store, io: Io, run: RunRow, logged: Logged | undefined, taken: number, refused: number): void {
+function report(store: Store, io: Io, run: RunRow | undefined, logged: Logged | undefined, taken: number, refused: number): void {
   const rows = logged?.artifacts ?? [];
-  io.print({ schema: "coffer.log/1", run: run.id, artifacts: rows.map((row) => describeArtifact(store, row)), added: logged?.added ?? { blobs: 0, bytes: 0 }, lines: { taken, refused } }, (document) =>
-    rows.length === 0 ? (logged ? `${document.run}\n` : "") : rows.map((row) => `${summarizeArtifact(store, row).ref}\n`).join(""),
+  io.print({ schema: "coffer.log/1", run: run?.id ?? null, artifacts: rows.map((row) => describeArtifact(store, row)), added: logged?.added ?? { blobs: 0, bytes: 0 }, lines: { taken, refused } }, (document) =>
+    rows.length === 0 ? (document.run ?? "") : rows.map((row) => `${summarizeArtifact(store, row).ref}\n`).join(""),
   );
-  if (logged && rows.length > 0) {
+  if (logged && run && rows.length > 0) {
     const size = rows.reduce((sum, row) => sum + row.size, 0);
     io.say.info(`kept ${rows.length === 1 ? rows[0]?.path : `${rows.length} artifacts`} (${formatBytes(size)}, ${formatBytes(logged.added.bytes)} of them new) on run ${run.id}`);
   }
-  if (taken + refused > 0) io.say.info(`${taken} lines taken${refused > 0 ? `, ${refused} refused` : ""} on run ${run.id}`);
+  if (taken + refused > 0) io.say.info(`${taken} lines taken${refused > 0 ? `, ${refused} refused` : ""}${run ? ` on run ${run.id}` : ""}`);
 }

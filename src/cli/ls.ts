@@ -9,6 +9,7 @@ import { resolveRun } from "../registry/resolve.ts";
 import { meets, parseCondition } from "../registry/where.ts";
 import { command } from "./command.ts";
 import { parseTagFilter } from "./tag-filter.ts";
+import { parseLimit } from "./limit.ts";
 import { table } from "./table.ts";
 
 const SHOWN = 100;
@@ -37,8 +38,7 @@ export default command(
   },
   async ({ flags, positionals, io }) => {
     if (positionals[0] !== undefined && flags.name !== undefined) throw new CofferError("USAGE", "a name was given twice", { hint: "give it once" });
-    const limit = flags.limit === undefined ? SHOWN : Number(flags.limit);
-    if (!Number.isSafeInteger(limit) || limit < 0) throw new CofferError("USAGE", `not a number of lines: “${flags.limit}”`, { hint: "write --limit 50, or 0 for all" });
+    const limit = parseLimit(flags.limit, SHOWN);
     const conditions = flags.where.map(parseCondition);
     using store = await io.openStore({ make: false });
     const name = positionals[0] ?? flags.name;

@@ -1,11 +1,11 @@
 import * as runs from "../db/runs.ts";
 import type { RunState } from "../domain/run-state.ts";
-import { CofferError } from "../domain/error.ts";
 import { formatDuration } from "../domain/quantity.ts";
 import { summarizeRun } from "../registry/describe.ts";
 import type { RunSummary } from "../registry/describe.ts";
 import { command } from "./command.ts";
 import { parseTagFilter } from "./tag-filter.ts";
+import { parseLimit } from "./limit.ts";
 import { table } from "./table.ts";
 
 const SHOWN = 50;
@@ -26,8 +26,7 @@ export default command(
     ],
   },
   async ({ flags, io }) => {
-    const limit = flags.limit === undefined ? SHOWN : Number(flags.limit);
-    if (!Number.isSafeInteger(limit) || limit < 0) throw new CofferError("USAGE", `not a number of lines: “${flags.limit}”`, { hint: "write --limit 50, or 0 for all" });
+    const limit = parseLimit(flags.limit, SHOWN);
     using store = await io.openStore({ make: false });
     const found = runs.list(store.db, {
       ...(flags.state !== undefined && { state: flags.state as RunState }),

@@ -1,11 +1,14 @@
 import * as artifacts from "../db/artifacts.ts";
+import { CofferError } from "../domain/error.ts";
 import { formatBytes, formatDuration } from "../domain/quantity.ts";
 import { describeArtifact, describeRun } from "../registry/describe.ts";
 import type { ArtifactRecord, RunRecord } from "../registry/describe.ts";
 import { resolve } from "../registry/resolve.ts";
+import type { Resolved } from "../registry/resolve.ts";
 import { decodeTree } from "../blobs/tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 import { blobRow, readChecked } from "../store/read.ts";
+import type { Store } from "../store/store.ts";
 import { command } from "./command.ts";
 import { fields, table } from "./table.ts";
 
@@ -21,7 +24,7 @@ export default command(
   },
   async ({ flags, positionals, io }) => {
     using store = await io.openStore({ make: false });
-    const found = resolve(store, positionals[0] as string, "any");
+    const found = find(store, positionals[0] as string);
     if (found.kind === "run") {
       io.print({ schema: "coffer.run/1", ...describeRun(store, found.run) }, renderRun);
       return;
@@ -35,6 +38,16 @@ export default command(
     }
   },
 );
+
+/** What is in sight comes first; what was removed, withdrawn or deleted can be shown too. */
+function find(store: Store, ref: string): Resolved {
+  try {
+    return resolve(store, ref);
+  } catch (error) {
+    if (!(error instanceof CofferError) || error.code !== "NOT_FOUND") throw error;
+    return resolve(store, ref, "any");
+  }
+}
 
 function renderRun(run: RunRecord): string {
   const code = run.code.commit === null ? undefined : `${run.code.commit.slice(0, 12)}${run.code.branch ? ` on ${run.code.branch}` : ""}${run.code.dirty ? ", with changes" : ""}`;

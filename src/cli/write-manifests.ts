@@ -1,8 +1,14 @@
+import { reason } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
 
 /** Writes the manifests that this command (or one that died) made due; loaded only when there is one. */
 export async function writeManifests(store: Store): Promise<void> {
   if (store.db.query("SELECT 1 FROM runs WHERE manifest = 'due' LIMIT 1").get() === null) return;
   const { writeDueManifests } = await import("../manifest/run-manifest.ts");
-  writeDueManifests(store);
+  try {
+    writeDueManifests(store);
+  } catch (error) {
+    // what was recorded stays recorded; the manifests stay due
+    store.say(`the run's manifest could not be written, and will be with the next command: ${reason(error)}`);
+  }
 }

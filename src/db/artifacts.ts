@@ -116,10 +116,10 @@ export function atPath(db: Database, run: number, path: string, scope: Scope = "
   return db.query<ArtifactRow, [number, string]>(`SELECT * FROM artifacts WHERE run = ? AND path = ? AND ${IN_SCOPE[scope]} ORDER BY seq DESC LIMIT 1`).get(run, path);
 }
 
-/** At most `limit` artifacts in sight whose bytes have this digest (or begin with it), newest first. */
+/** The newest artifact in sight of each blob, at most `limit`, newest first. */
 export function ofBlobs(db: Database, blobs: readonly number[], limit: number): ArtifactRow[] {
   return db
-    .query<ArtifactRow, [string, number]>("SELECT * FROM artifacts WHERE blob IN (SELECT value FROM json_each(?)) AND state = 'live' ORDER BY seq DESC LIMIT ?")
+    .query<ArtifactRow, [string, number]>("SELECT *, max(seq) FROM artifacts WHERE blob IN (SELECT value FROM json_each(?)) AND state = 'live' GROUP BY blob ORDER BY seq DESC LIMIT ?")
     .all(JSON.stringify(blobs), limit);
 }
 

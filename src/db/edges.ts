@@ -23,15 +23,15 @@ export function dependencies(db: Database, artifact: number): { dependency: numb
     .all(artifact);
 }
 
-/** True where `from` is reached from `start` by dependencies (or is it). */
-export function reaches(db: Database, start: number, from: number): boolean {
+/** True where some version of an id is reached from `start` by dependencies (or is it). */
+export function reachesId(db: Database, start: number, id: string): boolean {
   return (
     db
       .query(
         `WITH RECURSIVE up (artifact) AS (SELECT ?1 UNION SELECT dependency FROM edges JOIN up ON edges.artifact = up.artifact)
-         SELECT 1 FROM up WHERE artifact = ?2`,
+         SELECT 1 FROM up JOIN artifacts ON seq = up.artifact WHERE id = ?2 LIMIT 1`,
       )
-      .get(start, from) !== null
+      .get(start, id) !== null
   );
 }
 

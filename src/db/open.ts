@@ -122,18 +122,22 @@ function versionOnDisk(path: string): number | undefined {
     throw new CofferError("STORE_DAMAGED", `${path} is not a coffer database`, { hint: "open another --root, or put the file back from a backup; it was not touched" });
   let version = header.readInt32BE(60);
   let application = header.readInt32BE(68);
-  if (hasWal) {
+  let isEmpty = false;
+  if (hasWal || version === 0) {
     try {
       using db = new Database(path, constants.SQLITE_OPEN_READONLY);
+      db.run(`PRAGMA busy_timeout = ${SLICE_MS}`);
       version = (db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
       application = (db.query("PRAGMA application_id").get() as { application_id: number }).application_id;
+      isEmpty = db.query("SELECT 1 FROM sqlite_schema LIMIT 1").get() === null;
     } catch (error) {
       throw unusable(path, error);
     }
   }
-  if (application !== APPLICATION_ID && version !== 0 && version <= MIGRATIONS.length)
-    throw new CofferError("STORE_DAMAGED", `${path} is a database of another program`, { hint: "open another --root; it was not touched" });
-  return version === 0 ? undefined : version;
+  // another process makes the store at this moment: it has set WAL, and its tables come in one transaction
+  if (version === 0 && isEmpty) return undefined;
+  if (application !== APPLICATION_ID) throw new CofferError("STORE_DAMAGED", `${path} is a database of another program`, { hint: "open another --root; it was not touched" });
+  return version;
 }
 
 function walSize(path: string): number {
@@ -146,7 +150,11 @@ function unusable(path: string, error: unknown): CofferError {
     return new CofferError("STORE_DAMAGED", `the database ${path} is damaged: ${reason(error)}`, { hint: "put it back from a backup; it was not touched", cause: error });
   const readOnly = code === "EROFS" || code === "EACCES" || code?.startsWith("SQLITE_READONLY") || code === "SQLITE_CANTOPEN";
   return new CofferError("STORE_UNUSABLE", `the store at ${path} cannot be opened: ${reason(error)}`, {
-    hint: readOnly ? "its directory must exist and be writable by you; name another with --root" : "see the message above; name another store with --root",
+    hint: readOnly
+      ? "its directory must exist and be writable by you; name another with --root"
+      : code?.startsWith("SQLITE_IOERR") || code === "SQLITE_FULL"
+        ? "look whether its disk is full or failing, or name another store with --root"
+        : "see the message above; name another store with --root",
     cause: error,
   });
 }

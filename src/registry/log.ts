@@ -14,7 +14,7 @@ import { checkArtifactPath } from "../domain/names.ts";
 import { ingest } from "../store/ingest.ts";
 import type { Problem } from "../store/walk.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
-import { clearStaging, dropLease, endLease, takeLease } from "../store/lease.ts";
+import { abandonLease, clearStaging, endLease, takeLease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { enqueueRun } from "./enqueue.ts";
 import { manifestIsDue, recordArtifact } from "./record.ts";
@@ -77,7 +77,7 @@ export async function log(store: Store, request: LogRequest): Promise<Logged> {
     clearStaging(store, lease);
     return { ...result, added };
   } catch (error) {
-    dropLease(store, lease);
+    abandonLease(store, lease);
     throw error;
   }
 }

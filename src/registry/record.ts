@@ -1,8 +1,10 @@
+import * as aliases from "../db/aliases.ts";
 import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRole, ArtifactRow } from "../db/artifacts.ts";
 import * as edges from "../db/edges.ts";
 import * as events from "../db/events.ts";
 import * as journal from "../db/journal.ts";
+import * as pins from "../db/pins.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
@@ -118,16 +120,16 @@ function stepOf(run: RunRow): ExecutionPath | undefined {
 
 /** A new record has nothing below it yet, so a cycle can only come about through an id that it shares with an earlier version. */
 function checkEdge(store: Store, id: string, dependency: ArtifactRow, limit: number): void {
-  const earlier = artifacts.latestOfId(store.db, id, "any");
-  if (dependency.id === id || (earlier && edges.reaches(store.db, dependency.seq, earlier.seq)))
+  if (edges.reachesId(store.db, dependency.seq, id))
     throw new CofferError("DEPENDENCY_CYCLE", `“${id}” cannot depend on “${dependency.id}”, which depends on “${id}”`, { hint: "leave out this --depends-on; nothing was stored" });
   if (edges.depth(store.db, dependency.seq, limit + 1) + 1 > limit)
     throw new CofferError("DEPENDENCY_TOO_DEEP", `a chain of dependencies longer than ${limit} ends in “${dependency.id}”`, { hint: "raise artifact_store.max_dependency_depth if this is meant; nothing was stored" });
 }
 
+/** But for those that somebody protected. */
 function replaceOlder(store: Store, name: string, version: number): void {
   for (const old of artifacts.list(store.db, { name })) {
-    if (old.version >= version) continue;
+    if (old.version >= version || pins.of(store.db, old.seq) || aliases.ofArtifact(store.db, old.seq).length > 0) continue;
     artifacts.setState(store.db, old.seq, "removed", store.now());
     journal.append(store.db, { at: store.now(), did: "remove", artifact: old.uid, because: "versioning is off" });
   }

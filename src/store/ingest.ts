@@ -3,7 +3,7 @@ import { blobFileName } from "../blobs/file-name.ts";
 import { makeDirectory, renameNoReplace, syncDirectory } from "../blobs/durable.ts";
 import * as blobs from "../db/blobs.ts";
 import * as packs from "../db/packs.ts";
-import { CofferError, errno } from "../domain/error.ts";
+import { CofferError, errno, reason } from "../domain/error.ts";
 import { filePart } from "../domain/names.ts";
 import type { Lease } from "./lease.ts";
 import { stage } from "./stage.ts";
@@ -127,8 +127,8 @@ function place(store: Store, staged: Staged, dataset: string): Placed {
     return placed;
   } catch (error) {
     for (const path of placed.all) rmSync(path, { force: true });
-    if (errno(error) === "ENOSPC" || errno(error) === "EDQUOT") throw new CofferError("STORE_UNUSABLE", "the store's disk is full", { hint: "make room, then try again; nothing of this was kept", cause: error });
-    throw error;
+    if (errno(error) === undefined) throw error;
+    throw new CofferError("STORE_UNUSABLE", `the store cannot take the bytes: ${reason(error)}`, { hint: "make room on its disk, or see that you may write below binaries/, then try again; nothing of this was kept", cause: error });
   }
 }
 

@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import * as leases from "../db/leases.ts";
 import type { LeaseKind, LeaseRow } from "../db/leases.ts";
+import { reason } from "../domain/error.ts";
 import { liveness, of, self } from "../domain/process-identity.ts";
 import type { Who } from "../domain/process-identity.ts";
 import { storeDirectory } from "./store.ts";
@@ -43,8 +44,18 @@ export function clearStaging(store: Store, lease: Lease): void {
 
 /** The row is gone and so is its staging; for work that ended without a transaction of its own. */
 export function dropLease(store: Store, lease: Lease): void {
-  store.transaction(() => endLease(store, lease));
+  // first the bytes: on a full disk the row needs their room
   clearStaging(store, lease);
+  store.transaction(() => endLease(store, lease));
+}
+
+/** The same for work that failed: its own error counts. What cannot be taken away now goes with the next command, when this process is dead. */
+export function abandonLease(store: Store, lease: Lease): void {
+  try {
+    dropLease(store, lease);
+  } catch (error) {
+    store.say(`what was staged could not be taken away, and will be with the next command: ${reason(error)}`);
+  }
 }
 
 /** How a lease stands: dead when wrapper and child are; what cannot be known counts as alive. */
