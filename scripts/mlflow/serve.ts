@@ -4,6 +4,10 @@ import { join } from "node:path";
 import { installMlflow } from "./environment.ts";
 import { startMlflow } from "./server.ts";
 
+if (process.argv.length > 2) {
+  console.error("usage: npm run mlflow        (PORT=5000 chooses another port)");
+  process.exit(process.argv[2] === "--help" ? 0 : 2);
+}
 const directory = join(import.meta.dir, "../../.cache/mlflow");
 mkdirSync(directory, { recursive: true });
 const python = await installMlflow(console.error);
