@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync } from "node:fs";
-import { arch, availableParallelism, hostname, platform, release, totalmem, userInfo } from "node:os";
+import { arch, availableParallelism, hostname, platform, release, totalmem } from "node:os";
 import { hidesValue, knownSecrets, redactText } from "./redact.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -93,13 +93,17 @@ export function describeMachine(): Machine {
   };
 }
 
+/** Bun's `userInfo()` knows the variables only, and calls who has none “unknown”: the passwd file knows better. */
 function userName(): string {
+  const uid = process.getuid?.();
   try {
-    return userInfo().username;
+    const line = readFileSync("/etc/passwd", "utf8").split("\n").find((entry) => entry.split(":")[2] === String(uid));
+    if (line) return line.slice(0, line.indexOf(":"));
   } catch {
-    // a container's user need not be in its passwd file
-    return process.env["USER"] || `uid ${process.getuid?.() ?? "?"}`;
+    // no such file here
   }
+  // a container's user need not be in its passwd file
+  return process.env["USER"] || process.env["LOGNAME"] || `uid ${uid ?? "?"}`;
 }
 
 /** From the driver's files: nvidia-smi takes seconds. */
