@@ -3,7 +3,7 @@ import { formatBytes } from "../domain/quantity.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { resolveRun } from "../registry/resolve.ts";
 import { deliver } from "../sync/deliver.ts";
-import type { RunReport } from "../sync/deliver.ts";
+import type { RunReport } from "../sync/report.ts";
 import { enqueueMissing } from "../sync/enqueue-missing.ts";
 import { preview } from "../sync/preview.ts";
 import type { Preview } from "../sync/preview.ts";
@@ -12,6 +12,9 @@ import { command } from "./command.ts";
 import { deliveryProgress } from "./delivery-progress.ts";
 import type { Io } from "./io.ts";
 import { table } from "./table.ts";
+
+/** A server that says nothing for so long is away; one that has answered gets MLflow's own patience. */
+const UNTIL_ANSWER_MS = 15_000;
 
 export default command(
   {
@@ -35,7 +38,9 @@ On a disk that the server sees too, files are cloned or linked, not sent.`,
     const jobs = flags.jobs === undefined ? undefined : Number(flags.jobs);
     const settings = await io.settings({ "tracking.mlflow.uri": flags.uri, "tracking.mlflow.jobs": jobs });
     if (settings.values.tracking.mlflow.uri === "")
-      throw new CofferError("NO_TRACKING_URI", "no MLflow server is configured", { hint: "set MLFLOW_TRACKING_URI, such as http://localhost:5000, or give --uri" });
+      throw new CofferError("NO_TRACKING_URI", "no MLflow server is configured", {
+        hint: "set MLFLOW_TRACKING_URI, such as http://localhost:5000, or give --uri",
+      });
     using store = await io.openStore({ make: false });
     const only = positionals.length === 0 ? undefined : new Set(positionals.map((ref) => resolveRun(store, ref).seq));
     const skipArtifacts = io.env["MLFLOW_SKIP_ARTIFACT_LOGGING"]?.toLowerCase() === "true";
@@ -57,15 +62,20 @@ On a disk that the server sees too, files are cloned or linked, not sent.`,
       ...(only && { runs: only }),
       skipArtifacts,
       check: flags.check,
-      onRetry: (line) => words(() => io.say.debug(line)),
+      patience: { untilAnswer: UNTIL_ANSWER_MS },
+      onRetry: (line) => words(() => io.say.info(line)),
       progress: progress.show,
       onRun: (run) => words(() => tell(io, run)),
     });
     progress.clear();
     io.print(report, ({ runs }) => runs.map(({ page }) => (page === null ? "" : `${page}\n`)).join(""));
     if (report.stopped !== null && report.runs.every(({ error }) => error?.message !== report.stopped)) io.say.error(report.stopped);
-    if (report.left > 0) io.say.warn(`${countOf(report.left, "run")} not wholly delivered; what is left stays for the next coffer sync-mlflow`);
-    else if (flags.check) io.say.info(`${countOf(report.checked, "synced run")} looked at; ${report.runs.length === 0 ? "the server has all of it" : `${countOf(report.runs.length, "run")} sent again or for the first time`}`);
+    if (report.left > 0)
+      io.say.warn(`${countOf(report.left, "run")} not wholly delivered; what is left stays for the next coffer sync-mlflow`);
+    else if (flags.check)
+      io.say.info(
+        `${countOf(report.checked, "synced run")} looked at; ${report.runs.length === 0 ? "the server has all of it" : `${countOf(report.runs.length, "run")} sent again or for the first time`}`,
+      );
     else if (report.runs.length === 0) io.say.info(`nothing is waiting for ${report.target}`);
     return report.left > 0 ? EXIT.partly : EXIT.done;
   },
@@ -96,6 +106,14 @@ function waysOf(how: Record<string, number>): string {
 }
 
 function renderPlan({ runs }: Preview): string {
-  const rows = runs.map((row) => [row.run, row.experiment, row.remote_run === null ? "new" : "known", String(row.params), String(row.metrics), String(row.files), formatBytes(row.bytes)]);
+  const rows = runs.map((row) => [
+    row.run,
+    row.experiment,
+    row.remote_run === null ? "new" : "known",
+    String(row.params),
+    String(row.metrics),
+    String(row.files),
+    formatBytes(row.bytes),
+  ]);
   return table(["RUN", "EXPERIMENT", "THERE", "PARAMS", "METRICS", "FILES", "BYTES"], rows, "nothing is waiting");
 }

@@ -44,7 +44,10 @@ export function open(db: Database, delivery: { run: number; target: string; expe
 
 /** Something of this step is to be told (again). */
 export function enqueue(db: Database, delivery: number, step: Exclude<OutboxStep, "artifact">): void {
-  db.query("INSERT INTO outbox (delivery, step) VALUES (?, ?) ON CONFLICT DO UPDATE SET settled_at = NULL, error = NULL").run(delivery, step);
+  db.query("INSERT INTO outbox (delivery, step) VALUES (?, ?) ON CONFLICT DO UPDATE SET settled_at = NULL, error = NULL").run(
+    delivery,
+    step,
+  );
 }
 
 /** An artifact is sent once; what was sent stays settled. */
@@ -57,7 +60,12 @@ export function entries(db: Database, delivery: number): OutboxRow[] {
 }
 
 export function settle(db: Database, entry: number, at: number, sent: { how?: string; bytes?: number } = {}): void {
-  db.query("UPDATE outbox SET settled_at = ?, tries = tries + 1, error = NULL, how = ?, bytes = ? WHERE seq = ?").run(at, sent.how ?? null, sent.bytes ?? null, entry);
+  db.query("UPDATE outbox SET settled_at = ?, tries = tries + 1, error = NULL, how = ?, bytes = ? WHERE seq = ?").run(
+    at,
+    sent.how ?? null,
+    sent.bytes ?? null,
+    entry,
+  );
 }
 
 /** Opens a settled entry again, for instance because the server no longer has what was sent. */
@@ -77,7 +85,14 @@ export function remove(db: Database, entry: number): void {
 /** The server has nothing of this delivery any more: all of it is to be told again. */
 export function reopenAll(db: Database, delivery: number, error: string): void {
   db.query("UPDATE outbox SET settled_at = NULL, error = ?2 WHERE delivery = ?1").run(delivery, error);
-  updateDelivery(db, delivery, { state: "pending", remote_experiment: null, remote_run: null, artifact_uri: null, metrics_sent: 0, synced_at: null });
+  updateDelivery(db, delivery, {
+    state: "pending",
+    remote_experiment: null,
+    remote_run: null,
+    artifact_uri: null,
+    metrics_sent: 0,
+    synced_at: null,
+  });
 }
 
 export function entryOf(db: Database, delivery: number, step: Exclude<OutboxStep, "artifact">): OutboxRow | null {
@@ -99,7 +114,9 @@ export function deliveryOf(db: Database, run: number, target: string): DeliveryR
 /** The open delivery of the oldest run behind `after` (a run's seq). */
 export function nextOpen(db: Database, target: string, after: number): DeliveryRow | null {
   return db
-    .query<DeliveryRow, [string, number]>("SELECT * FROM deliveries WHERE target = ? AND run > ? AND state IN ('pending', 'refused') ORDER BY run LIMIT 1")
+    .query<DeliveryRow, [string, number]>(
+      "SELECT * FROM deliveries WHERE target = ? AND run > ? AND state IN ('pending', 'refused') ORDER BY run LIMIT 1",
+    )
     .get(target, after);
 }
 
@@ -111,7 +128,9 @@ export function syncedDeliveries(db: Database, target: string): DeliveryRow[] {
 /** Deliveries to a server, of the runs inside a run, that the server has a run for. */
 export function ofChildren(db: Database, run: number, target: string): DeliveryRow[] {
   return db
-    .query<DeliveryRow, [number, string]>("SELECT * FROM deliveries WHERE run IN (SELECT seq FROM runs WHERE parent = ?) AND target = ? AND remote_run IS NOT NULL")
+    .query<DeliveryRow, [number, string]>(
+      "SELECT * FROM deliveries WHERE run IN (SELECT seq FROM runs WHERE parent = ?) AND target = ? AND remote_run IS NOT NULL",
+    )
     .all(run, target);
 }
 
@@ -128,7 +147,10 @@ export function undelivered(db: Database, target: string): number[] {
 
 export function updateDelivery(db: Database, seq: number, change: Partial<Omit<DeliveryRow, "seq" | "run" | "target">>): void {
   const columns = Object.keys(change) as (keyof typeof change)[];
-  db.query(`UPDATE deliveries SET ${columns.map((column) => `${column} = ?`).join(", ")} WHERE seq = ?`).run(...columns.map((column) => change[column] as string | number | null), seq);
+  db.query(`UPDATE deliveries SET ${columns.map((column) => `${column} = ?`).join(", ")} WHERE seq = ?`).run(
+    ...columns.map((column) => change[column] as string | number | null),
+    seq,
+  );
 }
 
 export function deliveriesOf(db: Database, run: number): DeliveryRow[] {
@@ -137,7 +159,9 @@ export function deliveriesOf(db: Database, run: number): DeliveryRow[] {
 
 /** What is still to be delivered to a server, oldest run first. */
 export function openDeliveries(db: Database, target: string): DeliveryRow[] {
-  return db.query<DeliveryRow, [string]>("SELECT * FROM deliveries WHERE target = ? AND state IN ('pending', 'refused') ORDER BY run").all(target);
+  return db
+    .query<DeliveryRow, [string]>("SELECT * FROM deliveries WHERE target = ? AND state IN ('pending', 'refused') ORDER BY run")
+    .all(target);
 }
 
 /** Uploads done, failed and waiting, over all servers. */

@@ -18,7 +18,10 @@ import { newTally } from "./tally.ts";
  * Returns how many it looked at, and those that only a person can bring back: deleted on the server, or not to be read by this user.
  * @throws CofferError SERVER_UNREACHABLE
  */
-export async function checkSynced(sync: Sync, deliveries: readonly DeliveryRow[]): Promise<{ checked: number; refused: { one: Delivering; result: RunResult }[] }> {
+export async function checkSynced(
+  sync: Sync,
+  deliveries: readonly DeliveryRow[],
+): Promise<{ checked: number; refused: { one: Delivering; result: RunResult }[] }> {
   const { store } = sync;
   let checked = 0;
   const refused: { one: Delivering; result: RunResult }[] = [];

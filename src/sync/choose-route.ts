@@ -30,10 +30,13 @@ export async function chooseRoute(sync: Sync, remote: { id: string; artifactUri:
     if (await provesDestination(connection, remote.id, directory)) return { kind: "disk", directory, wish };
   }
   if (destination.kind === "proxied") return { kind: "http", destination };
-  throw new ServerRefusal(`${connection.displayUri} keeps artifacts in ${destination.directory}, which is not that directory here, or cannot be written to`, {
-    status: 0,
-    hint: "mount the server's disk at the same path, writable for this user; or start the server with --artifacts-destination, so that it takes artifacts itself",
-  });
+  throw new ServerRefusal(
+    `${connection.displayUri} keeps artifacts in ${destination.directory}, which is not that directory here, or cannot be written to`,
+    {
+      status: 0,
+      hint: "mount the server's disk at the same path, writable for this user; or start the server with --artifacts-destination, so that it takes artifacts itself",
+    },
+  );
 }
 
 /** Where a server that takes artifacts itself may keep them on a disk seen from here: the configured directory, or MLflow's own tree in the store. */

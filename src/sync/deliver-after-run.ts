@@ -4,7 +4,8 @@ import { formatBytes, formatDuration } from "../domain/quantity.ts";
 import type { Environment } from "../mlflow/environment.ts";
 import type { Store } from "../store/store.ts";
 import { deliver } from "./deliver.ts";
-import type { DeliverOptions, DeliveryReport } from "./deliver.ts";
+import type { DeliverOptions } from "./deliver.ts";
+import type { DeliveryReport } from "./report.ts";
 
 export interface AfterRun {
   /** after: as long as it is quick; required: all of it, however long it takes. */
@@ -19,19 +20,28 @@ export interface AfterRun {
 }
 
 /** Nobody waits longer for a server at the end of a run. */
-const PATIENCE_MS = 30_000;
-const PATIENCE_UNTIL_ANSWER_MS = 5_000;
+const PATIENCE = { untilAnswer: 5_000, inAll: 30_000 };
 /** A delivery that takes longer than this says that it is under way. */
 const QUIET_MS = 2_000;
 
 /** Delivers a run that has just ended. Never throws: tracking may not cost the run. Returns how many runs are left undelivered, 0 or 1. */
 export async function deliverAfterRun(store: Store, run: RunRow, { sync, env, say, now, signal, progress }: AfterRun): Promise<number> {
   const began = now();
-  const patience = new Patience(sync === "after", signal);
-  const slow = setTimeout(() => say.info(`delivering run ${run.id} to MLflow${sync === "after" ? `, for at most ${PATIENCE_MS / 1000} s` : ""} …`), QUIET_MS);
+  const slow = setTimeout(
+    () => say.info(`delivering run ${run.id} to MLflow${sync === "after" ? `, for at most ${PATIENCE.inAll / 1000} s` : ""} …`),
+    QUIET_MS,
+  );
   try {
     const skipArtifacts = env["MLFLOW_SKIP_ARTIFACT_LOGGING"]?.toLowerCase() === "true";
-    const report = await deliver(store, { env, runs: new Set([run.seq]), skipArtifacts, signal: patience.signal, onAnswer: () => patience.answered(), ...(progress && { progress }) });
+    const report = await deliver(store, {
+      env,
+      runs: new Set([run.seq]),
+      skipArtifacts,
+      patience: sync === "after" ? PATIENCE : {},
+      onRetry: (words) => sync === "required" && say.info(words),
+      ...(signal && { signal }),
+      ...(progress && { progress }),
+    });
     return tell(report, say, now() - began);
   } catch (error) {
     say.warn(`not delivered to MLflow: ${reason(error)}`);
@@ -39,14 +49,16 @@ export async function deliverAfterRun(store: Store, run: RunRow, { sync, env, sa
     return 1;
   } finally {
     clearTimeout(slow);
-    patience.end();
   }
 }
 
 function tell(report: DeliveryReport, say: AfterRun["say"], took: number): number {
   for (const { state, page, sent, notes, error } of report.runs) {
     for (const note of notes) say.warn(note);
-    if (state === "synced") say.info(`delivered to ${page} (${sent.files === 1 ? "one file" : `${sent.files} files`}, ${formatBytes(sent.bytes)}, ${formatDuration(took)})`);
+    if (state === "synced")
+      say.info(
+        `delivered to ${page} (${sent.files === 1 ? "one file" : `${sent.files} files`}, ${formatBytes(sent.bytes)}, ${formatDuration(took)})`,
+      );
     else if (state === "withheld") say.info(`delivered to ${page}, without files: MLFLOW_SKIP_ARTIFACT_LOGGING is set`);
     else if (error) {
       say.warn(`not delivered to MLflow yet: ${error.message}`);
@@ -54,29 +66,4 @@ function tell(report: DeliveryReport, say: AfterRun["say"], took: number): numbe
     }
   }
   return report.left;
-}
-
-/** A signal for the caller's own and, with a limit, for a server that does not answer soon or takes too long. */
-class Patience {
-  readonly signal: AbortSignal;
-  readonly #silence = new AbortController();
-  readonly #timers: NodeJS.Timeout[] = [];
-
-  constructor(limited: boolean, given: AbortSignal | undefined) {
-    this.signal = given ? AbortSignal.any([given, this.#silence.signal]) : this.#silence.signal;
-    if (!limited) return;
-    for (const [wait, why] of [
-      [PATIENCE_UNTIL_ANSWER_MS, "no answer"],
-      [PATIENCE_MS, "no time left"],
-    ] as const)
-      this.#timers.push(setTimeout(() => this.#silence.abort(new DOMException(why, "TimeoutError")), wait));
-  }
-
-  answered(): void {
-    clearTimeout(this.#timers[0]);
-  }
-
-  end(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-  }
 }

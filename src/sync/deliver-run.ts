@@ -53,7 +53,14 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
     const layout = await layOut(store, one.delivery.seq);
     if (openArtifacts(one).length > 0) return { state: "withheld", error: undefined };
     const given = isGiven(one.delivery, runEntry(one));
-    const words = reopenMissing(one, await readBack(one, layout, given), lacked);
+    let missing: Missing;
+    try {
+      missing = await readBack(one, layout, given);
+    } catch (error) {
+      if (endsAll(error)) throw error;
+      return recordFailure(one, error as CofferError);
+    }
+    const words = reopenMissing(one, missing, lacked);
     if (words.length === 0 && settleDelivery(one, before)) return { state: "synced", error: undefined };
     if ((words.length > 0 && lacked) || round === ROUNDS) return recordFailure(one, incomplete(words));
     lacked ||= words.length > 0;
@@ -112,12 +119,17 @@ function setAside(one: Delivering, { superseded, withdrawn }: Layout): void {
     for (const entry of superseded) if (entry.settled_at === null) outbox.settle(store.db, entry.seq, store.now(), { how: "superseded" });
     for (const { entry } of withdrawn) outbox.remove(store.db, entry.seq);
   });
-  for (const { artifact } of withdrawn) tell(one, { kind: "skipped", message: `${artifact.path} was taken out of sight, so it is not sent` });
+  for (const { artifact } of withdrawn)
+    tell(one, { kind: "skipped", message: `${artifact.path} was taken out of sight, so it is not sent` });
 }
 
 /** Whoever made a run ends it: somebody else's stays as it is. */
 async function sendEnd({ sync: { connection, store }, run, delivery }: Delivering, entry: OutboxRow, given: boolean): Promise<void> {
-  if (!given) await updateRun(connection, delivery.remote_run as string, { status: mlflowStatus(run.state), ...(run.ended_at !== null && { endTime: run.ended_at }) });
+  if (!given)
+    await updateRun(connection, delivery.remote_run as string, {
+      status: mlflowStatus(run.state),
+      ...(run.ended_at !== null && { endTime: run.ended_at }),
+    });
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
 }
 
@@ -131,7 +143,8 @@ export function reopenMissing(one: Delivering, missing: Missing, lastTime: boole
       words.push(why);
       if (entry !== undefined) outbox.reopen(store.db, entry, why);
     };
-    for (const step of ["params", "metrics", "end"] as const) if (missing[step] !== undefined) reopen(outbox.entryOf(store.db, seq, step)?.seq, missing[step]);
+    for (const step of ["params", "metrics", "end"] as const)
+      if (missing[step] !== undefined) reopen(outbox.entryOf(store.db, seq, step)?.seq, missing[step]);
     for (const [entry, why] of missing.artifacts) reopen(entry, why);
     if (missing.metrics !== undefined) outbox.updateDelivery(store.db, seq, { metrics_sent: 0 });
   });
@@ -164,13 +177,17 @@ function saysNow({ sync: { store }, run }: Delivering): string {
 export function recordFailure(one: Delivering, error: CofferError): RunResult {
   const { store } = one.sync;
   const state = isRefusal(error) ? "refused" : "pending";
-  store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { state, last_error: inWords(error), updated_at: store.now() }));
+  store.transaction(() =>
+    outbox.updateDelivery(store.db, one.delivery.seq, { state, last_error: inWords(error), updated_at: store.now() }),
+  );
   return { state, error };
 }
 
 function incomplete(words: readonly string[]): CofferError {
   const [first = "the run was logged to all the while", ...more] = words;
-  return new CofferError("INCOMPLETE", `${first}${more.length > 0 ? `, and ${more.length} more` : ""}`, { hint: "run `coffer sync-mlflow` again; look into the server's log if it stays so" });
+  return new CofferError("INCOMPLETE", `${first}${more.length > 0 ? `, and ${more.length} more` : ""}`, {
+    hint: "run `coffer sync-mlflow` again; look into the server's log if it stays so",
+  });
 }
 
 function openArtifacts({ sync: { store }, delivery }: Delivering): OutboxRow[] {

@@ -3,17 +3,21 @@ import type { DeliveryRow } from "../db/outbox.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { CofferError } from "../domain/error.ts";
+import type { Who } from "../domain/process-identity.ts";
 import { trackingTarget } from "../domain/tracking-target.ts";
-import { connect, runPage } from "../mlflow/connection.ts";
+import { connect } from "../mlflow/connection.ts";
 import type { Environment } from "../mlflow/environment.ts";
 import type { Store } from "../store/store.ts";
 import { checkSynced } from "./check-synced.ts";
 import { claimRun } from "./claim-run.ts";
 import { deliverRun, recordFailure } from "./deliver-run.ts";
-import type { RunResult } from "./deliver-run.ts";
+import { Patience } from "./patience.ts";
+import type { Limits } from "./patience.ts";
+import { addRun, newReport } from "./report.ts";
+import type { DeliveryReport, Outcome, RunReport } from "./report.ts";
 import type { Delivering, Sync } from "./sync.ts";
 import { newTally } from "./tally.ts";
-import type { Progress, Tally } from "./tally.ts";
+import type { Progress } from "./tally.ts";
 
 export interface DeliverOptions {
   /** The MLFLOW_* variables: credentials, limits, retries. */
@@ -22,7 +26,8 @@ export interface DeliverOptions {
   runs?: ReadonlySet<number>;
   /** Uploads at once; by default the configuration's. */
   jobs?: number;
-  /** A deadline or an interruption. */
+  patience?: Limits;
+  /** An interruption, or a deadline of the caller's. */
   signal?: AbortSignal;
   skipArtifacts?: boolean;
   /** Looks first whether the server still has all that was synced. */
@@ -32,39 +37,6 @@ export interface DeliverOptions {
   progress?: (progress: Progress) => void;
   /** A run is through, in the order of the report. */
   onRun?: (report: RunReport) => void;
-  /** The server answered something useful. */
-  onAnswer?: () => void;
-}
-
-export interface RunReport {
-  run: string;
-  /**
-   * synced: read back whole; pending: not wholly there yet; refused: the server said no; busy: another process delivers it;
-   * running: it has not ended; withheld: all but its files, which MLFLOW_SKIP_ARTIFACT_LOGGING holds back.
-   */
-  state: RunResult["state"] | "busy" | "running";
-  experiment: string;
-  remote_run: string | null;
-  page: string | null;
-  sent: { params: number; tags: number; metrics: number; files: number; bytes: number; how: Record<string, number> };
-  notes: string[];
-  error: { code: string; message: string; hint: string | null } | null;
-}
-
-export interface DeliveryReport {
-  schema: "coffer.sync/1";
-  target: string;
-  runs: RunReport[];
-  /** Runs that are on the server whole since this call. */
-  synced: number;
-  /** Synced runs that were looked at again (`check`). */
-  checked: number;
-  /** Runs that should be on the server and are not, wholly. */
-  left: number;
-  files: number;
-  bytes: number;
-  /** Why nothing more could be tried, where that is so. */
-  stopped: string | null;
 }
 
 /**
@@ -73,56 +45,63 @@ export interface DeliveryReport {
  * @throws CofferError NO_TRACKING_URI, CONFIG_INVALID, UNREADABLE
  */
 export async function deliver(store: Store, options: DeliverOptions): Promise<DeliveryReport> {
-  const sync = syncOf(store, options);
-  const report: DeliveryReport = { schema: "coffer.sync/1", target: sync.target, runs: [], synced: 0, checked: 0, left: 0, files: 0, bytes: 0, stopped: null };
-  const isWanted = (delivery: DeliveryRow): boolean => options.runs?.has(delivery.run) ?? true;
-  const add = (one: RunReport): void => {
-    report.runs.push(one);
-    if (one.state === "synced") report.synced++;
-    if (["pending", "refused", "busy"].includes(one.state)) report.left++;
-    report.files += one.sent.files;
-    report.bytes += one.sent.bytes;
-    options.onRun?.(one);
+  using patience = new Patience(options.patience ?? {}, options.signal);
+  const sync = syncOf(store, options, patience);
+  const report = newReport(sync.target);
+  const add = (one: Delivering, outcome: Outcome): void => {
+    const added = addRun(report, one, outcome);
+    options.onRun?.(added);
   };
   try {
     if (options.check) {
-      const { checked, refused } = await checkSynced(sync, outbox.syncedDeliveries(store.db, sync.target).filter(isWanted));
+      const synced = outbox.syncedDeliveries(store.db, sync.target).filter(({ run }) => options.runs?.has(run) ?? true);
+      const { checked, refused } = await checkSynced(sync, synced);
       report.checked = checked;
-      for (const { one, result } of refused) add(reportOf(one, result));
+      for (const { one, result } of refused) add(one, result);
     }
-    const already = new Set(report.runs.map(({ run }) => run));
-    const count = outbox.openDeliveries(store.db, sync.target).filter(isWanted).length;
-    const families = new Set<number>();
-    for (let nth = 1, delivery = outbox.nextOpen(store.db, sync.target, 0); delivery; delivery = outbox.nextOpen(store.db, sync.target, delivery.run)) {
-      const run = runs.bySeq(store.db, delivery.run) as RunRow;
-      // a nested run that was here before the one around it is told now whose child it is
-      const isWantedToo = isWanted(delivery) || (run.parent !== null && families.has(run.parent));
-      if (!isWantedToo || run.removed_at !== null || already.has(run.id)) continue;
-      families.add(run.seq);
-      const position = { nth: nth++, runs: Math.max(count, nth - 1) };
-      const one: Delivering = { sync, run, delivery, tally: newTally((progress) => options.progress?.({ ...progress, ...position })) };
-      const { result, stop } = await deliverOne(one);
-      add(reportOf(one, result));
-      if (!stop) continue;
-      report.stopped = stop.message;
-      report.left += rest(sync, run.seq, isWanted);
-      break;
-    }
+    await deliverOpen(sync, report, options, add);
   } catch (error) {
-    // the check found nobody to ask
-    if (!(error instanceof CofferError) || error.code !== "SERVER_UNREACHABLE") throw error;
-    report.stopped = error.message;
+    report.stopped = asStop(error, sync).message;
     report.left = Math.max(report.left, 1);
   }
   return report;
 }
 
-function syncOf(store: Store, options: DeliverOptions): Sync {
+async function deliverOpen(
+  sync: Sync,
+  report: DeliveryReport,
+  options: DeliverOptions,
+  add: (one: Delivering, outcome: Outcome) => void,
+): Promise<void> {
+  const { store, target } = sync;
+  const tried = new Set(report.runs.map(({ run }) => run));
+  const waiting = waitingRuns(sync, 0, options.runs);
+  const delivered = new Set<number>();
+  for (let delivery = outbox.nextOpen(store.db, target, 0), nth = 1; delivery; delivery = outbox.nextOpen(store.db, target, delivery.run)) {
+    const run = runs.bySeq(store.db, delivery.run) as RunRow;
+    // a nested run that was here before the one around it is told now whose child it is
+    const isChild = run.parent !== null && delivered.has(run.parent);
+    const isWanted = isChild || (options.runs?.has(run.seq) ?? true);
+    if (!isWanted || run.removed_at !== null || tried.has(run.id)) continue;
+    delivered.add(run.seq);
+    const position = { nth, runs: Math.max(waiting, nth) };
+    nth++;
+    const one: Delivering = { sync, run, delivery, tally: newTally((progress) => options.progress?.({ ...progress, ...position })) };
+    const { outcome, stop } = await deliverOne(one);
+    add(one, outcome);
+    if (!stop) continue;
+    report.stopped = stop.message;
+    report.left += waitingRuns(sync, run.seq, options.runs);
+    return;
+  }
+}
+
+function syncOf(store: Store, options: DeliverOptions, patience: Patience): Sync {
   const { uri, jobs } = store.settings.values.tracking.mlflow;
   const connection = connect({
     uri,
     env: options.env,
-    ...(options.signal && { signal: options.signal }),
+    signal: patience.signal,
     onRetry: ({ what, why, wait }) => options.onRetry?.(`${what}: ${why}; again in ${(wait / 1000).toFixed(1)} s`),
   });
   return {
@@ -133,61 +112,48 @@ function syncOf(store: Store, options: DeliverOptions): Sync {
     jobs: options.jobs ?? jobs,
     skipArtifacts: options.skipArtifacts ?? false,
     experiments: new Map(),
-    answered: () => options.onAnswer?.(),
+    answered: () => patience.answered(),
   };
 }
 
 /** `stop`: what ends the whole call. */
-async function deliverOne(one: Delivering): Promise<{ result: Outcome; stop?: CofferError }> {
+async function deliverOne(one: Delivering): Promise<{ outcome: Outcome; stop?: CofferError }> {
   const { store } = one.sync;
-  if (one.run.state === "running") return { result: { state: "running", error: undefined } };
+  if (one.run.state === "running") return { outcome: { state: "running", error: undefined } };
   using claim = claimRun(store, one.run.seq);
-  if (claim.holder) {
-    const { pid, host } = claim.holder;
-    return { result: { state: "busy", error: new CofferError("STORE_BUSY", `process ${pid} on ${host} is delivering this run`, { hint: "wait for it, then run `coffer sync-mlflow` again" }) } };
-  }
+  if (claim.holder) return { outcome: { state: "busy", error: busy(claim.holder) } };
   // what the process before us did is in the database by now
   one.delivery = outbox.bySeq(store.db, one.delivery.seq) as DeliveryRow;
-  if (one.delivery.state === "synced") return { result: { state: "synced", error: undefined } };
+  if (one.delivery.state === "synced") return { outcome: { state: "synced", error: undefined } };
   try {
-    return { result: await deliverRun(one) };
+    return { outcome: await deliverRun(one) };
   } catch (error) {
     const stop = asStop(error, one.sync);
-    return { result: recordFailure(one, stop), stop };
+    return { outcome: recordFailure(one, stop), stop };
   }
 }
 
-type Outcome = Omit<RunResult, "state"> & { state: RunReport["state"] };
+function busy({ pid, host }: Who): CofferError {
+  return new CofferError("STORE_BUSY", `process ${pid} on ${host} is delivering this run`, {
+    hint: "wait for it, then run `coffer sync-mlflow` again",
+  });
+}
 
 /** An interruption leaves things as an outage does. @throws what is a bug */
 function asStop(error: unknown, { connection: { signal, displayUri } }: Sync): CofferError {
   if (error instanceof CofferError) return error;
-  if (signal?.aborted && error === signal.reason) return new CofferError("SERVER_UNREACHABLE", `${displayUri}: interrupted`, { hint: "run `coffer sync-mlflow` to deliver what is left", cause: error });
+  if (signal?.aborted && error === signal.reason)
+    return new CofferError("SERVER_UNREACHABLE", `${displayUri}: interrupted`, {
+      hint: "run `coffer sync-mlflow` to deliver what is left",
+      cause: error,
+    });
   throw error;
 }
 
-/** How many runs behind `after` were not tried. */
-function rest({ store, target }: Sync, after: number, isWanted: (delivery: DeliveryRow) => boolean): number {
+/** How many ended runs behind `after` wait for this server. */
+function waitingRuns({ store, target }: Sync, after: number, only: ReadonlySet<number> | undefined): number {
   return outbox.openDeliveries(store.db, target).filter((delivery) => {
     const run = runs.bySeq(store.db, delivery.run) as RunRow;
-    return delivery.run > after && isWanted(delivery) && run.removed_at === null && run.state !== "running";
+    return delivery.run > after && (only?.has(delivery.run) ?? true) && run.removed_at === null && run.state !== "running";
   }).length;
-}
-
-function reportOf({ sync, run, delivery, tally }: Delivering, { state, error }: Outcome): RunReport {
-  const { remote_run, remote_experiment } = delivery;
-  return {
-    run: run.id,
-    state,
-    experiment: delivery.experiment,
-    remote_run,
-    page: remote_run === null || remote_experiment === null ? null : runPage(sync.connection, remote_experiment, remote_run),
-    sent: sentOf(tally),
-    notes: tally.notes,
-    error: error ? { code: error.code, message: error.message, hint: error.hint ?? null } : null,
-  };
-}
-
-function sentOf({ params, tags, metrics, files, bytes, how }: Tally): RunReport["sent"] {
-  return { params, tags, metrics, files, bytes, how };
 }

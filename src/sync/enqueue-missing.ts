@@ -9,7 +9,9 @@ import type { Store } from "../store/store.ts";
  * took out of sight stay out. `only` (seqs of runs) narrows it. Returns the number of runs.
  */
 export function enqueueMissing(store: Store, enqueue: (run: RunRow) => void, only?: ReadonlySet<number>): number {
-  const missing = outbox.undelivered(store.db, trackingTarget(store.settings.values.tracking.mlflow.uri)).filter((run) => only?.has(run) ?? true);
+  const missing = outbox
+    .undelivered(store.db, trackingTarget(store.settings.values.tracking.mlflow.uri))
+    .filter((run) => only?.has(run) ?? true);
   if (missing.length > 0) store.transaction(() => missing.forEach((seq) => enqueue(runs.bySeq(store.db, seq) as RunRow)));
   return missing.length;
 }

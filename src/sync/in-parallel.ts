@@ -9,7 +9,12 @@ export interface Limits {
  * Runs `work` for each item, in order, as many at once as the limits allow. Once one has thrown, no other begins; those that run are
  * waited for, and the first error is thrown.
  */
-export function inParallel<T>(items: readonly T[], limits: Limits, weigh: (item: T) => number, work: (item: T) => Promise<void>): Promise<void> {
+export function inParallel<T>(
+  items: readonly T[],
+  limits: Limits,
+  weigh: (item: T) => number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let next = 0;
     let running = 0;

@@ -96,15 +96,18 @@ async function filesOf(store: Store, artifact: ArtifactRow, notes: Note[]): Prom
   for (const entry of entries) {
     const path = `${artifact.path}/${entry.path}`;
     if (entry.kind === "file") files.push(named(path, entry.size, { algorithm: "blake3", hex: entry.hex }, notes));
-    else if (entry.kind === "link") notes.push({ kind: "skipped", message: `${path} is a link (to ${entry.target}): MLflow has none, so it is not sent` });
-    else if (!filled.has(entry.path)) notes.push({ kind: "skipped", message: `${path} is an empty directory: MLflow has none, so it is not sent` });
+    else if (entry.kind === "link")
+      notes.push({ kind: "skipped", message: `${path} is a link (to ${entry.target}): MLflow has none, so it is not sent` });
+    else if (!filled.has(entry.path))
+      notes.push({ kind: "skipped", message: `${path} is an empty directory: MLflow has none, so it is not sent` });
   }
   return files;
 }
 
 function named(path: string, size: number, digest: Digest, notes: Note[]): RemoteFile {
   const remote = remoteName(path);
-  if (remote.changed) notes.push({ kind: "renamed", message: `${path} is called ${remote.path} on the server: MLflow would mangle its name` });
+  if (remote.changed)
+    notes.push({ kind: "renamed", message: `${path} is called ${remote.path} on the server: MLflow would mangle its name` });
   return { path: remote.path, size, digest };
 }
 
@@ -117,8 +120,14 @@ function take(taken: Taken, file: RemoteFile): void {
   const parents = parentsOf(file.path);
   const before = taken.files.get(file.path);
   // `--register best=models/best.pt` keeps a file of its own beside the directory that holds it
-  const clashes = (before && before.digest.hex !== file.digest.hex) || taken.directories.has(file.path) || parents.some((parent) => taken.files.has(parent));
-  if (clashes) throw new CofferError("COLLISION", `another artifact of this run lies at ${file.path}`, { hint: "log one of them again under another path with --as" });
+  const clashes =
+    (before && before.digest.hex !== file.digest.hex) ||
+    taken.directories.has(file.path) ||
+    parents.some((parent) => taken.files.has(parent));
+  if (clashes)
+    throw new CofferError("COLLISION", `another artifact of this run lies at ${file.path}`, {
+      hint: "log one of them again under another path with --as",
+    });
   taken.files.set(file.path, file);
   for (const parent of parents) taken.directories.add(parent);
 }

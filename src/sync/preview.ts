@@ -13,7 +13,17 @@ import { enqueueMissing } from "./enqueue-missing.ts";
 export interface Preview {
   schema: "coffer.sync-plan/1";
   target: string;
-  runs: { run: string; experiment: string; remote_run: string | null; steps: OutboxStep[]; params: number; tags: number; metrics: number; files: number; bytes: number }[];
+  runs: {
+    run: string;
+    experiment: string;
+    remote_run: string | null;
+    steps: OutboxStep[];
+    params: number;
+    tags: number;
+    metrics: number;
+    files: number;
+    bytes: number;
+  }[];
 }
 
 /** What `deliver` would send, as far as the database knows. No request, and nothing stays changed. `only`: seqs of runs. */
@@ -47,7 +57,9 @@ function look(store: Store, only: ReadonlySet<number> | undefined): Preview {
     if (!(only?.has(run.seq) ?? true) || run.removed_at !== null || run.state === "running") continue;
     const open = outbox.entries(store.db, delivery.seq).filter((entry) => entry.settled_at === null);
     const steps = [...new Set(open.map((entry) => entry.step))];
-    const sending = open.flatMap((entry) => (entry.artifact === null ? [] : [artifacts.bySeq(store.db, entry.artifact)])).filter((artifact) => artifact?.state === "live");
+    const sending = open
+      .flatMap((entry) => (entry.artifact === null ? [] : [artifacts.bySeq(store.db, entry.artifact)]))
+      .filter((artifact) => artifact?.state === "live");
     seen.runs.push({
       run: run.id,
       experiment: delivery.experiment,

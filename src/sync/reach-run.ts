@@ -28,7 +28,11 @@ export async function reachRun(one: Delivering, entry: OutboxRow): Promise<Remot
     });
   const { store, target } = sync;
   store.transaction(() => {
-    outbox.updateDelivery(store.db, delivery.seq, { remote_experiment: remote.experimentId, remote_run: remote.id, artifact_uri: remote.artifactUri });
+    outbox.updateDelivery(store.db, delivery.seq, {
+      remote_experiment: remote.experimentId,
+      remote_run: remote.id,
+      artifact_uri: remote.artifactUri,
+    });
     outbox.settle(store.db, entry.seq, store.now(), { how: given ? "given" : "made" });
     // a nested run ends before the one around it: only now can it be told whose child it is
     if (!known)
@@ -53,12 +57,22 @@ export function parentTag({ sync: { store, target }, run }: Delivering): { key: 
 }
 
 /** undefined where the server has lost a run that we had made: a new database behind the old address, or `mlflow gc`. */
-async function lookUp({ sync: { connection, store }, delivery, tally }: Delivering, id: string, given: boolean): Promise<RemoteRun | undefined> {
+async function lookUp(
+  { sync: { connection, store }, delivery, tally }: Delivering,
+  id: string,
+  given: boolean,
+): Promise<RemoteRun | undefined> {
   try {
     return await getRun(connection, id);
   } catch (error) {
     if (!(error instanceof ServerRefusal) || error.errorCode !== "RESOURCE_DOES_NOT_EXIST") throw error;
-    if (given) throw new ServerRefusal(`${connection.displayUri} has no run ${id}`, { status: error.status, errorCode: error.errorCode, hint: "the run that MLFLOW_RUN_ID named is gone; what was logged stays in the store", cause: error });
+    if (given)
+      throw new ServerRefusal(`${connection.displayUri} has no run ${id}`, {
+        status: error.status,
+        errorCode: error.errorCode,
+        hint: "the run that MLFLOW_RUN_ID named is gone; what was logged stays in the store",
+        cause: error,
+      });
     store.transaction(() => outbox.reopenAll(store.db, delivery.seq, "the server no longer has the run"));
     tally.notes.push(`the server no longer has MLflow's run ${id}: it is made anew`);
     return undefined;
@@ -87,6 +101,7 @@ async function experimentOf(sync: Sync, name: string): Promise<{ experiment: str
   experiments.set(key, asked);
   try {
     const found = await asked;
+    sync.answered();
     return { experiment: found.id, name: found.name };
   } catch (error) {
     // what may pass is asked again with the next run; a refusal stays one
@@ -98,7 +113,10 @@ async function experimentOf(sync: Sync, name: string): Promise<{ experiment: str
 async function experimentWithId({ connection }: Sync, id: string): Promise<Experiment> {
   const found = await getExperiment(connection, id);
   if (found?.lifecycle === "active") return found;
-  throw new ServerRefusal(`${connection.displayUri} has no experiment ${id}${found ? " (it is deleted)" : ""}`, { status: 0, hint: "correct MLFLOW_EXPERIMENT_ID, or set MLFLOW_EXPERIMENT_NAME instead" });
+  throw new ServerRefusal(`${connection.displayUri} has no experiment ${id}${found ? " (it is deleted)" : ""}`, {
+    status: 0,
+    hint: "correct MLFLOW_EXPERIMENT_ID, or set MLFLOW_EXPERIMENT_NAME instead",
+  });
 }
 
 /** What the page of a run shows of where it came from. */

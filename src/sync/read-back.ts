@@ -34,7 +34,10 @@ export async function readBack(one: Delivering, layout: Layout, given: boolean):
   const { connection } = one.sync;
   const remote = await getRun(connection, one.delivery.remote_run as string);
   if (remote.lifecycle === "deleted")
-    throw new ServerRefusal(`MLflow's run ${remote.id} is deleted on the server`, { status: 0, hint: `bring it back with \`mlflow runs restore --run-id ${remote.id}\`` });
+    throw new ServerRefusal(`MLflow's run ${remote.id} is deleted on the server`, {
+      status: 0,
+      hint: `bring it back with \`mlflow runs restore --run-id ${remote.id}\``,
+    });
   return {
     end: given ? undefined : checkEnd(one, remote),
     params: checkParams(one, remote),
@@ -58,13 +61,20 @@ async function checkMetrics({ sync: { store, connection }, run }: Delivering, re
   const there = new Set(remote.metricKeys);
   let missing = 0;
   let all = 0;
-  await inParallel(points.keys(store.db, run.seq), HISTORIES, () => 1, async (key) => {
-    const name = remoteKey(key).key;
-    const wanted = new Set(points.distinctPoints(store.db, run.seq, key).map(({ value, step, time }) => spell(value, step, time)));
-    all += wanted.size;
-    if (there.has(name)) for await (const { value, step, timestamp } of readMetricHistory(connection, remote.id, name)) wanted.delete(spell(value, step, timestamp));
-    missing += wanted.size;
-  });
+  await inParallel(
+    points.keys(store.db, run.seq),
+    HISTORIES,
+    () => 1,
+    async (key) => {
+      const name = remoteKey(key).key;
+      const wanted = new Set(points.distinctPoints(store.db, run.seq, key).map(({ value, step, time }) => spell(value, step, time)));
+      all += wanted.size;
+      if (there.has(name))
+        for await (const { value, step, timestamp } of readMetricHistory(connection, remote.id, name))
+          wanted.delete(spell(value, step, timestamp));
+      missing += wanted.size;
+    },
+  );
   return lacking(missing, all, "metric points");
 }
 
@@ -78,7 +88,10 @@ async function checkArtifacts({ sync: { connection }, delivery }: Delivering, { 
     const bad = piece.files.find((file) => there.get(file.path) !== file.size);
     if (!bad) continue;
     const size = there.get(bad.path);
-    missing.set(piece.entry.seq, size === undefined ? `the server does not have ${bad.path}` : `the server has ${size} of the ${bad.size} bytes of ${bad.path}`);
+    missing.set(
+      piece.entry.seq,
+      size === undefined ? `the server does not have ${bad.path}` : `the server has ${size} of the ${bad.size} bytes of ${bad.path}`,
+    );
   }
   return missing;
 }

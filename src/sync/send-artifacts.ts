@@ -24,7 +24,11 @@ const BYTES_IN_FLIGHT = 256 * 1024 * 1024;
  * sent fails its entry; the others go on. Returns the first such error.
  * @throws CofferError SERVER_UNREACHABLE, once the uploads that were under way have ended
  */
-export async function sendArtifacts(one: Delivering, layout: Layout, options: { given: boolean; again: boolean }): Promise<CofferError | undefined> {
+export async function sendArtifacts(
+  one: Delivering,
+  layout: Layout,
+  options: { given: boolean; again: boolean },
+): Promise<CofferError | undefined> {
   const { sync, delivery } = one;
   const { store } = sync;
   let failure: CofferError | undefined;
@@ -47,7 +51,9 @@ export async function sendArtifacts(one: Delivering, layout: Layout, options: { 
     return failure;
   }
   const there = options.again && !options.given ? await filesThere(one, open) : new Map<string, number>();
-  const work = [...new Map(open.flatMap((owner) => owner.piece.files.map((file) => [file.path, file] as const))).values()].sort((a, b) => b.size - a.size);
+  const work = [...new Map(open.flatMap((owner) => owner.piece.files.map((file) => [file.path, file] as const))).values()].sort(
+    (a, b) => b.size - a.size,
+  );
   const watch = watchProgress(one, work);
   const owners = new Map<string, OpenPiece[]>();
   for (const owner of open) for (const file of owner.piece.files) owners.set(file.path, [...(owners.get(file.path) ?? []), owner]);
@@ -59,23 +65,28 @@ export async function sendArtifacts(one: Delivering, layout: Layout, options: { 
   // a directory without files has nothing to wait for
   for (const owner of open) settle(owner);
 
-  await inParallel(work, { jobs: sync.jobs, weight: BYTES_IN_FLIGHT }, (file) => file.size, async (file) => {
-    const mine = owners.get(file.path) ?? [];
-    try {
-      const isThere = there.get(file.path) === file.size && mine.every(({ piece }) => !piece.contested);
-      const sent = isThere ? { how: "there" } : await sendFile(one, route, file, watch.moved(file));
-      watch.done(file, sent.how);
-      for (const owner of mine) {
-        owner.sent(sent.how, sent.linked);
-        settle(owner);
+  await inParallel(
+    work,
+    { jobs: sync.jobs, weight: BYTES_IN_FLIGHT },
+    (file) => file.size,
+    async (file) => {
+      const mine = owners.get(file.path) ?? [];
+      try {
+        const isThere = there.get(file.path) === file.size && mine.every(({ piece }) => !piece.contested);
+        const sent = isThere ? { how: "there" } : await sendFile(one, route, file, watch.moved(file));
+        watch.done(file, sent.how);
+        for (const owner of mine) {
+          owner.sent(sent.how, sent.linked);
+          settle(owner);
+        }
+      } catch (error) {
+        for (const owner of mine) {
+          owner.failed = true;
+          fail(owner.piece.entry.seq, error);
+        }
       }
-    } catch (error) {
-      for (const owner of mine) {
-        owner.failed = true;
-        fail(owner.piece.entry.seq, error);
-      }
-    }
-  });
+    },
+  );
   return failure;
 }
 

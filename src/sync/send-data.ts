@@ -35,10 +35,13 @@ export async function sendParams(one: Delivering, entry: OutboxRow, remote: Remo
   one.tally.params += await send(one, planBatches({ params: fresh }));
   const fixed = all.filter((param) => (there(param) ?? prepareParam(param).value.value) !== prepareParam(param).value.value);
   if (fixed[0])
-    throw new ServerRefusal(`param “${fixed[0].key}” is “${there(fixed[0])}” on the server, and “${fixed[0].value}” here${fixed.length > 1 ? `; ${fixed.length - 1} others differ too` : ""}`, {
-      status: 0,
-      hint: "MLflow keeps the first value of a param: log the new one under another name",
-    });
+    throw new ServerRefusal(
+      `param “${fixed[0].key}” is “${there(fixed[0])}” on the server, and “${fixed[0].value}” here${fixed.length > 1 ? `; ${fixed.length - 1} others differ too` : ""}`,
+      {
+        status: 0,
+        hint: "MLflow keeps the first value of a param: log the new one under another name",
+      },
+    );
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
 }
 
@@ -47,7 +50,10 @@ export async function sendTags(one: Delivering, entry: OutboxRow, given: boolean
   const { store } = one.sync;
   const own = Object.entries(tags.of(store.db, "run", one.run.seq)).map(([key, value]) => ({ key, value }));
   if (own.some(({ key }) => key === RESERVED)) one.tally.notes.push(`the tag ${RESERVED} is not sent: coffer finds its runs by it`);
-  one.tally.tags += await send(one, planBatches({ tags: [...own.filter(({ key }) => key !== RESERVED), ...(given ? [] : parentTag(one))] }));
+  one.tally.tags += await send(
+    one,
+    planBatches({ tags: [...own.filter(({ key }) => key !== RESERVED), ...(given ? [] : parentTag(one))] }),
+  );
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
 }
 
@@ -57,11 +63,14 @@ export async function sendTags(one: Delivering, entry: OutboxRow, given: boolean
  */
 export async function sendMetrics(one: Delivering, entry: OutboxRow): Promise<void> {
   const { store } = one.sync;
-  for (let sent = one.delivery.metrics_sent; ; ) {
+  for (let sent = one.delivery.metrics_sent; ;) {
     const page = points.page(store.db, one.run.seq, sent, POINTS_AT_ONCE);
     const last = page.at(-1);
     if (!last) break;
-    one.tally.metrics += await send(one, planBatches({ metrics: page.map(({ key, value, step, time }) => ({ key, value, step, timestamp: time })) }));
+    one.tally.metrics += await send(
+      one,
+      planBatches({ metrics: page.map(({ key, value, step, time }) => ({ key, value, step, timestamp: time })) }),
+    );
     sent = last.seq;
     store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { metrics_sent: sent }));
   }
@@ -73,7 +82,9 @@ export async function sendMetrics(one: Delivering, entry: OutboxRow): Promise<vo
 async function send(one: Delivering, { batches, changes }: BatchPlan): Promise<number> {
   checkTime(one.sync);
   for (const change of changes) tell(one, noteOf(change));
-  const results = await Promise.allSettled(batches.map((batch) => sendBatch(one.sync.connection, one.delivery.remote_run as string, batch)));
+  const results = await Promise.allSettled(
+    batches.map((batch) => sendBatch(one.sync.connection, one.delivery.remote_run as string, batch)),
+  );
   const broken = results.filter((result) => result.status === "rejected").map((result) => result.reason as unknown);
   const worst = broken.find((error) => !(error instanceof CofferError) || error.code === "SERVER_UNREACHABLE") ?? broken[0];
   if (worst !== undefined) throw worst;
@@ -81,7 +92,8 @@ async function send(one: Delivering, { batches, changes }: BatchPlan): Promise<n
 }
 
 function noteOf({ kind, key, what, to }: Change): Note {
-  if (what === "renamed") return { kind: "renamed", message: `${kind} “${key}” is called “${to}” on the server: MLflow does not take its name` };
+  if (what === "renamed")
+    return { kind: "renamed", message: `${kind} “${key}” is called “${to}” on the server: MLflow does not take its name` };
   if (what === "cut") return { kind: "truncated", message: `${kind} “${key}” was cut to ${to} characters for the server` };
   return { kind: "truncated", message: `${kind} “${key}” had characters that databases refuse; the server has it without them` };
 }

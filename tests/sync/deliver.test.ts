@@ -21,7 +21,17 @@ async function onServer(run: RunRow): Promise<SeenRun> {
 live("a run arrives with its times, names, params, tags, every metric point, and its files at exactly their paths", async () => {
   using stored = await storeFor(mlflow.proxied.uri);
   const { run } = await tellLater(stored, {
-    run: { name: "bold run", user: "eve", note: "first try", started_at: 1_700_000_000_001, ended_at: 1_700_000_060_002, command: '["python","train.py","--lr","0.1"]', code_commit: "abc123", code_branch: "main", code_remote: "https://u:p@host/x.git" },
+    run: {
+      name: "bold run",
+      user: "eve",
+      note: "first try",
+      started_at: 1_700_000_000_001,
+      ended_at: 1_700_000_060_002,
+      command: '["python","train.py","--lr","0.1"]',
+      code_commit: "abc123",
+      code_branch: "main",
+      code_remote: "https://u:p@host/x.git",
+    },
     params: { lr: "0.1", "deep.key": "x" },
     tags: { team: "blue" },
     metrics: [...points("loss", [1, Number.NaN, Number.POSITIVE_INFINITY, 0.25]), ...points("acc", [0.5])],
@@ -29,11 +39,16 @@ live("a run arrives with its times, names, params, tags, every metric point, and
       { path: "metrics.json", bytes: "{}" },
       { path: "plots/roc curve.png", bytes: "png" },
       { path: "empty", bytes: "" },
-      { path: "model", files: { "MLmodel": "flavors", "data/weights.bin": "w" } },
+      { path: "model", files: { MLmodel: "flavors", "data/weights.bin": "w" } },
     ],
   });
   const report = await sync(stored);
-  expect(report).toMatchObject({ synced: 1, left: 0, files: 5, runs: [{ run: run.id, state: "synced", sent: { params: 2, tags: 1, metrics: 5, files: 5, how: { put: 5 } }, notes: [] }] });
+  expect(report).toMatchObject({
+    synced: 1,
+    left: 0,
+    files: 5,
+    runs: [{ run: run.id, state: "synced", sent: { params: 2, tags: 1, metrics: 5, files: 5, how: { put: 5 } }, notes: [] }],
+  });
   const [seen, ...more] = (await readBack(mlflow.proxied, run.id)) as [ReadRun, ...ReadRun[]];
   expect(more).toEqual([]);
   expect(seen).toMatchObject({
@@ -80,7 +95,11 @@ for (const [state, status] of [
 live("a synced run is neither sent nor asked for again, and what is logged to it later is sent alone", async () => {
   await using proxy = await faultyProxy(mlflow.proxied.uri, () => undefined);
   using stored = await storeFor(proxy.uri);
-  const { run } = await tellLater(stored, { params: { a: "1" }, metrics: points("loss", [1, 2]), artifacts: [{ path: "a.txt", bytes: "a" }] });
+  const { run } = await tellLater(stored, {
+    params: { a: "1" },
+    metrics: points("loss", [1, 2]),
+    artifacts: [{ path: "a.txt", bytes: "a" }],
+  });
   await sync(stored);
   proxy.requests.length = 0;
   expect(await sync(stored)).toMatchObject({ runs: [], synced: 0, left: 0 });
@@ -90,7 +109,17 @@ live("a synced run is neither sent nor asked for again, and what is logged to it
   say(stored, run, { params: { b: "2" }, metrics: [{ key: "loss", value: 3, step: 2, time: 1_700_000_000_009 }] });
   expect(await sync(stored)).toMatchObject({ synced: 1, runs: [{ sent: { params: 1, metrics: 1, files: 1 } }] });
   expect(proxy.requests.map(short).filter((request) => request.startsWith("PUT") || request.endsWith("create"))).toEqual(["PUT b.txt"]);
-  expect(await onServer(run)).toMatchObject({ params: { a: "1", b: "2" }, artifacts: { "a.txt": 1, "b.txt": 1 }, metrics: { loss: [[0, 1], [1, 2], [2, 3]] } });
+  expect(await onServer(run)).toMatchObject({
+    params: { a: "1", b: "2" },
+    artifacts: { "a.txt": 1, "b.txt": 1 },
+    metrics: {
+      loss: [
+        [0, 1],
+        [1, 2],
+        [2, 3],
+      ],
+    },
+  });
 });
 
 live("a nested run that was delivered first is told its parent once the parent is there", async () => {
@@ -108,23 +137,47 @@ live("a nested run that was delivered first is told its parent once the parent i
   expect((await onServer(late)).tags["mlflow.parentRunId"]).toBe(above);
 });
 
-live("into an MLflow run that somebody else made go params, metrics, tags and files; it keeps its name, its state and its own tags", async () => {
-  const connection = connectQuickly(mlflow.proxied.uri);
-  const experiment = await ensureExperiment(connection, `given ${Bun.randomUUIDv7()}`);
-  const theirs = { experimentId: experiment.id, cofferRunId: `theirs-${Bun.randomUUIDv7()}`, name: "theirs", user: "adam", startTime: 5, tags: [] };
-  const made = await ensureRun(connection, theirs);
-  using stored = await storeFor(mlflow.proxied.uri);
-  const said = { run: { kind: "log", name: "ours" } as const, remoteRun: made.id, params: { lr: "1" }, tags: { t: "u" }, metrics: points("m", [1]), artifacts: [{ path: "f", bytes: "f" }] };
-  const { run } = await tellLater(stored, said);
-  for (const more of [{}, { params: { more: "2" } }]) {
-    say(stored, run, more);
-    expect(await sync(stored)).toMatchObject({ synced: 1, left: 0 });
-  }
-  expect(await seenOn(mlflow.proxied.uri, run)).toEqual([]);
-  const [seen] = await seenOn(mlflow.proxied.uri, { id: theirs.cofferRunId });
-  expect(seen).toMatchObject({ id: made.id, name: "theirs", status: "RUNNING", params: { lr: "1", more: "2" }, metrics: { m: [[0, 1]] }, artifacts: { f: 1 } });
-  expect(seen?.tags).toMatchObject({ t: "u", "coffer.run_id": theirs.cofferRunId, "mlflow.user": "adam" });
-});
+live(
+  "into an MLflow run that somebody else made go params, metrics, tags and files; it keeps its name, its state and its own tags",
+  async () => {
+    const connection = connectQuickly(mlflow.proxied.uri);
+    const experiment = await ensureExperiment(connection, `given ${Bun.randomUUIDv7()}`);
+    const theirs = {
+      experimentId: experiment.id,
+      cofferRunId: `theirs-${Bun.randomUUIDv7()}`,
+      name: "theirs",
+      user: "adam",
+      startTime: 5,
+      tags: [],
+    };
+    const made = await ensureRun(connection, theirs);
+    using stored = await storeFor(mlflow.proxied.uri);
+    const said = {
+      run: { kind: "log", name: "ours" } as const,
+      remoteRun: made.id,
+      params: { lr: "1" },
+      tags: { t: "u" },
+      metrics: points("m", [1]),
+      artifacts: [{ path: "f", bytes: "f" }],
+    };
+    const { run } = await tellLater(stored, said);
+    for (const more of [{}, { params: { more: "2" } }]) {
+      say(stored, run, more);
+      expect(await sync(stored)).toMatchObject({ synced: 1, left: 0 });
+    }
+    expect(await seenOn(mlflow.proxied.uri, run)).toEqual([]);
+    const [seen] = await seenOn(mlflow.proxied.uri, { id: theirs.cofferRunId });
+    expect(seen).toMatchObject({
+      id: made.id,
+      name: "theirs",
+      status: "RUNNING",
+      params: { lr: "1", more: "2" },
+      metrics: { m: [[0, 1]] },
+      artifacts: { f: 1 },
+    });
+    expect(seen?.tags).toMatchObject({ t: "u", "coffer.run_id": theirs.cofferRunId, "mlflow.user": "adam" });
+  },
+);
 
 live("a given run that the server does not know is refused, and no run is made in its place", async () => {
   using stored = await storeFor(mlflow.proxied.uri);
@@ -157,9 +210,23 @@ live("a run that the server has lost is made anew with all that was sent before"
   // `mlflow gc` takes what was deleted
   await ask(mlflow.proxied.uri, "runs/delete", { run_id: before });
   const database = `sqlite:///${mlflow.proxied.directory}/mlflow.db`;
-  const gc = Bun.spawnSync([mlflow.proxied.python, "-m", "mlflow", "gc", "--backend-store-uri", database, "--run-ids", before, "--artifacts-destination", mlflow.proxied.artifacts], {
-    env: { PATH: process.env["PATH"], HOME: mlflow.proxied.directory, MLFLOW_TRACKING_URI: mlflow.proxied.uri },
-  });
+  const gc = Bun.spawnSync(
+    [
+      mlflow.proxied.python,
+      "-m",
+      "mlflow",
+      "gc",
+      "--backend-store-uri",
+      database,
+      "--run-ids",
+      before,
+      "--artifacts-destination",
+      mlflow.proxied.artifacts,
+    ],
+    {
+      env: { PATH: process.env["PATH"], HOME: mlflow.proxied.directory, MLFLOW_TRACKING_URI: mlflow.proxied.uri },
+    },
+  );
   expect(gc.exitCode).toBe(0);
   expect(await sync(stored, { check: true })).toMatchObject({ synced: 1, left: 0 });
   const seen = await onServer(run);
@@ -178,7 +245,12 @@ live("what one step is refused does not keep the others; it is tried again with 
   const report = await sync(stored);
   expect(report).toMatchObject({ synced: 1, left: 1, runs: [{ state: "refused" }, { state: "synced" }] });
   expect(report.runs[0]?.error?.message).toBe("param “lr” is “0.1” on the server, and “0.2” here");
-  expect(await onServer(run)).toMatchObject({ status: "FINISHED", params: { lr: "0.1", epochs: "3" }, metrics: { loss: [[0, 1]] }, artifacts: { f: 1 } });
+  expect(await onServer(run)).toMatchObject({
+    status: "FINISHED",
+    params: { lr: "0.1", epochs: "3" },
+    metrics: { loss: [[0, 1]] },
+    artifacts: { f: 1 },
+  });
   say(stored, run, { params: { lr: "0.1" } });
   expect(await sync(stored)).toMatchObject({ synced: 1, left: 0 });
   expect(deliveryOf(stored, run)).toMatchObject({ state: "synced", last_error: null });
@@ -223,7 +295,10 @@ live("with MLFLOW_SKIP_ARTIFACT_LOGGING all but the files is sent, and no reques
   await using proxy = await faultyProxy(mlflow.proxied.uri, () => undefined);
   using stored = await storeFor(proxy.uri);
   const { run } = await tellLater(stored, { params: { a: "1" }, artifacts: [{ path: "f", bytes: "f" }] });
-  expect(await sync(stored, { skipArtifacts: true })).toMatchObject({ left: 0, runs: [{ state: "withheld", sent: { params: 1, files: 0 } }] });
+  expect(await sync(stored, { skipArtifacts: true })).toMatchObject({
+    left: 0,
+    runs: [{ state: "withheld", sent: { params: 1, files: 0 } }],
+  });
   expect(proxy.requests.filter((request) => request.includes("artifacts"))).toEqual([]);
   expect(await onServer(run)).toMatchObject({ status: "FINISHED", artifacts: {} });
   expect(await sync(stored)).toMatchObject({ synced: 1, files: 1 });
@@ -237,12 +312,18 @@ live("runs whose experiment nobody named go to MLFLOW_EXPERIMENT_ID", async () =
   expect((await onServer(run)).experiment).toBe(experiment.id);
   expect(deliveryOf(stored, run).experiment).toBe(experiment.name);
   const { run: lost } = await tellLater(stored);
-  expect(await sync(stored, { env: { ...QUICK, MLFLOW_EXPERIMENT_ID: "987654321" } })).toMatchObject({ runs: [{ run: lost.id, state: "refused" }] });
+  expect(await sync(stored, { env: { ...QUICK, MLFLOW_EXPERIMENT_ID: "987654321" } })).toMatchObject({
+    runs: [{ run: lost.id, state: "refused" }],
+  });
 });
 
 live("names and values that MLflow would mangle are changed here, said, and recorded once", async () => {
   using stored = await storeFor(mlflow.proxied.uri);
-  const { run } = await tellLater(stored, { params: { "p@x": "1", long: "y".repeat(6001) }, metrics: points("mAP@0.5", [0.7]), artifacts: [{ path: "loss#1.png", bytes: "1" }] });
+  const { run } = await tellLater(stored, {
+    params: { "p@x": "1", long: "y".repeat(6001) },
+    metrics: points("mAP@0.5", [0.7]),
+    artifacts: [{ path: "loss#1.png", bytes: "1" }],
+  });
   const report = await sync(stored);
   expect(report.synced).toBe(1);
   expect(report.runs[0]?.notes).toHaveLength(4);
@@ -252,5 +333,7 @@ live("names and values that MLflow would mangle are changed here, said, and reco
   expect(seen.params["long"]).toHaveLength(6000);
   say(stored, run, {});
   await sync(stored);
-  expect(stored.store.db.query("SELECT kind FROM events WHERE run = ? ORDER BY kind").all(run.seq)).toEqual(["renamed", "renamed", "renamed", "truncated"].map((kind) => ({ kind })));
+  expect(stored.store.db.query("SELECT kind FROM events WHERE run = ? ORDER BY kind").all(run.seq)).toEqual(
+    ["renamed", "renamed", "renamed", "truncated"].map((kind) => ({ kind })),
+  );
 });

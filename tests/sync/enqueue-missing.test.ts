@@ -38,15 +38,43 @@ test("a run that another server has is missing here, and only chosen ones are en
 
 test("a preview counts what waits and what would be enqueued, and changes nothing", async () => {
   using stored = await storeFor("http://host:5000");
-  const { run } = await tellLater(stored, { params: { a: "1" }, tags: { t: "1" }, metrics: points("loss", [1, 2]), artifacts: [{ path: "d", files: { a: "12", b: "345" } }, { path: "f", bytes: "6" }] });
+  const { run } = await tellLater(stored, {
+    params: { a: "1" },
+    tags: { t: "1" },
+    metrics: points("loss", [1, 2]),
+    artifacts: [
+      { path: "d", files: { a: "12", b: "345" } },
+      { path: "f", bytes: "6" },
+    ],
+  });
   const unknown = stored.run();
   await tellLater(stored, { run: { removed_at: 5 } });
   const before = Buffer.from(stored.store.db.serialize());
   const { target, runs } = preview(stored.store, enqueueIn(stored));
   expect(target).toBe("http://host:5000");
   expect(runs).toEqual([
-    { run: run.id, experiment: expect.any(String), remote_run: null, steps: ["run", "params", "tags", "metrics", "artifact", "end"], params: 1, tags: 1, metrics: 2, files: 3, bytes: 6 },
-    { run: unknown.id, experiment: expect.any(String), remote_run: null, steps: ["run", "params", "tags", "metrics", "end"], params: 0, tags: 0, metrics: 0, files: 0, bytes: 0 },
+    {
+      run: run.id,
+      experiment: expect.any(String),
+      remote_run: null,
+      steps: ["run", "params", "tags", "metrics", "artifact", "end"],
+      params: 1,
+      tags: 1,
+      metrics: 2,
+      files: 3,
+      bytes: 6,
+    },
+    {
+      run: unknown.id,
+      experiment: expect.any(String),
+      remote_run: null,
+      steps: ["run", "params", "tags", "metrics", "end"],
+      params: 0,
+      tags: 0,
+      metrics: 0,
+      files: 0,
+      bytes: 0,
+    },
   ]);
   expect(Buffer.from(stored.store.db.serialize()).equals(before)).toBe(true);
   say(stored, unknown, {});

@@ -2,20 +2,28 @@ import { expect, test } from "bun:test";
 import { inParallel } from "../../src/sync/in-parallel.ts";
 
 /** Runs weights through it; each task ends when it is let go. Returns what ran at once, at most. */
-async function most(weights: readonly number[], limits: { jobs: number; weight: number }): Promise<{ tasks: number; weight: number; order: number[] }> {
+async function most(
+  weights: readonly number[],
+  limits: { jobs: number; weight: number },
+): Promise<{ tasks: number; weight: number; order: number[] }> {
   const seen = { tasks: 0, weight: 0, order: [] as number[] };
   let tasks = 0;
   let weight = 0;
-  await inParallel(weights, limits, (own) => own, async (own) => {
-    seen.order.push(own);
-    tasks++;
-    weight += own;
-    seen.tasks = Math.max(seen.tasks, tasks);
-    seen.weight = Math.max(seen.weight, weight);
-    await Bun.sleep(0);
-    tasks--;
-    weight -= own;
-  });
+  await inParallel(
+    weights,
+    limits,
+    (own) => own,
+    async (own) => {
+      seen.order.push(own);
+      tasks++;
+      weight += own;
+      seen.tasks = Math.max(seen.tasks, tasks);
+      seen.weight = Math.max(seen.weight, weight);
+      await Bun.sleep(0);
+      tasks--;
+      weight -= own;
+    },
+  );
   return seen;
 }
 
@@ -32,12 +40,17 @@ for (const [what, weights, limits, tasks, weight] of cases)
 
 test("after an error none begins, those that run are waited for, and the first error is the one", async () => {
   const done: number[] = [];
-  const work = inParallel([1, 2, 3, 4], { jobs: 2, weight: 10 }, () => 1, async (item) => {
-    if (item === 1) throw new Error("first");
-    await Bun.sleep(1);
-    done.push(item);
-    throw new Error("second");
-  });
+  const work = inParallel(
+    [1, 2, 3, 4],
+    { jobs: 2, weight: 10 },
+    () => 1,
+    async (item) => {
+      if (item === 1) throw new Error("first");
+      await Bun.sleep(1);
+      done.push(item);
+      throw new Error("second");
+    },
+  );
   expect(await work.catch((error: unknown) => error)).toEqual(new Error("first"));
   expect(done).toEqual([2]);
 });

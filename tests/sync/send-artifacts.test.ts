@@ -25,29 +25,37 @@ function bytes(fill: number, size = LARGE): Uint8Array {
   return new Uint8Array(size).fill(fill);
 }
 
-live("on a shared volume a large file is the very inode of the store or its clone, a packed one is written out, and nothing goes over HTTP", async () => {
-  await using proxy = await faultyProxy(mlflow.shared.uri, () => undefined);
-  using stored = await storeFor(proxy.uri);
-  const small = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`part-${index}.txt`, `small ${index}`]));
-  const { run, artifacts } = await tellLater(stored, { artifacts: [{ path: "model.bin", bytes: bytes(1) }, { path: "data", files: small }] });
-  const report = await sync(stored);
-  expect(report).toMatchObject({ synced: 1, files: 41 });
-  const { how } = report.runs[0]?.sent as { how: Record<string, number> };
-  expect(how["put"]).toBeUndefined();
-  expect(how["copy"]).toBe(40);
-  expect(proxy.requests.filter((request) => request.startsWith("PUT") || request.includes("upload"))).toEqual([]);
+live(
+  "on a shared volume a large file is the very inode of the store or its clone, a packed one is written out, and nothing goes over HTTP",
+  async () => {
+    await using proxy = await faultyProxy(mlflow.shared.uri, () => undefined);
+    using stored = await storeFor(proxy.uri);
+    const small = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`part-${index}.txt`, `small ${index}`]));
+    const { run, artifacts } = await tellLater(stored, {
+      artifacts: [
+        { path: "model.bin", bytes: bytes(1) },
+        { path: "data", files: small },
+      ],
+    });
+    const report = await sync(stored);
+    expect(report).toMatchObject({ synced: 1, files: 41 });
+    const how = report.runs[0]?.sent.how ?? {};
+    expect(how["put"]).toBeUndefined();
+    expect(how["copy"]).toBe(40);
+    expect(proxy.requests.filter((request) => request.startsWith("PUT") || request.includes("upload"))).toEqual([]);
 
-  const directory = deliveryOf(stored, run).artifact_uri as string;
-  const large = blobOf(stored.store, artifacts[0] as ArtifactRow);
-  const placed = statSync(join(directory, "model.bin"), { bigint: true });
-  expect(how["link"] === 1 ? placed.ino === large.inode : how["clone"] === 1).toBe(true);
-  expect(readFileSync(join(directory, "data/part-7.txt"), "utf8")).toBe("small 7");
-  // a link changes the blob's ctime: that must not make coffer hash it again at each use
-  expect(sameStamp(statSync(locate(stored.store, large).path, { bigint: true }), large)).toBe(true);
-  const [seen] = await seenOn(mlflow.shared.uri, run);
-  expect(Object.keys(seen?.artifacts ?? {})).toHaveLength(41);
-  expect(Buffer.from(await readArtifact(mlflow.shared, seen?.id as string, "model.bin")).equals(bytes(1))).toBe(true);
-});
+    const directory = deliveryOf(stored, run).artifact_uri as string;
+    const large = blobOf(stored.store, artifacts[0] as ArtifactRow);
+    const placed = statSync(join(directory, "model.bin"), { bigint: true });
+    expect(how["link"] === 1 ? placed.ino === large.inode : how["clone"] === 1).toBe(true);
+    expect(readFileSync(join(directory, "data/part-7.txt"), "utf8")).toBe("small 7");
+    // a link changes the blob's ctime: that must not make coffer hash it again at each use
+    expect(sameStamp(statSync(locate(stored.store, large).path, { bigint: true }), large)).toBe(true);
+    const [seen] = await seenOn(mlflow.shared.uri, run);
+    expect(Object.keys(seen?.artifacts ?? {})).toHaveLength(41);
+    expect(Buffer.from(await readArtifact(mlflow.shared, seen?.id as string, "model.bin")).equals(bytes(1))).toBe(true);
+  },
+);
 
 live("the same bytes at two paths of a run are one inode, the store's own", async () => {
   using stored = await storeFor(mlflow.shared.uri, { "tracking.mlflow.share": "link" });
@@ -92,20 +100,30 @@ live("a server that keeps artifacts on a disk that is not seen here is told all 
 
 live("damaged bytes are never sent: their entry fails with the reason, and the others go on", async () => {
   using stored = await storeFor(mlflow.proxied.uri);
-  const { run, artifacts } = await tellLater(stored, { artifacts: [{ path: "bad.bin", bytes: bytes(4) }, { path: "good.bin", bytes: bytes(5) }] });
+  const { run, artifacts } = await tellLater(stored, {
+    artifacts: [
+      { path: "bad.bin", bytes: bytes(4) },
+      { path: "good.bin", bytes: bytes(5) },
+    ],
+  });
   const { path } = locate(stored.store, blobOf(stored.store, artifacts[0] as ArtifactRow));
   chmodSync(path, 0o644);
   writeFileSync(path, bytes(6));
   expect(await sync(stored)).toMatchObject({ left: 1, files: 1, runs: [{ state: "pending", error: { code: "CORRUPT" } }] });
   expect((await seenOn(mlflow.proxied.uri, run))[0]).toMatchObject({ status: "FINISHED", artifacts: { "good.bin": LARGE } });
-  expect(stored.store.db.query("SELECT count(*) AS n FROM outbox WHERE step = 'artifact' AND error LIKE '%are not those%'").get()).toEqual({ n: 1 });
+  expect(stored.store.db.query("SELECT count(*) AS n FROM outbox WHERE step = 'artifact' AND error LIKE '%are not those%'").get()).toEqual({
+    n: 1,
+  });
   writeFileSync(path, bytes(4));
   expect(await sync(stored)).toMatchObject({ synced: 1, files: 1 });
 });
 
 live("the newest of several versions at one path is what lies there; what overlaps otherwise is an error that says so", async () => {
   using stored = await storeFor(mlflow.proxied.uri);
-  const versions = [{ path: "model", name: `m ${Bun.randomUUIDv7()}`, bytes: "old" }, { path: "model", name: `n ${Bun.randomUUIDv7()}`, bytes: "new" }];
+  const versions = [
+    { path: "model", name: `m ${Bun.randomUUIDv7()}`, bytes: "old" },
+    { path: "model", name: `n ${Bun.randomUUIDv7()}`, bytes: "new" },
+  ];
   const { run } = await tellLater(stored, { artifacts: versions });
   expect(await sync(stored)).toMatchObject({ synced: 1, files: 1 });
   const [seen] = await seenOn(mlflow.proxied.uri, run);
@@ -120,7 +138,12 @@ live("the newest of several versions at one path is what lies there; what overla
 
 live("a file that is an artifact beside the directory that holds it lies there once", async () => {
   using stored = await storeFor(mlflow.proxied.uri);
-  const { run } = await tellLater(stored, { artifacts: [{ path: "models", files: { "best.pt": "weights", "last.pt": "l" } }, { path: "models/best.pt", name: `best ${Bun.randomUUIDv7()}`, bytes: "weights" }] });
+  const { run } = await tellLater(stored, {
+    artifacts: [
+      { path: "models", files: { "best.pt": "weights", "last.pt": "l" } },
+      { path: "models/best.pt", name: `best ${Bun.randomUUIDv7()}`, bytes: "weights" },
+    ],
+  });
   expect(await sync(stored)).toMatchObject({ synced: 1, files: 2 });
   expect((await seenOn(mlflow.proxied.uri, run))[0]?.artifacts).toEqual({ "models/best.pt": 7, "models/last.pt": 1 });
 });
@@ -131,16 +154,31 @@ live("links and empty directories inside a directory are left out, and said", as
   mkdirSync(root.at("d/void"), { recursive: true });
   writeFileSync(root.at("d/file"), "f");
   symlinkSync("file", root.at("d/link"));
-  const { run } = await log(stored.store, { run: undefined, paths: [{ source: root.at("d") }], particulars: {}, metrics: [], params: [], tags: [] });
+  const { run } = await log(stored.store, {
+    run: undefined,
+    paths: [{ source: root.at("d") }],
+    particulars: {},
+    metrics: [],
+    params: [],
+    tags: [],
+  });
   const report = await sync(stored);
   expect(report).toMatchObject({ synced: 1, files: 1 });
-  expect(report.runs[0]?.notes.map((note) => note.split(" ").slice(0, 5).join(" "))).toEqual(["d/link is a link (to", "d/void is an empty directory:"]);
+  expect(report.runs[0]?.notes.map((note) => note.split(" ").slice(0, 5).join(" "))).toEqual([
+    "d/link is a link (to",
+    "d/void is an empty directory:",
+  ]);
   expect((await seenOn(mlflow.proxied.uri, run))[0]?.artifacts).toEqual({ "d/file": 1 });
 });
 
 live("what rm took out of sight before it was sent is not sent", async () => {
   using stored = await storeFor(mlflow.proxied.uri);
-  const { run, artifacts } = await tellLater(stored, { artifacts: [{ path: "secret", bytes: "s" }, { path: "open", bytes: "o" }] });
+  const { run, artifacts } = await tellLater(stored, {
+    artifacts: [
+      { path: "secret", bytes: "s" },
+      { path: "open", bytes: "o" },
+    ],
+  });
   remove(stored.store, { kind: "artifact", artifact: artifacts[0] as ArtifactRow });
   expect(await sync(stored)).toMatchObject({ synced: 1, files: 1 });
   expect((await seenOn(mlflow.proxied.uri, run))[0]?.artifacts).toEqual({ open: 1 });
@@ -151,7 +189,9 @@ live("an upload that was cut on its way, and published, is found by reading back
     const end = text.indexOf("\r\n\r\n") + 4;
     return text.slice(0, end).replace(/content-length: \d+/i, "Content-Length: 4") + text.slice(end, end + 4);
   };
-  await using proxy = await faultyProxy(mlflow.proxied.uri, (request, nth) => (request.startsWith("PUT") && nth === 1 ? { rewrite: cut } : undefined));
+  await using proxy = await faultyProxy(mlflow.proxied.uri, (request, nth) =>
+    request.startsWith("PUT") && nth === 1 ? { rewrite: cut } : undefined,
+  );
   using stored = await storeFor(proxy.uri);
   const { run } = await tellLater(stored, { artifacts: [{ path: "weights", bytes: "0123456789" }] });
   const report = await sync(stored);
@@ -164,7 +204,12 @@ live("an upload that was cut on its way, and published, is found by reading back
 live("--check finds a file that was lost or cut on the server, and only that is sent again", async () => {
   await using proxy = await faultyProxy(mlflow.proxied.uri, () => undefined);
   using stored = await storeFor(proxy.uri);
-  const { run } = await tellLater(stored, { artifacts: [{ path: "a", bytes: "aaaa" }, { path: "b", bytes: "bbbb" }] });
+  const { run } = await tellLater(stored, {
+    artifacts: [
+      { path: "a", bytes: "aaaa" },
+      { path: "b", bytes: "bbbb" },
+    ],
+  });
   await sync(stored);
   const [seen] = await seenOn(mlflow.proxied.uri, run);
   truncateSync(join(mlflow.proxied.artifacts, seen?.experiment as string, seen?.id as string, "artifacts/b"), 1);

@@ -11,13 +11,19 @@ import { readMetricHistory } from "../../src/mlflow/metric-history.ts";
 import { getRun } from "../../src/mlflow/runs.ts";
 import { enqueueRun } from "../../src/registry/enqueue.ts";
 import { deliver } from "../../src/sync/deliver.ts";
-import type { DeliverOptions, DeliveryReport } from "../../src/sync/deliver.ts";
+import type { DeliverOptions } from "../../src/sync/deliver.ts";
+import type { DeliveryReport } from "../../src/sync/report.ts";
 import { connectQuickly } from "../mlflow/live.ts";
 import { openTestStore } from "../support/store.ts";
 import type { Given, TestStore } from "../support/store.ts";
 
 /** Retries without waiting, and no credentials of the person who runs the tests. */
-export const QUICK = { HOME: "/nonexistent", MLFLOW_HTTP_REQUEST_MAX_RETRIES: "1", MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR: "0", MLFLOW_HTTP_REQUEST_BACKOFF_JITTER: "0" };
+export const QUICK = {
+  HOME: "/nonexistent",
+  MLFLOW_HTTP_REQUEST_MAX_RETRIES: "1",
+  MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR: "0",
+  MLFLOW_HTTP_REQUEST_BACKOFF_JITTER: "0",
+};
 
 /** A store whose runs go to this server, into an experiment of their own. */
 export function storeFor(uri: string, set: Record<string, unknown> = {}): Promise<TestStore> {
@@ -66,7 +72,9 @@ export function deliveryOf({ store }: TestStore, run: RunRow): DeliveryRow {
  * The runs with this run's id, read through REST: what a server has, a second earlier than MLflow's own client (`readBack`) would say it.
  */
 export async function seenOn(uri: string, { id }: Pick<RunRow, "id">): Promise<SeenRun[]> {
-  const { experiments } = await ask<{ experiments: { experiment_id: string; name: string }[] }>(uri, "experiments/search", { max_results: 10_000 });
+  const { experiments } = await ask<{ experiments: { experiment_id: string; name: string }[] }>(uri, "experiments/search", {
+    max_results: 10_000,
+  });
   const found: { runs?: { info: { run_id: string } }[] } = await ask(uri, "runs/search", {
     experiment_ids: experiments.map(({ experiment_id }) => experiment_id),
     filter: `tags.\`coffer.run_id\` = "${id}"`,
@@ -76,7 +84,12 @@ export async function seenOn(uri: string, { id }: Pick<RunRow, "id">): Promise<S
   return Promise.all(
     (found.runs ?? []).map(async ({ info }) => {
       const run = await getRun(connection, info.run_id);
-      const histories = await Promise.all(run.metricKeys.map(async (key) => [key, await Array.fromAsync(readMetricHistory(connection, run.id, key), ({ value, step }) => [step, value])] as const));
+      const histories = await Promise.all(
+        run.metricKeys.map(
+          async (key) =>
+            [key, await Array.fromAsync(readMetricHistory(connection, run.id, key), ({ value, step }) => [step, value])] as const,
+        ),
+      );
       return {
         id: run.id,
         experiment: run.experimentId,
@@ -104,7 +117,11 @@ export interface SeenRun {
 }
 
 export async function ask<T = unknown>(uri: string, route: string, body: object): Promise<T> {
-  const answer = await fetch(`${uri}/api/2.0/mlflow/${route}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const answer = await fetch(`${uri}/api/2.0/mlflow/${route}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
   if (!answer.ok) throw new Error(`${route}: ${answer.status} ${await answer.text()}`);
   return (await answer.json()) as T;
 }

@@ -1,0 +1,69 @@
+import type { CofferError } from "../domain/error.ts";
+import { runPage } from "../mlflow/connection.ts";
+import type { RunResult } from "./deliver-run.ts";
+import type { Delivering } from "./sync.ts";
+
+export interface RunReport {
+  run: string;
+  /**
+   * synced: read back whole; pending: not wholly there yet; refused: the server said no; busy: another process delivers it;
+   * running: it has not ended; withheld: all but its files, which MLFLOW_SKIP_ARTIFACT_LOGGING holds back.
+   */
+  state: RunResult["state"] | "busy" | "running";
+  experiment: string;
+  remote_run: string | null;
+  /** Its address in MLflow's own interface. */
+  page: string | null;
+  /** By this call. `how`: files by the way they took (put, clone, link, copy; there: an earlier try had brought them). */
+  sent: { params: number; tags: number; metrics: number; files: number; bytes: number; how: Record<string, number> };
+  /** What MLflow shows differently, or not at all. */
+  notes: string[];
+  error: { code: string; message: string; hint: string | null } | null;
+}
+
+export interface DeliveryReport {
+  schema: "coffer.sync/1";
+  target: string;
+  runs: RunReport[];
+  /** Runs that are on the server whole since this call. */
+  synced: number;
+  /** Synced runs that were looked at again (`check`). */
+  checked: number;
+  /** Runs that should be on the server and are not, wholly. */
+  left: number;
+  files: number;
+  bytes: number;
+  /** Why nothing more could be tried, where that is so. */
+  stopped: string | null;
+}
+
+export interface Outcome {
+  state: RunReport["state"];
+  error: CofferError | undefined;
+}
+
+export function newReport(target: string): DeliveryReport {
+  return { schema: "coffer.sync/1", target, runs: [], synced: 0, checked: 0, left: 0, files: 0, bytes: 0, stopped: null };
+}
+
+/** Adds what became of one run. */
+export function addRun(report: DeliveryReport, { sync, run, delivery, tally }: Delivering, { state, error }: Outcome): RunReport {
+  const { params, tags, metrics, files, bytes, how, notes } = tally;
+  const { experiment, remote_run, remote_experiment } = delivery;
+  const one: RunReport = {
+    run: run.id,
+    state,
+    experiment,
+    remote_run,
+    page: remote_run === null || remote_experiment === null ? null : runPage(sync.connection, remote_experiment, remote_run),
+    sent: { params, tags, metrics, files, bytes, how },
+    notes,
+    error: error ? { code: error.code, message: error.message, hint: error.hint ?? null } : null,
+  };
+  report.runs.push(one);
+  if (state === "synced") report.synced++;
+  if (state === "pending" || state === "refused" || state === "busy") report.left++;
+  report.files += files;
+  report.bytes += bytes;
+  return one;
+}
