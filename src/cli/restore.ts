@@ -15,6 +15,6 @@ export default command(
     const back = restore(store, found);
     const id = found.kind === "run" ? found.run.id : found.artifact.id;
     io.print({ schema: "coffer.restore/1", id, artifacts: back.map((row) => ({ id: row.id, version: row.version })) }, () => "");
-    io.say.info(`${id} is back (${back.length} artifacts)`);
+    io.say.info(`${id} is back (${back.length === 1 ? "1 artifact" : `${back.length} artifacts`})`);
   },
 );

@@ -20,6 +20,6 @@ export default command(
     const gone = remove(store, found);
     const id = found.kind === "run" ? found.run.id : found.artifact.id;
     io.print({ schema: "coffer.rm/1", id, artifacts: gone.map((row) => ({ id: row.id, version: row.version, size: row.size })) }, () => "");
-    io.say.info(`${id} is out of sight (${gone.length} artifacts, ${formatBytes(gone.reduce((sum, row) => sum + row.size, 0))}); coffer restore ${positionals[0]} brings it back until gc took it`);
+    io.say.info(`${id} is out of sight (${gone.length === 1 ? "1 artifact" : `${gone.length} artifacts`}, ${formatBytes(gone.reduce((sum, row) => sum + row.size, 0))}); coffer restore ${positionals[0]} brings it back until gc takes it`);
   },
 );
