@@ -1,4 +1,5 @@
 import { mkdirSync, statSync } from "node:fs";
+import type { Stats } from "node:fs";
 import type { Database } from "bun:sqlite";
 import { join, relative, sep } from "node:path";
 import { makeDirectory } from "../blobs/durable.ts";
@@ -87,7 +88,7 @@ export function storeDirectory(store: Store, ...parts: string[]): string {
 }
 
 function checkRoot(root: string, make: boolean): void {
-  const stat = statSync(root, { throwIfNoEntry: false });
+  const stat = statOrNothing(root);
   if (stat?.isDirectory()) return;
   if (stat) throw new CofferError("STORE_UNUSABLE", `${root} is a file, not a store`, { hint: "name a directory with --root or COFFER_ROOT; nothing was changed" });
   if (!make) throw new CofferError("NOT_FOUND", `there is no store at ${root}`, { hint: "name another with --root, or keep something first with coffer run or coffer log" });
@@ -99,5 +100,14 @@ function checkRoot(root: string, make: boolean): void {
       hint: code === "ENOSPC" || code === "EDQUOT" ? "make room on that disk, or name another with --root" : "name a directory that you can write with --root or COFFER_ROOT",
       cause: error,
     });
+  }
+}
+
+/** undefined where there is nothing, or a part of the path is a file or may not be entered: then making it says what is wrong. */
+function statOrNothing(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
   }
 }
