@@ -48,7 +48,7 @@ function networkFailure(connection: Connection, error: unknown): Error {
       hint: "is the server overloaded? MLFLOW_HTTP_REQUEST_TIMEOUT sets the limit",
       cause: error,
     });
-  return new Transient(code ? `${code}: ${words}` : words, {
+  return new Transient(code && !words.startsWith(code) ? `${code}: ${words}` : words, {
     hint: "is the server running, and MLFLOW_TRACKING_URI its address? `coffer sync-mlflow` delivers what is left",
     cause: error,
   });

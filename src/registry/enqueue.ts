@@ -1,21 +1,26 @@
 import * as artifacts from "../db/artifacts.ts";
 import * as outbox from "../db/outbox.ts";
 import type { RunRow } from "../db/runs.ts";
-import { displayUrl } from "../domain/secret.ts";
+import { trackingTarget } from "../domain/tracking-target.ts";
 import type { Store } from "../store/store.ts";
 
 /**
  * Puts all that a run has to say into the outbox, in the transaction that wrote it: a settled step is told again, an artifact only once.
  * Without a tracking URI, or with `sync: never` unless `asked`, nothing is enqueued. Returns the delivery's seq.
  */
-export function enqueueRun(store: Store, run: RunRow, options: { asked?: boolean; skipArtifacts?: boolean; remoteRun?: string | undefined } = {}): number | undefined {
+export function enqueueRun(
+  store: Store,
+  run: RunRow,
+  options: { asked?: boolean; skipArtifacts?: boolean; remoteRun?: string | undefined } = {},
+): number | undefined {
   const { uri, experiment, sync } = store.settings.values.tracking.mlflow;
   if (uri === "" || (sync === "never" && !options.asked)) return undefined;
-  const delivery = outbox.open(store.db, { run: run.seq, target: displayUrl(uri).replace(/\/+$/, ""), experiment, at: store.now() });
+  const delivery = outbox.open(store.db, { run: run.seq, target: trackingTarget(uri), experiment, at: store.now() });
   if (options.remoteRun !== undefined) outbox.updateDelivery(store.db, delivery, { remote_run: options.remoteRun });
   for (const step of ["run", "params", "tags", "metrics"] as const) outbox.enqueue(store.db, delivery, step);
   if (!options.skipArtifacts)
-    for (const artifact of artifacts.ofRun(store.db, run.seq)) if (artifact.deliver === 1) outbox.enqueueArtifact(store.db, delivery, artifact.seq);
+    for (const artifact of artifacts.ofRun(store.db, run.seq))
+      if (artifact.deliver === 1) outbox.enqueueArtifact(store.db, delivery, artifact.seq);
   if (run.state !== "running") outbox.enqueue(store.db, delivery, "end");
   return delivery;
 }

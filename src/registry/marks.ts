@@ -9,12 +9,14 @@ import * as tags from "../db/tags.ts";
 import { CofferError } from "../domain/error.ts";
 import { checkAlias } from "../domain/names.ts";
 import type { Store } from "../store/store.ts";
+import { enqueueRun } from "./enqueue.ts";
 
 /** Points `name@alias` at one version. @throws CofferError NAME_INVALID, also for an artifact without a name */
 export function setAlias(store: Store, artifact: ArtifactRow, alias: string): void {
   checkAlias(alias);
   const name = artifact.name;
-  if (name === null) throw new CofferError("NAME_INVALID", `${artifact.id} has no name to give an alias of`, { hint: "log it with --name NAME first" });
+  if (name === null)
+    throw new CofferError("NAME_INVALID", `${artifact.id} has no name to give an alias of`, { hint: "log it with --name NAME first" });
   store.transaction(() => {
     aliases.set(store.db, name, alias, artifact.seq, store.now());
     journal.append(store.db, { at: store.now(), did: "alias", name, alias, artifact: artifact.uid });
@@ -24,7 +26,8 @@ export function setAlias(store: Store, artifact: ArtifactRow, alias: string): vo
 /** @throws CofferError NOT_FOUND */
 export function removeAlias(store: Store, name: string, alias: string): void {
   store.transaction(() => {
-    if (!aliases.remove(store.db, name, alias)) throw new CofferError("NOT_FOUND", `“${name}” has no alias “${alias}”`, { hint: `coffer show ${name} lists them` });
+    if (!aliases.remove(store.db, name, alias))
+      throw new CofferError("NOT_FOUND", `“${name}” has no alias “${alias}”`, { hint: `coffer show ${name} lists them` });
     journal.append(store.db, { at: store.now(), did: "unalias", name, alias });
   });
 }
@@ -39,20 +42,34 @@ export function pin(store: Store, artifact: ArtifactRow, note: string | null): v
 /** @throws CofferError NOT_FOUND where there is no pin */
 export function unpin(store: Store, artifact: ArtifactRow): void {
   store.transaction(() => {
-    if (!pins.remove(store.db, artifact.seq)) throw new CofferError("NOT_FOUND", `${artifact.id} is not pinned`, { hint: "coffer ls --pinned lists what is" });
+    if (!pins.remove(store.db, artifact.seq))
+      throw new CofferError("NOT_FOUND", `${artifact.id} is not pinned`, { hint: "coffer ls --pinned lists what is" });
     journal.append(store.db, { at: store.now(), did: "unpin", artifact: artifact.uid });
   });
 }
 
 /** Tags a run or an artifact, and takes tags away. @throws CofferError NOT_FOUND for a tag to remove that is not there */
-export function retag(store: Store, what: { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow }, set: readonly (readonly [string, string])[], remove: readonly string[]): void {
-  const [owner, seq, uid, run] = what.kind === "run" ? (["run", what.run.seq, what.run.id, what.run.seq] as const) : (["artifact", what.artifact.seq, what.artifact.uid, what.artifact.run] as const);
+export function retag(
+  store: Store,
+  what: { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow },
+  set: readonly (readonly [string, string])[],
+  remove: readonly string[],
+): void {
+  const [owner, seq, uid, run] =
+    what.kind === "run"
+      ? (["run", what.run.seq, what.run.id, what.run.seq] as const)
+      : (["artifact", what.artifact.seq, what.artifact.uid, what.artifact.run] as const);
   store.transaction(() => {
-    for (const key of remove) if (!tags.remove(store.db, owner, seq, key)) throw new CofferError("NOT_FOUND", `there is no tag “${key}”`, { hint: "coffer show lists them; nothing was changed" });
+    for (const key of remove)
+      if (!tags.remove(store.db, owner, seq, key))
+        throw new CofferError("NOT_FOUND", `there is no tag “${key}”`, { hint: "coffer show lists them; nothing was changed" });
     tags.set(store.db, owner, seq, set);
     for (const [key, value] of set) journal.append(store.db, { at: store.now(), did: "tag", [owner]: uid, key, value });
     for (const key of remove) journal.append(store.db, { at: store.now(), did: "untag", [owner]: uid, key });
-    if (runs.bySeq(store.db, run)?.state !== "running") runs.update(store.db, run, { manifest: "due" });
+    const ended = runs.bySeq(store.db, run);
+    if (!ended || ended.state === "running") return;
+    runs.update(store.db, run, { manifest: "due" });
+    if (what.kind === "run" && ended.kind !== "import") enqueueRun(store, ended);
   });
 }
 
@@ -62,10 +79,14 @@ export function retag(store: Store, what: { kind: "run"; run: RunRow } | { kind:
  */
 export function remove(store: Store, what: { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow }): ArtifactRow[] {
   return store.transaction(() => {
-    if (what.kind === "run" && what.run.state === "running") throw new CofferError("PROTECTED", `run ${what.run.id} is still running`, { hint: "end it first; coffer runs close ends one whose process is gone" });
+    if (what.kind === "run" && what.run.state === "running")
+      throw new CofferError("PROTECTED", `run ${what.run.id} is still running`, {
+        hint: "end it first; coffer runs close ends one whose process is gone",
+      });
     const going = what.kind === "run" ? artifacts.ofRun(store.db, what.run.seq) : [what.artifact];
     for (const row of going) {
-      if (pins.of(store.db, row.seq)) throw new CofferError("PROTECTED", `${row.id} is pinned`, { hint: "coffer unpin it first; nothing was changed" });
+      if (pins.of(store.db, row.seq))
+        throw new CofferError("PROTECTED", `${row.id} is pinned`, { hint: "coffer unpin it first; nothing was changed" });
       artifacts.setState(store.db, row.seq, "removed", store.now());
       journal.append(store.db, { at: store.now(), did: "remove", artifact: row.uid });
     }
@@ -80,9 +101,14 @@ export function remove(store: Store, what: { kind: "run"; run: RunRow } | { kind
 /** Brings back what `rm` or a failed run took out of sight. @throws CofferError NOT_FOUND where its bytes are gone, or it was never away */
 export function restore(store: Store, what: { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow }): ArtifactRow[] {
   return store.transaction(() => {
-    const back = (what.kind === "run" ? artifacts.ofRun(store.db, what.run.seq, "kept") : [what.artifact]).filter((row) => row.state === "withdrawn" || row.state === "removed");
+    const back = (what.kind === "run" ? artifacts.ofRun(store.db, what.run.seq, "kept") : [what.artifact]).filter(
+      (row) => row.state === "withdrawn" || row.state === "removed",
+    );
     const hidden = what.kind === "run" && what.run.removed_at !== null;
-    if (back.length === 0 && !hidden) throw new CofferError("NOT_FOUND", "there is nothing to bring back", { hint: "it is in sight, or its bytes are gone; coffer show tells" });
+    if (back.length === 0 && !hidden)
+      throw new CofferError("NOT_FOUND", "there is nothing to bring back", {
+        hint: "it is in sight, or its bytes are gone; coffer show tells",
+      });
     for (const row of back) {
       artifacts.setState(store.db, row.seq, "live", store.now());
       journal.append(store.db, { at: store.now(), did: "restore", artifact: row.uid });
