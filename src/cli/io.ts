@@ -86,15 +86,19 @@ function makeConsola(globals: GlobalValues): ConsolaInstance {
   });
 }
 
-/** Writes all of it, also to a pipe that is full for the moment. A reader that has gone away ends the process quietly, as SIGPIPE would. */
-export function writeAll(fd: number, text: string): void {
+/**
+ * Writes all of it, also to a pipe that is full for the moment. Data whose reader has gone away ends the process quietly, as SIGPIPE would, but with the
+ * exit code that stands already. Words on stderr that nobody can hear are left unsaid: what goes on does not depend on them.
+ */
+export function writeAll(fd: 1 | 2, text: string): void {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(fd, bytes, at);
     } catch (error) {
       if (errno(error) === "EAGAIN") Bun.sleepSync(1);
-      else if (errno(error) === "EPIPE") process.exit(fd === 1 ? 141 : undefined);
+      else if (fd === 2) return;
+      else if (errno(error) === "EPIPE") process.exit(process.exitCode ?? 141);
       else throw error;
     }
   }

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
@@ -22,7 +22,13 @@ export interface ManifestItem {
   params: Record<string, unknown>;
   /** Hex digits of SHA-256, where the script gives them. */
   sha256: string | undefined;
+  /** Keys that the format does not have. */
+  extra: Record<string, unknown>;
 }
+
+const KEYS = new Set(
+  "artifact_id content_hash path pipeline_id branch_path step_index fold_id artifact_type class_name depends_on format format_version size_bytes created_at params version meta_config".split(" "),
+);
 
 const optionalText = v.optional(v.nullable(v.string()));
 const Item = v.looseObject({
@@ -48,7 +54,7 @@ export function readWorkspaceManifest(workspace: string): { items: ManifestItem[
   const path = join(workspace, "manifest.yaml");
   let parsed: unknown;
   try {
-    const stat = statSync(path);
+    const stat = lstatSync(path);
     if (!stat.isFile() || stat.size > MAX_BYTES) return undefined;
     parsed = Bun.YAML.parse(readFileSync(path, "utf8"));
   } catch {
@@ -83,5 +89,6 @@ function itemOf(raw: unknown): ManifestItem {
     formatVersion: item.format_version ?? undefined,
     params: item.params ?? {},
     sha256: /^sha256:([0-9a-f]{64})$/.exec(item.content_hash ?? "")?.[1],
+    extra: Object.fromEntries(Object.entries(item).filter(([key]) => !KEYS.has(key))),
   };
 }

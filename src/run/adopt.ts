@@ -1,9 +1,12 @@
-import { existsSync, lstatSync, readFileSync, readdirSync, unlinkSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import * as blobs from "../db/blobs.ts";
 import * as events from "../db/events.ts";
 import * as leases from "../db/leases.ts";
+import type { LeaseRow } from "../db/leases.ts";
+import * as metrics from "../db/metrics.ts";
+import * as params from "../db/params.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { CofferError, reason } from "../domain/error.ts";
@@ -11,14 +14,21 @@ import { self } from "../domain/process-identity.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { manifestIsDue, recordArtifact } from "../registry/record.ts";
 import { ingest } from "../store/ingest.ts";
-import { clearStaging, endLease, freeDeadLeases, leaseState } from "../store/lease.ts";
+import type { Moved } from "../store/ingest.ts";
+import { clearStaging, dropLease, endLease, freeDeadLeases, leaseState } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
 import type { Store } from "../store/store.ts";
 import { walk } from "../store/walk.ts";
 import { END_FILE } from "./begin.ts";
-import { withdraw } from "./finish.ts";
+import { settleFiles } from "./clear-scratch.ts";
+import { findFamily } from "./family.ts";
 import type { End } from "./finish.ts";
+import { readReadings } from "./readings.ts";
+import { shownName } from "./settle.ts";
+import { isShared } from "./unshare.ts";
+import { withdraw } from "./withdraw.ts";
+import { lookAtWorkspace } from "./workspace.ts";
 
 /**
  * What every command does on its way in: closes runs whose wrapper and child are both gone, frees what dead processes staged, and ends the
@@ -28,12 +38,22 @@ export async function adoptDeadRuns(store: Store): Promise<RunRow[]> {
   const adopted: RunRow[] = [];
   for (const lease of leases.all(store.db)) {
     if (lease.kind !== "run" || lease.run === null || leaseState(lease, store.now()) !== "dead") continue;
-    const run = await adopt(store, lease.run, false);
-    if (run) adopted.push(run);
+    const run = runs.bySeq(store.db, lease.run);
+    if (run?.state !== "running") dropLease(store, lease);
+    else if (!hasUnknownChild(run, lease)) {
+      const closed = await adopt(store, lease.run, false);
+      if (closed) adopted.push(closed);
+    }
   }
   freeDeadLeases(store);
   for (const run of runs.removing(store.db)) if (!leases.ofRun(store.db, run.seq)) finishRemoval(store, run);
   return adopted;
+}
+
+/** The wrapper died before it could write down whom it had started: the run's processes are known by their environment. */
+function hasUnknownChild(run: RunRow, lease: LeaseRow): boolean {
+  const nobody = -1;
+  return lease.child === null && findFamily(run.id, nobody).some((pid) => pid !== nobody);
 }
 
 /**
@@ -59,6 +79,7 @@ const LeftEnd = v.object({
   cpu_user_ms: v.nullable(v.number()),
   cpu_system_ms: v.nullable(v.number()),
   max_rss: v.nullable(v.number()),
+  keep_failed: v.boolean(),
   failure: v.string(),
 });
 
@@ -66,17 +87,24 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
   const lease = claim(store, seq, vouched);
   if (!lease) return undefined;
   const run = runs.bySeq(store.db, seq) as RunRow;
-  const left = run.workspace === null ? undefined : leftEnd(store.path(run.workspace));
-  const end: End = left ?? { state: "killed", exit_code: null, signal: null, ended_at: Math.max(run.started_at, lastSign(store, lease)), cpu_user_ms: null, cpu_system_ms: null, max_rss: null };
+  const workspace = run.workspace === null ? undefined : store.path(run.workspace);
+  const left = workspace === undefined ? undefined : leftEnd(workspace);
   const units = leftLogs(store, lease);
+  const readings = workspace === undefined ? undefined : readReadings({ workspace });
   const close = (problem: string | undefined): void => {
-    runs.update(store.db, seq, { ...end, adopted: 1 });
-    const note = (kind: string, message: string) => events.record(store.db, { at: store.now(), run: seq, kind, message });
-    note("adopted", left ? `its end could not be written when it came: ${left.failure}` : "its wrapper had died; its workspace stays");
-    if (left) note("not-stored", `the outputs could not be stored: ${left.failure}`);
-    if (problem !== undefined) note("not-stored", `its log could not be stored: ${problem}`);
+    const note = (kind: string, message: string, artifact: number | null = null) => events.record(store.db, { at: store.now(), run: seq, artifact, kind, message });
+    const { failure, keep_failed, ...end } = left ?? { ...killed(run, lastSign(units)), failure: undefined, keep_failed: false };
+    runs.update(store.db, seq, { ...end, adopted: 1, ...(workspace !== undefined && !existsSync(workspace) && { workspace_state: "removed" as const }) });
+    note("adopted", left ? "its end could not be recorded when it came" : "its wrapper had died; its workspace stays");
+    if (failure !== undefined) note("not-stored", `all outputs: ${failure}`);
+    if (problem !== undefined) note("not-stored", `its log: ${problem}`);
+    const known = params.ofRun(store.db, seq);
+    params.set(store.db, seq, [...(readings?.params ?? [])].filter(([key]) => !(key in known)));
+    metrics.insert(store.db, seq, readings?.metrics ?? []);
+    for (const words of readings?.skipped ?? []) note("note", words);
     const current = runs.bySeq(store.db, seq) as RunRow;
-    if (end.state === "failed") withdraw(store, current, end);
+    const withdrawn = end.state === "finished" || keep_failed ? [] : withdraw(store, current, end.state);
+    for (const artifact of withdrawn) note("withdrawn", `${shownName(artifact)}: the run ${end.state}`, artifact.seq);
     enqueueRun(store, current);
     manifestIsDue(store, seq);
     endLease(store, lease);
@@ -91,7 +119,12 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
     // the log stays in staging where it is; the run must not stay open for it
     store.transaction(() => close(reason(error)));
   }
+  if (left && workspace !== undefined) rmSync(join(workspace, END_FILE), { force: true });
   return runs.bySeq(store.db, seq) as RunRow;
+}
+
+function killed(run: RunRow, heard: number): End {
+  return { state: "killed", exit_code: null, signal: null, ended_at: Math.max(run.started_at, heard), cpu_user_ms: null, cpu_system_ms: null, max_rss: null };
 }
 
 /** Makes the dead wrapper's lease ours, so that two commands do not adopt one run. */
@@ -124,27 +157,43 @@ function leftLogs(store: Store, lease: Lease): IngestUnit[] {
 }
 
 /** The last that was heard of a dead run: what its child printed last. */
-function lastSign(store: Store, lease: Lease): number {
-  return Math.max(0, ...leftLogs(store, lease).map((unit) => Math.floor(lstatSync(unit.source).mtimeMs)));
+function lastSign(logs: readonly IngestUnit[]): number {
+  return Math.max(0, ...logs.map((unit) => Math.floor(lstatSync(unit.source).mtimeMs)));
 }
 
 /**
  * A crash came between the commit of a scratch run and the end of its workspace. Names in the workspace that are the very inodes of stored blobs are
- * removed, since whoever wrote through them would write into the store; all else stays.
+ * removed, since whoever wrote through them would write into the store (where not all was stored, they get bytes of their own); all else stays.
  */
 function finishRemoval(store: Store, run: RunRow): void {
   const workspace = store.path(run.workspace as string);
-  if (existsSync(workspace)) {
-    const inodes = new Map(blobs.filesOfRun(store.db, run.seq).map((row) => [row.inode, row]));
-    for (const path of walk(workspace, () => false).files) {
-      const stat = lstatSync(join(workspace, path), { bigint: true });
-      const row = inodes.get(stat.ino);
-      const blobStat = row && lstatSync(store.path(row.path as string), { bigint: true, throwIfNoEntry: false });
-      if (blobStat && blobStat.ino === stat.ino && blobStat.dev === stat.dev) unlinkSync(join(workspace, path));
-    }
+  try {
+    const { shared } = settleFiles(store, halfMoved(store, run, workspace));
+    if (shared.length > 0) throw new Error(`${shared.length} files could not get bytes of their own: ${shared[0]?.why}`);
+    store.transaction(() => {
+      runs.update(store.db, run.seq, { workspace_state: existsSync(workspace) ? "present" : "removed" });
+      events.record(store.db, { at: store.now(), run: run.seq, kind: "kept", message: "the removal of the workspace was interrupted; what is left of it stays" });
+    });
+  } catch (error) {
+    // tried again by the next command: what that command was called for need not suffer
+    store.say(`the workspace of run ${run.id} could not be cleared: ${reason(error)}`);
   }
-  store.transaction(() => {
-    runs.update(store.db, run.seq, { workspace_state: existsSync(workspace) ? "present" : "removed" });
-    events.record(store.db, { at: store.now(), run: run.seq, kind: "kept", message: "the removal of the workspace was interrupted; what is left of it stays" });
-  });
+}
+
+/** Blobs that are still writable, each with the name in the workspace that it shares its inode with, as far as there is one. */
+function halfMoved(store: Store, run: RunRow, workspace: string): Moved[] {
+  const isWhole = !runs.lacksOutputs(store.db, run.seq);
+  const names = new Map<bigint, string>();
+  if (lookAtWorkspace(workspace) === "there")
+    for (const path of walk(workspace, () => false).files) names.set(lstatSync(join(workspace, path), { bigint: true }).ino, join(workspace, path));
+  const found: Moved[] = [];
+  for (const { seq, path: kept } of blobs.filesOfRun(store.db, run.seq)) {
+    const path = store.path(kept);
+    const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    if (!stat || (stat.mode & 0o222n) === 0n) continue;
+    const source = names.get(stat.ino) ?? "";
+    if (isWhole && isShared(source, path)) rmSync(source);
+    found.push({ source, blob: seq, path });
+  }
+  return found;
 }

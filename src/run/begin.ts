@@ -1,5 +1,5 @@
-import { existsSync, rmSync } from "node:fs";
-import { join, resolve as resolvePath } from "node:path";
+import { existsSync, realpathSync, rmSync } from "node:fs";
+import { resolve as resolvePath } from "node:path";
 import * as artifacts from "../db/artifacts.ts";
 import * as leases from "../db/leases.ts";
 import * as params from "../db/params.ts";
@@ -7,7 +7,6 @@ import * as inputs from "../db/run-inputs.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
-import { errno } from "../domain/error.ts";
 import type { Who } from "../domain/process-identity.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import { digestPath } from "../store/digest-path.ts";
@@ -53,7 +52,7 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
         workspace_state: "present",
         dataset: request.dataset ?? parent?.dataset ?? null,
         pipeline: request.pipeline ?? parent?.pipeline ?? null,
-        branch: JSON.stringify(request.branch ?? (parent ? JSON.parse(parent.branch) : [])),
+        branch: request.branch ? JSON.stringify(request.branch) : parent && (request.pipeline ?? parent.pipeline) === parent.pipeline ? parent.branch : "[]",
         step: request.step?.step ?? null,
         sub_step: request.step?.subStep ?? null,
         fold: request.fold ?? null,
@@ -67,7 +66,7 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
       return { run: runs.bySeq(store.db, seq) as RunRow, lease, workspace };
     });
   } catch (error) {
-    rmSync(workspace, { recursive: true, force: true });
+    discardWorkspace(workspace);
     throw error;
   }
 }
@@ -112,7 +111,7 @@ async function declaredInput(store: Store, input: string, cwd: string): Promise<
     const { artifact } = resolveArtifact(store, input);
     return { artifact: artifact.seq, path: null, digest: artifact.digest, size: artifact.size };
   }
-  const { hex, size } = await digestPath(path);
+  const { hex, size } = await digestPath(realpathSync(path));
   const digest = `blake3:${hex}`;
   return { artifact: artifacts.latestOfDigest(store.db, digest)?.seq ?? null, path: store.keep(path), digest, size };
 }
@@ -132,9 +131,5 @@ export const END_FILE = ".coffer-end.json";
 
 /** Removes a workspace in which nothing happened, because the command could not be started. */
 export function discardWorkspace(workspace: string): void {
-  try {
-    rmSync(join(workspace), { recursive: true });
-  } catch (error) {
-    if (errno(error) !== "ENOENT") throw error;
-  }
+  rmSync(workspace, { recursive: true, force: true });
 }

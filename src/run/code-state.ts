@@ -25,11 +25,14 @@ export interface CodeState {
   reason: string | null;
 }
 
-interface Options {
+/** The reason that is none to mention. */
+export const NO_REPOSITORY = "no git repository";
+
+export interface CodeOptions {
   cwd: string;
   env: Env;
-  /** Where the capture goes; nothing may be there yet. */
-  captureTo: string;
+  /** Where the capture goes; nothing may be there yet. Awaited where something differs. */
+  captureTo: string | Promise<string>;
   /** Absolute: the store, the workspaces, MLflow's tree. They are no code, though they may lie in the repository. */
   exclude: readonly string[];
   /** Bytes in all, and in one file. */
@@ -37,20 +40,23 @@ interface Options {
   maxFileBytes?: number;
   /** Milliseconds that a huge repository may hold up the run. */
   timeoutMs?: number;
+  /** Aborted when nobody wants to know any more. */
+  signal?: AbortSignal;
 }
 
 /**
  * Reads the state of the repository around a directory. Await it before the child is started: the child may edit the code. It never throws, and outside a repository
  * it starts no process. (10,000 files: 25 ms clean, 35 ms with changes, most of it git's own, so start it first and await it late.)
  */
-export async function readCodeState(options: Options): Promise<CodeState> {
+export async function readCodeState(options: CodeOptions): Promise<CodeState> {
   const { cwd, env, exclude, captureTo, maxBytes = 10 * 1024 * 1024, maxFileBytes = 1024 * 1024, timeoutMs = 3000 } = options;
   const state: CodeState = { commit: null, branch: null, remote: null, dirty: null, capture: null, skipped: [], reason: null };
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(), timeoutMs);
+  options.signal?.addEventListener("abort", () => limit.abort(), { once: true });
   try {
     const top = await topOf({ directory: cwd, env, signal: limit.signal });
-    if (top === undefined) return { ...state, reason: "no git repository" };
+    if (top === undefined) return { ...state, reason: NO_REPOSITORY };
     const place: GitPlace = { directory: top, env, signal: limit.signal };
     const own = exclude.map((path) => relative(top, path)).filter((path) => path !== "" && !path.startsWith(".."));
     const [status, remotes] = await Promise.all([readStatus(place, own), readRemotes(place)]);
@@ -61,7 +67,7 @@ export async function readCodeState(options: Options): Promise<CodeState> {
     if (state.dirty)
       Object.assign(
         state,
-        await captureCode({ place, status, exclude: own, secrets: knownSecrets(env), maxBytes, maxFileBytes, to: captureTo }),
+        await captureCode({ place, status, exclude: own, secrets: knownSecrets(env), maxBytes, maxFileBytes, to: await captureTo }),
       );
   } catch (error) {
     state.reason =

@@ -34,8 +34,17 @@ export function snapshotWorkspace(workspace: string): Snapshot {
       if (stat.isDirectory()) visit(path, `${key}/`);
     }
   };
-  visit(Buffer.from(workspace), "");
+  // a link that the run put in its place leads to what is not ours
+  if (lstatSync(workspace, { throwIfNoEntry: false })?.isDirectory()) visit(Buffer.from(workspace), "");
   return found;
+}
+
+/** Tells of an opened file whether it will go: it is as it was at the snapshot, and no `retain` rule keeps it. */
+export function filesToGo(snapshot: Snapshot, retain: readonly string[]): (stat: BigIntStats) => boolean {
+  const retains = matcher(retain);
+  const going = new Set<string>();
+  for (const [key, stamped] of snapshot) if (!retains(show(key))) going.add(stamped);
+  return (stat) => going.has(stamp(stat));
 }
 
 /**

@@ -53,8 +53,8 @@ function searchPath(name: string, cwd: string, path = "/usr/local/bin:/usr/bin:/
     const file = join(isAbsolute(part) ? part : resolve(cwd, part), name);
     const fault = faultOf(file);
     if (fault === undefined) return file;
-    // like the shell: a file that may not be run is remembered, the search goes on
-    if (fault === "EACCES") seen ??= file;
+    // like the shell: what is there and may not be run is remembered, the search goes on
+    if (fault === "EACCES" || fault === "EISDIR") seen ??= file;
   }
   return seen;
 }

@@ -1,36 +1,29 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, lstatSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
-import { join } from "node:path";
-import * as artifacts from "../db/artifacts.ts";
-import type { ArtifactRow } from "../db/artifacts.ts";
-import * as events from "../db/events.ts";
-import * as journal from "../db/journal.ts";
-import * as metrics from "../db/metrics.ts";
-import * as params from "../db/params.ts";
-import * as inputs from "../db/run-inputs.ts";
-import * as runs from "../db/runs.ts";
-import type { RunRow } from "../db/runs.ts";
+import { openRegular } from "../blobs/copy.ts";
+import { CofferError, errno, reason } from "../domain/error.ts";
 import type { RunState } from "../domain/run-state.ts";
-import { reason } from "../domain/error.ts";
-import { enqueueRun } from "../registry/enqueue.ts";
-import { manifestIsDue, recordArtifact } from "../registry/record.ts";
 import { ingest, settleMoved } from "../store/ingest.ts";
-import type { Admitted, Moved } from "../store/ingest.ts";
+import type { Moved } from "../store/ingest.ts";
 import { clearStaging, endLease } from "../store/lease.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
 import type { Store } from "../store/store.ts";
-import type { Problem } from "../store/walk.ts";
-import { END_FILE } from "./begin.ts";
 import type { Begun } from "./begin.ts";
+import { capturedUnits } from "./captured-units.ts";
+import { changedInputs } from "./changed-inputs.ts";
 import type { ChildEnd } from "./child.ts";
 import type { CodeState } from "./code-state.ts";
+import { filesToGo } from "./empty-workspace.ts";
+import type { Snapshot } from "./empty-workspace.ts";
 import { findOpenWriters } from "./open-writers.ts";
 import type { OutputEnd } from "./output-log.ts";
 import type { Outputs } from "./outputs.ts";
 import { readReadings } from "./readings.ts";
-import { findOutputs, recordOutputs } from "./record-outputs.ts";
+import { findOutputs } from "./record-outputs.ts";
 import type { FoundOutputs } from "./record-outputs.ts";
 import type { RunRequest } from "./run.ts";
+import { settle } from "./settle.ts";
+import type { Findings, Settled } from "./settle.ts";
 
 /** How a run ended, as it is recorded. */
 export interface End {
@@ -43,21 +36,25 @@ export interface End {
   max_rss: number | null;
 }
 
-export interface Kept {
-  run: RunRow;
+/** What is known when the child has ended. */
+export interface Ended {
+  childPid: number;
+  output: OutputEnd;
+  code: CodeState | undefined;
+  /** Of a scratch workspace that is to go. */
+  snapshot: Snapshot | undefined;
+}
+
+export interface Kept extends Settled {
   outputs: Outputs;
-  artifacts: ArtifactRow[];
-  withdrawn: ArtifactRow[];
+  /** Files of a scratch workspace whose inodes are blobs now: `clearScratch` ends that. */
   moved: Moved[];
   added: { blobs: number; bytes: number };
-  /** Things that should have been stored could not be. */
-  incomplete: boolean;
-  /** For the person: what was skipped, renamed, withdrawn. */
-  notes: string[];
 }
 
 /** A signal that somebody sends to stop a job. A crash by any other one is a failure. */
 const STOPPING = new Set(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGKILL", "SIGXCPU"]);
+const ATTEMPTS = 3;
 
 /** Which end it is. `asked`: a signal that reached the wrapper; a child that then leaves with an error was stopped, one that leaves with 0 was done. */
 export function endOf(child: ChildEnd, asked: NodeJS.Signals | undefined): End {
@@ -75,129 +72,92 @@ export function endOf(child: ChildEnd, asked: NodeJS.Signals | undefined): End {
 
 /**
  * Stores what a run left, and its end, in one transaction: outputs, output log, captured code, readings, edges, withdrawals, outbox.
+ * A single file that cannot be read is told and left out.
  * @throws what keeps it from being stored; then nothing of it is, and the workspace is as the child left it
  */
-export async function keepOutputs(store: Store, begun: Begun, request: RunRequest, end: End, ended: { childPid: number; output: OutputEnd; code: CodeState | undefined }): Promise<Kept> {
-  const { run, lease, workspace } = begun;
-  const rules = store.settings.values.workspace;
-  const mayMove = rules.policy === "scratch" && end.state === "finished";
-  const found = await findOutputs(store, workspace, request, mayMove);
-  const { outputs } = found;
-  const readings = readReadings({ workspace, paramFiles: request.paramFiles, metricFiles: request.metricFiles });
-  const notes = [...readings.skipped, ...ended.output.notes, ...found.notes];
-  const captured = capturedUnits(outputs, ended, notes);
-  const units = [...found.units, ...captured.map(({ unit }) => unit)];
-  const options = {
-    dataset: run.dataset ?? "default",
-    ignored: (unit: IngestUnit, path: string) => outputs.ignoredWithin(unit, path),
-    ...(mayMove && { openElsewhere: openWriters(run.id, ended.childPid) }),
-  };
-  const { result, moved, added } = await ingest(store, lease, units, options, (admitted, unread) => {
-    const settled = settle(store, begun, request, end, { outputs: found, admitted, problems: [...found.problems, ...unread], readings, captured, notes, code: ended.code });
-    endLease(store, lease);
-    return settled;
-  });
-  clearStaging(store, lease);
-  // what came from staging lost its other name with it; the names in a scratch workspace go later
-  settleMoved(store, moved.filter((file) => !file.source.startsWith(workspace)));
-  return { ...result, outputs, moved: moved.filter((file) => file.source.startsWith(workspace)), added, notes };
-}
-
-/** The processes are looked through when the first file could be moved. */
-function openWriters(runId: string, childPid: number): (stat: BigIntStats) => boolean {
-  let isOpen: ReturnType<typeof findOpenWriters> | undefined;
-  return (stat) => (isOpen ??= findOpenWriters(runId, childPid))(stat);
-}
-
-interface Captured {
-  unit: IngestUnit;
-  role: "log" | "code";
-}
-
-function settle(
-  store: Store,
-  { run, workspace }: Begun,
-  request: RunRequest,
-  end: End,
-  found: { outputs: FoundOutputs; admitted: Admitted[]; problems: Problem[]; readings: ReturnType<typeof readReadings>; captured: readonly Captured[]; notes: string[]; code: CodeState | undefined },
-): Pick<Kept, "run" | "artifacts" | "withdrawn" | "incomplete"> {
-  const { seq } = run;
-  const now = store.now();
-  const note = (kind: string, message: string, artifact?: number) => events.record(store.db, { at: now, run: seq, artifact: artifact ?? null, kind, message });
-  runs.update(store.db, seq, { ...end, ...codeColumns(found.code), ...(existsSync(workspace) ? {} : { workspace_state: "removed" as const }) });
-  const current = runs.bySeq(store.db, seq) as RunRow;
-  params.set(store.db, seq, [...found.readings.params].filter(([key]) => !request.params.some(([given]) => given === key)));
-  metrics.insert(store.db, seq, found.readings.metrics);
-
-  const readBefore = inputs.ofRun(store.db, seq).flatMap((input) => (input.artifact === null ? [] : [artifacts.bySeq(store.db, input.artifact) as ArtifactRow]));
-  const roles = new Map(found.captured.map(({ unit, role }) => [unit, role]));
-  const own = found.admitted.filter(({ unit }) => !roles.has(unit));
-  const { recorded, problems: unregistered } = recordOutputs(store, current, own, found.outputs, request, readBefore);
-  found.problems.push(...unregistered);
-  const kept = [...recorded, ...found.admitted.flatMap((admitted) => {
-    const role = roles.get(admitted.unit);
-    return role === undefined ? [] : [recordArtifact(store, current, admitted, { role, type: role === "log" ? "log" : undefined })];
-  })];
-  for (const message of found.notes) note("note", message);
-  for (const problem of found.problems) note(problem.failed ? "not-stored" : "skipped", `${problem.path}: ${problem.why}`);
-  for (const problem of found.problems) found.notes.push(`left out ${problem.path}: ${problem.why}`);
-  const withdrawn = end.state === "finished" || request.keepFailed ? [] : withdraw(store, current, end);
-  for (const artifact of withdrawn) note("withdrawn", `${artifact.name === null ? artifact.path : `${artifact.name}@v${artifact.version}`}: the run ${end.state}`, artifact.seq);
-  enqueueRun(store, current, { ...(request.skipArtifacts && { skipArtifacts: true }) });
-  manifestIsDue(store, seq);
-  return { run: runs.bySeq(store.db, seq) as RunRow, artifacts: kept, withdrawn, incomplete: found.problems.some((problem) => problem.failed) };
-}
-
-/**
- * What a failed run registered is out of sight as a whole; its log and the code it ran stay. What it logged itself before it was stopped by a
- * signal stays too: the checkpoints of a preempted job are no failure.
- */
-export function withdraw(store: Store, run: RunRow, end: Pick<End, "state">): ArtifactRow[] {
-  const roles = end.state === "killed" ? ["output"] : ["output", "logged"];
-  const going = artifacts.ofRun(store.db, run.seq).filter((artifact) => roles.includes(artifact.role));
-  for (const artifact of going) {
-    artifacts.setState(store.db, artifact.seq, "withdrawn", store.now());
-    journal.append(store.db, { at: store.now(), did: "withdraw", artifact: artifact.uid });
-  }
-  return going;
-}
-
-/** The end of a run whose outputs could not be stored. Where not even that can be written, it is left beside them for whoever adopts the run. */
-export function recordEndOnly(store: Store, { run, lease, workspace }: Begun, end: End, failure: unknown): void {
-  try {
-    store.transaction(() => {
-      runs.update(store.db, run.seq, { ...end });
-      events.record(store.db, { at: store.now(), run: run.seq, kind: "not-stored", message: `the outputs could not be stored: ${reason(failure)}` });
-      enqueueRun(store, runs.bySeq(store.db, run.seq) as RunRow);
-      manifestIsDue(store, run.seq);
-      endLease(store, lease);
-    });
-    clearStaging(store, lease);
-  } catch {
+export async function keepOutputs(store: Store, begun: Begun, request: RunRequest, end: End, ended: Ended): Promise<Kept> {
+  // SQLite would go on writing to a file that has no name any more
+  if (!existsSync(store.path("coffer.db"))) throw new CofferError("STORE_UNUSABLE", `the store at ${store.root} was removed while the command ran`, { hint: "put it back from a backup; the next command begins a new one" });
+  for (let attempt = 1; ; attempt++) {
     try {
-      writeFileSync(join(workspace, END_FILE), JSON.stringify({ ...end, failure: reason(failure) }));
-    } catch {
-      // the disk takes nothing any more; the person was told, and the run will be adopted as killed
+      return await attemptToKeep(store, begun, request, end, ended, attempt === ATTEMPTS);
+    } catch (error) {
+      // what a process that outlives the command removes or rewrites meanwhile is looked at anew
+      if (attempt === ATTEMPTS || !isUnreadable(error)) throw error;
     }
   }
 }
 
-function capturedUnits(outputs: Outputs, { output, code }: { output: OutputEnd; code: CodeState | undefined }, notes: string[]): Captured[] {
-  const taken = new Set(outputs.units.map((unit) => unit.path));
-  const captured: Captured[] = [];
-  const add = (role: Captured["role"], name: string, source: string, move: boolean): void => {
-    const path = taken.has(name) ? `coffer-${name}` : name;
-    if (path !== name) notes.push(`the workspace has a ${name} of its own: what coffer captured is ${path}`);
-    captured.push({ role, unit: { path, source, kind: "file", type: role, class: null, typed: false, move } });
+async function attemptToKeep(store: Store, begun: Begun, request: RunRequest, end: End, ended: Ended, isLast: boolean): Promise<Kept> {
+  const { run, lease, workspace } = begun;
+  const { snapshot } = ended;
+  const found = await findOutputs(store, workspace, request, snapshot !== undefined);
+  leaveOutUnreadable(found);
+  // a small file that never settles cannot go into a pack, whose members have a size beforehand
+  if (isLast) for (const unit of found.units) unit.typed ||= unit.kind === "file";
+  const readings = readReadings({ workspace, paramFiles: request.paramFiles, metricFiles: request.metricFiles });
+  const { captured, notes } = capturedUnits(new Set(found.units.map((unit) => unit.path)), ended.output, ended.code);
+  const units = [...found.units, ...captured.map(({ unit }) => unit)];
+  const changed = await changedInputs(store, run);
+  const workspaceState = !existsSync(workspace) ? "removed" : snapshot ? "removing" : "present";
+  const options = {
+    dataset: run.dataset ?? "default",
+    ignored: (unit: IngestUnit, path: string) => found.outputs.ignoredWithin(unit, path),
+    ...(snapshot && { openElsewhere: staysInPlace(store, snapshot, captured.map(({ unit }) => unit.source), run.id, ended.childPid) }),
   };
-  // a keeper that a straggler still writes to may append: its file must not become the blob
-  for (const log of output.logs) if (log.bytes > 0) add("log", log.name, log.path, !log.isOpen);
-  if (code?.capture) add("code", "code.tar", code.capture.path, true);
-  for (const skipped of code?.skipped ?? []) notes.push(`not captured with the code: ${skipped.path}: ${skipped.why}`);
-  return captured;
+  const { result, moved, added } = await ingest(store, lease, units, options, (admitted, unread) => {
+    const findings: Findings = { outputs: found, captured, admitted, unread, readings, code: ended.code, changed, workspaceState, notes: [...readings.skipped, ...ended.output.notes, ...found.notes, ...notes] };
+    const settled = settle(store, run.seq, request, end, findings);
+    // a scratch run holds it until its workspace is cleared
+    if (!snapshot) endLease(store, lease);
+    return settled;
+  });
+  const isFromWorkspace = ({ source }: Moved): boolean => source.startsWith(`${workspace}/`);
+  const left = tidy(store, begun, moved.filter((file) => !isFromWorkspace(file)));
+  return { ...result, notes: [...result.notes, ...left], outputs: found.outputs, moved: moved.filter(isFromWorkspace), added };
 }
 
-function codeColumns(code: CodeState | undefined): Partial<RunRow> {
-  if (!code) return {};
-  return { code_commit: code.commit, code_branch: code.branch, code_remote: code.remote, code_dirty: code.dirty === null ? null : code.dirty ? 1 : 0 };
+/** All is committed: what goes wrong now costs nothing but room. */
+function tidy(store: Store, { lease }: Begun, moved: readonly Moved[]): string[] {
+  try {
+    clearStaging(store, lease);
+    // these lost their other name with the staging directory
+    settleMoved(store, moved);
+    return [];
+  } catch (error) {
+    return [`staging could not be cleared: ${reason(error)}`];
+  }
+}
+
+/**
+ * Whether a file's inode must stay what it is: the workspace keeps it, it changed since the snapshot, or a process that is left of the run still writes to it.
+ * Those processes are looked for when the first file could be moved.
+ */
+function staysInPlace(store: Store, snapshot: Snapshot, captured: readonly string[], runId: string, childPid: number): (stat: BigIntStats) => boolean {
+  const goes = filesToGo(snapshot, store.settings.values.workspace.retain);
+  const own = new Set(captured.map((path) => lstatSync(path, { bigint: true }).ino));
+  let isOpen: ReturnType<typeof findOpenWriters> | undefined;
+  return (stat) => !own.has(stat.ino) && (!goes(stat) || (isOpen ??= findOpenWriters(runId, childPid))(stat));
+}
+
+function leaveOutUnreadable(found: FoundOutputs): void {
+  found.units = found.units.filter((unit) => {
+    const why = unreadable(unit);
+    if (why !== undefined) found.problems.push({ path: unit.path, why, failed: true });
+    return why === undefined;
+  });
+}
+
+function unreadable({ kind, source }: IngestUnit): string | undefined {
+  try {
+    if (kind === "tree") accessSync(source, constants.R_OK | constants.X_OK);
+    else closeSync(openRegular(source).fd);
+    return undefined;
+  } catch (error) {
+    return reason(error);
+  }
+}
+
+function isUnreadable(error: unknown): boolean {
+  return error instanceof CofferError ? error.code === "UNREADABLE" : ["ENOENT", "ENOTDIR", "EACCES"].includes(errno(error) ?? "");
 }

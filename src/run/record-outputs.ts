@@ -1,9 +1,10 @@
-import { createReadStream, lstatSync } from "node:fs";
+import { createReadStream, realpathSync, statSync } from "node:fs";
+import type { Stats } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import type { RunRow } from "../db/runs.ts";
-import { CofferError, reason } from "../domain/error.ts";
 import { guessArtifactType } from "../domain/artifact-type.ts";
+import { CofferError } from "../domain/error.ts";
 import { readWorkspaceManifest } from "../manifest/workspace-manifest.ts";
 import type { ManifestItem } from "../manifest/workspace-manifest.ts";
 import { recordArtifact } from "../registry/record.ts";
@@ -16,107 +17,156 @@ import { END_FILE } from "./begin.ts";
 import { listOutputs } from "./outputs.ts";
 import type { Outputs } from "./outputs.ts";
 import type { RunRequest } from "./run.ts";
+import { liesInside, lookAtWorkspace } from "./workspace.ts";
 
 /** What a workspace holds that is to be kept, and what is said of it. */
 export interface FoundOutputs {
   outputs: Outputs;
   units: IngestUnit[];
-  /** What the script's own manifest says, by unit. */
-  said: Map<IngestUnit, ManifestItem>;
+  /** What the script's own manifest says, by unit; several items may share one file. */
+  said: Map<IngestUnit, ManifestItem[]>;
+  /** Ids of items that cannot be registered: what depends on them cannot be either. */
+  refused: Set<string>;
   problems: Problem[];
   notes: string[];
 }
 
+export type OutputRules = Pick<RunRequest, "ignore" | "outputs" | "register">;
+
 /**
- * Lists the units of a workspace: what `listOutputs` finds, what `--register` names below a directory, and what the script's own
- * `manifest.yaml` names (which is then no output itself). `move`: their inodes may become blobs.
+ * Lists the units of a workspace: what `listOutputs` finds, what `--register` names below a directory, and what the script's own `manifest.yaml` names (which is then
+ * no output itself). `mayMove`: their inodes may become blobs, unless something keeps the workspace in its place.
  */
-export async function findOutputs(store: Store, workspace: string, request: RunRequest, move: boolean): Promise<FoundOutputs> {
+export async function findOutputs(store: Store, workspace: string, rules: OutputRules, mayMove: boolean): Promise<FoundOutputs> {
+  const state = lookAtWorkspace(workspace);
+  if (state === "gone") return nothingFound({ path: "the workspace", why: "the command removed it", failed: false });
+  if (state === "replaced") return nothingFound({ path: "the workspace", why: "the command put something else in its place", failed: true });
   const manifest = readWorkspaceManifest(workspace);
-  const ignore = [...store.settings.values.workspace.ignore, ...request.ignore, END_FILE, ...(manifest ? ["/manifest.yaml"] : [])];
-  const outputs = listOutputs(workspace, { ignore, outputs: request.outputs });
-  const found: FoundOutputs = { outputs, units: [], said: new Map(), problems: [...outputs.problems], notes: outputs.unmatched.map((pattern) => `--output ${pattern} matched nothing`) };
-  const byItem = new Map((manifest?.items ?? []).map((item) => [item.path, item]));
-  for (const { path, source, kind, linked } of outputs.units) {
-    const item = byItem.get(path);
-    const typed = request.register.has(path) || item !== undefined;
-    const unit: IngestUnit = { path, source, kind, type: item?.type ?? (kind === "tree" ? "file" : guessArtifactType(path)), class: item?.class ?? null, typed, move: move && !linked };
-    found.units.push(unit);
-    if (item) found.said.set(unit, item);
-  }
-  for (const path of request.register.keys()) addInside(found, workspace, path, undefined, `--register ${request.register.get(path)}=${path}`);
-  for (const item of byItem.values()) addInside(found, workspace, item.path, item, `manifest.yaml names ${item.path}`);
+  const ignore = [...store.settings.values.workspace.ignore, ...rules.ignore, `/${END_FILE}`, ...(manifest ? ["/manifest.yaml"] : [])];
+  const listed = listOutputs(workspace, { ignore, outputs: rules.outputs });
+  // what a script's manifest says is recorded: no rule of the user's leaves it out
+  const outputs = manifest ? { ...listed, isLeftOut: (path: string) => path !== "manifest.yaml" && listed.isLeftOut(path) } : listed;
+  const notes = outputs.unmatched.map((pattern) => `--output ${pattern} matched nothing`);
+  const found: FoundOutputs = { outputs, units: [], said: new Map(), refused: new Set(), problems: [...outputs.problems], notes };
+  const items = Map.groupBy(manifest?.items ?? [], (item) => item.path);
+  for (const { path, source, kind, linked } of outputs.units) add(found, { path, source, kind, move: mayMove && !linked }, rules.register.has(path), items.get(path));
+  for (const [path, names] of rules.register) addInside(found, workspace, path, items.get(path), `--register ${names[0]}=${path}`);
+  for (const [path, its] of items) addInside(found, workspace, path, its, "manifest.yaml names it");
   for (const why of manifest?.problems ?? []) found.problems.push({ path: "manifest.yaml", why, failed: true });
   await dropMismatches(found);
+  if (found.problems.some((problem) => problem.failed)) for (const unit of found.units) unit.move = false;
   return found;
 }
 
+export function nothingFound(problem: Problem): FoundOutputs {
+  const outputs: Outputs = { units: [], problems: [], unmatched: [], ignoredWithin: () => false, isLeftOut: () => false };
+  return { outputs, units: [], said: new Map(), refused: new Set(), problems: [problem], notes: [] };
+}
+
 /**
- * Records the outputs in the transaction that admitted them. Items of a manifest come in the order of their dependencies; one whose dependency is missing
- * or would close a circle is not registered, and is a problem: it may not cost the others.
+ * Records the outputs in the transaction that admitted them. Items of a manifest come in the order of their dependencies. One whose dependency is missing, or that
+ * would close a circle, is a problem and an ordinary output of the run: it may not cost the others, or its bytes.
  */
-export function recordOutputs(store: Store, run: RunRow, admitted: readonly Admitted[], found: FoundOutputs, request: RunRequest, readBefore: readonly ArtifactRow[]): { recorded: ArtifactRow[]; problems: Problem[] } {
+export function recordOutputs(store: Store, run: RunRow, admitted: readonly Admitted[], found: FoundOutputs, register: OutputRules["register"], readBefore: readonly ArtifactRow[]): { recorded: ArtifactRow[]; problems: Problem[] } {
   const recorded: ArtifactRow[] = [];
   const problems: Problem[] = [];
-  const own = new Map<string, ArtifactRow>();
-  const said = (unit: Admitted): ManifestItem | undefined => found.said.get(unit.unit);
-  const plain = admitted.filter((unit) => !said(unit));
-  for (const unit of plain) recorded.push(recordArtifact(store, run, unit, { role: "output", name: request.register.get(unit.unit.path), readBefore }));
+  const registered = new Set<Admitted>();
+  const made = new Map<string, ArtifactRow>();
+  const refused = new Set(found.refused);
+  const keep = (unit: Admitted, row: ArtifactRow): void => {
+    recorded.push(row);
+    registered.add(unit);
+  };
+  const refuse = (item: ManifestItem, why: string): void => {
+    refused.add(item.id);
+    problems.push({ path: item.path, why: `${item.id} is not registered: ${why}`, failed: true });
+  };
 
-  let waiting = admitted.filter((unit) => said(unit));
-  const names = new Set(waiting.map((unit) => said(unit)?.id));
+  let waiting = admitted.flatMap((unit) => (found.said.get(unit.unit) ?? []).map((item) => ({ unit, item })));
+  const ids = new Set(waiting.map(({ item }) => item.id));
   while (waiting.length > 0) {
-    const ready = waiting.filter((unit) => said(unit)?.dependsOn.every((id) => own.has(id) || !names.has(id) || id === said(unit)?.id));
+    const ready = waiting.filter(({ item }) => item.dependsOn.every((id) => made.has(id) || refused.has(id) || !ids.has(id) || id === item.id));
     if (ready.length === 0) {
-      for (const unit of waiting) problems.push({ path: unit.unit.path, why: `what it depends on depends on it: ${said(unit)?.id}`, failed: true });
+      for (const { item } of waiting) refuse(item, "what it depends on depends on it");
       break;
     }
-    for (const unit of ready) {
-      const item = said(unit) as ManifestItem;
+    for (const { unit, item } of ready) {
+      const lacking = item.dependsOn.find((id) => refused.has(id));
+      if (lacking !== undefined) {
+        refuse(item, `it depends on ${lacking}, which is not`);
+        continue;
+      }
       try {
-        const dependsOn = item.dependsOn.map((id) => own.get(id) ?? resolveArtifact(store, id).artifact);
-        const row = recordArtifact(store, run, unit, { ...item, role: "output", name: request.register.get(item.path) ?? item.id, dependsOn, readBefore });
-        own.set(item.id, row);
-        recorded.push(row);
+        const dependsOn = item.dependsOn.map((id) => made.get(id) ?? resolveArtifact(store, id).artifact);
+        const row = recordArtifact(store, run, unit, { ...item, role: "output", name: item.id, dependsOn, readBefore });
+        made.set(item.id, row);
+        keep(unit, row);
       } catch (error) {
         if (!(error instanceof CofferError)) throw error;
-        names.delete(item.id);
-        problems.push({ path: item.path, why: reason(error), failed: true });
+        refuse(item, error.message);
       }
     }
-    waiting = waiting.filter((unit) => !ready.includes(unit));
+    waiting = waiting.filter((one) => !ready.includes(one));
+  }
+  for (const unit of admitted) {
+    for (const name of register.get(unit.unit.path) ?? []) keep(unit, recordArtifact(store, run, unit, { role: "output", name, readBefore }));
+    if (!registered.has(unit)) keep(unit, recordArtifact(store, run, unit, { role: "output", readBefore }));
   }
   return { recorded, problems };
 }
 
+function add(found: FoundOutputs, unit: Pick<IngestUnit, "path" | "source" | "kind" | "move">, isRegistered: boolean, items: ManifestItem[] | undefined): void {
+  const type = items?.[0]?.type ?? (unit.kind === "tree" ? "file" : guessArtifactType(unit.path));
+  const added: IngestUnit = { ...unit, type, class: items?.[0]?.class ?? null, typed: isRegistered || items !== undefined };
+  found.units.push(added);
+  if (items) found.said.set(added, items);
+}
+
 /** A file below a directory that is an output itself becomes an artifact of its own as well; its bytes are stored once anyway. */
-function addInside(found: FoundOutputs, workspace: string, path: string, item: ManifestItem | undefined, who: string): void {
-  const before = found.units.find((unit) => unit.path === path);
-  if (before) {
-    if (item && !found.said.has(before)) found.said.set(before, item);
-    return;
-  }
+function addInside(found: FoundOutputs, workspace: string, path: string, items: ManifestItem[] | undefined, who: string): void {
+  if (found.units.some((unit) => unit.path === path)) return;
   const source = join(workspace, path);
-  const stat = lstatSync(source, { throwIfNoEntry: false });
-  if (!stat?.isFile() && !stat?.isDirectory()) {
-    if (item) found.problems.push({ path, why: `${who}, and the workspace has no such file`, failed: true });
-    else found.notes.push(`${who}: the workspace has no such file`);
+  const stat = statInside(source, workspace);
+  if (!stat) {
+    found.problems.push({ path, why: `${who}, and the workspace has no such file or directory`, failed: true });
+    for (const item of items ?? []) found.refused.add(item.id);
     return;
   }
-  const kind = stat.isFile() ? "file" : "tree";
-  const unit: IngestUnit = { path, source, kind, type: item?.type ?? (kind === "tree" ? "file" : guessArtifactType(path)), class: item?.class ?? null, typed: true, move: false };
-  found.units.push(unit);
-  if (item) found.said.set(unit, item);
+  add(found, { path, source: realpathSync(source), kind: stat.isFile() ? "file" : "tree", move: false }, true, items);
+}
+
+/** A file or directory of the workspace's own; undefined for what is neither, or is reached through a link that leads out. */
+function statInside(path: string, workspace: string): Stats | undefined {
+  try {
+    const stat = statSync(path);
+    return (stat.isFile() || stat.isDirectory()) && liesInside(path, workspace) ? stat : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A script that gives a hash wants it to hold. */
 async function dropMismatches(found: FoundOutputs): Promise<void> {
-  for (const [unit, item] of found.said) {
-    if (item.sha256 === undefined || unit.kind !== "file") continue;
-    const hasher = new Bun.CryptoHasher("sha256");
-    for await (const chunk of createReadStream(unit.source, { highWaterMark: 1 << 18 })) hasher.update(chunk as Buffer);
-    if (hasher.digest("hex") === item.sha256) continue;
-    found.said.delete(unit);
-    found.problems.push({ path: unit.path, why: "its bytes are not those of the hash in manifest.yaml: it is kept, but not registered", failed: true });
+  for (const [unit, items] of found.said) {
+    if (unit.kind !== "file" || items.every((item) => item.sha256 === undefined)) continue;
+    const digest = await sha256Of(unit.source);
+    const wrong = items.filter((item) => item.sha256 !== undefined && item.sha256 !== digest);
+    if (wrong.length === 0) continue;
+    found.said.set(unit, items.filter((item) => !wrong.includes(item)));
+    for (const item of wrong) {
+      found.refused.add(item.id);
+      found.problems.push({ path: unit.path, why: `${item.id} is not registered: the bytes are not those of its content_hash in manifest.yaml`, failed: true });
+    }
   }
+}
+
+/** undefined where it cannot be read, which is told when it is to be stored. */
+async function sha256Of(path: string): Promise<string | undefined> {
+  const hasher = new Bun.CryptoHasher("sha256");
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) hasher.update(chunk as Buffer);
+  } catch {
+    return undefined;
+  }
+  return hasher.digest("hex");
 }

@@ -1,25 +1,25 @@
 import { join } from "node:path";
 import type { RunRow } from "../db/runs.ts";
 import * as runs from "../db/runs.ts";
-import * as events from "../db/events.ts";
 import { CofferError, reason } from "../domain/error.ts";
-import { formatBytes } from "../domain/quantity.ts";
-import { settleMoved } from "../store/ingest.ts";
-import { dropLease, staging } from "../store/lease.ts";
+import { clearStaging, endLease, staging } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { beginRun, childVariables, discardWorkspace, nameChild } from "./begin.ts";
 import type { Begun } from "./begin.ts";
 import { spawnChild } from "./child.ts";
 import type { Child, ChildEnd } from "./child.ts";
-import { readCodeState } from "./code-state.ts";
+import { clearScratch, leftOutWords } from "./clear-scratch.ts";
 import type { CodeState } from "./code-state.ts";
-import { emptyWorkspace, snapshotWorkspace } from "./empty-workspace.ts";
+import { snapshotWorkspace } from "./empty-workspace.ts";
 import type { Snapshot } from "./empty-workspace.ts";
-import { endOf, keepOutputs, recordEndOnly } from "./finish.ts";
-import type { End, Kept } from "./finish.ts";
+import { endOf, keepOutputs } from "./finish.ts";
+import type { End, Ended, Kept } from "./finish.ts";
 import { findCommand } from "./find-command.ts";
 import { openOutputLog } from "./open-output-log.ts";
 import type { OutputEnd, OutputLog } from "./output-log.ts";
+import type { PendingCode } from "./pending-code.ts";
+import { recordWithoutOutputs } from "./record-without-outputs.ts";
+import { shownName } from "./settle.ts";
 import type { HeldSignals } from "./signals.ts";
 
 export interface RunRequest {
@@ -40,13 +40,15 @@ export interface RunRequest {
   outputs: readonly string[];
   /** Left out, beside the configuration's own rules. */
   ignore: readonly string[];
-  /** Path within the workspace → the name of which it becomes a version. */
-  register: ReadonlyMap<string, string>;
+  /** Path within the workspace → the names of which it becomes a version. */
+  register: ReadonlyMap<string, readonly string[]>;
   paramFiles: readonly string[];
   metricFiles: readonly string[];
   params: readonly (readonly [string, string])[];
   tags: readonly (readonly [string, string])[];
   capture: boolean;
+  /** Where the child's stdout is shown: 2 where our own stdout is for data. */
+  shown: 1 | 2;
   keepFailed: boolean;
   skipArtifacts: boolean;
 }
@@ -74,18 +76,33 @@ export interface RunOutcome {
  * in one transaction; 6. a scratch workspace goes. Whatever happens to us from 4 on, the child's code stands.
  * @throws CofferError before the child began, with nothing left behind
  */
-export async function runCommand(store: Store, request: RunRequest, wrapper: Wrapper): Promise<RunOutcome> {
+export async function runCommand(store: Store, request: RunRequest, wrapper: Wrapper, pending: PendingCode): Promise<RunOutcome> {
   findCommand(request.command, request.cwd, request.env);
   const begun = await beginRun(store, request);
-  let output: OutputLog;
-  let child: Child;
-  let code: CodeState | undefined;
+  const started = await start(store, begun, request, wrapper, pending);
+  const { child, output, code } = started;
+  try {
+    nameChild(store, begun.lease, child.who);
+    output.started(child.terminal);
+  } catch (error) {
+    wrapper.say.warn(`the command runs, but not all of it will be recorded: ${reason(error)}`);
+  }
+  const ended = await child.ended;
+  const end = endOf(ended, wrapper.signals.received);
+  const logged = await finishOutput(output, wrapper);
+  const isScratch = store.settings.values.workspace.policy === "scratch" && end.state === "finished";
+  const snapshot = isScratch ? snapshotWorkspace(begun.workspace) : undefined;
+  return settleRun(store, begun, request, wrapper, ended.code, end, { childPid: child.pid, output: logged, code, snapshot });
+}
+
+async function start(store: Store, begun: Begun, request: RunRequest, wrapper: Wrapper, pending: PendingCode): Promise<{ child: Child; output: OutputLog; code: CodeState }> {
   try {
     const directory = staging(store, begun.lease);
-    code = await readCodeState({ cwd: request.cwd, env: request.env, exclude: [store.root, ...Object.values(store.settings.roots)], captureTo: join(directory, "code.tar") });
-    output = await openOutputLog({ directory, capture: request.capture });
+    const output = await openOutputLog({ directory, capture: request.capture, shown: request.shown });
     try {
-      child = spawnChild({ ...request, ...wrapper, extraEnv: childVariables(store, begun), streams: output.streams, now: () => store.now() });
+      const code = await pending.read(join(directory, "code.tar"));
+      const child = spawnChild({ ...request, ...wrapper, extraEnv: childVariables(store, begun), streams: output.streams, now: () => store.now() });
+      return { child, output, code };
     } catch (error) {
       output.abandon();
       throw error;
@@ -94,62 +111,65 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
     forgetRun(store, begun);
     throw error;
   }
-  nameChild(store, begun.lease, child.who);
-  output.started(child.terminal);
-  const ended = await child.ended;
-  const logged = await output.finish(wrapper.signals.stop);
-  return settleRun(store, begun, request, wrapper, { child, ended, logged, code });
 }
 
-async function settleRun(store: Store, begun: Begun, request: RunRequest, { signals, say }: Wrapper, happened: { child: Child; ended: ChildEnd; logged: OutputEnd; code: CodeState | undefined }): Promise<RunOutcome> {
-  const { ended } = happened;
-  const end = endOf(ended, signals.received);
+/** The log may have gone meanwhile: a child can remove the whole store. */
+async function finishOutput(output: OutputLog, { signals }: Wrapper): Promise<OutputEnd> {
   try {
-    const isScratch = store.settings.values.workspace.policy === "scratch" && end.state === "finished";
-    const snapshot = isScratch ? snapshotWorkspace(begun.workspace) : undefined;
-    const kept = await keepOutputs(store, begun, request, end, { childPid: happened.child.pid, output: happened.logged, code: happened.code });
-    for (const note of kept.notes) say.warn(note);
-    sayWhatStays(store, begun, end, kept, snapshot, say);
-    return { code: ended.code, run: kept.run, kept };
+    return await output.finish(signals.stop);
   } catch (error) {
-    recordEndOnly(store, begun, end, error);
-    say.error(`the outputs could not be stored: ${reason(error)}`);
-    if (error instanceof CofferError && error.hint) say.info(error.hint);
-    say.info(`the workspace stays as it is: ${begun.workspace}`);
-    return { code: ended.code, run: runs.bySeq(store.db, begun.run.seq) ?? begun.run, kept: undefined };
+    return { logs: [], notes: [`what the command printed was not kept: ${reason(error)}`] };
   }
 }
 
-function sayWhatStays(store: Store, begun: Begun, end: End, kept: Kept, snapshot: Snapshot | undefined, say: Wrapper["say"]): void {
-  const { workspace } = begun;
-  if (end.state !== "finished") {
-    for (const artifact of kept.withdrawn) say.info(`withdrawn, since the run ${end.state}: ${artifact.name === null ? artifact.path : `${artifact.name}@v${artifact.version}`}`);
-    say.info(`the workspace stays: ${workspace}`);
-  } else if (snapshot && kept.incomplete) say.warn(`not all of it could be stored, so the workspace stays as it is: ${workspace}`);
-  else if (snapshot) removeScratch(store, begun, kept, snapshot, say);
+async function settleRun(store: Store, begun: Begun, request: RunRequest, { say }: Wrapper, code: number, end: End, ended: Ended): Promise<RunOutcome> {
+  let kept: Kept;
+  try {
+    kept = await keepOutputs(store, begun, request, end, ended);
+  } catch (error) {
+    say.error(`the outputs could not be stored: ${reason(error)}`);
+    if (error instanceof CofferError && error.hint) say.info(error.hint);
+    for (const words of recordWithoutOutputs(store, begun, request, end, ended, error)) say.warn(words);
+    say.info(`the workspace stays as it is: ${begun.workspace}`);
+    return { code, run: lookAgain(store, begun), kept: undefined };
+  }
+  for (const note of kept.notes) say.warn(note);
+  for (const artifact of kept.withdrawn) say.info(`withdrawn, since the run ${end.state}: ${shownName(artifact)}`);
+  if (ended.snapshot) endScratch(store, begun, kept, ended.snapshot, say);
+  else if (end.state !== "finished" && kept.run.workspace_state === "present") say.info(`the workspace stays: ${begun.workspace}`);
+  return { code, run: lookAgain(store, begun), kept };
 }
 
-/** The outputs are durable and their rows committed: now, and only now, the workspace goes. */
-function removeScratch(store: Store, { run, workspace }: Begun, kept: Kept, snapshot: Snapshot, say: Wrapper["say"]): void {
-  store.transaction(() => runs.update(store.db, run.seq, { workspace_state: "removing" }));
-  const { retain } = store.settings.values.workspace;
-  const emptied = emptyWorkspace(workspace, snapshot, { retain, isLeftOut: (path) => kept.outputs.isLeftOut(path) });
-  settleMoved(store, kept.moved);
-  store.transaction(() => {
-    runs.update(store.db, run.seq, { workspace_state: emptied.gone ? "removed" : "present" });
-    for (const path of emptied.late) events.record(store.db, { at: store.now(), run: run.seq, kind: "kept", message: `${path} changed after the outputs were read, and stays in the workspace` });
-    for (const problem of emptied.problems) events.record(store.db, { at: store.now(), run: run.seq, kind: "kept", message: `${problem.path} could not be removed: ${problem.why}` });
-    if (emptied.leftOut.files > 0)
-      events.record(store.db, { at: store.now(), run: run.seq, kind: "deleted", message: `${emptied.leftOut.files} files (${formatBytes(emptied.leftOut.bytes)}) that your rules leave out went with the workspace` });
-  });
-  const also = emptied.leftOut.files > 0 ? `; ${emptied.leftOut.files} files (${formatBytes(emptied.leftOut.bytes)}) that your rules leave out went with it` : "";
-  if (emptied.gone) say.info(`the workspace was removed${also}`);
-  else say.info(`the workspace was emptied${also}; ${[...emptied.retained, ...emptied.late, ...emptied.problems.map((problem) => problem.path)].join(", ") || "something"} stays in ${workspace}`);
+function endScratch(store: Store, { run, lease, workspace }: Begun, kept: Kept, snapshot: Snapshot, say: Wrapper["say"]): void {
+  try {
+    const { incomplete, moved, outputs } = kept;
+    const { gone, stays, leftOut, warnings } = clearScratch(store, { run, lease, workspace, snapshot, moved, incomplete, isLeftOut: outputs.isLeftOut });
+    for (const warning of warnings) say.warn(warning);
+    if (incomplete) return say.warn(`not all of it could be stored, so the workspace stays as it is: ${workspace}`);
+    const also = leftOut.files > 0 ? `; ${leftOutWords(leftOut)} that your rules leave out went with it` : "";
+    if (gone) say.info(`the workspace was removed${also}`);
+    else say.info(`the workspace was emptied${also}; ${stays.join(", ") || "something"} stays in ${workspace}`);
+  } catch (error) {
+    // the next command ends it
+    say.error(`all is stored, but the workspace could not be removed: ${reason(error)}`);
+    say.info(`it is ${workspace}`);
+  }
+}
+
+function lookAgain(store: Store, { run }: Begun): RunRow {
+  try {
+    return runs.bySeq(store.db, run.seq) ?? run;
+  } catch {
+    return run;
+  }
 }
 
 /** The command could not be started: there was no run. */
 function forgetRun(store: Store, { run, lease, workspace }: Begun): void {
-  dropLease(store, lease);
-  store.transaction(() => runs.forget(store.db, run.seq));
   discardWorkspace(workspace);
+  store.transaction(() => {
+    endLease(store, lease);
+    runs.forget(store.db, run.seq);
+  });
+  clearStaging(store, lease);
 }

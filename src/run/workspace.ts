@@ -32,6 +32,12 @@ export function makeWorkspace(root: string, runId: string): string {
   return workspace;
 }
 
+/** What a run left of its workspace: it may have removed it, or put something else in its place. */
+export function lookAtWorkspace(workspace: string): "there" | "gone" | "replaced" {
+  const stat = lstatSync(workspace, { throwIfNoEntry: false });
+  return stat === undefined ? "gone" : stat.isDirectory() ? "there" : "replaced";
+}
+
 /** Whether a path, links followed, lies below a directory. */
 export function liesInside(path: string, directory: string): boolean {
   return realpathSync(path).startsWith(`${realpathSync(directory)}/`);

@@ -1,0 +1,139 @@
+import * as aliases from "../db/aliases.ts";
+import * as artifacts from "../db/artifacts.ts";
+import type { ArtifactRole, ArtifactRow } from "../db/artifacts.ts";
+import * as edges from "../db/edges.ts";
+import * as events from "../db/events.ts";
+import * as journal from "../db/journal.ts";
+import * as pins from "../db/pins.ts";
+import * as runs from "../db/runs.ts";
+import type { RunRow } from "../db/runs.ts";
+import * as tags from "../db/tags.ts";
+import type { ArtifactType } from "../domain/artifact-type.ts";
+import { guessArtifactType } from "../domain/artifact-type.ts";
+import { CofferError } from "../domain/error.ts";
+import { formatExecutionPath } from "../domain/execution-path.ts";
+import type { ExecutionPath } from "../domain/execution-path.ts";
+import type { Admitted } from "../store/ingest.ts";
+import type { Store } from "../store/store.ts";
+
+/** What is said of an artifact, beyond its bytes. */
+export interface Particulars {
+  role: ArtifactRole;
+  /** false: it stays here, MLflow is not told of it. */
+  deliver?: boolean | undefined;
+  /** Gives it versions of a name; without one it belongs to its run. */
+  name?: string | undefined;
+  /** Guessed from the file name where nobody says. */
+  type?: ArtifactType | undefined;
+  class?: string | undefined;
+  dataset?: string | undefined;
+  step?: ExecutionPath | undefined;
+  description?: string | undefined;
+  format?: string | undefined;
+  formatVersion?: string | undefined;
+  params?: Record<string, unknown>;
+  metrics?: Record<string, unknown>;
+  /** Keys of a foreign manifest that are not ours. */
+  extra?: Record<string, unknown>;
+  tags?: readonly (readonly [string, string])[];
+  /** Named by someone; in order. */
+  dependsOn?: readonly ArtifactRow[];
+  /** Follows from what the run read. */
+  readBefore?: readonly ArtifactRow[];
+}
+
+/**
+ * Writes an artifact's row, version, tags and edges. Inside the transaction that admitted its bytes.
+ *
+ * The same path again in one run: the same bytes are the same artifact; a name or a step makes a new version, and so does a workspace that changed
+ * after its file was logged; otherwise it is refused. Only the newest of a path goes to MLflow, where a path is one file.
+ * @throws CofferError COLLISION, DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP
+ */
+export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, said: Particulars): ArtifactRow {
+  const { unit, blob, hex } = admitted;
+  const step = said.step ?? stepOf(run);
+  const stepId = said.step ? formatExecutionPath(said.step) : undefined;
+  const id = stepId ?? `${run.id}/${unit.path}`;
+  const name = said.name ?? stepId ?? null;
+  const before = artifacts.atPath(store.db, run.seq, unit.path);
+  if (before && name === null) {
+    if (before.blob === blob && before.kind === admitted.kind) return before;
+    // what a workspace holds in the end is no mistake of a caller: it is the next version of its id
+    if (said.role === "logged") throw new CofferError("COLLISION", `this run already has another “${unit.path}”`, { hint: "keep it under another path with --as PATH, or as a version of a name with --name NAME" });
+  }
+  const depth = store.settings.values.artifact_store.max_dependency_depth;
+  for (const dependency of said.dependsOn ?? []) checkEdge(store, id, dependency, depth);
+
+  const now = store.now();
+  const { seq, version } = artifacts.insert(store.db, {
+    uid: Bun.randomUUIDv7(),
+    id,
+    run: run.seq,
+    name,
+    role: said.role,
+    // what captured code holds may be nothing that anyone meant to publish
+    deliver: said.deliver === false || said.role === "code" ? 0 : 1,
+    kind: admitted.kind,
+    blob,
+    digest: `blake3:${hex}`,
+    size: admitted.size,
+    files: admitted.files,
+    mode: admitted.mode,
+    path: unit.path,
+    type: said.type ?? guessArtifactType(unit.path),
+    class: said.class ?? null,
+    dataset: said.dataset ?? run.dataset,
+    pipeline: step?.pipeline ?? run.pipeline,
+    branch: JSON.stringify(step?.branch ?? []),
+    step: step?.step ?? null,
+    sub_step: step?.subStep ?? null,
+    fold: step?.fold ?? null,
+    format: said.format ?? null,
+    format_version: said.formatVersion ?? null,
+    description: said.description ?? null,
+    params: JSON.stringify(said.params ?? {}),
+    metrics: JSON.stringify(said.metrics ?? {}),
+    feature_columns: null,
+    code_commit: run.code_commit,
+    created_at: now,
+    extra: JSON.stringify(said.extra ?? {}),
+  });
+  if (before) artifacts.keepFromDelivery(store.db, before.seq);
+  tags.set(store.db, "artifact", seq, said.tags ?? []);
+  edges.insert(store.db, seq, (said.dependsOn ?? []).map((dependency, position) => ({ dependency: dependency.seq, role: "input", position, implicit: false })));
+  const implicit = (said.readBefore ?? []).filter((dependency) => dependency.id !== id && dependency.seq !== seq);
+  edges.insert(store.db, seq, implicit.map((dependency, position) => ({ dependency: dependency.seq, role: "input", position: 1000 + position, implicit: true })));
+  for (const dependency of implicit)
+    if (edges.depth(store.db, dependency.seq, depth + 1) + 1 > depth)
+      events.record(store.db, { at: store.now(), run: run.seq, artifact: seq, kind: "deep", message: `what it was made from reaches deeper than ${depth} (${dependency.id})` });
+  if (admitted.unsettled) events.record(store.db, { at: store.now(), run: run.seq, artifact: seq, kind: "unsettled", message: `${unit.path} was still changing while it was read` });
+  if (!store.settings.values.artifact_store.versioning_enabled && name !== null) replaceOlder(store, name, version, now);
+  return artifacts.bySeq(store.db, seq) as ArtifactRow;
+}
+
+/** A run whose records changed is written down again, for `rebuild`. */
+export function manifestIsDue(store: Store, run: number): void {
+  runs.update(store.db, run, { manifest: "due" });
+}
+
+function stepOf(run: RunRow): ExecutionPath | undefined {
+  if (run.pipeline === null || run.step === null) return undefined;
+  return { pipeline: run.pipeline, branch: JSON.parse(run.branch) as number[], step: run.step, subStep: run.sub_step, fold: run.fold };
+}
+
+/** A new record has nothing below it yet, so a cycle can only come about through an id that it shares with an earlier version. */
+function checkEdge(store: Store, id: string, dependency: ArtifactRow, limit: number): void {
+  if (edges.reachesId(store.db, dependency.seq, id))
+    throw new CofferError("DEPENDENCY_CYCLE", `“${id}” cannot depend on “${dependency.id}”, which depends on “${id}”`, { hint: "leave out this --depends-on; nothing was stored" });
+  if (edges.depth(store.db, dependency.seq, limit + 1) + 1 > limit)
+    throw new CofferError("DEPENDENCY_TOO_DEEP", `a chain of dependencies longer than ${limit} ends in “${dependency.id}”`, { hint: "raise artifact_store.max_dependency_depth if this is meant; nothing was stored" });
+}
+
+/** But for those that somebody protected. They go out of sight at the moment that the new one was made: that tells what comes back if its run fails. */
+function replaceOlder(store: Store, name: string, version: number, now: number): void {
+  for (const old of artifacts.list(store.db, { name })) {
+    if (old.version >= version || pins.of(store.db, old.seq) || aliases.ofArtifact(store.db, old.seq).length > 0) continue;
+    artifacts.setState(store.db, old.seq, "removed", now);
+    journal.append(store.db, { at: now, did: "remove", artifact: old.uid, because: "versioning is off" });
+  }
+}
