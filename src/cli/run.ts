@@ -83,7 +83,7 @@ What the command prints passes through unchanged and is kept as the run's log. W
     using store = tracked.store;
     // whatever ends this process from here on, it ends with the child's code
     process.exitCode = tracked.outcome.code;
-    return await conclude(store, io, tracked.outcome, call.flags.sync);
+    return await conclude(store, io, tracked.outcome, call.flags.sync, signals.stop);
   },
 );
 
@@ -102,20 +102,20 @@ async function track({ flags: given, io }: Call<typeof flags>, request: RunReque
 }
 
 /** After the child: whatever fails here is said, and the child's code stands. */
-async function conclude(store: Store, io: Io, { code, run, kept }: RunOutcome, flag: string | undefined): Promise<number> {
+async function conclude(store: Store, io: Io, { code, run, kept }: RunOutcome, flag: string | undefined, stop: AbortSignal): Promise<number> {
   if (kept) io.say.info(summary(run, kept));
   await attempt(io, "the run's manifest could not be written", () => writeManifests(store));
   const sync = flag ?? store.settings.values.tracking.mlflow.sync;
-  const delivered = await attempt(io, "the run could not be delivered", () => deliver(store, io, run, sync));
+  const delivered = await attempt(io, "the run could not be delivered", () => deliver(store, io, run, sync, stop));
   if (io.json) await attempt(io, "the run cannot be shown", async () => io.print({ schema: "coffer.run/1", ...describeRun(store, run) }, () => ""));
   return code === 0 && sync === "required" && !delivered ? EXIT.partly : code;
 }
 
 /** @throws CofferError where something is left that had to be delivered */
-async function deliver(store: Store, io: Io, run: RunRow, sync: string): Promise<void> {
+async function deliver(store: Store, io: Io, run: RunRow, sync: string, stop: AbortSignal): Promise<void> {
   if (store.settings.values.tracking.mlflow.uri === "" || sync === "never") return;
   const { deliverAfterRun } = await import("../sync/deliver-after-run.ts");
-  const left = await deliverAfterRun(store, run, { sync: sync === "required" ? "required" : "after", env: io.env, say: io.say, now: io.now });
+  const left = await deliverAfterRun(store, run, { sync: sync === "required" ? "required" : "after", env: io.env, say: io.say, now: io.now, signal: stop });
   if (left > 0 && sync === "required") throw new CofferError("INCOMPLETE", `${left} ${left === 1 ? "thing is" : "things are"} left`, { hint: "coffer sync-mlflow sends what is missing" });
 }
 
