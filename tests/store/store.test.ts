@@ -1,0 +1,111 @@
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { loadSettings } from "../../src/config/settings.ts";
+import * as journal from "../../src/db/journal.ts";
+import { openStore } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
+import { temporaryRoot } from "../support/temporary-root.ts";
+
+async function open(
+  root: string,
+  options: { make?: boolean; set?: Record<string, unknown>; say?: (words: string) => void } = {},
+): Promise<Store> {
+  const settings = await loadSettings({ flags: { root, set: options.set ?? {} }, env: {}, cwd: "/" });
+  return openStore(settings, { make: options.make ?? true, now: () => 5, say: options.say ?? (() => undefined) });
+}
+
+test("a new store has an id and nothing else, and keeps its id", async () => {
+  using root = temporaryRoot();
+  const id = async () => {
+    using store = await open(root.at("deep/down"));
+    return store.db.query("SELECT key, value FROM store ORDER BY key").values();
+  };
+  const first = await id();
+  expect(first).toEqual([
+    ["created_at", "5"],
+    ["id", expect.stringMatching(/^[0-9a-f-]{36}$/)],
+  ]);
+  expect(await id()).toEqual(first);
+  expect(readdirSync(root.at("deep/down"))).toEqual(["coffer.db"]);
+});
+
+test("a root that is a file is refused, and stays that file", async () => {
+  using root = temporaryRoot();
+  writeFileSync(root.at("file"), "mine");
+  for (const make of [true, false]) await expect(open(root.at("file"), { make })).rejects.toMatchObject({ code: "STORE_UNUSABLE" });
+  await expect(open(root.at("file/below"))).rejects.toMatchObject({ code: "STORE_UNUSABLE" });
+  expect(readFileSync(root.at("file"), "utf8")).toBe("mine");
+});
+
+test("where there is no store and none may be made, nothing is made", async () => {
+  using root = temporaryRoot();
+  await expect(open(root.at("none"), { make: false })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  expect(existsSync(root.at("none"))).toBe(false);
+});
+
+test("paths inside the root are kept relative to it, others as they are", async () => {
+  using root = temporaryRoot();
+  using store = await open(root.at("s"));
+  for (const [absolute, kept] of [
+    [root.at("s/binaries/x"), "binaries/x"],
+    [root.at("s/..x"), "..x"],
+    [root.at("elsewhere"), root.at("elsewhere")],
+    [root.at("s"), root.at("s")],
+  ] as const) {
+    expect(store.keep(absolute)).toBe(kept);
+    expect(store.path(kept)).toBe(absolute);
+  }
+});
+
+test("what a transaction journals is in the file once it has committed, and never when it failed", async () => {
+  using root = temporaryRoot();
+  using store = await open(root.at("s"));
+  const lines = () =>
+    existsSync(root.at("s/manifests/journal.jsonl"))
+      ? readFileSync(root.at("s/manifests/journal.jsonl"), "utf8")
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line) as object)
+      : [];
+  expect(() =>
+    store.transaction(() => {
+      journal.append(store.db, { at: 1, did: "pin", artifact: "no" });
+      throw new Error("no");
+    }),
+  ).toThrow("no");
+  expect(lines()).toEqual([]);
+  store.transaction(() => store.transaction(() => journal.append(store.db, { at: 2, did: "pin", artifact: "a\nb" })));
+  store.transaction(() => journal.append(store.db, { at: 3, did: "unpin", artifact: "a\nb" }));
+  expect(lines()).toEqual([
+    { seq: expect.any(Number), at: 2, did: "pin", artifact: "a\nb" },
+    { seq: expect.any(Number), at: 3, did: "unpin", artifact: "a\nb" },
+  ]);
+  expect(journal.isPending(store.db)).toBe(false);
+});
+
+test("lines that could not reach the journal's file wait for the next command, and the commit stands", async () => {
+  using root = temporaryRoot();
+  const said: string[] = [];
+  {
+    using store = await open(root.at("s"), { say: (words) => said.push(words) });
+    writeFileSync(root.at("s/manifests"), "in the way");
+    store.transaction(() => journal.append(store.db, { at: 1, did: "pin", artifact: "a" }));
+    expect([said.length, journal.isPending(store.db)]).toEqual([1, true]);
+  }
+  rmSync(root.at("s/manifests"));
+  using again = await open(root.at("s"));
+  expect([journal.isPending(again.db), readFileSync(root.at("s/manifests/journal.jsonl"), "utf8")]).toEqual([
+    false,
+    '{"seq":1,"at":1,"did":"pin","artifact":"a"}\n',
+  ]);
+});
+
+test("a store of a type that cannot be used is refused loudly, and nothing is made", async () => {
+  using root = temporaryRoot();
+  writeFileSync(root.at("coffer.yaml"), "artifact_store: {type: s3, root_path: ./s}\n");
+  const settings = await loadSettings({ flags: {}, env: {}, cwd: root.path });
+  expect(() => openStore(settings, { make: true, now: Date.now, say: () => undefined })).toThrow(
+    expect.objectContaining({ code: "STORE_TYPE_UNUSABLE" }),
+  );
+  expect(existsSync(root.at("s"))).toBe(false);
+});
