@@ -115,7 +115,9 @@ async function conclude(store: Store, io: Io, { code, run, kept }: RunOutcome, f
 async function deliver(store: Store, io: Io, run: RunRow, sync: string, stop: AbortSignal): Promise<void> {
   if (store.settings.values.tracking.mlflow.uri === "" || sync === "never") return;
   const [{ deliverAfterRun }, { deliveryProgress }] = await Promise.all([import("../sync/deliver-after-run.ts"), import("./delivery-progress.ts")]);
-  const left = await deliverAfterRun(store, run, { sync: sync === "required" ? "required" : "after", env: io.env, say: io.say, now: io.now, signal: stop });
+  const progress = deliveryProgress(io);
+  const left = await deliverAfterRun(store, run, { sync: sync === "required" ? "required" : "after", env: io.env, say: io.say, now: io.now, signal: stop, progress: progress.show });
+  progress.clear();
   if (left > 0 && sync === "required") throw new CofferError("INCOMPLETE", `${left} ${left === 1 ? "thing is" : "things are"} left`, { hint: "coffer sync-mlflow sends what is missing" });
 }
 
