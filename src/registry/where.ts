@@ -36,7 +36,7 @@ const PLAIN = {
  * @throws CofferError VALUE_INVALID
  */
 export function parseCondition(text: string): Condition {
-  const found = /^\s*([A-Za-z_]+(?:\.[^\s<>=!]+)?)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*$/.exec(text);
+  const found = /^\s*([A-Za-z_]+(?:\.[^\s<>=!]+)?)\s*(<=|>=|!=|==|=|<|>)\s*(?![<>=!])(.+?)\s*$/.exec(text);
   const field = found?.[1] ?? "";
   if (!found || !(Object.hasOwn(PLAIN, field) || /^(metrics|params|tags)\./.test(field)))
     throw new CofferError("VALUE_INVALID", `not a condition: “${text}”`, { hint: `write FIELD OPERATOR VALUE, such as 'metrics.rmse < 0.2'; fields: metrics.KEY, params.KEY, tags.KEY, ${Object.keys(PLAIN).join(", ")}` });
