@@ -55,13 +55,13 @@ export default command(
     const found = artifacts.list(store.db, filter).filter((row: ArtifactRow) => meets(store, row, conditions));
     const shown = limit > 0 ? found.slice(0, limit) : found;
     io.print({ schema: "coffer.ls/1", artifacts: shown.map((row) => summarizeArtifact(store, row)) }, ({ artifacts: rows }) => render(rows));
-    if (shown.length < found.length) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
+    if (shown.length < found.length && flags.limit === undefined) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
   },
 );
 
 function render(rows: readonly ArtifactSummary[]): string {
   return table(
-    ["REF", "TYPE", "SIZE", "FILES", "DATASET", "CREATED", "STATE"],
+    ["REF", "TYPE", "SIZE", "FILES", "DATASET", "CREATED (UTC)", "STATE"],
     rows.map((row) => [row.ref, row.type, formatBytes(row.size), row.kind === "tree" ? String(row.files) : "", row.dataset ?? "", row.created_at.slice(0, 19).replace("T", " "), row.state === "live" ? "" : row.state]),
     "no artifacts",
   );

@@ -38,13 +38,13 @@ export default command(
     });
     const shown = limit > 0 ? found.slice(0, limit) : found;
     io.print({ schema: "coffer.runs/1", runs: shown.map(summarizeRun) }, ({ runs: rows }) => render(rows));
-    if (shown.length < found.length) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
+    if (shown.length < found.length && flags.limit === undefined) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
   },
 );
 
 function render(rows: readonly RunSummary[]): string {
   return table(
-    ["RUN", "STATE", "STARTED", "TOOK", "NAME", "COMMAND"],
+    ["RUN", "STATE", "STARTED (UTC)", "TOOK", "NAME", "COMMAND"],
     rows.map((row) => [row.id, stateWords(row), row.started_at.slice(0, 19).replace("T", " "), row.seconds === null ? "" : formatDuration(row.seconds * 1000), row.name ?? "", (row.command ?? [row.kind]).join(" ").slice(0, 60)]),
     "no runs",
   );
