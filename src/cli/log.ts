@@ -89,7 +89,7 @@ export default command(
     const dependsOn = flags["depends-on"].map((ref) => dependency(store, ref));
     const request: LogRequest = {
       run: target.run,
-      newRun: { dataset: particulars.dataset ?? null, directory: io.cwd, pipeline: step?.pipeline ?? null },
+      newRun: { dataset: particulars.dataset ?? null, directory: io.cwd, pipeline: step?.pipeline ?? null, ...(!target.run && (await circumstances(store, io))) },
       paths,
       particulars: { ...particulars, dependsOn },
       metrics,
@@ -115,6 +115,12 @@ export default command(
     return refused > 0 ? EXIT.partly : EXIT.done;
   },
 );
+
+/** What is known of a run that is made for this one call; inside of a run, its wrapper has recorded it. */
+async function circumstances(store: Store, io: Io): Promise<Partial<RunRow>> {
+  const [{ recordedCircumstances }, { readCodeCommit }] = await Promise.all([import("../run/recorded-circumstances.ts"), import("../run/code-commit.ts")]);
+  return { ...recordedCircumstances(store, io.env), ...(await readCodeCommit(io.cwd, io.env)) };
+}
 
 /** `--run`, then the current run, then MLFLOW_RUN_ID; an empty variable is none. */
 function targetOf(store: Store, io: Io, ref: string | undefined): { run: RunRow | undefined; remoteRun: string | undefined } {

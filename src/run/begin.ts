@@ -14,7 +14,7 @@ import { takeLease } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { recordedCommand } from "./command-line.ts";
-import { describeMachine, recordedEnvironment } from "./environment.ts";
+import { recordedCircumstances } from "./recorded-circumstances.ts";
 import type { RunRequest } from "./run.ts";
 import { makeWorkspace } from "./workspace.ts";
 
@@ -35,7 +35,6 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
   const workspace = makeWorkspace(store.settings.roots.workspace, id);
   try {
     return store.transaction(() => {
-      const machine = describeMachine();
       const seq = runs.insert(store.db, {
         id,
         kind: "wrapped",
@@ -44,9 +43,7 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
         started_at: store.now(),
         command: JSON.stringify(recordedCommand(request.command, request.env)),
         directory: request.cwd,
-        host: machine.host,
-        user: machine.user,
-        environment: JSON.stringify({ variables: recordedEnvironment(request.env), platform: machine.platform, cores: machine.cores, memory_bytes: machine.memoryBytes, gpus: machine.gpus }),
+        ...recordedCircumstances(store, request.env),
         policy: store.settings.values.workspace.policy,
         workspace: store.keep(workspace),
         workspace_state: "present",
@@ -57,7 +54,6 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
         sub_step: request.step?.subStep ?? null,
         fold: request.fold ?? null,
         note: request.note ?? null,
-        configuration: JSON.stringify(recordedConfiguration(store)),
       });
       const lease = takeLease(store, "run", { run: seq });
       tags.set(store.db, "run", seq, request.tags);
@@ -114,16 +110,6 @@ async function declaredInput(store: Store, input: string, cwd: string): Promise<
   const { hex, size } = await digestPath(realpathSync(path));
   const digest = `blake3:${hex}`;
   return { artifact: artifacts.latestOfDigest(store.db, digest)?.seq ?? null, path: store.keep(path), digest, size };
-}
-
-function recordedConfiguration(store: Store): unknown {
-  const { workspace, artifact_store, tracking } = store.settings.values;
-  return {
-    file: store.settings.file ?? null,
-    workspace: { policy: workspace.policy, retain: workspace.retain, ignore: workspace.ignore },
-    artifact_store: { versioning_enabled: artifact_store.versioning_enabled },
-    tracking: { experiment: tracking.mlflow.experiment, sync: tracking.mlflow.sync },
-  };
 }
 
 /** Beside the outputs of a run whose end could not be written to the store; read when the run is adopted. */
