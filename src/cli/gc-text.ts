@@ -11,14 +11,31 @@ export function renderPlan(plan: GcPlan): string {
   const rules = [...new Set(plan.items.map((item) => item.rule))];
   const rows = rules.flatMap((rule) => {
     const items = plan.items.filter((item) => item.rule === rule);
-    const shown = items.slice(0, SHOWN).map((item) => [rule, item.what, formatBytes(item.bytes), item.bytes_after_repacking > 0 ? formatBytes(item.bytes_after_repacking) : "-", item.why]);
+    const shown = items
+      .slice(0, SHOWN)
+      .map((item) => [
+        rule,
+        item.what,
+        formatBytes(item.bytes),
+        item.bytes_after_repacking > 0 ? formatBytes(item.bytes_after_repacking) : "-",
+        item.why,
+      ]);
     return items.length > SHOWN ? [...shown, [rule, `… and ${items.length - SHOWN} more`, "", "", ""]] : shown;
   });
   return [
     table(["RULE", "WHAT", "FREES", "AFTER REPACKING", "WHY"], rows, "nothing to delete"),
-    section("kept although a rule condemns it", plan.kept.map((kept) => `${kept.what}: ${kept.because} (${kept.rule})`)),
-    section("rows whose files are gone (coffer verify tells more)", plan.missing.map((row) => `${row.path} ${row.digest}`)),
-    section("packs that are more than half dead are written anew", plan.repack.map((pack) => `${pack.path}: ${formatBytes(pack.bytes)} become ${formatBytes(pack.live)}`)),
+    section(
+      "kept although a rule condemns it",
+      plan.kept.map((kept) => `${kept.what}: ${kept.because} (${kept.rule})`),
+    ),
+    section(
+      "rows whose files are gone (coffer verify tells more)",
+      plan.missing.map((row) => `${row.path} ${row.digest}`),
+    ),
+    section(
+      "packs that are more than half dead are written anew",
+      plan.repack.map((pack) => `${pack.path}: ${formatBytes(pack.bytes)} become ${formatBytes(pack.live)}`),
+    ),
     totals(plan),
   ].join("");
 }
@@ -26,11 +43,27 @@ export function renderPlan(plan: GcPlan): string {
 /** What a sweep did. */
 export function renderSwept({ applied: swept, ...plan }: GcPlan & { applied: Swept }): string {
   return [
-    table(["DELETED", "WHAT", "BYTES"], swept.deleted.map((one) => [one.kind, one.what, one.bytes > 0 ? formatBytes(one.bytes) : "-"]), "nothing was deleted"),
-    section("stayed, since something changed after the plan was made", swept.stayed.map((one) => `${one.what}: ${one.because}`)),
-    section("kept although a rule condemns it", plan.kept.map((kept) => `${kept.what}: ${kept.because} (${kept.rule})`)),
-    section("rows whose files are gone (coffer verify tells more)", plan.missing.map((row) => `${row.path} ${row.digest}`)),
-    section("packs that were written anew", swept.repacked.map((pack) => `${pack.from} → ${pack.to}: ${formatBytes(pack.before)} became ${formatBytes(pack.after)}`)),
+    table(
+      ["DELETED", "WHAT", "BYTES"],
+      swept.deleted.map((one) => [one.kind, one.what, one.bytes > 0 ? formatBytes(one.bytes) : "-"]),
+      "nothing was deleted",
+    ),
+    section(
+      "stayed, since something changed after the plan was made",
+      swept.stayed.map((one) => `${one.what}: ${one.because}`),
+    ),
+    section(
+      "kept although a rule condemns it",
+      plan.kept.map((kept) => `${kept.what}: ${kept.because} (${kept.rule})`),
+    ),
+    section(
+      "rows whose files are gone (coffer verify tells more)",
+      plan.missing.map((row) => `${row.path} ${row.digest}`),
+    ),
+    section(
+      "packs that were written anew",
+      swept.repacked.map((pack) => `${pack.from} → ${pack.to}: ${formatBytes(pack.before)} became ${formatBytes(pack.after)}`),
+    ),
     `\n${swept.deleted.length} deleted, ${formatBytes(swept.freed)} freed${swept.failed.length > 0 ? `, ${swept.failed.length} could not be deleted` : ""}\n`,
     limit(plan),
   ].join("");

@@ -11,7 +11,10 @@ export default command(
       apply: { type: "boolean", description: "delete what the plan has; without it nothing is" },
       orphans: { type: "boolean", description: "files that no row names" },
       "failed-runs": { type: "boolean", description: "what failed runs registered (after failed_runs_days, or --grace where given)" },
-      workspaces: { type: "boolean", description: "workspaces of finished runs whose outputs are all stored (after workspaces_days, or --grace)" },
+      workspaces: {
+        type: "boolean",
+        description: "workspaces of finished runs whose outputs are all stored (after workspaces_days, or --grace)",
+      },
       "max-versions": { type: "string", valueHint: "N", description: "all but the newest N versions of each name" },
       "max-age": { type: "string", valueHint: "DAYS", description: "what is older: 90 (days), 90d, 12h" },
       "max-size": { type: "string", valueHint: "SIZE", description: "what was used longest ago, until so much is stored: 50GB" },
@@ -33,7 +36,11 @@ listed with its reason.`,
       ["coffer gc --max-versions 10 --max-age 90 --apply", "old versions"],
       ["coffer gc --failed-runs --grace 0 --apply", "failed runs, at once"],
     ],
-    exits: { "3": "some of it could not be deleted; the rest is", "5": "refused: the database is damaged, or was rebuilt and nobody confirmed it (--yes)", "130": "interrupted between two batches; run it again for the rest" },
+    exits: {
+      "3": "some of it could not be deleted; the rest is",
+      "5": "refused: the database is damaged, or was rebuilt and nobody confirmed it (--yes)",
+      "130": "interrupted between two batches; run it again for the rest",
+    },
   },
   async ({ flags, io }) => {
     const { values } = await io.settings();

@@ -2,26 +2,43 @@ import type { Database } from "bun:sqlite";
 
 /*
  * What gc asks of the database as a whole. It is answered with sets (temporary tables of this connection), since a query for each of a million
- * artifacts would take longer than anybody waits.
+ * artifacts would take longer than anybody waits. CROSS JOIN says which table is read first: the planner knows nothing about these sets, and would
+ * rather read a million rows.
  *
- *   gc_candidates   artifacts that a rule condemns
- *   gc_garbage      those of them that nothing protects
- *   gc_leases       leases that protect what they hold
- *   gc_dead         blobs that nothing names once the garbage is gone
+ *   gc_garbage   artifacts that a rule condemns; those that something protects are taken out again
+ *   gc_leases    leases that protect what they hold
+ *   gc_dead      blobs that nothing names once the garbage is gone
+ *   gc_rooted    artifacts that stay even where room is wanted
  */
+const SETS = ["gc_garbage", "gc_leases", "gc_dead", "gc_rooted"] as const;
 
+/** Makes them, empty but for the leases. Not inside a transaction. */
 export function openSets(db: Database, holding: readonly number[]): void {
   db.run("PRAGMA temp_store = MEMORY");
-  for (const set of ["gc_candidates", "gc_garbage", "gc_leases", "gc_dead"]) {
+  for (const set of SETS) {
     db.run(`CREATE TEMP TABLE IF NOT EXISTS ${set} (seq INTEGER PRIMARY KEY)`);
     db.run(`DELETE FROM temp.${set}`);
   }
-  add(db, "gc_leases", holding);
+  fill(db, "gc_leases", holding);
 }
 
-export function add(db: Database, set: "gc_candidates" | "gc_garbage" | "gc_leases", seqs: Iterable<number>): void {
-  const statement = db.query(`INSERT OR IGNORE INTO temp.${set} (seq) VALUES (?)`);
-  for (const seq of seqs) statement.run(seq);
+export function setGarbage(db: Database, artifacts: Iterable<number>): void {
+  fill(db, "gc_garbage", artifacts);
+}
+
+export function spare(db: Database, artifacts: Iterable<number>): void {
+  const statement = db.query("DELETE FROM temp.gc_garbage WHERE seq = ?");
+  for (const seq of artifacts) statement.run(seq);
+}
+
+const FILLED_AT_ONCE = 100_000;
+
+function fill(db: Database, set: (typeof SETS)[number], seqs: Iterable<number>): void {
+  const all = [...seqs];
+  for (let at = 0; at < all.length; at += FILLED_AT_ONCE)
+    db.query(`INSERT OR IGNORE INTO temp.${set} (seq) SELECT value FROM json_each(?)`).run(
+      JSON.stringify(all.slice(at, at + FILLED_AT_ONCE)),
+    );
 }
 
 // What rules look at ----------------------------------------------------------------------------------------------
@@ -50,41 +67,68 @@ export function namedVersions(db: Database, more?: number): Iterable<FactsRow> {
   // the order of the index, read backwards
   if (more === undefined) return db.query<FactsRow, []>(`${columns} ORDER BY name DESC, version DESC`).iterate();
   return db
-    .query<FactsRow, [number]>(`${columns} AND name IN (SELECT substr(key, 6) FROM series WHERE key >= 'name ' AND key < 'name!' AND last_version > ?) ORDER BY name DESC, version DESC`)
+    .query<FactsRow, [number]>(
+      `${columns} AND name IN (SELECT substr(key, 6) FROM series WHERE key >= 'name ' AND key < 'name!' AND last_version > ?) ORDER BY name DESC, version DESC`,
+    )
     .iterate(more);
 }
 
 /** Live ones without a name that were made before a time. */
 export function unnamedBefore(db: Database, time: number): Iterable<FactsRow> {
-  return db.query<FactsRow, [number]>("SELECT seq, name, version, state, created_at AS since FROM artifacts WHERE name IS NULL AND state = 'live' AND created_at < ?").iterate(time);
+  return db
+    .query<FactsRow, [number]>(
+      "SELECT seq, name, version, state, created_at AS since FROM artifacts WHERE name IS NULL AND state = 'live' AND created_at < ?",
+    )
+    .iterate(time);
 }
 
 // What protects ---------------------------------------------------------------------------------------------------
 
-/** Candidates that must stay, each with one reason. `unsynced` false: what was not delivered protects nothing. */
-export function protectedCandidates(db: Database, unsynced: boolean): Map<number, string> {
+/** Garbage that must stay, each with one reason. `unsynced` false: what was not delivered protects nothing. */
+export function protectedGarbage(db: Database, unsynced: boolean): Map<number, string> {
   const found = new Map<number, string>();
   const ask = (sql: string): void => {
     for (const [seq, because] of db.query(sql).values() as [number, string][]) if (!found.has(seq)) found.set(seq, because);
   };
-  const candidates = "(SELECT seq FROM temp.gc_candidates)";
+  const candidates = "(SELECT seq FROM temp.gc_garbage)";
   ask(`SELECT artifact, 'it is pinned' || ifnull(' (' || note || ')', '') FROM pins WHERE artifact IN ${candidates}`);
-  ask(`SELECT artifact, 'an alias points at it (' || group_concat(alias, ', ') || ')' FROM aliases WHERE artifact IN ${candidates} GROUP BY artifact`);
-  ask(`SELECT a.seq, 'its run is still going' FROM runs r JOIN artifacts a ON a.run = r.seq WHERE r.state = 'running' AND a.seq IN ${candidates}`);
-  ask(`SELECT i.artifact, 'a run that is still going reads it' FROM runs r JOIN run_inputs i ON i.run = r.seq WHERE r.state = 'running' AND i.artifact IN ${candidates}`);
-  ask(`SELECT a.seq, 'a live process uses it' FROM temp.gc_leases g JOIN lease_blobs l ON l.lease = g.seq JOIN artifacts a ON a.blob = l.blob WHERE a.seq IN ${candidates}`);
-  ask(`SELECT a.seq, 'its bytes were imported and never read' FROM blobs b JOIN artifacts a ON a.blob = b.seq WHERE b.state = 'unverified' AND a.state <> 'removed' AND a.seq IN ${candidates}`);
+  ask(
+    `SELECT artifact, 'an alias points at it (' || group_concat(alias, ', ') || ')' FROM aliases WHERE artifact IN ${candidates} GROUP BY artifact`,
+  );
+  ask(
+    `SELECT a.seq, 'its run is still going' FROM runs r JOIN artifacts a ON a.run = r.seq WHERE r.state = 'running' AND a.seq IN ${candidates}`,
+  );
+  ask(
+    `SELECT i.artifact, 'a run that is still going reads it' FROM runs r JOIN run_inputs i ON i.run = r.seq WHERE r.state = 'running' AND i.artifact IN ${candidates}`,
+  );
+  ask(
+    `SELECT a.seq, 'a live process uses it' FROM temp.gc_leases g CROSS JOIN lease_blobs l ON l.lease = g.seq CROSS JOIN artifacts a ON a.blob = l.blob WHERE a.seq IN ${candidates}`,
+  );
+  ask(
+    `SELECT a.seq, 'its bytes were imported and never read' FROM blobs b JOIN artifacts a ON a.blob = b.seq WHERE b.state = 'unverified' AND a.state <> 'removed' AND a.seq IN ${candidates}`,
+  );
   if (unsynced) ask(`SELECT o.artifact, 'not delivered to ' || d.target || ' yet' FROM ${OPEN_UPLOADS} AND o.artifact IN ${candidates}`);
   return found;
 }
 
-const OPEN_UPLOADS = "deliveries d JOIN outbox o ON o.delivery = d.seq WHERE d.state IN ('pending', 'refused') AND o.settled_at IS NULL AND o.step = 'artifact'";
+const OPEN_UPLOADS =
+  "deliveries d JOIN outbox o ON o.delivery = d.seq WHERE d.state IN ('pending', 'refused') AND o.settled_at IS NULL AND o.step = 'artifact'";
 
-/** Edges into candidates, from whatever is no tombstone; the newest artifact first. */
-export function edgesIntoCandidates(db: Database): [artifact: number, dependency: number][] {
+/** Garbage that something was made from that is none (and no tombstone), and the newest of those. */
+export function neededGarbage(db: Database): Map<number, number> {
   const into = (table: string, column: string): string =>
-    `SELECT e.artifact AS artifact, e.${column} AS dependency FROM temp.gc_candidates c JOIN ${table} e ON e.${column} = c.seq JOIN artifacts a ON a.seq = e.artifact WHERE a.state <> 'deleted'`;
-  return db.query(`${into("edges", "dependency")} UNION ALL ${into("meta_sources", "source")} ORDER BY 1 DESC`).values() as [number, number][];
+    `SELECT e.${column} AS dependency, max(e.artifact) AS artifact FROM temp.gc_garbage g CROSS JOIN ${table} e ON e.${column} = g.seq
+     WHERE e.artifact NOT IN (SELECT seq FROM temp.gc_garbage) AND e.artifact NOT IN (SELECT seq FROM artifacts WHERE state = 'deleted') GROUP BY e.${column}`;
+  return new Map(db.query(`${into("edges", "dependency")} UNION ALL ${into("meta_sources", "source")}`).values() as [number, number][]);
+}
+
+/** What an artifact was made from; a meta-model's sources too. */
+export function dependenciesOf(db: Database, artifact: number): number[] {
+  return (
+    db
+      .query("SELECT dependency FROM edges WHERE artifact = ?1 UNION SELECT source FROM meta_sources WHERE artifact = ?1")
+      .values(artifact) as [number][]
+  ).map(([seq]) => seq);
 }
 
 /** Deliveries that still have garbage to send. */
@@ -98,10 +142,12 @@ export function unsyncedGarbage(db: Database): { seq: number; run: number; targe
 
 // What becomes of blobs -------------------------------------------------------------------------------------------
 
-/** No artifact outside the garbage, no living tree and no lease names the blob `b.seq`. */
-const DIES = `NOT EXISTS (SELECT 1 FROM artifacts k WHERE k.blob = b.seq AND k.seq NOT IN (SELECT seq FROM temp.gc_garbage))
-  AND NOT EXISTS (SELECT 1 FROM tree_members m WHERE m.member = b.seq AND m.tree NOT IN (SELECT seq FROM temp.gc_dead))
-  AND NOT EXISTS (SELECT 1 FROM lease_blobs l JOIN temp.gc_leases g ON g.seq = l.lease WHERE l.blob = b.seq)`;
+/** No artifact outside the garbage, no living tree and no lease names the blob. */
+const dies = (
+  blob: string,
+): string => `NOT EXISTS (SELECT 1 FROM artifacts k WHERE k.blob = ${blob} AND k.seq NOT IN (SELECT seq FROM temp.gc_garbage))
+  AND NOT EXISTS (SELECT 1 FROM tree_members m WHERE m.member = ${blob} AND m.tree NOT IN (SELECT seq FROM temp.gc_dead))
+  AND ${blob} NOT IN (SELECT l.blob FROM temp.gc_leases h CROSS JOIN lease_blobs l ON l.lease = h.seq)`;
 
 /** Blobs that no artifact, tree or lease names now: an interrupted sweep left them, or a lease that has ended. */
 export function unnamedBlobs(db: Database): number[] {
@@ -118,55 +164,87 @@ export function unnamedBlobs(db: Database): number[] {
 
 /** Finds what dies with the garbage, `unnamed` blobs among it, and what lies in trees that die. */
 export function findDead(db: Database, unnamed: Iterable<number>): void {
-  const insert = db.query("INSERT OR IGNORE INTO temp.gc_dead (seq) VALUES (?)");
-  for (const seq of unnamed) insert.run(seq);
-  db.run(`INSERT OR IGNORE INTO temp.gc_dead SELECT DISTINCT b.seq FROM temp.gc_garbage g JOIN artifacts a ON a.seq = g.seq JOIN blobs b ON b.seq = a.blob WHERE ${DIES}`);
-  for (let found = 1; found > 0; )
+  fill(db, "gc_dead", unnamed);
+  db.run(
+    `INSERT OR IGNORE INTO temp.gc_dead SELECT a.blob FROM temp.gc_garbage g CROSS JOIN artifacts a ON a.seq = g.seq WHERE a.blob IS NOT NULL AND ${dies("a.blob")}`,
+  );
+  for (let found = 1; found > 0;)
     found = db.run(
-      `INSERT OR IGNORE INTO temp.gc_dead SELECT DISTINCT b.seq FROM temp.gc_dead d JOIN tree_members t ON t.tree = d.seq JOIN blobs b ON b.seq = t.member
-       WHERE b.seq NOT IN (SELECT seq FROM temp.gc_dead) AND ${DIES}`,
+      `INSERT OR IGNORE INTO temp.gc_dead SELECT t.member FROM temp.gc_dead d CROSS JOIN tree_members t ON t.tree = d.seq
+       WHERE t.member NOT IN (SELECT seq FROM temp.gc_dead) AND ${dies("t.member")}`,
     ).changes;
 }
 
 /** Adds one artifact to the garbage and returns the bytes that die with it. */
 export function addGarbage(db: Database, artifact: number): number {
-  add(db, "gc_garbage", [artifact]);
+  db.query("INSERT OR IGNORE INTO temp.gc_garbage (seq) VALUES (?)").run(artifact);
   const blob = db.query<{ blob: number }, [number]>("SELECT blob FROM artifacts WHERE seq = ?").get(artifact)?.blob;
   return blob === undefined ? 0 : bury(db, blob);
 }
 
 function bury(db: Database, blob: number): number {
-  const dies = db.query<{ size: number }, [number]>(`SELECT iif(place = 'foreign', 0, size) AS size FROM blobs b WHERE b.seq = ? AND b.seq NOT IN (SELECT seq FROM temp.gc_dead) AND ${DIES}`).get(blob);
-  if (!dies) return 0;
+  const dying = db
+    .query<{ size: number }, [number]>(
+      `SELECT iif(place = 'foreign', 0, size) AS size FROM blobs b WHERE b.seq = ? AND b.seq NOT IN (SELECT seq FROM temp.gc_dead) AND ${dies("b.seq")}`,
+    )
+    .get(blob);
+  if (!dying) return 0;
   db.query("INSERT INTO temp.gc_dead (seq) VALUES (?)").run(blob);
   const members = db.query<{ member: number }, [number]>("SELECT member FROM tree_members WHERE tree = ?").all(blob);
-  return dies.size + members.reduce((sum, { member }) => sum + bury(db, member), 0);
+  return dying.size + members.reduce((sum, { member }) => sum + bury(db, member), 0);
 }
 
-export interface Weight {
-  /** Bytes that are free at once. */
+/** Packs of which every member dies: their bytes are free at once, those of others when the pack is rewritten. */
+const DYING_PACKS = `dying (pack) AS (SELECT b.pack FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq WHERE b.pack IS NOT NULL GROUP BY b.pack
+  HAVING count(*) = (SELECT count(*) FROM blobs o WHERE o.pack = b.pack))`;
+const NOW = "iif(b.place = 'file' OR (b.place = 'pack' AND b.pack IN dying), b.size, 0)";
+const LATER = "iif(b.place = 'pack' AND b.pack NOT IN dying, b.size, 0)";
+
+/** Bytes that die, at once and after repacking. */
+export function deadBytes(db: Database): { now: number; later: number } {
+  return db
+    .query(
+      `WITH ${DYING_PACKS} SELECT ifnull(sum(${NOW}), 0) AS now, ifnull(sum(${LATER}), 0) AS later FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq`,
+    )
+    .get() as { now: number; later: number };
+}
+
+export interface DescribedGarbage {
+  seq: number;
+  /** `name@v3`, or `<run id>/<path>`. */
+  what: string;
+  state: "live" | "removed" | "withdrawn";
+  named: 0 | 1;
+  /** Bytes that only this one names, itself or as a file in its directory: free at once, and after repacking. */
   now: number;
-  /** Bytes in a pack whose other members stay: free when it is repacked. */
   later: number;
 }
 
-/** Bytes of dead blobs by the only artifact that names them, directly or as a directory's file; under 0: what several garbage artifacts share, and what none names. */
-export function weightByArtifact(db: Database): Map<number, Weight> {
-  const rows = db
-    .query(
-      `WITH dying (pack) AS (SELECT b.pack FROM temp.gc_dead d JOIN blobs b ON b.seq = d.seq WHERE b.pack IS NOT NULL GROUP BY b.pack
-         HAVING count(*) = (SELECT count(*) FROM blobs o WHERE o.pack = b.pack)),
-       owned (artifact, size, later) AS (
-         SELECT CASE (SELECT count(*) FROM artifacts a WHERE a.blob = d.seq)
-             WHEN 1 THEN iif(EXISTS (SELECT 1 FROM tree_members t WHERE t.member = d.seq), 0, (SELECT a.seq FROM artifacts a WHERE a.blob = d.seq))
-             WHEN 0 THEN (SELECT iif(count(*) = 1, (SELECT iif(count(*) = 1, max(a.seq), 0) FROM artifacts a WHERE a.blob = t.tree), 0) FROM tree_members t WHERE t.member = d.seq)
-             ELSE 0 END,
-           iif(b.place = 'foreign', 0, b.size), b.pack IS NOT NULL AND b.pack NOT IN (SELECT pack FROM dying)
-         FROM temp.gc_dead d JOIN blobs b ON b.seq = d.seq)
-       SELECT artifact, sum(iif(later, 0, size)), sum(iif(later, size, 0)) FROM owned GROUP BY artifact`,
+const WHAT = "iif(a.name IS NULL, a.id, a.name || '@v' || a.version)";
+
+export function describeGarbage(db: Database): Iterable<DescribedGarbage> {
+  // a directory's files: only this directory has them, and nobody logged one by itself
+  const inside = (
+    bytes: string,
+  ): string => `iif(a.kind = 'tree', ifnull((SELECT sum(${bytes}) FROM tree_members t JOIN temp.gc_dead d ON d.seq = t.member JOIN blobs b ON b.seq = t.member
+    WHERE t.tree = a.blob AND NOT EXISTS (SELECT 1 FROM tree_members o WHERE o.member = t.member AND o.tree <> t.tree) AND NOT EXISTS (SELECT 1 FROM artifacts k WHERE k.blob = t.member)), 0), 0)`;
+  const bytes = (
+    kind: string,
+  ): string => `iif(b.seq IN (SELECT seq FROM temp.gc_dead) AND NOT EXISTS (SELECT 1 FROM artifacts k WHERE k.blob = b.seq AND k.seq <> a.seq)
+    AND NOT EXISTS (SELECT 1 FROM tree_members t WHERE t.member = b.seq), ${kind} + ${inside(kind)}, 0)`;
+  return db
+    .query<DescribedGarbage, []>(
+      `WITH ${DYING_PACKS} SELECT a.seq, ${WHAT} AS what, a.state, a.name IS NOT NULL AS named, ${bytes(NOW)} AS now, ${bytes(LATER)} AS later
+       FROM temp.gc_garbage g CROSS JOIN artifacts a ON a.seq = g.seq CROSS JOIN blobs b ON b.seq = a.blob`,
     )
-    .values() as [number, number, number][];
-  return new Map(rows.map(([artifact, now, later]) => [artifact, { now, later }]));
+    .iterate();
+}
+
+/** `name@v3`, or `<run id>/<path>`. */
+export function describeArtifact(db: Database, seq: number): string {
+  const row = db.query<{ what: string }, [number]>(`SELECT ${WHAT} AS what FROM artifacts a WHERE a.seq = ?`).get(seq);
+  if (!row) throw new Error(`no artifact ${seq}`);
+  return row.what;
 }
 
 /** What a tar file of the members `b` takes, but for its end. */
@@ -210,22 +288,7 @@ export function describeBlobs(db: Database, seqs: Iterable<number>): BlobName[] 
   return [...seqs].map((seq) => statement.get(seq)).filter((row) => row !== null);
 }
 
-/** `name@v3`, or `<run id>/<path>`. */
-export function describeArtifact(db: Database, seq: number): { what: string; state: "live" | "removed" | "withdrawn"; named: boolean } {
-  const row = db
-    .query<{ what: string; state: "live" | "removed" | "withdrawn"; named: number }, [number]>(
-      "SELECT iif(name IS NULL, id, name || '@v' || version) AS what, state, name IS NOT NULL AS named FROM artifacts WHERE seq = ?",
-    )
-    .get(seq);
-  if (!row) throw new Error(`no artifact ${seq}`);
-  return { ...row, named: row.named === 1 };
-}
-
 // Room ------------------------------------------------------------------------------------------------------------
-
-export function deadBytes(db: Database): number {
-  return (db.query("SELECT ifnull(sum(iif(b.place = 'foreign', 0, b.size)), 0) AS bytes FROM temp.gc_dead d JOIN blobs b ON b.seq = d.seq").get() as { bytes: number }).bytes;
-}
 
 /** Bytes of all blobs that the store itself keeps. */
 export function storedBytes(db: Database): number {
@@ -237,7 +300,6 @@ export function storedBytes(db: Database): number {
  * What is out of sight and can still be restored stays, with what it needs. `shared`: something that stays has the same bytes.
  */
 export function spendable(db: Database, unsynced: boolean): { seq: number; used: number; shared: number }[] {
-  db.run("CREATE TEMP TABLE IF NOT EXISTS gc_rooted (seq INTEGER PRIMARY KEY)");
   db.run("DELETE FROM temp.gc_rooted");
   db.run(
     `INSERT INTO temp.gc_rooted
@@ -247,7 +309,7 @@ export function spendable(db: Database, unsynced: boolean): { seq: number; used:
        UNION SELECT artifact FROM aliases
        UNION SELECT a.seq FROM runs r JOIN artifacts a ON a.run = r.seq WHERE r.state = 'running'
        UNION SELECT i.artifact FROM runs r JOIN run_inputs i ON i.run = r.seq WHERE r.state = 'running' AND i.artifact IS NOT NULL
-       UNION SELECT a.seq FROM temp.gc_leases g JOIN lease_blobs l ON l.lease = g.seq JOIN artifacts a ON a.blob = l.blob
+       UNION SELECT a.seq FROM temp.gc_leases g CROSS JOIN lease_blobs l ON l.lease = g.seq CROSS JOIN artifacts a ON a.blob = l.blob
        UNION SELECT a.seq FROM blobs b JOIN artifacts a ON a.blob = b.seq WHERE b.state = 'unverified'
        ${unsynced ? `UNION SELECT o.artifact FROM ${OPEN_UPLOADS}` : ""}
        UNION SELECT seq FROM artifacts WHERE state IN ('withdrawn', 'removed') AND seq NOT IN (SELECT seq FROM temp.gc_garbage)
@@ -257,7 +319,8 @@ export function spendable(db: Database, unsynced: boolean): { seq: number; used:
   );
   return db
     .query<{ seq: number; used: number; shared: number }, []>(
-      `SELECT a.seq, max(a.created_at, ifnull(u.last_used, 0)) AS used, EXISTS (SELECT 1 FROM artifacts k WHERE k.blob = a.blob AND k.seq IN (SELECT seq FROM temp.gc_rooted)) AS shared
+      // the plus keeps the planner from asking of every rooted artifact whether it has this blob
+      `SELECT a.seq, max(a.created_at, ifnull(u.last_used, 0)) AS used, EXISTS (SELECT 1 FROM artifacts k WHERE k.blob = a.blob AND +k.seq IN (SELECT seq FROM temp.gc_rooted)) AS shared
        FROM artifacts a LEFT JOIN blob_uses u ON u.blob = a.blob
        WHERE a.state = 'live' AND a.seq NOT IN (SELECT seq FROM temp.gc_rooted) AND a.seq NOT IN (SELECT seq FROM temp.gc_garbage)`,
     )

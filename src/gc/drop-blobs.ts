@@ -1,4 +1,4 @@
-import { lstatSync, rmSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
 import * as leases from "../db/leases.ts";
@@ -6,14 +6,13 @@ import { condemn, forgetBlob, forgetCacheEntries, trash } from "../db/sweeping.t
 import { formatDigest } from "../domain/digest.ts";
 import { reason } from "../domain/error.ts";
 import { hexOf } from "../store/read.ts";
-import type { Store } from "../store/store.ts";
 import { batches, moveAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
 /** Deletes blobs that nothing names, and then what was named by them alone (steps 3 to 5 of the sweep). */
 export async function dropBlobs(sweep: Sweep, unnamed: readonly number[]): Promise<void> {
   const { store, swept } = sweep;
-  for (let wave = unnamed; wave.length > 0 && !swept.interrupted; ) {
+  for (let wave = unnamed; wave.length > 0 && !swept.interrupted;) {
     const next = new Set<number>();
     for await (const batch of batches(sweep, wave)) {
       store.transaction(() => {
@@ -22,12 +21,11 @@ export async function dropBlobs(sweep: Sweep, unnamed: readonly number[]): Promi
           trash(store.db, blob);
         }
       });
-      const cached = store.transaction(() => {
+      store.transaction(() => {
         const dropped = batch.filter((blob) => dropOne(sweep, blob, next));
-        return forgetCacheEntries(store.db, dropped);
+        for (const copy of forgetCacheEntries(store.db, dropped)) dropCopy(sweep, copy);
       });
       unlinkMoved(sweep);
-      for (const entry of cached) dropCopy(sweep, entry);
     }
     wave = [...next];
   }
@@ -66,16 +64,17 @@ function moveOwnFile(sweep: Sweep, row: BlobRow, what: string): void {
   const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (!stat) return;
   if (!stat.isFile()) throw new Error("something that is no file lies there");
-  const isOwn = (stat.ino === row.inode && stat.mtimeNs === row.mtime_ns) || Number(stat.ctimeMs) < (row.condemned_at ?? 0) - CLOCK_SLACK_MS;
+  const isOwn =
+    (stat.ino === row.inode && stat.mtimeNs === row.mtime_ns) || Number(stat.ctimeMs) < (row.condemned_at ?? 0) - CLOCK_SLACK_MS;
   if (isOwn) moveAway(sweep, path, what, row.size);
 }
 
-function dropCopy({ store, swept }: { store: Store; swept: Sweep["swept"] }, entry: { path: string; size: number }): void {
-  const path = store.path("cache", entry.path);
+function dropCopy(sweep: Sweep, copy: { path: string; size: number }): void {
+  const { store, swept } = sweep;
+  const path = store.path("cache", copy.path);
   try {
-    rmSync(path, { recursive: true, force: true });
-    swept.deleted.push({ kind: "cache", what: store.keep(path), bytes: entry.size });
-    swept.freed += entry.size;
+    moveAway(sweep, path, store.keep(path), copy.size);
+    swept.deleted.push({ kind: "cache", what: store.keep(path), bytes: copy.size });
   } catch (error) {
     swept.failed.push({ what: store.keep(path), error: reason(error) });
   }

@@ -17,7 +17,12 @@ export interface Fit {
  *
  * `free` takes a unit and returns the bytes that become free with it; undefined, and nothing is taken, where its bytes stay in any case.
  */
-export function chooseToFit(units: readonly FitUnit[], edges: Iterable<readonly [artifact: number, dependency: number]>, excess: number, free: (seq: number) => number | undefined): Fit {
+export function chooseToFit(
+  units: readonly FitUnit[],
+  edges: Iterable<readonly [artifact: number, dependency: number]>,
+  excess: number,
+  free: (seq: number) => number | undefined,
+): Fit {
   const dependencies = new Map<number, number[]>(units.map((unit) => [unit.seq, []]));
   for (const [artifact, dependency] of edges) if (dependencies.has(dependency)) dependencies.get(artifact)?.push(dependency);
 
@@ -39,7 +44,8 @@ export function chooseToFit(units: readonly FitUnit[], edges: Iterable<readonly 
 
 function leastUsedFirst(units: readonly FitUnit[], dependencies: ReadonlyMap<number, readonly number[]>): FitUnit[] {
   const dependents = new Map<number, number>();
-  for (const list of dependencies.values()) for (const dependency of list) dependents.set(dependency, (dependents.get(dependency) ?? 0) + 1);
+  for (const list of dependencies.values())
+    for (const dependency of list) dependents.set(dependency, (dependents.get(dependency) ?? 0) + 1);
 
   /** Last use, by what was made from it too, and how far below the last dependent it stands. */
   const place = new Map(units.map((unit) => [unit.seq, { used: unit.used, below: 0 }]));

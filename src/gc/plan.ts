@@ -10,7 +10,7 @@ import { chooseToFit } from "./fit.ts";
 import { chooseGarbage } from "./retention.ts";
 import type { ArtifactFacts, Choice, Condemned, RetentionRule } from "./retention.ts";
 import type { GcRules } from "./rules.ts";
-import { findStrays } from "./strays.ts";
+import { findStrays, leftStaging } from "./strays.ts";
 import type { Stray } from "./strays.ts";
 import { oldWorkspaces } from "./workspaces.ts";
 
@@ -53,11 +53,28 @@ export interface GcPlan {
  */
 export function planGc(store: Store, rules: GcRules): GcPlan {
   try {
-    const plan: GcPlan = { schema: "coffer.gc/1", at: store.now(), rules, items: [], kept: [], missing: [], repack: [], totals: { items: 0, bytes: 0, bytes_after_repacking: 0, kept: 0 }, limit: null };
+    const plan: GcPlan = {
+      schema: "coffer.gc/1",
+      at: store.now(),
+      rules,
+      items: [],
+      kept: [],
+      missing: [],
+      repack: [],
+      totals: { items: 0, bytes: 0, bytes_after_repacking: 0, kept: 0 },
+      limit: null,
+    };
+    // a run's own lease outlives its processes until the run is adopted; what cannot be known counts as alive
+    const holding = leases.all(store.db).filter((lease) => lease.kind === "run" || leaseState(lease, store.now()) !== "dead");
+    garbage.openSets(
+      store.db,
+      holding.map((lease) => lease.seq),
+    );
     // one read transaction: the sets are of one moment, and cost one lock
     store.db.transaction(() => planRows(store, plan))();
     planFiles(store, plan);
-    for (const item of plan.items) if (item.kind !== "artifact" && item.kind !== "blob" && item.kind !== "pack") plan.totals.bytes += item.bytes;
+    for (const item of plan.items)
+      if (item.kind !== "artifact" && item.kind !== "blob" && item.kind !== "pack") plan.totals.bytes += item.bytes;
     plan.totals.items = plan.items.length;
     plan.totals.kept = plan.kept.length;
     return plan;
@@ -78,8 +95,11 @@ const QUICKLY_CHECKED = 64 << 20;
 export function checkDatabase(store: Store, options: { thoroughly: boolean }): void {
   let found = "ok";
   try {
-    const { bytes } = store.db.query("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size").get() as { bytes: number };
-    if (options.thoroughly || bytes <= QUICKLY_CHECKED) found = (store.db.query("PRAGMA quick_check(1)").get() as { quick_check: string }).quick_check;
+    const { bytes } = store.db.query("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size").get() as {
+      bytes: number;
+    };
+    if (options.thoroughly || bytes <= QUICKLY_CHECKED)
+      found = (store.db.query("PRAGMA quick_check(1)").get() as { quick_check: string }).quick_check;
   } catch (error) {
     throw damaged(reason(error), error);
   }
@@ -98,48 +118,77 @@ export function requireConfirmed(store: Store, confirmed: boolean): void {
 }
 
 function damaged(what: string, cause?: unknown): CofferError {
-  return new CofferError("STORE_DAMAGED", `the database is damaged (${what}), so what is garbage cannot be known`, { hint: "put it back from a backup, then run coffer verify; nothing was deleted", cause });
+  return new CofferError("STORE_DAMAGED", `the database is damaged (${what}), so what is garbage cannot be known`, {
+    hint: "put it back from a backup, then run coffer verify; nothing was deleted",
+    cause,
+  });
 }
 
 function planRows(store: Store, plan: GcPlan): void {
   const { db } = store;
   const { rules } = plan;
-  // a run's own lease outlives its processes until the run is adopted; what cannot be known counts as alive
-  const holding = leases.all(db).filter((lease) => lease.kind === "run" || leaseState(lease, store.now()) !== "dead");
-  garbage.openSets(db, holding.map((lease) => lease.seq));
-
   const choice = chooseGarbage(
     facts(store, rules),
     (candidates) => {
-      garbage.add(db, "gc_candidates", candidates);
-      return { roots: garbage.protectedCandidates(db, !rules.forgetUnsynced), edges: garbage.edgesIntoCandidates(db) };
+      garbage.setGarbage(db, candidates.keys());
+      return {
+        roots: garbage.protectedGarbage(db, !rules.forgetUnsynced),
+        needed: garbage.neededGarbage(db),
+        dependencies: (artifact) => garbage.dependenciesOf(db, artifact),
+      };
     },
     rules,
     plan.at,
   );
-  garbage.add(db, "gc_garbage", choice.garbage.keys());
+  garbage.spare(
+    db,
+    choice.spared.map(({ condemned }) => condemned.seq),
+  );
   const unnamed = garbage.unnamedBlobs(db);
   garbage.findDead(db, unnamed);
   if (rules.maxSize !== null) fit(store, plan, choice.garbage, rules.maxSize);
 
-  const weights = garbage.weightByArtifact(db);
-  for (const condemned of choice.garbage.values()) plan.items.push(artifactItem(store, condemned, weights.get(condemned.seq), rules));
+  for (const described of garbage.describeGarbage(db))
+    plan.items.push(artifactItem(described, choice.garbage.get(described.seq) as Condemned, rules));
   for (const spared of choice.spared) plan.kept.push(keptArtifact(store, spared));
   for (const blob of garbage.describeBlobs(db, unnamed))
-    plan.items.push({ kind: "blob", rule: "unnamed", seq: blob.seq, what: blob.digest, why: blob.state === "trashed" ? "its removal was interrupted" : "no artifact names it", bytes: blob.place === "file" ? blob.size : 0, bytes_after_repacking: blob.place === "pack" ? blob.size : 0 });
-  for (const weight of weights.values()) {
-    plan.totals.bytes += weight.now;
-    plan.totals.bytes_after_repacking += weight.later;
-  }
+    plan.items.push({
+      kind: "blob",
+      rule: "unnamed",
+      seq: blob.seq,
+      what: blob.digest,
+      why: blob.state === "trashed" ? "its removal was interrupted" : "no artifact names it",
+      bytes: blob.place === "file" ? blob.size : 0,
+      bytes_after_repacking: blob.place === "pack" ? blob.size : 0,
+    });
+  const dead = garbage.deadBytes(db);
+  plan.totals.bytes = dead.now;
+  plan.totals.bytes_after_repacking = dead.later;
   for (const pack of garbage.hollowPacks(db))
     if (pack.members > 0) plan.repack.push({ seq: pack.seq, path: pack.path, bytes: pack.size, live: pack.live });
     else if (pack.dying === 0) {
-      plan.items.push({ kind: "pack", rule: "unnamed", seq: pack.seq, what: pack.path, why: "no blob in it is left", bytes: pack.size, bytes_after_repacking: 0 });
+      plan.items.push({
+        kind: "pack",
+        rule: "unnamed",
+        seq: pack.seq,
+        what: pack.path,
+        why: "no blob in it is left",
+        bytes: pack.size,
+        bytes_after_repacking: 0,
+      });
       plan.totals.bytes += pack.size;
     }
   if (rules.forgetUnsynced)
     for (const delivery of garbage.unsyncedGarbage(db))
-      plan.items.push({ kind: "delivery", rule: "forget-unsynced", seq: delivery.seq, what: `${runs.bySeq(db, delivery.run)?.id} → ${delivery.target}`, why: `${delivery.artifacts} artifacts that go were never delivered; the rest of this delivery is given up too`, bytes: 0, bytes_after_repacking: 0 });
+      plan.items.push({
+        kind: "delivery",
+        rule: "forget-unsynced",
+        seq: delivery.seq,
+        what: `${runs.bySeq(db, delivery.run)?.id} → ${delivery.target}`,
+        why: `${delivery.artifacts} artifacts that go were never delivered; the rest of this delivery is given up too`,
+        bytes: 0,
+        bytes_after_repacking: 0,
+      });
 }
 
 function* facts(store: Store, rules: GcRules): Generator<ArtifactFacts> {
@@ -153,40 +202,54 @@ function* facts(store: Store, rules: GcRules): Generator<ArtifactFacts> {
 function fit(store: Store, plan: GcPlan, chosen: Choice["garbage"], limit: number): void {
   const { db } = store;
   const stored = garbage.storedBytes(db);
-  let after = stored - garbage.deadBytes(db);
+  const { now, later } = garbage.deadBytes(db);
+  let after = stored - now - later;
   if (after > limit) {
     const units = garbage.spendable(db, !plan.rules.forgetUnsynced);
     const shared = new Set(units.filter((unit) => unit.shared).map((unit) => unit.seq));
-    const { chosen: more, freed } = chooseToFit(units, garbage.spendableEdges(db), after - limit, (seq) => (shared.has(seq) ? undefined : garbage.addGarbage(db, seq)));
+    const { chosen: more, freed } = chooseToFit(units, garbage.spendableEdges(db), after - limit, (seq) =>
+      shared.has(seq) ? undefined : garbage.addGarbage(db, seq),
+    );
     for (const unit of more)
-      chosen.set(unit.seq, { seq: unit.seq, rule: "size", why: `last used ${new Date(unit.used).toISOString().slice(0, 16)}Z, and ${formatBytes(stored)} are stored (limit ${formatBytes(limit)})` });
+      chosen.set(unit.seq, {
+        seq: unit.seq,
+        rule: "size",
+        why: `last used ${new Date(unit.used).toISOString().slice(0, 16)}Z, and ${formatBytes(stored)} are stored (limit ${formatBytes(limit)})`,
+      });
     after -= freed;
   }
   plan.limit = { bytes: limit, stored, after, met: after <= limit };
 }
 
-function artifactItem(store: Store, { seq, rule, why }: Condemned, weight: garbage.Weight | undefined, rules: GcRules): GcItem {
-  const { what, state, named } = garbage.describeArtifact(store.db, seq);
-  const newer = !named || state !== "live" ? 0 : rule === "versions" ? (rules.maxVersions as number) : 1;
-  return { kind: "artifact", rule, what, why, bytes: weight?.now ?? 0, bytes_after_repacking: weight?.later ?? 0, seq, state, newer };
+function artifactItem({ seq, what, state, named, now, later }: garbage.DescribedGarbage, { rule, why }: Condemned, rules: GcRules): GcItem {
+  const newer = named === 0 || state !== "live" ? 0 : rule === "versions" ? (rules.maxVersions as number) : 1;
+  return { kind: "artifact", rule, what, why, bytes: now, bytes_after_repacking: later, seq, state, newer };
 }
 
 function keptArtifact(store: Store, { condemned, keeper }: Choice["spared"][number]): GcPlan["kept"][number] {
-  const { what } = garbage.describeArtifact(store.db, condemned.seq);
-  return { rule: condemned.rule, what, because: "because" in keeper ? keeper.because : `${garbage.describeArtifact(store.db, keeper.neededBy).what} was made from it` };
+  const because = "because" in keeper ? keeper.because : `${garbage.describeArtifact(store.db, keeper.neededBy)} was made from it`;
+  return { rule: condemned.rule, what: garbage.describeArtifact(store.db, condemned.seq), because };
 }
 
 function planFiles(store: Store, plan: GcPlan): void {
   const { rules } = plan;
-  const strays = findStrays(store, rules.grace);
   if (rules.orphans) {
+    const strays = findStrays(store, rules.grace);
     for (const file of strays.files)
       if (file.keeper !== undefined) plan.kept.push({ rule: "orphans", what: file.path, because: file.keeper });
       else plan.items.push(strayItem(file));
-    const described = new Map(garbage.describeBlobs(store.db, strays.missing.map((row) => row.blob)).map((row) => [row.seq, row.digest]));
+    const described = new Map(
+      garbage
+        .describeBlobs(
+          store.db,
+          strays.missing.map((row) => row.blob),
+        )
+        .map((row) => [row.seq, row.digest]),
+    );
     for (const { blob, path } of strays.missing) plan.missing.push({ digest: described.get(blob) ?? "", path });
   }
-  for (const { path, bytes, why } of strays.staging) plan.items.push({ kind: "staging", rule: "staging", what: path, why, bytes, bytes_after_repacking: 0 });
+  for (const { path, bytes, why } of leftStaging(store, rules.grace))
+    plan.items.push({ kind: "staging", rule: "staging", what: path, why, bytes, bytes_after_repacking: 0 });
   if (rules.workspaces === null) return;
   for (const { run, path, bytes, why, keeper } of oldWorkspaces(store, rules.workspaces))
     if (keeper !== undefined) plan.kept.push({ rule: "workspaces", what: path, because: keeper });

@@ -82,7 +82,9 @@ async function copyLiving({ store }: Sweep, old: PackRow, to: string): Promise<{
       const bytes = readMember(store.path(old.path), member.offset, member.size);
       const hex = Buffer.from(member.blake3).toString("hex");
       if (!Buffer.from(blake3.hash(bytes)).equals(Buffer.from(member.blake3)))
-        throw new CofferError("CORRUPT", `blake3:${hex} in ${basename(old.path)} is damaged, so the pack stays as it is`, { hint: "coffer verify lists what is damaged" });
+        throw new CofferError("CORRUPT", `blake3:${hex} in ${basename(old.path)} is damaged, so the pack stays as it is`, {
+          hint: "coffer verify lists what is damaged",
+        });
       offsets.set(member.seq, writer.add(hex, bytes));
       if (index % MEMBERS_PER_TURN === 0) await yieldToSignals();
     }

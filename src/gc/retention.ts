@@ -25,10 +25,12 @@ export interface Condemned {
 export type Keeper = { because: string } | { neededBy: number };
 
 export interface Protection {
-  /** Why an artifact must stay whatever a rule says: pinned, aliased, leased, not delivered, … */
+  /** Why a candidate must stay whatever a rule says: pinned, aliased, leased, not delivered, … */
   roots: ReadonlyMap<number, string>;
-  /** Each edge into a candidate from an artifact whose bytes are there. Read more than once; from the newest artifact to the oldest is fastest. */
-  edges: Iterable<readonly [artifact: number, dependency: number]>;
+  /** Candidates that something was made from that is no candidate, and what that is. */
+  needed: ReadonlyMap<number, number>;
+  /** What an artifact was made from. */
+  dependencies(artifact: number): Iterable<number>;
 }
 
 export interface Choice {
@@ -44,29 +46,34 @@ export interface Choice {
  *
  * All live versions of a name are in `artifacts` and stand together, in any order. `protect` is asked once, with all that rules condemn.
  */
-export function chooseGarbage(artifacts: Iterable<ArtifactFacts>, protect: (candidates: Iterable<number>) => Protection, rules: GcRules, now: number): Choice {
+export function chooseGarbage(
+  artifacts: Iterable<ArtifactFacts>,
+  protect: (candidates: ReadonlyMap<number, Condemned>) => Protection,
+  rules: GcRules,
+  now: number,
+): Choice {
   const garbage = new Map<number, Condemned>();
   const spared: Choice["spared"] = [];
   for (const group of byName(artifacts))
     for (const { facts, condemned } of judge(group, rules, now)) {
-      if (facts === group[0] && facts.name !== null && facts.state === "live") spared.push({ condemned, keeper: { because: "it is the newest version of its name" } });
+      if (facts === group[0] && facts.name !== null && facts.state === "live")
+        spared.push({ condemned, keeper: { because: "it is the newest version of its name" } });
       else garbage.set(condemned.seq, condemned);
     }
 
-  const { roots, edges } = protect(garbage.keys());
-  const spare = (seq: number, keeper: Keeper): boolean => {
+  const { roots, needed, dependencies } = protect(garbage);
+  const stays: number[] = [];
+  const spare = (seq: number, keeper: Keeper): void => {
     const condemned = garbage.get(seq);
-    if (condemned === undefined) return false;
+    if (condemned === undefined) return;
     garbage.delete(seq);
     spared.push({ condemned, keeper });
-    return true;
+    stays.push(seq);
   };
   for (const [seq, because] of roots) spare(seq, { because });
-  // each round spares what the last one's spared ones need
-  for (let changed = true; changed; ) {
-    changed = false;
-    for (const [artifact, dependency] of edges) if (!garbage.has(artifact) && spare(dependency, { neededBy: artifact })) changed = true;
-  }
+  for (const [seq, artifact] of needed) spare(seq, { neededBy: artifact });
+  // grows while it is read
+  for (const artifact of stays) for (const dependency of dependencies(artifact)) spare(dependency, { neededBy: artifact });
   return { garbage, spared };
 }
 
@@ -96,9 +103,15 @@ function* judge(group: readonly ArtifactFacts[], rules: GcRules, now: number): G
 }
 
 function judgeOne(facts: ArtifactFacts, newer: number, age: number, rules: GcRules): Omit<Condemned, "seq"> | undefined {
-  if (facts.state === "removed") return age >= rules.grace ? { rule: "removed", why: `taken out of sight ${formatDuration(age)} ago` } : undefined;
-  if (facts.state === "withdrawn") return rules.failedRuns !== null && age >= rules.failedRuns ? { rule: "failed-runs", why: `its run failed ${formatDuration(age)} ago` } : undefined;
-  if (rules.maxVersions !== null && newer >= rules.maxVersions) return { rule: "versions", why: `${newer} newer versions (${rules.maxVersions} are kept)` };
-  if (rules.maxAge !== null && age > rules.maxAge) return { rule: "age", why: `${formatDuration(age)} old (${formatDuration(rules.maxAge)} are kept)` };
+  if (facts.state === "removed")
+    return age >= rules.grace ? { rule: "removed", why: `taken out of sight ${formatDuration(age)} ago` } : undefined;
+  if (facts.state === "withdrawn")
+    return rules.failedRuns !== null && age >= rules.failedRuns
+      ? { rule: "failed-runs", why: `its run failed ${formatDuration(age)} ago` }
+      : undefined;
+  if (rules.maxVersions !== null && newer >= rules.maxVersions)
+    return { rule: "versions", why: `${newer} newer versions (${rules.maxVersions} are kept)` };
+  if (rules.maxAge !== null && age > rules.maxAge)
+    return { rule: "age", why: `${formatDuration(age)} old (${formatDuration(rules.maxAge)} are kept)` };
   return undefined;
 }

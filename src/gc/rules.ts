@@ -42,7 +42,11 @@ export interface RuleFlags {
 export function rulesFrom(flags: RuleFlags, policy: Config["artifact_store"]["cleanup_policy"]): GcRules {
   const given = flags.grace === undefined ? undefined : quantity("--grace", flags.grace, parseDuration);
   const grace = given ?? policy.grace;
-  const named = flags.orphans || flags.failedRuns || flags.workspaces || [flags.maxVersions, flags.maxAge, flags.maxSize].some((flag) => flag !== undefined);
+  const named =
+    flags.orphans ||
+    flags.failedRuns ||
+    flags.workspaces ||
+    [flags.maxVersions, flags.maxAge, flags.maxSize].some((flag) => flag !== undefined);
   const configured = policy.enabled && !named;
   const days = (count: number | null): number | null => (count === null ? null : count * DAY);
   return {
@@ -59,7 +63,10 @@ export function rulesFrom(flags: RuleFlags, policy: Config["artifact_store"]["cl
 
 function versions(text: string): number {
   const count = Number(text);
-  if (!/^[0-9]+$/.test(text) || count < 1) throw new CofferError("USAGE", `--max-versions: not a number of versions: “${text}”`, { hint: "write 1 or more; the newest version always stays" });
+  if (!/^[0-9]+$/.test(text) || count < 1)
+    throw new CofferError("USAGE", `--max-versions: not a number of versions: “${text}”`, {
+      hint: "write 1 or more; the newest version always stays",
+    });
   return count;
 }
 
@@ -73,6 +80,8 @@ function quantity(flag: string, text: string, parse: (text: string) => number): 
     return parse(text);
   } catch (error) {
     if (!(error instanceof CofferError)) throw error;
-    throw new CofferError("USAGE", `${flag}: ${error.message}`, { hint: flag === "--max-age" ? "write 90 (days), 90d, 12h, or 0" : (error.hint ?? "see --help") });
+    throw new CofferError("USAGE", `${flag}: ${error.message}`, {
+      hint: flag === "--max-age" ? "write 90 (days), 90d, 12h, or 0" : (error.hint ?? "see --help"),
+    });
   }
 }

@@ -32,7 +32,6 @@ export interface LeftStaging {
 
 export interface Strays {
   files: Stray[];
-  staging: LeftStaging[];
   /** Rows whose files are gone. */
   missing: { blob: number; path: string }[];
 }
@@ -47,7 +46,7 @@ export function findStrays(store: Store, grace: number): Strays {
     else if (stray) files.push(stray);
   }
   keepForUnknownRuns(store, files);
-  return { files, staging: leftStaging(store, grace), missing: named === expected(store) ? [] : missingFiles(store) };
+  return { files, missing: named === expected(store) ? [] : missingFiles(store) };
 }
 
 /**
@@ -68,7 +67,9 @@ function keeperOf(store: Store, stat: Stats, age: number, grace: number, own: nu
   if (!stat.isFile()) return "it is no regular file: remove it yourself if nobody needs it";
   if (age < grace) return `it is ${formatDuration(Math.max(0, age))} old, less than the grace of ${formatDuration(grace)}`;
   const maker = leases.all(store.db).find((lease) => mayHaveMade(lease, stat, own) && leaseState(lease, store.now()) !== "dead");
-  return maker ? `a live process that began before it may have made it (${maker.kind}, since ${formatDuration(Math.max(0, store.now() - maker.taken_at))})` : undefined;
+  return maker
+    ? `a live process that began before it may have made it (${maker.kind}, since ${formatDuration(Math.max(0, store.now() - maker.taken_at))})`
+    : undefined;
 }
 
 function mayHaveMade(lease: LeaseRow, stat: Stats, own: number | undefined): boolean {
@@ -85,7 +86,9 @@ function keepForUnknownRuns(store: Store, files: Stray[]): void {
 
 /** The name of a manifest whose run has no row. */
 function unknownManifest(store: Store): string | undefined {
-  return list(store.path("manifests")).find((name) => name.endsWith(".yaml") && runs.byId(store.db, name.slice(0, -".yaml".length)) === null);
+  return list(store.path("manifests")).find(
+    (name) => name.endsWith(".yaml") && runs.byId(store.db, name.slice(0, -".yaml".length)) === null,
+  );
 }
 
 /** Paths under the store's root of all that is no directory, and whether a row names them. Links are not followed. */
@@ -99,7 +102,7 @@ function* filesBelow(store: Store, directory: string): Generator<[path: string, 
 }
 
 /** What processes left in `tmp/` that ended without clearing it. */
-function leftStaging(store: Store, grace: number): LeftStaging[] {
+export function leftStaging(store: Store, grace: number): LeftStaging[] {
   const names = list(store.path("tmp"));
   // the leases are asked after the directory: each entry had one when it was made
   const byToken = new Map(leases.all(store.db).map((lease) => [lease.token, lease]));
@@ -111,25 +114,39 @@ function leftStaging(store: Store, grace: number): LeftStaging[] {
     // a dead run's staging has its log: it goes when the run is adopted
     if (lease && (lease.kind === "run" || leaseState(lease, store.now()) !== "dead")) return [];
     if (!lease && store.now() - stat.ctimeMs < grace) return [];
-    return [{ path, bytes: measure(store.path(path)).bytes, why: lease ? `staging of a process that died (${lease.kind})` : "staging that belongs to no process" }];
+    return [
+      {
+        path,
+        bytes: measure(store.path(path)).bytes,
+        why: lease ? `staging of a process that died (${lease.kind})` : "staging that belongs to no process",
+      },
+    ];
   });
 }
 
 function expected(store: Store): number {
-  const { files } = store.db.query("SELECT (SELECT count(*) FROM blobs WHERE place = 'file') + (SELECT count(*) FROM packs) AS files").get() as { files: number };
+  const { files } = store.db
+    .query("SELECT (SELECT count(*) FROM blobs WHERE place = 'file') + (SELECT count(*) FROM packs) AS files")
+    .get() as { files: number };
   return files;
 }
 
 function missingFiles(store: Store): Strays["missing"] {
-  const rows = store.db.query<{ blob: number; path: string }, []>("SELECT seq AS blob, path FROM blobs WHERE place = 'file' AND state <> 'trashed'").all();
-  const packs = store.db.query<{ blob: number; path: string }, []>("SELECT b.seq AS blob, p.path FROM packs p JOIN blobs b ON b.pack = p.seq").iterate();
+  const rows = store.db
+    .query<{ blob: number; path: string }, []>("SELECT seq AS blob, path FROM blobs WHERE place = 'file' AND state <> 'trashed'")
+    .all();
+  const packs = store.db
+    .query<{ blob: number; path: string }, []>("SELECT b.seq AS blob, p.path FROM packs p JOIN blobs b ON b.pack = p.seq")
+    .iterate();
   const gone = new Map<string, boolean>();
   const isGone = (path: string): boolean => {
     let known = gone.get(path);
     if (known === undefined) gone.set(path, (known = lstatSync(store.path(path), { throwIfNoEntry: false }) === undefined));
     return known;
   };
-  const missing = rows.filter((row) => lstatSync(store.path(row.path), { throwIfNoEntry: false }) === undefined && isNamed(store.db, row.path));
+  const missing = rows.filter(
+    (row) => lstatSync(store.path(row.path), { throwIfNoEntry: false }) === undefined && isNamed(store.db, row.path),
+  );
   for (const row of packs) if (isGone(row.path)) missing.push(row);
   return missing;
 }

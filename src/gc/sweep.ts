@@ -4,6 +4,7 @@ import * as leases from "../db/leases.ts";
 import * as metadata from "../db/metadata.ts";
 import * as outbox from "../db/outbox.ts";
 import * as runs from "../db/runs.ts";
+import { expectMuch } from "../db/sweeping.ts";
 import { dropLease, freeDeadLeases, leaseState, staging, takeLease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { buryArtifacts } from "./bury-artifacts.ts";
@@ -32,8 +33,17 @@ import type { Sweep, Swept } from "./swept.ts";
  */
 export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Promise<Swept> {
   freeDeadLeases(store);
+  expectMuch(store.db);
   const lease = takeLease(store, "sweep");
-  const sweeping: Sweep = { store, plan, lease, trash: staging(store, lease), stop, swept: { deleted: [], stayed: [], failed: [], repacked: [], freed: 0, interrupted: false }, moved: [] };
+  const sweeping: Sweep = {
+    store,
+    plan,
+    lease,
+    trash: staging(store, lease),
+    stop,
+    swept: { deleted: [], stayed: [], failed: [], repacked: [], freed: 0, interrupted: false },
+    moved: [],
+  };
   try {
     if (metadata.get(store.db, "rebuilt")) store.transaction(() => metadata.set(store.db, "rebuilt", ""));
     forgetDeliveries(sweeping);
@@ -66,7 +76,12 @@ function forgetDeliveries({ store, plan, swept }: Sweep): void {
       }
       outbox.updateDelivery(store.db, seq, { state: "forgotten", updated_at: store.now() });
       journal.append(store.db, { at: store.now(), did: "forget", run: runs.bySeq(store.db, delivery.run)?.id, target: delivery.target });
-      events.record(store.db, { at: store.now(), run: delivery.run, kind: "deleted", message: `what ${delivery.target} was not told is given up (gc --forget-unsynced)` });
+      events.record(store.db, {
+        at: store.now(),
+        run: delivery.run,
+        kind: "deleted",
+        message: `what ${delivery.target} was not told is given up (gc --forget-unsynced)`,
+      });
       swept.deleted.push({ kind: "delivery", what, bytes: 0 });
     }
   });

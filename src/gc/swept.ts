@@ -1,4 +1,4 @@
-import { renameSync, rmSync, unlinkSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { errno, reason } from "../domain/error.ts";
@@ -34,7 +34,7 @@ export interface Sweep {
 }
 
 /** How many items one write transaction takes: others wait no longer than that. */
-const BATCH = 500;
+const BATCH = 2000;
 
 /** Batches of `items`, until the sweep is to stop. Handlers of signals run in between. */
 export async function* batches<T>({ stop, swept }: Sweep, items: readonly T[]): AsyncGenerator<readonly T[]> {
@@ -48,7 +48,7 @@ export async function* batches<T>({ stop, swept }: Sweep, items: readonly T[]): 
   }
 }
 
-/** Takes a file's name away, inside a transaction; `unlinkMoved` takes the bytes, after it. What is gone already is fine. */
+/** Takes the name of a file or directory away, inside a transaction; `unlinkMoved` takes the bytes, after it. What is gone already is fine. */
 export function moveAway(sweep: Sweep, path: string, what: string, bytes: number): void {
   const to = join(sweep.trash, String(sweep.moved.length));
   try {
@@ -58,7 +58,7 @@ export function moveAway(sweep: Sweep, path: string, what: string, bytes: number
     if (errno(error) === "ENOENT") return;
     // a part of the store that lies on another file system
     if (errno(error) !== "EXDEV") throw error;
-    unlinkSync(path);
+    rmSync(path, { recursive: true });
     sweep.swept.freed += bytes;
   }
 }
@@ -66,7 +66,7 @@ export function moveAway(sweep: Sweep, path: string, what: string, bytes: number
 export function unlinkMoved({ moved, swept }: Sweep): void {
   for (const { path, what, bytes } of moved.splice(0)) {
     try {
-      rmSync(path, { force: true });
+      rmSync(path, { recursive: true, force: true });
       swept.freed += bytes;
     } catch (error) {
       swept.failed.push({ what, error: reason(error) });

@@ -23,7 +23,11 @@ export function oldWorkspaces(store: Store, age: number): OldWorkspace[] {
   return runs.finishedWithWorkspace(store.db, store.now() - age).map((run) => {
     const path = store.path(run.workspace as string);
     const { bytes, newest } = measure(path);
-    const keeper = workspaceKeeper(store, run) ?? (newest && newest.changed > (run.ended_at as number) + 1000 ? `${newest.path} was changed after the run had ended: it may be stored nowhere` : undefined);
+    const keeper =
+      workspaceKeeper(store, run) ??
+      (newest && newest.changed > (run.ended_at as number) + 1000
+        ? `${newest.path} was changed after the run had ended: it may be stored nowhere`
+        : undefined);
     return { run, path, bytes, why: `its run finished ${formatDuration(store.now() - (run.ended_at as number))} ago`, keeper };
   });
 }
@@ -32,7 +36,8 @@ export function oldWorkspaces(store: Store, age: number): OldWorkspace[] {
 export function workspaceKeeper(store: Store, run: RunRow): string | undefined {
   const path = store.path(run.workspace as string);
   const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (basename(path) !== run.id || basename(dirname(path)) !== "runs" || (stat && !stat.isDirectory())) return "it is not a directory that coffer made for this run";
+  if (basename(path) !== run.id || basename(dirname(path)) !== "runs" || (stat && !stat.isDirectory()))
+    return "it is not a directory that coffer made for this run";
   const live = leases.all(store.db).some((lease) => lease.run === run.seq && leaseState(lease, store.now()) !== "dead");
   if (live) return "a live process uses its run";
   return runs.lacksOutputs(store.db, run.seq) ? "something in it could not be stored" : undefined;

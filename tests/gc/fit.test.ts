@@ -8,7 +8,8 @@ function fit(used: readonly number[], excess: number, edges: readonly (readonly 
   return { chosen: chosen.map((unit) => unit.seq), freed };
 }
 
-test("the least recently used go first, and no more than it takes", () => expect(fit([300, 100, 200, 400], 15)).toEqual({ chosen: [2, 3], freed: 20 }));
+test("the least recently used go first, and no more than it takes", () =>
+  expect(fit([300, 100, 200, 400], 15)).toEqual({ chosen: [2, 3], freed: 20 }));
 
 test("nothing goes where nothing is in excess", () => expect(fit([1, 2], 0)).toEqual({ chosen: [], freed: 0 }));
 

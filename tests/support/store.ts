@@ -43,17 +43,23 @@ export interface Given {
 export async function openTestStore(set: Record<string, unknown> = {}): Promise<TestStore> {
   const root = temporaryRoot();
   const settings = await loadSettings({ flags: { root: root.at("store"), set }, env: {}, cwd: root.path });
-  const store = openStore(settings, { make: true, now: () => test.now, say: () => undefined });
+  const clock = { now: Date.now() };
+  const store = openStore(settings, { make: true, now: () => clock.now, say: () => undefined });
   let number = 0;
   const test: TestStore = {
     store,
-    now: Date.now(),
+    get now() {
+      return clock.now;
+    },
+    set now(time) {
+      clock.now = time;
+    },
     ago(age, work) {
-      test.now -= age;
+      clock.now -= age;
       try {
         return work();
       } finally {
-        test.now += age;
+        clock.now += age;
       }
     },
     run: ({ state = "finished", ...given } = {}) =>
