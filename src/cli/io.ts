@@ -62,7 +62,12 @@ async function adopt(store: Store, io: Io): Promise<void> {
   const isLeft = store.db.query("SELECT 1 FROM leases UNION ALL SELECT 1 FROM runs WHERE workspace_state = 'removing' LIMIT 1").get() !== null;
   if (!isLeft) return;
   const { adoptDeadRuns } = await import("../run/adopt.ts");
-  for (const run of await adoptDeadRuns(store)) io.say.warn(`adopted run ${run.id}, whose wrapper had died: it is ${run.state}${run.workspace === null ? "" : `, and its workspace stays: ${store.path(run.workspace)}`}`);
+  const adopted = await adoptDeadRuns(store);
+  for (const run of adopted)
+    io.say.warn(`adopted run ${run.id}, whose wrapper had died: it is ${run.state}${run.workspace === null ? "" : `, and its workspace stays: ${store.path(run.workspace)}`}`);
+  if (adopted.length === 0) return;
+  const { writeManifests } = await import("./write-manifests.ts");
+  await writeManifests(store);
 }
 
 /** One logger to stderr. The full consola costs 10 ms at start; its core with this reporter costs none. */

@@ -127,9 +127,12 @@ function versionOnDisk(path: string): number | undefined {
     try {
       using db = new Database(path, constants.SQLITE_OPEN_READONLY);
       db.run(`PRAGMA busy_timeout = ${SLICE_MS}`);
+      // all of it as it was at one moment: another process may be making the store
+      db.run("BEGIN");
+      isEmpty = db.query("SELECT 1 FROM sqlite_schema LIMIT 1").get() === null;
       version = (db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
       application = (db.query("PRAGMA application_id").get() as { application_id: number }).application_id;
-      isEmpty = db.query("SELECT 1 FROM sqlite_schema LIMIT 1").get() === null;
+      db.run("COMMIT");
     } catch (error) {
       throw unusable(path, error);
     }

@@ -1,7 +1,5 @@
-import { existsSync, lstatSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import * as v from "valibot";
-import * as blobs from "../db/blobs.ts";
 import * as events from "../db/events.ts";
 import * as leases from "../db/leases.ts";
 import type { LeaseRow } from "../db/leases.ts";
@@ -14,21 +12,17 @@ import { self } from "../domain/process-identity.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { manifestIsDue, recordArtifact } from "../registry/record.ts";
 import { ingest } from "../store/ingest.ts";
-import type { Moved } from "../store/ingest.ts";
 import { clearStaging, dropLease, endLease, freeDeadLeases, leaseState } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
 import type { Store } from "../store/store.ts";
-import { walk } from "../store/walk.ts";
-import { END_FILE } from "./begin.ts";
-import { settleFiles } from "./clear-scratch.ts";
 import { findFamily } from "./family.ts";
+import { finishRemoval } from "./finish-removal.ts";
 import type { End } from "./finish.ts";
+import { readLeftEnd, removeLeftEnd } from "./left-end.ts";
 import { readReadings } from "./readings.ts";
 import { shownName } from "./settle.ts";
-import { isShared } from "./unshare.ts";
 import { withdraw } from "./withdraw.ts";
-import { lookAtWorkspace } from "./workspace.ts";
 
 /**
  * What every command does on its way in: closes runs whose wrapper and child are both gone, frees what dead processes staged, and ends the
@@ -71,24 +65,12 @@ export async function closeRun(store: Store, run: RunRow, assumeDead: boolean): 
   return (await adopt(store, run.seq, true)) ?? (runs.bySeq(store.db, run.seq) as RunRow);
 }
 
-const LeftEnd = v.object({
-  state: v.picklist(["finished", "failed", "killed"]),
-  exit_code: v.nullable(v.number()),
-  signal: v.nullable(v.string()),
-  ended_at: v.number(),
-  cpu_user_ms: v.nullable(v.number()),
-  cpu_system_ms: v.nullable(v.number()),
-  max_rss: v.nullable(v.number()),
-  keep_failed: v.boolean(),
-  failure: v.string(),
-});
-
 async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRow | undefined> {
   const lease = claim(store, seq, vouched);
   if (!lease) return undefined;
   const run = runs.bySeq(store.db, seq) as RunRow;
   const workspace = run.workspace === null ? undefined : store.path(run.workspace);
-  const left = workspace === undefined ? undefined : leftEnd(workspace);
+  const left = workspace === undefined ? undefined : readLeftEnd(workspace);
   const units = leftLogs(store, lease);
   const readings = workspace === undefined ? undefined : readReadings({ workspace });
   const close = (problem: string | undefined): void => {
@@ -119,7 +101,7 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
     // the log stays in staging where it is; the run must not stay open for it
     store.transaction(() => close(reason(error)));
   }
-  if (left && workspace !== undefined) rmSync(join(workspace, END_FILE), { force: true });
+  if (left && workspace !== undefined) removeLeftEnd(workspace);
   return runs.bySeq(store.db, seq) as RunRow;
 }
 
@@ -139,14 +121,6 @@ function claim(store: Store, run: number, vouched: boolean): Lease | undefined {
   });
 }
 
-function leftEnd(workspace: string): v.InferOutput<typeof LeftEnd> | undefined {
-  try {
-    return v.parse(LeftEnd, JSON.parse(readFileSync(join(workspace, END_FILE), "utf8")));
-  } catch {
-    return undefined;
-  }
-}
-
 function leftLogs(store: Store, lease: Lease): IngestUnit[] {
   if (lease.token === "") return [];
   const directory = store.path("tmp", lease.token);
@@ -159,41 +133,4 @@ function leftLogs(store: Store, lease: Lease): IngestUnit[] {
 /** The last that was heard of a dead run: what its child printed last. */
 function lastSign(logs: readonly IngestUnit[]): number {
   return Math.max(0, ...logs.map((unit) => Math.floor(lstatSync(unit.source).mtimeMs)));
-}
-
-/**
- * A crash came between the commit of a scratch run and the end of its workspace. Names in the workspace that are the very inodes of stored blobs are
- * removed, since whoever wrote through them would write into the store (where not all was stored, they get bytes of their own); all else stays.
- */
-function finishRemoval(store: Store, run: RunRow): void {
-  const workspace = store.path(run.workspace as string);
-  try {
-    const { shared } = settleFiles(store, halfMoved(store, run, workspace));
-    if (shared.length > 0) throw new Error(`${shared.length} files could not get bytes of their own: ${shared[0]?.why}`);
-    store.transaction(() => {
-      runs.update(store.db, run.seq, { workspace_state: existsSync(workspace) ? "present" : "removed" });
-      events.record(store.db, { at: store.now(), run: run.seq, kind: "kept", message: "the removal of the workspace was interrupted; what is left of it stays" });
-    });
-  } catch (error) {
-    // tried again by the next command: what that command was called for need not suffer
-    store.say(`the workspace of run ${run.id} could not be cleared: ${reason(error)}`);
-  }
-}
-
-/** Blobs that are still writable, each with the name in the workspace that it shares its inode with, as far as there is one. */
-function halfMoved(store: Store, run: RunRow, workspace: string): Moved[] {
-  const isWhole = !runs.lacksOutputs(store.db, run.seq);
-  const names = new Map<bigint, string>();
-  if (lookAtWorkspace(workspace) === "there")
-    for (const path of walk(workspace, () => false).files) names.set(lstatSync(join(workspace, path), { bigint: true }).ino, join(workspace, path));
-  const found: Moved[] = [];
-  for (const { seq, path: kept } of blobs.filesOfRun(store.db, run.seq)) {
-    const path = store.path(kept);
-    const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-    if (!stat || (stat.mode & 0o222n) === 0n) continue;
-    const source = names.get(stat.ino) ?? "";
-    if (isWhole && isShared(source, path)) rmSync(source);
-    found.push({ source, blob: seq, path });
-  }
-  return found;
 }

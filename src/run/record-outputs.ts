@@ -50,10 +50,12 @@ export async function findOutputs(store: Store, workspace: string, rules: Output
   const found: FoundOutputs = { outputs, units: [], said: new Map(), refused: new Set(), problems: [...outputs.problems], notes };
   const items = Map.groupBy(manifest?.items ?? [], (item) => item.path);
   for (const { path, source, kind, linked } of outputs.units) add(found, { path, source, kind, move: mayMove && !linked }, rules.register.has(path), items.get(path));
-  for (const [path, names] of rules.register) addInside(found, workspace, path, items.get(path), `--register ${names[0]}=${path}`);
-  for (const [path, its] of items) addInside(found, workspace, path, its, "manifest.yaml names it");
+  for (const [path, names] of rules.register) addInside(found, workspace, path, items.get(path), mayMove, `--register ${names[0]}=${path}`);
+  for (const [path, its] of items) addInside(found, workspace, path, its, mayMove, "manifest.yaml names it");
   for (const why of manifest?.problems ?? []) found.problems.push({ path: "manifest.yaml", why, failed: true });
   await dropMismatches(found);
+  // what somebody says more of comes first: bytes get their file's name from whoever brings them first
+  found.units.sort((one, other) => Number(other.typed) - Number(one.typed));
   if (found.problems.some((problem) => problem.failed)) for (const unit of found.units) unit.move = false;
   return found;
 }
@@ -123,7 +125,7 @@ function add(found: FoundOutputs, unit: Pick<IngestUnit, "path" | "source" | "ki
 }
 
 /** A file below a directory that is an output itself becomes an artifact of its own as well; its bytes are stored once anyway. */
-function addInside(found: FoundOutputs, workspace: string, path: string, items: ManifestItem[] | undefined, who: string): void {
+function addInside(found: FoundOutputs, workspace: string, path: string, items: ManifestItem[] | undefined, mayMove: boolean, who: string): void {
   if (found.units.some((unit) => unit.path === path)) return;
   const source = join(workspace, path);
   const stat = statInside(source, workspace);
@@ -132,7 +134,8 @@ function addInside(found: FoundOutputs, workspace: string, path: string, items: 
     for (const item of items ?? []) found.refused.add(item.id);
     return;
   }
-  add(found, { path, source: realpathSync(source), kind: stat.isFile() ? "file" : "tree", move: false }, true, items);
+  const real = realpathSync(source);
+  add(found, { path, source: real, kind: stat.isFile() ? "file" : "tree", move: mayMove && real === join(realpathSync(workspace), path) }, true, items);
 }
 
 /** A file or directory of the workspace's own; undefined for what is neither, or is reached through a link that leads out. */

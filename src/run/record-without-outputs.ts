@@ -1,11 +1,11 @@
-import { copyFileSync, existsSync, lstatSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, lstatSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { errno, reason } from "../domain/error.ts";
 import { clearStaging, endLease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
-import { END_FILE } from "./begin.ts";
 import type { Begun } from "./begin.ts";
 import type { End, Ended } from "./finish.ts";
+import { leaveEnd } from "./left-end.ts";
 import type { KeptLog } from "./output-log.ts";
 import { readReadings } from "./readings.ts";
 import { nothingFound } from "./record-outputs.ts";
@@ -38,15 +38,6 @@ export function recordWithoutOutputs(store: Store, begun: Begun, request: RunReq
 function discardStaged(directory: string, logs: readonly KeptLog[]): void {
   if (!existsSync(directory)) return;
   for (const name of readdirSync(directory)) if (!logs.some((log) => log.path === join(directory, name))) rmSync(join(directory, name), { force: true });
-}
-
-function leaveEnd(workspace: string, end: End & { keep_failed: boolean; failure: string }): boolean {
-  try {
-    writeFileSync(join(workspace, END_FILE), JSON.stringify(end));
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** The staging directory goes, unless a log is left in it. */

@@ -1,0 +1,112 @@
+import { expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { events, paths, place } from "./run-place.ts";
+
+interface Item {
+  artifact_id: string;
+  path: string;
+  [key: string]: unknown;
+}
+
+/** A script that writes a manifest of schema 2.0 with these items into its workspace. */
+function manifest(...items: Item[]): string {
+  return `cat >$W/manifest.yaml <<'END'\n${JSON.stringify({ schema_version: "2.0", uid: "u", pipeline_id: "0001_pls", artifacts: { schema_version: "2.0", items } })}\nEND\n`;
+}
+
+test("a script's own manifest names its outputs: ids, types, classes, parameters, and dependencies in whatever order", async () => {
+  using here = place();
+  const script = `cd $W; mkdir binaries; echo p >binaries/pls.joblib; echo s >binaries/scaler.joblib; echo x >report.md; ${manifest(
+    { artifact_id: "0001_pls:3:all", path: "binaries/pls.joblib", artifact_type: "model", class_name: "PLSRegression", depends_on: ["0001_pls:1:all"], params: { n: 10 }, format: "joblib", format_version: "sklearn==1.5", origin: "theirs" },
+    { artifact_id: "0001_pls:1:all", path: "./binaries/scaler.joblib", artifact_type: "transformer", class_name: "Scaler" },
+    { artifact_id: "summary", path: "report.md", artifact_type: "report" },
+  )}`;
+  const result = await here.run(script);
+  expect([result.code, result.stderr]).toEqual([0, expect.not.stringContaining("warning")]);
+  const run = await here.shown();
+  expect(run.artifacts.map(({ path, name }) => [path, name]).toSorted()).toEqual([
+    ["binaries", null],
+    ["binaries/pls.joblib", "0001_pls:3:all"],
+    ["binaries/scaler.joblib", "0001_pls:1:all"],
+    ["report.md", "summary"],
+  ]);
+  const pls = await here.artifact("0001_pls:3:all");
+  expect([pls.id, pls.type, pls.class, pls.depends_on, pls.params, pls.format, pls.format_version]).toEqual(["0001_pls:3:all", "model", "PLSRegression", ["0001_pls:1:all"], { n: 10 }, "joblib", "sklearn==1.5"]);
+  expect([pls.pipeline_id, pls.step_index, pls.fold_id, pls.branch_path]).toEqual(["0001_pls", 3, null, []]);
+  expect(here.binaries().some((file) => /model_PLSRegression_[0-9a-f]{12}\.joblib$/.test(file))).toBe(true);
+  await here.run(script);
+  expect((await here.artifact("0001_pls:3:all@v2")).version).toBe(2);
+});
+
+test("what an item depends on may be in the store already", async () => {
+  using here = place();
+  await here.run("echo r >$W/r", ["--register", "raw=r"]);
+  await here.run(`echo m >$W/m; ${manifest({ artifact_id: "m", path: "m", depends_on: ["raw@v1"] })}`);
+  expect((await here.artifact("m")).depends_on).toEqual([(await here.artifact("raw")).id]);
+});
+
+test("several items may share one file", async () => {
+  using here = place();
+  await here.run(`echo m >$W/m; ${manifest({ artifact_id: "a:1:0", path: "m", artifact_type: "model" }, { artifact_id: "a:1:1", path: "m", artifact_type: "model" })}`);
+  const digests = await Promise.all(["a:1:0", "a:1:1"].map(async (id) => (await here.artifact(id)).digest));
+  expect(new Set(digests).size).toBe(1);
+  expect(here.binaries()).toHaveLength(1);
+});
+
+test("an item that cannot be registered is an ordinary output, what depends on it neither takes an older one, and the others stand", async () => {
+  using here = place();
+  await here.run("echo old >$W/x", ["--register", "base=x", "--register", "wrong=x"]);
+  const script = `cd $W; for f in base model fine wrong late; do echo $f >$f; done; ${manifest(
+    { artifact_id: "base", path: "base", depends_on: ["nowhere:1:all"] },
+    { artifact_id: "model", path: "model", depends_on: ["base"] },
+    { artifact_id: "fine", path: "fine", content_hash: `sha256:${createHash("sha256").update("fine\n").digest("hex")}` },
+    { artifact_id: "wrong", path: "wrong", content_hash: `sha256:${"0".repeat(64)}` },
+    { artifact_id: "late", path: "late", depends_on: ["wrong"] },
+    { artifact_id: "gone", path: "gone" },
+    { artifact_id: "a/b", path: "fine" },
+    { artifact_id: "outside", path: "../other" },
+  )}`;
+  const result = await here.run(script, ["--policy", "scratch"]);
+  expect(result.code).toBe(0);
+  const run = await here.shown();
+  expect(run.artifacts.map(({ path, name }) => [path, name]).toSorted()).toEqual(
+    [["base", null], ["model", null], ["fine", "fine"], ["wrong", null], ["late", null]].toSorted(),
+  );
+  const problems = events(run, "not-stored").join("\n");
+  for (const words of [/base: base is not registered: .*nowhere/, /model: model is not registered: it depends on base/, /wrong: wrong is not registered: the bytes/, /late: .*it depends on wrong/, /gone: .*no such file/, /item 7: .*slash/, /item 8: /])
+    expect(problems).toMatch(words);
+  expect(result.stderr).toContain("base is not registered");
+  // not all of it was stored as the script wanted: a scratch workspace stays
+  expect([run.workspace_state, existsSync(`${run.workspace}/manifest.yaml`)]).toEqual(["present", true]);
+});
+
+test("items that depend on each other are refused, with their bytes kept", async () => {
+  using here = place();
+  await here.run(`cd $W; echo a >a; echo b >b; ${manifest({ artifact_id: "a", path: "a", depends_on: ["b"] }, { artifact_id: "b", path: "b", depends_on: ["a"] })}`);
+  const run = await here.shown();
+  expect(events(run, "not-stored")).toHaveLength(2);
+  expect(run.artifacts.map(({ path, name }) => [path, name]).toSorted()).toEqual([["a", null], ["b", null]]);
+});
+
+test.each([
+  ["another kind of manifest", "kind: Deployment\nmetadata: {name: x}"],
+  ["another version", 'schema_version: "9.9"\nartifacts: {items: []}'],
+  ["a list of version 1", "artifacts:\n  - {name: m, path: m}"],
+  ["no YAML at all", "a: [1,\n  {"],
+])("%s is an ordinary output", async (_, text) => {
+  using here = place();
+  expect((await here.run(`cat >$W/manifest.yaml <<'END'\n${text}\nEND`)).code).toBe(0);
+  const run = await here.shown();
+  expect(paths(run)).toEqual(["manifest.yaml"]);
+  expect(await here.bytes(`${run.id}/manifest.yaml`)).toBe(`${text}\n`);
+});
+
+test("a manifest goes with a scratch workspace once all it says is recorded, and is not counted among what rules leave out", async () => {
+  using here = place();
+  const result = await here.run(`echo m >$W/m; ${manifest({ artifact_id: "m", path: "m", theirs: { keep: "me" } })}`, ["--policy", "scratch"]);
+  expect(result.stderr).toContain("the workspace was removed\n");
+  const run = await here.shown();
+  expect(run.workspace_state).toBe("removed");
+  const written = await Bun.file(`${here.root}/manifests/${run.id}.yaml`).text();
+  expect(written).toContain('keep: "me"');
+});
