@@ -1,5 +1,5 @@
 import { formatBytes } from "../domain/quantity.ts";
-import type { GcPlan } from "../gc/plan.ts";
+import type { GcPlan } from "../gc/gc-plan.ts";
 import type { Swept } from "../gc/swept.ts";
 import { table } from "./table.ts";
 

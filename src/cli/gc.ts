@@ -1,5 +1,6 @@
 import { EXIT } from "../domain/error.ts";
-import { checkDatabase, planGc, requireConfirmed } from "../gc/plan.ts";
+import { checkDatabase, requireConfirmed } from "../gc/check-database.ts";
+import { planGc } from "../gc/plan.ts";
 import { rulesFrom } from "../gc/rules.ts";
 import { sweep } from "../gc/sweep.ts";
 import { command } from "./command.ts";

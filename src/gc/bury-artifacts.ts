@@ -3,7 +3,7 @@ import * as events from "../db/events.ts";
 import * as journal from "../db/journal.ts";
 import { condemn, dependents, suspect } from "../db/sweeping.ts";
 import type { Suspect } from "../db/sweeping.ts";
-import type { GcItem } from "./plan.ts";
+import type { GcItem } from "./gc-plan.ts";
 import { batches } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 

@@ -6,7 +6,7 @@ import * as leases from "../db/leases.ts";
 import * as runs from "../db/runs.ts";
 import { isNamed } from "../db/sweeping.ts";
 import { errno, reason } from "../domain/error.ts";
-import type { GcItem } from "./plan.ts";
+import type { GcItem } from "./gc-plan.ts";
 import { strayAt } from "./strays.ts";
 import { batches, moveAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";

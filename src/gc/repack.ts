@@ -4,6 +4,7 @@ import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import { renameNoReplace, syncDirectory } from "../blobs/durable.ts";
 import { PackWriter, readMember } from "../blobs/pack.ts";
+import * as deadBlobs from "../db/dead-blobs.ts";
 import * as garbage from "../db/garbage.ts";
 import * as packs from "../db/packs.ts";
 import type { PackRow } from "../db/packs.ts";
@@ -114,7 +115,7 @@ function dropPack(sweep: Sweep, seq: number): void {
   unlinkMoved(sweep);
 }
 
-function hollowPacks({ store }: Sweep): garbage.HollowPack[] {
+function hollowPacks({ store }: Sweep): deadBlobs.HollowPack[] {
   garbage.openSets(store.db, []);
-  return garbage.hollowPacks(store.db);
+  return deadBlobs.hollowPacks(store.db);
 }

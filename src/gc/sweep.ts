@@ -10,7 +10,7 @@ import type { Store } from "../store/store.ts";
 import { buryArtifacts } from "./bury-artifacts.ts";
 import { dropBlobs } from "./drop-blobs.ts";
 import { dropStaging, dropStrays, dropWorkspaces } from "./drop-files.ts";
-import type { GcItem, GcPlan } from "./plan.ts";
+import type { GcItem, GcPlan } from "./gc-plan.ts";
 import { dropEmptyPacks, repack } from "./repack.ts";
 import type { Sweep, Swept } from "./swept.ts";
 

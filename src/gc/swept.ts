@@ -4,7 +4,7 @@ import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { errno, reason } from "../domain/error.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
-import type { GcItem, GcPlan } from "./plan.ts";
+import type { GcItem, GcPlan } from "./gc-plan.ts";
 
 /** What a sweep did. */
 export interface Swept {

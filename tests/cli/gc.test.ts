@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, openSync, closeSync, readdirSync, statSync, writeFileSync, writeSync } from "node:fs";
-import type { GcPlan } from "../../src/gc/plan.ts";
+import type { GcPlan } from "../../src/gc/gc-plan.ts";
 import type { Swept } from "../../src/gc/swept.ts";
 import { coffer, spawnCoffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";

@@ -13,7 +13,7 @@ import * as pins from "../../src/db/pins.ts";
 import * as runs from "../../src/db/runs.ts";
 import { self } from "../../src/domain/process-identity.ts";
 import { planGc } from "../../src/gc/plan.ts";
-import type { GcPlan } from "../../src/gc/plan.ts";
+import type { GcPlan } from "../../src/gc/gc-plan.ts";
 import { rulesFrom } from "../../src/gc/rules.ts";
 import type { RuleFlags } from "../../src/gc/rules.ts";
 import { sweep } from "../../src/gc/sweep.ts";

@@ -1,0 +1,43 @@
+import * as metadata from "../db/metadata.ts";
+import { CofferError, reason } from "../domain/error.ts";
+import type { Store } from "../store/store.ts";
+
+/** Up to this size a look at the whole database costs less than a tenth of a second. Bytes. */
+const QUICKLY_CHECKED = 64 << 20;
+
+/**
+ * Refuses to judge by a database that is damaged. A large one is only looked at as a whole before something is deleted: otherwise the look would take longer
+ * than the plan.
+ * @throws CofferError STORE_DAMAGED
+ */
+export function checkDatabase(store: Store, options: { thoroughly: boolean }): void {
+  let found = "ok";
+  try {
+    const { bytes } = store.db.query("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size").get() as {
+      bytes: number;
+    };
+    if (options.thoroughly || bytes <= QUICKLY_CHECKED)
+      found = (store.db.query("PRAGMA quick_check(1)").get() as { quick_check: string }).quick_check;
+  } catch (error) {
+    throw damaged(reason(error), error);
+  }
+  if (found !== "ok") throw damaged(found.trim().replaceAll("\n", "; "));
+}
+
+/**
+ * A database that was made anew may lack something that the lost one knew: a person has to say that it does not.
+ * @throws CofferError UNCONFIRMED
+ */
+export function requireConfirmed(store: Store, confirmed: boolean): void {
+  if (metadata.get(store.db, "rebuilt") && !confirmed)
+    throw new CofferError("UNCONFIRMED", "this store's database was rebuilt, and nobody has confirmed since that it knows everything", {
+      hint: "look at coffer ls and at coffer gc without --apply, then run coffer gc --apply --yes; nothing was deleted",
+    });
+}
+
+export function damaged(what: string, cause?: unknown): CofferError {
+  return new CofferError("STORE_DAMAGED", `the database is damaged (${what}), so what is garbage cannot be known`, {
+    hint: "put it back from a backup, then run coffer verify; nothing was deleted",
+    cause,
+  });
+}
