@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, openSync, closeSync, readdirSync, statSync, writeFileSync, writeSync } from "node:fs";
 import type { GcPlan } from "../../src/gc/gc-plan.ts";
 import type { Swept } from "../../src/gc/swept.ts";
-import { coffer, spawnCoffer } from "../support/coffer.ts";
+import { binary, coffer, spawnCoffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
 
@@ -79,6 +79,24 @@ test("a failed run leaves no bytes after gc --failed-runs --grace 0 --apply, and
   const found = await coffer(["get", "model@v1"], store);
   expect(await Bun.file(found.stdout.trim()).text()).toBe("shared\n");
   expect(await coffer(["verify"], store)).toMatchObject({ code: 0 });
+});
+
+test("beside a live run gc takes nothing of it", async () => {
+  using root = temporaryRoot();
+  const script = `cd "$COFFER_WORKSPACE"; echo 1 > a; "$0" log a --name live; echo 2 > a; "$0" log a --as b --name live; "$0" get live@v1; touch "$READY"; while [ ! -e "$GO" ]; do sleep 0.02; done`;
+  const env = { READY: root.at("ready"), GO: root.at("go") };
+  const run = spawnCoffer(["run", "--", "sh", "-c", script, binary()], { root: root.at("store"), env });
+  while (!existsSync(env.READY)) await Bun.sleep(10);
+  const everything = ["--orphans", "--failed-runs", "--workspaces", "--max-versions", "1", "--max-age", "0", "--max-size", "0"];
+  const { items, applied } = (
+    await coffer(["gc", ...everything, "--grace", "0", "--apply", "--json"], { root: root.at("store") })
+  ).json<Applied>();
+  expect([items, applied?.deleted]).toEqual([[], []]);
+  writeFileSync(env.GO, "");
+  await Promise.all([run.stdout.text(), run.stderr.text(), run.exited]);
+  expect(run.exitCode).toBe(0);
+  for (const ref of ["live@v1", "live@v2"]) expect(await coffer(["get", ref], { root: root.at("store") })).toMatchObject({ code: 0 });
+  expect(await coffer(["verify"], { root: root.at("store") })).toMatchObject({ code: 0 });
 });
 
 test("what the policy says is what gc does", async () => {
