@@ -1,4 +1,4 @@
-import { closeSync, constants, fsync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, fsync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, unlinkSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { errno } from "../domain/error.ts";
 
@@ -20,12 +20,21 @@ export function syncFile(fd: number): Promise<void> {
   return new Promise((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())));
 }
 
-/** Makes directories down to `path`, each of them durable; those that were there cost nothing. */
+/** Directories that this process made durable, or saw to be. */
+const durable = new Set<string>();
+
+/** Makes directories down to `path`, each of them durable. One that was there is flushed once: another process may have made it a moment ago. */
 export function makeDirectory(path: string, mode = 0o755): void {
+  if (durable.has(path) && existsSync(path)) return;
+  makeDurable(path, mode);
+  durable.add(path);
+}
+
+function makeDurable(path: string, mode: number): void {
   try {
     mkdirSync(path, { mode });
   } catch (error) {
-    if (errno(error) === "EEXIST") return;
+    if (errno(error) === "EEXIST") return syncDirectory(dirname(path));
     if (errno(error) !== "ENOENT") throw error;
     makeDirectory(dirname(path), mode);
     try {

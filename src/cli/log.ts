@@ -23,6 +23,7 @@ import { currentRun } from "./current-run.ts";
 import type { Io } from "./io.ts";
 import { readLogLines } from "./log-lines.ts";
 import { writeManifests } from "./write-manifests.ts";
+import { skipsArtifacts } from "../mlflow/environment.ts";
 
 export default command(
   {
@@ -97,7 +98,7 @@ export default command(
       tags,
       ignored,
       remoteRun: target.remoteRun,
-      skipArtifacts: io.env["MLFLOW_SKIP_ARTIFACT_LOGGING"]?.toLowerCase() === "true",
+      skipArtifacts: skipsArtifacts(io.env),
     };
     const logged = flags.stdin && paths.length + metrics.length + params.length + tags.length === 0 ? undefined : await log(store, request);
     for (const path of paths) if (path.deliver === false) io.say.info(`${path.source} stays in the store: tracking.${flags.stage} says not to upload it`);

@@ -18,6 +18,7 @@ import type { Call } from "./command.ts";
 import type { Io } from "./io.ts";
 import { parseContext } from "./context.ts";
 import { writeManifests } from "./write-manifests.ts";
+import { skipsArtifacts } from "../mlflow/environment.ts";
 
 /** Milliseconds between a SIGTERM and the end of every process of the run. */
 const GRACE_MS = 30_000;
@@ -167,7 +168,7 @@ function requestOf({ flags: given, io }: Call<typeof flags>, words: string[]): R
     // with --json our stdout holds the one document
     shown: io.json ? 2 : 1,
     keepFailed: given["keep-failed"],
-    skipArtifacts: io.env["MLFLOW_SKIP_ARTIFACT_LOGGING"]?.toLowerCase() === "true",
+    skipArtifacts: skipsArtifacts(io.env),
   };
 }
 

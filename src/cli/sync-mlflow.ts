@@ -12,6 +12,7 @@ import { command } from "./command.ts";
 import { deliveryProgress } from "./delivery-progress.ts";
 import type { Io } from "./io.ts";
 import { table } from "./table.ts";
+import { skipsArtifacts } from "../mlflow/environment.ts";
 
 /** A server that says nothing for so long is away; one that has answered gets MLflow's own patience. */
 const UNTIL_ANSWER_MS = 15_000;
@@ -43,7 +44,7 @@ On a disk that the server sees too, files are cloned or linked, not sent.`,
       });
     using store = await io.openStore({ make: false });
     const only = positionals.length === 0 ? undefined : new Set(positionals.map((ref) => resolveRun(store, ref).seq));
-    const skipArtifacts = io.env["MLFLOW_SKIP_ARTIFACT_LOGGING"]?.toLowerCase() === "true";
+    const skipArtifacts = skipsArtifacts(io.env);
     const enqueue = (run: RunRow): void => void enqueueRun(store, run, { asked: true, skipArtifacts });
     if (flags["dry-run"]) {
       io.print(preview(store, enqueue, only), renderPlan);

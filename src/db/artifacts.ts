@@ -117,9 +117,9 @@ export function atPath(db: Database, run: number, path: string, scope: Scope = "
 }
 
 /** The newest artifact in sight of each blob, at most `limit`, newest first. */
-export function ofBlobs(db: Database, blobs: readonly number[], limit: number): ArtifactRow[] {
+export function ofBlobs(db: Database, blobs: readonly number[], limit: number, scope: Scope = "live"): ArtifactRow[] {
   return db
-    .query<ArtifactRow, [string, number]>("SELECT *, max(seq) FROM artifacts WHERE blob IN (SELECT value FROM json_each(?)) AND state = 'live' GROUP BY blob ORDER BY seq DESC LIMIT ?")
+    .query<ArtifactRow, [string, number]>(`SELECT *, max(seq) FROM artifacts WHERE blob IN (SELECT value FROM json_each(?)) AND ${IN_SCOPE[scope]} GROUP BY blob ORDER BY seq DESC LIMIT ?`)
     .all(JSON.stringify(blobs), limit);
 }
 

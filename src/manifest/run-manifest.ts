@@ -21,14 +21,18 @@ export function writeDueManifests(store: Store): void {
   const due = runs.manifestDue(store.db).filter((run) => run.state !== "running");
   if (due.length === 0) return;
   makeDirectory(store.path("manifests"));
-  for (const run of due) {
-    replaceFile(store.path("manifests", `${run.id}.yaml`), toYaml(runManifest(store, run)), 0o644);
-    store.transaction(() => runs.update(store.db, run.seq, { manifest: "written" }));
-  }
+  for (const { seq } of due)
+    store.transaction(() => {
+      // read, written and marked as one: nothing that changes meanwhile is passed over, and no older text replaces a newer one
+      const run = runs.bySeq(store.db, seq);
+      if (run?.manifest !== "due") return;
+      replaceFile(store.path("manifests", `${run.id}.yaml`), toYaml(runManifest(store, run)), 0o644);
+      runs.update(store.db, seq, { manifest: "written" });
+    });
 }
 
 /** A run and all it made, as a manifest names them. */
-export function runManifest(store: Store, run: RunRow): { readonly [key: string]: Plain } {
+function runManifest(store: Store, run: RunRow): { readonly [key: string]: Plain } {
   const made = artifacts.ofRun(store.db, run.seq, "any");
   return {
     schema_version: "2.0",

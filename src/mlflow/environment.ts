@@ -13,6 +13,11 @@ export function readNumber(env: Environment, name: string, otherwise: number): n
   return value;
 }
 
+/** MLFLOW_SKIP_ARTIFACT_LOGGING: no request about files is to be made. */
+export function skipsArtifacts(env: Environment): boolean {
+  return readSwitch(env, "MLFLOW_SKIP_ARTIFACT_LOGGING", false);
+}
+
 /** A switch of MLflow's: true, false, 1 or 0 in any case; an empty variable is none. */
 export function readSwitch(env: Environment, name: string, otherwise: boolean): boolean {
   const text = env[name]?.trim().toLowerCase();

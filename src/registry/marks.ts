@@ -18,6 +18,7 @@ export function setAlias(store: Store, artifact: ArtifactRow, alias: string): vo
   if (name === null)
     throw new CofferError("NAME_INVALID", `${artifact.id} has no name to give an alias of`, { hint: "log it with --name NAME first" });
   store.transaction(() => {
+    stillThere(store, artifact);
     aliases.set(store.db, name, alias, artifact.seq, store.now());
     journal.append(store.db, { at: store.now(), did: "alias", name, alias, artifact: artifact.uid });
   });
@@ -34,6 +35,7 @@ export function removeAlias(store: Store, name: string, alias: string): void {
 
 export function pin(store: Store, artifact: ArtifactRow, note: string | null): void {
   store.transaction(() => {
+    stillThere(store, artifact);
     pins.set(store.db, artifact.seq, note, store.now());
     journal.append(store.db, { at: store.now(), did: "pin", artifact: artifact.uid, note });
   });
@@ -43,7 +45,7 @@ export function pin(store: Store, artifact: ArtifactRow, note: string | null): v
 export function unpin(store: Store, artifact: ArtifactRow): void {
   store.transaction(() => {
     if (!pins.remove(store.db, artifact.seq))
-      throw new CofferError("NOT_FOUND", `${artifact.id} is not pinned`, { hint: "coffer ls --pinned lists what is" });
+      throw new CofferError("NOT_FOUND", `${artifact.id} is not pinned`, { hint: "coffer show tells what is pinned" });
     journal.append(store.db, { at: store.now(), did: "unpin", artifact: artifact.uid });
   });
 }
@@ -75,15 +77,15 @@ export function retag(
 
 /**
  * Takes an artifact, or a run with all it made, out of sight. Bytes go with gc's grace; until then `restore` brings it back.
- * @throws CofferError PROTECTED where it is pinned, or its run goes on
+ * @throws CofferError PROTECTED where it is pinned, or is a run that goes on; NOT_FOUND where gc was faster
  */
 export function remove(store: Store, what: { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow }): ArtifactRow[] {
   return store.transaction(() => {
-    if (what.kind === "run" && what.run.state === "running")
+    if (what.kind === "run" && runs.bySeq(store.db, what.run.seq)?.state === "running")
       throw new CofferError("PROTECTED", `run ${what.run.id} is still running`, {
         hint: "end it first; coffer runs close ends one whose process is gone",
       });
-    const going = what.kind === "run" ? artifacts.ofRun(store.db, what.run.seq) : [what.artifact];
+    const going = what.kind === "run" ? artifacts.ofRun(store.db, what.run.seq) : [stillThere(store, what.artifact)];
     for (const row of going) {
       if (pins.of(store.db, row.seq))
         throw new CofferError("PROTECTED", `${row.id} is pinned`, { hint: "coffer unpin it first; nothing was changed" });
@@ -101,7 +103,7 @@ export function remove(store: Store, what: { kind: "run"; run: RunRow } | { kind
 /** Brings back what `rm` or a failed run took out of sight. @throws CofferError NOT_FOUND where its bytes are gone, or it was never away */
 export function restore(store: Store, what: { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow }): ArtifactRow[] {
   return store.transaction(() => {
-    const back = (what.kind === "run" ? artifacts.ofRun(store.db, what.run.seq, "kept") : [what.artifact]).filter(
+    const back = (what.kind === "run" ? artifacts.ofRun(store.db, what.run.seq, "kept") : [stillThere(store, what.artifact)]).filter(
       (row) => row.state === "withdrawn" || row.state === "removed",
     );
     const hidden = what.kind === "run" && what.run.removed_at !== null;
@@ -119,4 +121,11 @@ export function restore(store: Store, what: { kind: "run"; run: RunRow } | { kin
     }
     return back;
   });
+}
+
+/** The row as it is now, inside the transaction that changes it: a sweep may have made it a tombstone since it was found. */
+function stillThere(store: Store, { seq, id }: ArtifactRow): ArtifactRow {
+  const row = artifacts.bySeq(store.db, seq);
+  if (!row || row.state === "deleted") throw new CofferError("NOT_FOUND", `gc has just deleted ${id}`, { hint: "log it again; coffer show tells what it was" });
+  return row;
 }

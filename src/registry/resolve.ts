@@ -19,7 +19,7 @@ const MANY = 20;
  * @throws CofferError NOT_FOUND or AMBIGUOUS, with candidates
  */
 export function resolve(store: Store, ref: string, scope: Scope = "live"): Resolved {
-  const found = byDigest(store, ref) ?? byExactId(store, ref, scope) ?? byName(store, ref, scope) ?? byRunPath(store, ref, scope) ?? byRun(store, ref);
+  const found = byDigest(store, ref, scope) ?? byExactId(store, ref, scope) ?? byName(store, ref, scope) ?? byRunPath(store, ref, scope) ?? byRun(store, ref);
   if (found) return found;
   throw unknown(store, ref);
 }
@@ -40,11 +40,11 @@ export function resolveRun(store: Store, ref: string): RunRow {
   throw new CofferError("NOT_FOUND", `there is no run “${ref}”`, { hint: near.length > 0 ? "these are the newest; coffer runs lists all" : "the store has no runs yet", candidates: near });
 }
 
-function byDigest(store: Store, ref: string): Resolved | undefined {
+function byDigest(store: Store, ref: string, scope: Scope): Resolved | undefined {
   const prefix = parseDigestPrefix(ref);
   if (!prefix) return undefined;
   const found = blobs.byDigestPrefix(store.db, prefix);
-  const owners = artifacts.ofBlobs(store.db, found, MANY);
+  const owners = artifacts.ofBlobs(store.db, found, MANY, scope);
   const digests = [...new Set(owners.map((artifact) => artifact.digest))];
   if (digests.length > 1) throw new CofferError("AMBIGUOUS", `“${ref}” begins ${digests.length} digests`, { hint: "give more digits", candidates: digests });
   if (!owners[0]) throw new CofferError("NOT_FOUND", `no artifact has the digest ${ref}`, { hint: "coffer ls --json shows digests; a file inside a directory is found by RUN/path" });

@@ -98,7 +98,7 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
     });
     clearStaging(store, lease);
   } catch (error) {
-    // the log stays in staging where it is; the run must not stay open for it
+    // the run must not stay open for its log: gc takes that with the staging, after the grace
     store.transaction(() => close(reason(error)));
   }
   if (left && workspace !== undefined) removeLeftEnd(workspace);
@@ -114,7 +114,10 @@ function claim(store: Store, run: number, vouched: boolean): Lease | undefined {
   return store.transaction(() => {
     if (runs.bySeq(store.db, run)?.state !== "running") return undefined;
     const lease = leases.ofRun(store.db, run);
-    if (!lease) return { seq: leases.insert(store.db, { token: Bun.randomUUIDv7(), kind: "run", run, wrapper: JSON.stringify(self()), taken_at: store.now(), until: null }), token: "" };
+    if (!lease) {
+      const token = Bun.randomUUIDv7();
+      return { seq: leases.insert(store.db, { token, kind: "run", run, wrapper: JSON.stringify(self()), taken_at: store.now(), until: null }), token };
+    }
     if (!vouched && leaseState(lease, store.now()) !== "dead") return undefined;
     leases.take(store.db, lease.seq, JSON.stringify(self()));
     return { seq: lease.seq, token: lease.token };
@@ -122,7 +125,6 @@ function claim(store: Store, run: number, vouched: boolean): Lease | undefined {
 }
 
 function leftLogs(store: Store, lease: Lease): IngestUnit[] {
-  if (lease.token === "") return [];
   const directory = store.path("tmp", lease.token);
   if (!existsSync(directory)) return [];
   return readdirSync(directory)

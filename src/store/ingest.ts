@@ -61,18 +61,32 @@ export async function ingest<T>(store: Store, lease: Lease, units: readonly Inge
     const placed = place(store, staged, options.dataset);
     const surplus: string[] = [];
     const moved: Moved[] = [];
+    const added = { blobs: 0, bytes: 0 };
+    let result: T;
     try {
-      const added = { blobs: 0, bytes: 0 };
-      const result = store.transaction(() => {
+      result = store.transaction(() => {
         const seqs = admitBlobs(store, staged, placed, options.dataset, { surplus, moved, added });
         return commit(staged.units.map((unit) => admitUnit(store, unit, seqs)), staged.problems);
       });
-      for (const path of surplus) rmSync(path, { force: true });
-      return { result, problems: staged.problems, moved, added };
     } catch (error) {
       for (const path of placed.all) rmSync(path, { force: true });
       if (!(error instanceof Vanished) || round === MAX_ROUNDS) throw error;
       for (const hex of error.digests) distrusted.add(hex);
+      continue;
+    }
+    // committed: from here on nothing may take a placed file away again
+    removeSurplus(store, surplus);
+    return { result, problems: staged.problems, moved, added };
+  }
+}
+
+/** Files that turned out to be there already. One that cannot be removed has no row, and is a stray for gc. */
+function removeSurplus(store: Store, surplus: readonly string[]): void {
+  for (const path of surplus) {
+    try {
+      rmSync(path, { force: true });
+    } catch (error) {
+      store.say(`${path} is not needed and could not be removed; gc will: ${reason(error)}`);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, constants, fsyncSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync } from "node:fs";
 import { makeDirectory, syncDirectory, writeWhole } from "../blobs/durable.ts";
 import * as journal from "../db/journal.ts";
 import { writing } from "../db/open.ts";
@@ -9,7 +9,7 @@ import type { Store } from "./store.ts";
  * Moves what the journal table holds to `manifests/journal.jsonl`, which outlives a lost database. A crash between the two leaves a line twice;
  * its `seq` says so to whoever reads it.
  */
-export function flushJournal(store: Pick<Store, "db" | "root" | "say"> & { path: Store["path"] }): void {
+export function flushJournal(store: Pick<Store, "db" | "say" | "path">): void {
   if (!journal.isPending(store.db)) return;
   writing(store.db, store.say, () => {
     const lines = journal.pending(store.db);
@@ -18,7 +18,9 @@ export function flushJournal(store: Pick<Store, "db" | "root" | "say"> & { path:
     const path = store.path("manifests", "journal.jsonl");
     const fd = openJournal(path, store);
     try {
-      writeWhole(fd, Buffer.from(lines.map(({ seq, line }) => `{"seq":${seq},${line.slice(1)}\n`).join("")));
+      const text = lines.map(({ seq, line }) => `{"seq":${seq},${line.slice(1)}\n`).join("");
+      // a crash or a full disk may have left half a line: it must not swallow the next
+      writeWhole(fd, Buffer.from(endsInLine(fd) ? text : `\n${text}`));
       fsyncSync(fd);
     } finally {
       closeSync(fd);
@@ -27,14 +29,20 @@ export function flushJournal(store: Pick<Store, "db" | "root" | "say"> & { path:
   });
 }
 
-function openJournal(path: string, store: { path: Store["path"] }): number {
+function endsInLine(fd: number): boolean {
+  const { size } = fstatSync(fd);
+  const last = Buffer.alloc(1);
+  return size === 0 || (readSync(fd, last, 0, 1, size - 1) === 1 && last[0] === 0x0a);
+}
+
+function openJournal(path: string, store: Pick<Store, "path">): number {
   const directory = store.path("manifests");
   makeDirectory(directory);
   try {
-    return openSync(path, constants.O_WRONLY | constants.O_APPEND);
+    return openSync(path, constants.O_RDWR | constants.O_APPEND);
   } catch (error) {
     if (errno(error) !== "ENOENT") throw error;
-    const fd = openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o644);
+    const fd = openSync(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o644);
     syncDirectory(directory);
     return fd;
   }

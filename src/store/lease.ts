@@ -1,10 +1,9 @@
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import * as leases from "../db/leases.ts";
 import type { LeaseKind, LeaseRow } from "../db/leases.ts";
 import { reason } from "../domain/error.ts";
 import { liveness, of, self } from "../domain/process-identity.ts";
 import type { Who } from "../domain/process-identity.ts";
-import { storeDirectory } from "./store.ts";
 import type { Store } from "./store.ts";
 
 /** "This live process is using these blobs." It is taken before the first question whether a digest is already there. */
@@ -30,7 +29,10 @@ export function takeLease(store: Store, kind: LeaseKind, options: { run?: number
 
 /** The lease's own directory under `tmp/`, made when it is asked for. */
 export function staging(store: Store, lease: Lease): string {
-  return storeDirectory(store, "tmp", lease.token);
+  const path = store.path("tmp", lease.token);
+  // no flush: after a crash nobody asks for it
+  mkdirSync(path, { recursive: true });
+  return path;
 }
 
 /** Inside the transaction that makes the lease unnecessary; the staging directory goes after it, with `clearStaging`. */
@@ -39,6 +41,7 @@ export function endLease(store: Store, lease: Lease): void {
 }
 
 export function clearStaging(store: Store, lease: Lease): void {
+  if (lease.token === "") throw new Error("a lease without a token has no staging: this would clear everybody's");
   rmSync(store.path("tmp", lease.token), { recursive: true, force: true });
 }
 
@@ -70,7 +73,8 @@ export function leaseState(lease: LeaseRow, now: number): "alive" | "dead" | "un
 /** Frees what dead processes left: leases of ingests, reads, syncs and sweeps, with their staging. Runs are adopted elsewhere. */
 export function freeDeadLeases(store: Store): void {
   const dead = leases.all(store.db).filter((lease) => lease.kind !== "run" && leaseState(lease, store.now()) === "dead");
-  for (const lease of dead) dropLease(store, lease);
+  // what cannot be removed (another user's staging) may not keep every other command from its work
+  for (const lease of dead) abandonLease(store, lease);
 }
 
 const READ_GRACE_MS = 3_600_000;

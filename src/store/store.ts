@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { Stats } from "node:fs";
 import type { Database } from "bun:sqlite";
 import { join, relative, sep } from "node:path";
@@ -93,7 +93,7 @@ function checkRoot(root: string, make: boolean): void {
   if (stat) throw new CofferError("STORE_UNUSABLE", `${root} is a file, not a store`, { hint: "name a directory with --root or COFFER_ROOT; nothing was changed" });
   if (!make) throw new CofferError("NOT_FOUND", `there is no store at ${root}`, { hint: "name another with --root, or keep something first with coffer run or coffer log" });
   try {
-    mkdirSync(root, { recursive: true });
+    makeDirectory(root);
   } catch (error) {
     const code = errno(error);
     throw new CofferError("STORE_UNUSABLE", `the store's root ${root} cannot be made: ${reason(error)}`, {

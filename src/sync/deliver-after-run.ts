@@ -6,6 +6,7 @@ import type { Store } from "../store/store.ts";
 import { deliver } from "./deliver.ts";
 import type { DeliverOptions } from "./deliver.ts";
 import type { DeliveryReport } from "./report.ts";
+import { skipsArtifacts } from "../mlflow/environment.ts";
 
 export interface AfterRun {
   /** after: as long as it is quick; required: all of it, however long it takes. */
@@ -32,7 +33,7 @@ export async function deliverAfterRun(store: Store, run: RunRow, { sync, env, sa
     QUIET_MS,
   );
   try {
-    const skipArtifacts = env["MLFLOW_SKIP_ARTIFACT_LOGGING"]?.toLowerCase() === "true";
+    const skipArtifacts = skipsArtifacts(env);
     const report = await deliver(store, {
       env,
       runs: new Set([run.seq]),
