@@ -6,7 +6,7 @@ import { formatDigest } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import { readablePath } from "../store/cache.ts";
-import { readerLease } from "../store/lease.ts";
+import { holdBlob, readerLease } from "../store/lease.ts";
 import { readTree } from "../store/read.ts";
 import type { Store } from "../store/store.ts";
 import { writeOut } from "../store/write-out.ts";
@@ -31,8 +31,11 @@ export default command(
   async ({ flags, positionals, io }) => {
     using store = await io.openStore({ make: false });
     const { artifact, inside } = resolveArtifact(store, positionals[0] as string);
-    const content = await contentOf(store, artifact, inside);
+    if (artifact.blob === null) throw new CofferError("NOT_FOUND", `the bytes of ${artifact.id} are gone`, { hint: "coffer show tells when and why" });
     const run = currentRun(store, io.env);
+    const lease = readerLease(store, run?.seq);
+    holdBlob(store, lease, artifact.blob);
+    const content = await contentOf(store, artifact, artifact.blob, inside);
     if (run)
       store.transaction(() => inputs.add(store.db, { run: run.seq, artifact: artifact.seq, path: null, digest: artifact.digest, size: artifact.size, how: "got" }));
     if (flags.output !== undefined) {
@@ -42,16 +45,15 @@ export default command(
       io.print({ schema: "coffer.get/1", id: artifact.id, path: target, digest: content.digest, size: content.size }, (document) => document.path);
       return;
     }
-    const path = await readablePath(store, content, readerLease(store, run?.seq));
+    const path = await readablePath(store, content, lease);
     io.print({ schema: "coffer.get/1", id: artifact.id, path, digest: content.digest, size: content.size }, (document) => document.path);
   },
 );
 
 /** The bytes of an artifact, or of one file inside the directory that it is. */
-async function contentOf(store: Store, artifact: ArtifactRow, inside: string | undefined): Promise<Content & { size: number; digest: string; name: string }> {
-  if (artifact.blob === null) throw new CofferError("NOT_FOUND", `the bytes of ${artifact.id} are gone`, { hint: "coffer show tells when and why" });
-  if (inside === undefined) return { kind: artifact.kind, blob: artifact.blob, mode: artifact.mode, size: artifact.size, digest: artifact.digest, name: basename(artifact.path) };
-  const entries = await readTree(store, artifact.blob);
+async function contentOf(store: Store, artifact: ArtifactRow, blob: number, inside: string | undefined): Promise<Content & { size: number; digest: string; name: string }> {
+  if (inside === undefined) return { kind: artifact.kind, blob, mode: artifact.mode, size: artifact.size, digest: artifact.digest, name: basename(artifact.path) };
+  const entries = await readTree(store, blob);
   const entry = entries.find((candidate) => candidate.path === inside);
   const row = entry?.kind === "file" ? blobs.byDigest(store.db, { algorithm: "blake3", hex: entry.hex }) : null;
   if (entry?.kind !== "file" || !row)

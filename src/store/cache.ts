@@ -2,11 +2,11 @@ import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync } from
 import { dirname, join } from "node:path";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Blake3 } from "../blobs/blake3.ts";
-import * as blobs from "../db/blobs.ts";
 import * as entries from "../db/cache-entries.ts";
 import * as leases from "../db/leases.ts";
 import * as metadata from "../db/metadata.ts";
 import { errno } from "../domain/error.ts";
+import { holdBlob } from "./lease.ts";
 import { blobRow, checkedFile, hexOf } from "./read.ts";
 import { storeDirectory } from "./store.ts";
 import type { Store } from "./store.ts";
@@ -19,11 +19,8 @@ import type { Content } from "./write-out.ts";
  * @throws CofferError CORRUPT
  */
 export async function readablePath(store: Store, content: Content & { size: number; name: string }, lease: number): Promise<string> {
+  holdBlob(store, lease, content.blob);
   const row = blobRow(store, content.blob);
-  store.transaction(() => {
-    leases.holdBlob(store.db, lease, content.blob);
-    blobs.touch(store.db, [content.blob], store.now());
-  });
   if (content.kind === "file" && row.place !== "pack") return checkedFile(store, row);
 
   const blake3 = await loadBlake3();

@@ -1,7 +1,8 @@
 import { mkdirSync, rmSync } from "node:fs";
+import * as blobs from "../db/blobs.ts";
 import * as leases from "../db/leases.ts";
 import type { LeaseKind, LeaseRow } from "../db/leases.ts";
-import { reason } from "../domain/error.ts";
+import { CofferError, reason } from "../domain/error.ts";
 import { liveness, of, self } from "../domain/process-identity.ts";
 import type { Who } from "../domain/process-identity.ts";
 import type { Store } from "./store.ts";
@@ -75,6 +76,19 @@ export function freeDeadLeases(store: Store): void {
   const dead = leases.all(store.db).filter((lease) => lease.kind !== "run" && leaseState(lease, store.now()) === "dead");
   // what cannot be removed (another user's staging) may not keep every other command from its work
   for (const lease of dead) abandonLease(store, lease);
+}
+
+/**
+ * From here on no sweep takes this blob (nor what a directory's list names) while the lease lives. Ask before the first look at its place.
+ * @throws CofferError NOT_FOUND where a sweep was faster
+ */
+export function holdBlob(store: Store, lease: number, blob: number): void {
+  store.transaction(() => {
+    const row = blobs.bySeq(store.db, blob);
+    if (!row || row.state === "trashed") throw new CofferError("NOT_FOUND", "gc has just deleted these bytes", { hint: "coffer show tells when and why" });
+    leases.holdBlob(store.db, lease, blob);
+    blobs.touch(store.db, [blob], store.now());
+  });
 }
 
 const READ_GRACE_MS = 3_600_000;
