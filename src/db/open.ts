@@ -30,6 +30,7 @@ export function openDatabase(path: string, options: { make: boolean; say: Say })
     // the timeout comes first: switching to WAL fails at once while another process does the same
     db.run(`PRAGMA busy_timeout = ${SLICE_MS}`);
     db.run("PRAGMA foreign_keys = ON");
+    if (version === undefined && patiently(() => isForeign(db), options.say)) throw foreign(path);
     if (version !== MIGRATIONS.length) {
       patiently(() => db.run("PRAGMA journal_mode = WAL"), options.say);
       migrate(db, options.say);
@@ -122,14 +123,12 @@ function versionOnDisk(path: string): number | undefined {
     throw new CofferError("STORE_DAMAGED", `${path} is not a coffer database`, { hint: "open another --root, or put the file back from a backup; it was not touched" });
   let version = header.readInt32BE(60);
   let application = header.readInt32BE(68);
-  let isEmpty = false;
-  if (hasWal || version === 0) {
+  if (hasWal) {
     try {
       using db = new Database(path, constants.SQLITE_OPEN_READONLY);
       db.run(`PRAGMA busy_timeout = ${SLICE_MS}`);
       // all of it as it was at one moment: another process may be making the store
       db.run("BEGIN");
-      isEmpty = db.query("SELECT 1 FROM sqlite_schema LIMIT 1").get() === null;
       version = (db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
       application = (db.query("PRAGMA application_id").get() as { application_id: number }).application_id;
       db.run("COMMIT");
@@ -137,10 +136,20 @@ function versionOnDisk(path: string): number | undefined {
       throw unusable(path, error);
     }
   }
-  // another process makes the store at this moment: it has set WAL, and its tables come in one transaction
-  if (version === 0 && isEmpty) return undefined;
-  if (application !== APPLICATION_ID) throw new CofferError("STORE_DAMAGED", `${path} is a database of another program`, { hint: "open another --root; it was not touched" });
+  // somebody makes the store at this moment, or was killed while doing so; whether it is that is asked before anything is changed
+  if (version === 0) return undefined;
+  if (application !== APPLICATION_ID) throw foreign(path);
   return version;
+}
+
+/** Tables without a version: ours come together, in one transaction. */
+function isForeign(db: Database): boolean {
+  const { version, isFilled } = db.query("SELECT (SELECT user_version FROM pragma_user_version) AS version, EXISTS (SELECT 1 FROM sqlite_schema) AS isFilled").get() as { version: number; isFilled: number };
+  return version === 0 && isFilled === 1;
+}
+
+function foreign(path: string): CofferError {
+  return new CofferError("STORE_DAMAGED", `${path} is a database of another program`, { hint: "open another --root; it was not touched" });
 }
 
 function walSize(path: string): number {
