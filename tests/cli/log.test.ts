@@ -223,6 +223,20 @@ test("kill -9 at any moment of log leaves the artifact whole or absent, and a st
   expect(await verified(root.at("s"))).toEqual([]);
 }, 60_000);
 
+test("a store whose making was killed at any moment is made by the next command", async () => {
+  using root = temporaryRoot();
+  for (let round = 0; round < 25; round++) {
+    const store = root.at(`s${round}`);
+    const child = spawnCoffer(["log", "--param", "first=1"], { root: store });
+    await Bun.sleep(4 + round * 0.8);
+    child.kill("SIGKILL");
+    await child.exited;
+    expect(await coffer(["ls"], { root: store })).toMatchObject({ code: expect.toBeOneOf([0, 4]) });
+    expect(await coffer(["log", "--param", "second=1"], { root: store })).toMatchObject({ code: 0 });
+    expect([1, 2]).toContain((await runs(store)).length);
+  }
+}, 60_000);
+
 // Standard input --------------------------------------------------------------------------------------------------
 
 const stdin = (root: TemporaryRoot, lines: readonly (string | object)[], args: readonly string[] = []) =>
