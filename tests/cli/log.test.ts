@@ -218,7 +218,10 @@ test("kill -9 at any moment of log leaves the artifact whole or absent, and a st
   expect(await verified(root.at("s"))).toEqual([]);
   // nothing of the dead is in the way of the next one, and the one after the last killed is whole
   await done(["log", "large", "--name", "model"], { root: root.at("s"), cwd: root.path });
-  expect(readdirSync(root.at("s/tmp"))).toEqual([]);
+  expect((await list(root.at("s"))).length).toBe(whole + 1);
+  // what was killed between its commit and its tidying up is left to gc
+  await done(["gc", "--grace", "0", "--apply"], { root: root.at("s") });
+  expect([readdirSync(root.at("s/tmp")), readdirSync(root.at("s/binaries/default")).length]).toEqual([[], whole + 1]);
   expect((await list(root.at("s"))).length).toBe(whole + 1);
   expect(await verified(root.at("s"))).toEqual([]);
 }, 60_000);
@@ -231,7 +234,7 @@ test("a store whose making was killed at any moment is made by the next command"
     await Bun.sleep(4 + round * 0.8);
     child.kill("SIGKILL");
     await child.exited;
-    expect(await coffer(["ls"], { root: store })).toMatchObject({ code: expect.toBeOneOf([0, 4]) });
+    expect([0, 4]).toContain((await coffer(["ls"], { root: store })).code as number);
     expect(await coffer(["log", "--param", "second=1"], { root: store })).toMatchObject({ code: 0 });
     expect([1, 2]).toContain((await runs(store)).length);
   }
