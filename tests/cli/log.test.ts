@@ -221,8 +221,10 @@ test("kill -9 at any moment of log leaves the artifact whole or absent, and a st
   expect((await list(root.at("s"))).length).toBe(whole + 1);
   // what was killed between its commit and its tidying up is left to gc
   await done(["gc", "--grace", "0", "--apply"], { root: root.at("s") });
-  expect([readdirSync(root.at("s/tmp")), readdirSync(root.at("s/binaries/default")).length]).toEqual([[], whole + 1]);
-  expect((await list(root.at("s"))).length).toBe(whole + 1);
+  expect([readdirSync(root.at("s/tmp")), readdirSync(root.at("s/binaries/default")).length]).toEqual([
+    [],
+    new Set((await list(root.at("s"))).map(({ digest }) => digest)).size,
+  ]);
   expect(await verified(root.at("s"))).toEqual([]);
 }, 60_000);
 
