@@ -22,18 +22,23 @@ export interface Suspect {
   blob: number | null;
   digest: string;
   size: number;
-  /** Whether there still are as many newer live versions of its name as was asked. */
+  /** Whether newer versions of its name still condemn it. */
   outdone: 0 | 1;
   /** Why it must stay after all. */
   keeper: string | null;
 }
 
-/** How a condemned artifact stands now. `newer`: how many newer versions of its name there must be. */
-export function suspect(db: Database, seq: number, newer: number): Suspect | null {
+/**
+ * How a condemned artifact stands now. `newer`: how many newer versions of its name there must be: one that is live, the others live or deleted
+ * since `planned`, when they were counted.
+ */
+export function suspect(db: Database, seq: number, newer: number, planned: number): Suspect | null {
   return db
-    .query<Suspect, [number, number]>(
+    .query<Suspect, [number, number, number]>(
       `SELECT a.seq, a.uid, a.id, iif(a.name IS NULL, a.id, a.name || '@v' || a.version) AS what, a.run, a.state, a.state_at, a.blob, a.digest, a.size,
-         ?2 = 0 OR (SELECT 1 FROM artifacts n WHERE n.name = a.name AND n.version > a.version AND n.state = 'live' LIMIT 1 OFFSET ?2 - 1) IS NOT NULL AS outdone,
+         ?2 = 0 OR (EXISTS (SELECT 1 FROM artifacts n WHERE n.name = a.name AND n.version > a.version AND n.state = 'live')
+           AND (SELECT 1 FROM artifacts n WHERE n.name = a.name AND n.version > a.version AND (n.state = 'live' OR (n.state = 'deleted' AND n.state_at >= ?3))
+                LIMIT 1 OFFSET ?2 - 1) IS NOT NULL) AS outdone,
          CASE WHEN EXISTS (SELECT 1 FROM pins WHERE artifact = a.seq) THEN 'it was pinned'
               WHEN EXISTS (SELECT 1 FROM aliases WHERE artifact = a.seq) THEN 'an alias points at it now'
               WHEN EXISTS (SELECT 1 FROM lease_blobs WHERE blob = a.blob) THEN 'a live process uses it now'
@@ -43,7 +48,7 @@ export function suspect(db: Database, seq: number, newer: number): Suspect | nul
                            WHERE o.artifact = a.seq AND o.settled_at IS NULL AND d.state IN ('pending', 'refused')) THEN 'it waits for delivery now' END AS keeper
        FROM artifacts a WHERE a.seq = ?1`,
     )
-    .get(seq, newer);
+    .get(seq, newer, planned);
 }
 
 /** Artifacts that are no tombstones and were made from this one. */

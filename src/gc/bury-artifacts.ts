@@ -27,7 +27,7 @@ export async function buryArtifacts(sweep: Sweep): Promise<number[]> {
 
 function buryOne(sweep: Sweep, item: ArtifactItem, pending: Map<number, ArtifactItem>, condemned: Set<number>): void {
   const { store, swept, plan } = sweep;
-  const now = suspect(store.db, item.seq, item.newer);
+  const now = suspect(store.db, item.seq, item.newer, plan.at);
   if (now?.state === "deleted" || !now) {
     pending.delete(item.seq);
     return;

@@ -1,4 +1,4 @@
-import { renameSync, rmSync } from "node:fs";
+import { renameSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { errno, reason } from "../domain/error.ts";
@@ -58,7 +58,7 @@ export function moveAway(sweep: Sweep, path: string, what: string, bytes: number
     if (errno(error) === "ENOENT") return;
     // a part of the store that lies on another file system
     if (errno(error) !== "EXDEV") throw error;
-    rmSync(path, { recursive: true });
+    remove(path);
     sweep.swept.freed += bytes;
   }
 }
@@ -66,10 +66,19 @@ export function moveAway(sweep: Sweep, path: string, what: string, bytes: number
 export function unlinkMoved({ moved, swept }: Sweep): void {
   for (const { path, what, bytes } of moved.splice(0)) {
     try {
-      rmSync(path, { recursive: true, force: true });
+      remove(path);
       swept.freed += bytes;
     } catch (error) {
       swept.failed.push({ what, error: reason(error) });
     }
+  }
+}
+
+function remove(path: string): void {
+  try {
+    // many times faster than rm, and nearly all are files
+    unlinkSync(path);
+  } catch (error) {
+    if (errno(error) !== "ENOENT") rmSync(path, { recursive: true });
   }
 }

@@ -160,6 +160,14 @@ describe("versions", () => {
     expect(filesOf(t.store)).toHaveLength(2);
   });
 
+  test("versions that different rules condemn go together", async () => {
+    using t = await openTestStore();
+    for (let version = 1; version <= 5; version++) await t.add({ name: "model", age: (10 - version) * DAY });
+    const swept = await collect(t, { maxVersions: "3", maxAge: "1" });
+    expect(deletedArtifacts(swept)).toEqual(["model@v1", "model@v2", "model@v3", "model@v4"]);
+    expect(swept.stayed).toEqual([]);
+  });
+
   test("what is pinned after the plan was made stays", async () => {
     using t = await openTestStore();
     const old = await t.add({ name: "model" });
