@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 export interface Hasher {
   update(bytes: Uint8Array): void;
-  digest(): Uint8Array;
+  digest(): Buffer;
 }
 
 export interface Blake3 {
@@ -14,7 +14,7 @@ export interface Blake3 {
   /** Why it is not native. */
   readonly why: string | undefined;
   /** 32 bytes. */
-  hash(bytes: Uint8Array): Uint8Array;
+  hash(bytes: Uint8Array): Buffer;
   hasher(): Hasher;
 }
 
@@ -83,7 +83,7 @@ export async function loadWasm(why: string): Promise<Blake3> {
   return {
     backend: "wasm",
     why,
-    hash: (bytes) => shared.init().update(bytes).digest("binary"),
+    hash: (bytes) => Buffer.from(shared.init().update(bytes).digest("binary")),
     hasher() {
       let state = shared.init().save();
       return {
@@ -91,7 +91,7 @@ export async function loadWasm(why: string): Promise<Blake3> {
           shared.load(state).update(bytes);
           state = shared.save();
         },
-        digest: () => shared.load(state).digest("binary"),
+        digest: () => Buffer.from(shared.load(state).digest("binary")),
       };
     },
   };

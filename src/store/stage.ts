@@ -9,6 +9,7 @@ import { syncFile, writeWhole } from "../blobs/durable.ts";
 import { PackWriter } from "../blobs/pack.ts";
 import { encodeTree } from "../blobs/tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
+import { reading } from "../db/open.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
 import { staging } from "./lease.ts";
 import type { Lease } from "./lease.ts";
@@ -150,7 +151,7 @@ class Stager {
     const pack = this.#pack;
     if (!pack) return [...paths];
     const rest: string[] = [];
-    const reading = this.#store.db.transaction(() => {
+    reading(this.#store.db, () => {
       for (const path of paths) {
         let fd: number;
         try {
@@ -173,7 +174,7 @@ class Stager {
             continue;
           }
           const digest = this.#blake3.hash(room.subarray(0, size));
-          const hex = (digest as Buffer).toString("hex");
+          const hex = digest.toString("hex");
           if (!this.#has(hex, digest)) {
             this.#blobs.set(hex, { hex, size, bytes: { from: "pack", offset: pack.keep(hex, size) } });
             this.#packed++;
@@ -187,7 +188,6 @@ class Stager {
         }
       }
     });
-    reading();
     return rest;
   }
 
