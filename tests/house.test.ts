@@ -75,6 +75,12 @@ test("the real tree keeps these rules", () => {
   expect(lint(project).filter(({ code }) => /no-restricted-imports|no-restricted-globals|no-cycle/.test(code))).toEqual([]);
 });
 
+test("only db/ speaks SQL", () => {
+  for (const planted of [`store.db.query("SELECT 1")`, `store.db.run("PRAGMA x")`, "db.transaction(() => 1)", `db.prepare("SELECT 1")`, `db.exec("x")`, `new Database("x")`])
+    expect(planted).toMatch(SQL);
+  expect(offending((text) => SQL.test(text)).filter((file) => !file.startsWith("src/db/"))).toEqual([]);
+});
+
 test("a promise that a transaction would leave behind is found", () => {
   // what follows the first await would run outside of the transaction, and nothing would say so
   const planted = "store.transaction(async () => {\n  await something;\n});\n";
@@ -115,6 +121,7 @@ test("each folder of src is a floor", () => {
 });
 
 const ASYNC_TRANSACTION = /transaction\(\s*async\b/;
+const SQL = /\bdb\??\.(?:query|run|prepare|exec|transaction)\(|\bnew Database\(/;
 const NETWORK = /globalThis\.fetch|Bun\.(?:fetch|connect)\b|["']node:(?:https?|http2|net|tls|dgram)["']|new (?:WebSocket|XMLHttpRequest)\b/;
 const GRAB_BAG = /(?:^|[-.])(?:utils?|helpers?|common|managers?|misc|types|index)\.ts$/;
 

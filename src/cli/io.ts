@@ -1,6 +1,8 @@
 import { fstatSync, writeSync } from "node:fs";
 import { createConsola, LogLevels } from "consola/core";
 import type { ConsolaInstance } from "consola/core";
+import * as leases from "../db/leases.ts";
+import * as runs from "../db/runs.ts";
 import { errno } from "../domain/error.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Store } from "../store/store.ts";
@@ -59,7 +61,7 @@ export function makeIo(globals: GlobalValues): Io {
 
 /** Dead processes leave leases, and interrupted removals: most of the time neither is there, and nothing more is loaded. */
 async function adopt(store: Store, io: Io): Promise<void> {
-  const isLeft = store.db.query("SELECT 1 FROM leases UNION ALL SELECT 1 FROM runs WHERE workspace_state = 'removing' LIMIT 1").get() !== null;
+  const isLeft = leases.isAny(store.db) || runs.removing(store.db).length > 0;
   if (!isLeft) return;
   const { adoptDeadRuns } = await import("../run/adopt.ts");
   const adopted = await adoptDeadRuns(store);

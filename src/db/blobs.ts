@@ -57,6 +57,16 @@ export function isEmpty(db: Database): boolean {
   return db.query("SELECT 1 FROM blobs LIMIT 1").get() === null;
 }
 
+/** Whether a blob with a file of its own has this size. */
+export function hasFileOfSize(db: Database, size: bigint): boolean {
+  return db.query("SELECT 1 FROM blobs WHERE size = ? AND place <> 'pack' LIMIT 1").get(size) !== null;
+}
+
+/** The sizes that blobs have, each once. */
+export function sizes(db: Database): Set<number> {
+  return new Set(db.query<{ size: number }, []>("SELECT DISTINCT size FROM blobs").all().map((row) => row.size));
+}
+
 /** Blobs whose digest begins with these hex digits. */
 export function byDigestPrefix(db: Database, prefix: Digest): number[] {
   const low = Buffer.from(prefix.hex.padEnd(64, "0"), "hex");
@@ -110,10 +120,6 @@ export function restamp(db: Database, seq: number, stamp: FileStamp): void {
 /** A condemned blob that is wanted again. False where it is past that. */
 export function revive(db: Database, seq: number): boolean {
   return db.query("UPDATE blobs SET state = 'live', condemned_at = NULL WHERE seq = ? AND state = 'condemned'").run(seq).changes > 0;
-}
-
-export function addSha256(db: Database, seq: number, sha256: Uint8Array): void {
-  db.query("UPDATE blobs SET sha256 = ? WHERE seq = ? AND sha256 IS NULL").run(sha256, seq);
 }
 
 export function insertMembers(db: Database, tree: number, members: Iterable<number>): void {

@@ -43,6 +43,10 @@ export function all(db: Database): LeaseRow[] {
   return db.query<LeaseRow, []>("SELECT * FROM leases ORDER BY seq").all();
 }
 
+export function isAny(db: Database): boolean {
+  return db.query("SELECT 1 FROM leases LIMIT 1").get() !== null;
+}
+
 export function ofRun(db: Database, run: number, kind: LeaseKind = "run"): LeaseRow | null {
   return db.query<LeaseRow, [number, string]>("SELECT * FROM leases WHERE run = ? AND kind = ?").get(run, kind);
 }

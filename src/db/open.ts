@@ -44,16 +44,19 @@ export function openDatabase(path: string, options: { make: boolean; say: Say })
   }
 }
 
+/** Work of one transaction. A promise would be committed at its first await, and what follows would be on its own. */
+export type Work<T> = (() => T) & ([Extract<T, PromiseLike<unknown>>] extends [never] ? unknown : never);
+
 /**
- * Runs `work` in a write transaction: all of it or nothing. It may not be asynchronous (it would commit at its first await).
+ * Runs `work` in a write transaction: all of it or nothing. A promise is refused, and nothing of it is kept.
  * While others write, it waits, says so once, and gives up after a minute.
  * @throws CofferError STORE_BUSY
  */
-export function writing<T>(db: Database, say: Say, work: () => T): T {
-  if (db.inTransaction) return work();
+export function writing<T>(db: Database, say: Say, work: Work<T>): T {
+  if (db.inTransaction) return settled(work());
   patiently(() => db.run("BEGIN IMMEDIATE"), say);
   try {
-    const result = work();
+    const result = settled(work());
     db.run("COMMIT");
     return result;
   } catch (error) {
@@ -64,9 +67,29 @@ export function writing<T>(db: Database, say: Say, work: () => T): T {
   }
 }
 
+/** Runs `work` in a read transaction: all that it reads is of one moment, and many look-ups take the lock once. */
+export function reading<T>(db: Database, work: Work<T>): T {
+  return db.transaction(() => settled(work()))();
+}
+
+/** What `work` commits may be lost with the machine, though never torn: worth it where a lost machine makes it void anyway. */
+export function unflushed<T>(db: Database, work: Work<T>): T {
+  db.run("PRAGMA synchronous = NORMAL");
+  try {
+    return settled(work());
+  } finally {
+    db.run("PRAGMA synchronous = FULL");
+  }
+}
+
 /** Closes it; the last one out moves the write-ahead log into the database. */
 export function closeDatabase(db: Database): void {
   db.close(false);
+}
+
+function settled<T>(result: T): T {
+  if (typeof (result as { then?: unknown } | null | undefined)?.then === "function") throw new Error("the work of a transaction must not be asynchronous");
+  return result;
 }
 
 function patiently<T>(attempt: () => T, say: Say): T {

@@ -1,3 +1,4 @@
+import * as integrity from "../db/integrity.ts";
 import * as metadata from "../db/metadata.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
@@ -11,17 +12,13 @@ const QUICKLY_CHECKED = 64 << 20;
  * @throws CofferError STORE_DAMAGED
  */
 export function checkDatabase(store: Store, options: { thoroughly: boolean }): void {
-  let found = "ok";
+  let found: string | undefined;
   try {
-    const { bytes } = store.db.query("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size").get() as {
-      bytes: number;
-    };
-    if (options.thoroughly || bytes <= QUICKLY_CHECKED)
-      found = (store.db.query("PRAGMA quick_check(1)").get() as { quick_check: string }).quick_check;
+    if (options.thoroughly || integrity.databaseBytes(store.db) <= QUICKLY_CHECKED) found = integrity.quickFault(store.db);
   } catch (error) {
     throw damaged(reason(error), error);
   }
-  if (found !== "ok") throw damaged(found.trim().replaceAll("\n", "; "));
+  if (found !== undefined) throw damaged(found.trim().replaceAll("\n", "; "));
 }
 
 /**

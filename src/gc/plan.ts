@@ -1,6 +1,7 @@
 import * as deadBlobs from "../db/dead-blobs.ts";
 import * as garbage from "../db/garbage.ts";
 import * as leases from "../db/leases.ts";
+import { reading } from "../db/open.ts";
 import * as runs from "../db/runs.ts";
 import * as room from "../db/spendable.ts";
 import { errno, reason } from "../domain/error.ts";
@@ -42,7 +43,7 @@ export function planGc(store: Store, rules: GcRules): GcPlan {
       holding.map((lease) => lease.seq),
     );
     // one read transaction: the sets are of one moment, and cost one lock
-    store.db.transaction(() => planRows(store, plan))();
+    reading(store.db, () => planRows(store, plan));
     planFiles(store, plan);
     for (const item of plan.items)
       if (item.kind !== "artifact" && item.kind !== "blob" && item.kind !== "pack") plan.totals.bytes += item.bytes;

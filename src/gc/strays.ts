@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import type { Stats } from "node:fs";
 import { join } from "node:path";
+import * as integrity from "../db/integrity.ts";
 import * as leases from "../db/leases.ts";
 import type { LeaseRow } from "../db/leases.ts";
 import * as runs from "../db/runs.ts";
@@ -46,7 +47,7 @@ export function findStrays(store: Store, grace: number): Strays {
     else if (stray) files.push(stray);
   }
   keepForUnknownRuns(store, files);
-  return { files, missing: named === expected(store) ? [] : missingFiles(store) };
+  return { files, missing: named === integrity.countFiles(store.db) ? [] : missingFiles(store) };
 }
 
 /**
@@ -124,30 +125,17 @@ export function leftStaging(store: Store, grace: number): LeftStaging[] {
   });
 }
 
-function expected(store: Store): number {
-  const { files } = store.db
-    .query("SELECT (SELECT count(*) FROM blobs WHERE place = 'file') + (SELECT count(*) FROM packs) AS files")
-    .get() as { files: number };
-  return files;
-}
-
 function missingFiles(store: Store): Strays["missing"] {
-  const rows = store.db
-    .query<{ blob: number; path: string }, []>("SELECT seq AS blob, path FROM blobs WHERE place = 'file' AND state <> 'trashed'")
-    .all();
-  const packs = store.db
-    .query<{ blob: number; path: string }, []>("SELECT b.seq AS blob, p.path FROM packs p JOIN blobs b ON b.pack = p.seq")
-    .iterate();
   const gone = new Map<string, boolean>();
   const isGone = (path: string): boolean => {
     let known = gone.get(path);
     if (known === undefined) gone.set(path, (known = lstatSync(store.path(path), { throwIfNoEntry: false }) === undefined));
     return known;
   };
-  const missing = rows.filter(
+  const missing = integrity.blobFiles(store.db).filter(
     (row) => lstatSync(store.path(row.path), { throwIfNoEntry: false }) === undefined && isNamed(store.db, row.path),
   );
-  for (const row of packs) if (isGone(row.path)) missing.push(row);
+  for (const row of integrity.packedBlobs(store.db)) if (isGone(row.path)) missing.push(row);
   return missing;
 }
 

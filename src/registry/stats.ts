@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import * as blobs from "../db/blobs.ts";
 import * as metadata from "../db/metadata.ts";
 import * as outbox from "../db/outbox.ts";
 import * as totals from "../db/totals.ts";
@@ -43,7 +44,8 @@ export function stats(store: Store): Stats {
   const sums = totals.stored(store.db);
   const seen = new Set<string>();
   const inStore = measure(store.path("binaries"), seen);
-  const sizes = storedSizes(store);
+  // a file elsewhere of exactly such a size is taken for a second copy: an estimate, since nothing is hashed
+  const sizes = blobs.sizes(store.db);
   let shared = 0;
   let twice = 0;
   const beside = (path: string): Place =>
@@ -79,11 +81,6 @@ export function stats(store: Store): Stats {
     uploads: outbox.uploadCounts(store.db),
     cache: { hits: Number(metadata.get(store.db, "cache.hits") ?? 0), misses: Number(metadata.get(store.db, "cache.misses") ?? 0) },
   };
-}
-
-/** Sizes of stored blobs: a file elsewhere of exactly such a size is taken for a second copy. An estimate, since nothing is hashed. */
-function storedSizes(store: Store): Set<number> {
-  return new Set(store.db.query<{ size: number }, []>("SELECT DISTINCT size FROM blobs").all().map((row) => row.size));
 }
 
 function measure(path: string, seen: Set<string>, each?: (bytes: number, again: boolean) => void): Place {

@@ -2,6 +2,7 @@ import { existsSync, realpathSync, rmSync } from "node:fs";
 import { resolve as resolvePath } from "node:path";
 import * as artifacts from "../db/artifacts.ts";
 import * as leases from "../db/leases.ts";
+import { unflushed } from "../db/open.ts";
 import * as params from "../db/params.ts";
 import * as inputs from "../db/run-inputs.ts";
 import * as runs from "../db/runs.ts";
@@ -86,12 +87,7 @@ export function childVariables(store: Store, { run, workspace }: Begun): Record<
 /** For the lease: the run lives as long as wrapper or child do. Not worth a flush, since a lost machine takes both along. */
 export function nameChild(store: Store, lease: Lease, child: Who | undefined): void {
   if (!child) return;
-  store.db.run("PRAGMA synchronous = NORMAL");
-  try {
-    store.transaction(() => leases.setChild(store.db, lease.seq, JSON.stringify(child)));
-  } finally {
-    store.db.run("PRAGMA synchronous = FULL");
-  }
+  unflushed(store.db, () => store.transaction(() => leases.setChild(store.db, lease.seq, JSON.stringify(child))));
 }
 
 /** The run that we are inside of, where it is one of this store. */

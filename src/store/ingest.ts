@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { blobFileName } from "../blobs/file-name.ts";
 import { makeDirectory, renameNoReplace, syncDirectory } from "../blobs/durable.ts";
 import * as blobs from "../db/blobs.ts";
+import type { Work } from "../db/open.ts";
 import * as packs from "../db/packs.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
 import { filePart } from "../domain/names.ts";
@@ -54,7 +55,7 @@ const MAX_ROUNDS = 5;
  * @throws CofferError UNREADABLE, STORE_UNUSABLE; nothing is kept then
  */
 export async function ingest<T>(store: Store, lease: Lease, units: readonly IngestUnit[], options: IngestOptions, commit: (admitted: Admitted[], problems: readonly Problem[]) => T): Promise<Ingested<T>> {
-  if (units.length === 0) return { result: store.transaction(() => commit([], [])), problems: [], moved: [], added: { blobs: 0, bytes: 0 } };
+  if (units.length === 0) return { result: store.transaction((() => commit([], [])) as Work<T>), problems: [], moved: [], added: { blobs: 0, bytes: 0 } };
   const distrusted = new Set<string>();
   for (let round = 1; ; round++) {
     const staged = await stage(store, lease, units, options, distrusted);
@@ -64,10 +65,10 @@ export async function ingest<T>(store: Store, lease: Lease, units: readonly Inge
     const added = { blobs: 0, bytes: 0 };
     let result: T;
     try {
-      result = store.transaction(() => {
+      result = store.transaction((() => {
         const seqs = admitBlobs(store, staged, placed, options.dataset, { surplus, moved, added });
         return commit(staged.units.map((unit) => admitUnit(store, unit, seqs)), staged.problems);
-      });
+      }) as Work<T>);
     } catch (error) {
       for (const path of placed.all) rmSync(path, { force: true });
       if (!(error instanceof Vanished) || round === MAX_ROUNDS) throw error;

@@ -53,7 +53,7 @@ export class KnownBlobs {
 
   /** Whether a blob with a file of its own has this size: only then is it worth hashing a file before it is copied. */
   hasFileOf(size: bigint): boolean {
-    return !this.#isEmpty && this.#store.db.query("SELECT 1 FROM blobs WHERE size = ? AND place <> 'pack' LIMIT 1").get(size) !== null;
+    return !this.#isEmpty && blobs.hasFileOfSize(this.#store.db, size);
   }
 
   #isPackThere(seq: number): boolean {

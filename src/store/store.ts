@@ -7,7 +7,7 @@ import { requireUsableType } from "../config/schema.ts";
 import type { Settings } from "../config/settings.ts";
 import * as metadata from "../db/metadata.ts";
 import { closeDatabase, openDatabase, writing } from "../db/open.ts";
-import type { Say } from "../db/open.ts";
+import type { Say, Work } from "../db/open.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
 import { flushJournal } from "./journal-file.ts";
 
@@ -25,7 +25,7 @@ export interface Store extends Disposable {
   /** What the database keeps of a path: relative to the root where it lies inside, so that a store can be moved. */
   keep(absolute: string): string;
   /** All of it or nothing; other writers wait. Not asynchronous. What it journalled reaches the file right after. */
-  transaction<T>(work: () => T): T;
+  transaction<T>(work: Work<T>): T;
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Blake3 } from "../blobs/blake3.ts";
 import { decodeTree } from "../blobs/tree.ts";
 import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
+import * as integrity from "../db/integrity.ts";
 import * as packs from "../db/packs.ts";
 import { errno, reason } from "../domain/error.ts";
 import { hexOf, locate, readChecked } from "./read.ts";
@@ -33,9 +34,7 @@ export async function verify(store: Store, options: { share: number; random: () 
   const found: Verified = { blobs: 0, bytes: 0, damage: checkDatabase(store) };
   const reader = new Reader(await loadBlake3());
   try {
-    // in the order of the disk: a pack is read from front to back
-    const seqs = store.db.query("SELECT seq FROM blobs WHERE state IN ('live', 'condemned') AND place <> 'foreign' ORDER BY pack, offset, seq").values() as [number][];
-    for (const [seq] of seqs) {
+    for (const seq of integrity.ownBlobs(store.db)) {
       if (options.share < 1 && options.random() >= options.share) continue;
       for (let row = present(store, seq); row; ) {
         const damage = await reader.check(store, row);
@@ -125,23 +124,20 @@ class Reader {
 
 function checkDatabase(store: Store): Damage[] {
   const damage = (detail: string): Damage => ({ digest: "", path: store.path("coffer.db"), what: "database", detail });
-  const integrity = store.db.query<{ integrity_check: string }, []>("PRAGMA integrity_check(20)").all().map((row) => row.integrity_check);
-  const broken = store.db.query<{ table: string; rowid: number }, []>("PRAGMA foreign_key_check").all();
-  return [...integrity.filter((line) => line !== "ok").map(damage), ...broken.slice(0, 20).map((row) => damage(`row ${row.rowid} of ${row.table} names a row that is not there`))];
+  const dangling = integrity.danglingRows(store.db).map((row) => `row ${row.rowid} of ${row.table} names a row that is not there`);
+  return [...integrity.faults(store.db), ...dangling].map(damage);
 }
 
 async function checkTrees(store: Store): Promise<Damage[]> {
   const damage: Damage[] = [];
-  const trees = store.db.query("SELECT seq FROM blobs WHERE state = 'live' AND seq IN (SELECT blob FROM artifacts WHERE kind = 'tree' AND blob IS NOT NULL)").values() as [number][];
-  const there = store.db.query("SELECT 1 FROM tree_members JOIN blobs ON blobs.seq = member WHERE tree = ? AND blake3 = ? AND state IN ('live', 'condemned')");
-  for (const [seq] of trees) {
+  for (const seq of integrity.liveTrees(store.db)) {
     const row = present(store, seq);
     if (!row) continue;
     const hurt = (what: Damage["what"], detail: string): Damage => ({ digest: `blake3:${hexOf(row)}`, path: locate(store, row).path, what, detail });
     const its: Damage[] = [];
     try {
       for (const entry of decodeTree(await readChecked(store, row)))
-        if (entry.kind === "file" && there.get(seq, Buffer.from(entry.hex, "hex")) === null) its.push(hurt("incomplete tree", `${entry.path} is not in the store`));
+        if (entry.kind === "file" && !integrity.hasMember(store.db, seq, Buffer.from(entry.hex, "hex"))) its.push(hurt("incomplete tree", `${entry.path} is not in the store`));
     } catch (error) {
       its.push(hurt("changed", reason(error)));
     }

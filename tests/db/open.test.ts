@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { closeDatabase, openDatabase, writing } from "../../src/db/open.ts";
+import { closeDatabase, openDatabase, reading, unflushed, writing } from "../../src/db/open.ts";
 import { APPLICATION_ID, MIGRATIONS } from "../../src/db/migrations.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 
@@ -187,5 +187,37 @@ test("work that throws leaves nothing, and the next one finds no open transactio
     );
   expect(work).toThrow("no");
   expect([db.inTransaction, db.query("SELECT count(*) AS n FROM store").get()]).toEqual([false, { n: 0 }]);
+  closeDatabase(db);
+});
+
+test("work that is a promise is refused, and nothing that it wrote is kept", () => {
+  using root = temporaryRoot();
+  const db = openDatabase(root.at("coffer.db"), quiet);
+  const later = async () => {
+    db.run("INSERT INTO store VALUES ('a', '1')");
+    await Promise.resolve();
+  };
+  // @ts-expect-error: the type refuses it already
+  const wrong: () => void = () => writing(db, () => undefined, later);
+  expect(wrong).toThrow("must not be asynchronous");
+  expect(() => writing(db, () => undefined, () => wrong())).toThrow("must not be asynchronous");
+  // @ts-expect-error: as above
+  expect(() => reading(db, later)).toThrow("must not be asynchronous");
+  expect([db.inTransaction, db.query("SELECT count(*) AS n FROM store").get()]).toEqual([false, { n: 0 }]);
+  closeDatabase(db);
+});
+
+test("what is written unflushed is there, and full syncs are back after it, whatever happened", () => {
+  using root = temporaryRoot();
+  const db = openDatabase(root.at("coffer.db"), quiet);
+  const synchronous = () => db.query("PRAGMA synchronous").get();
+  expect(unflushed(db, () => synchronous())).toEqual({ synchronous: 1 });
+  unflushed(db, () => writing(db, () => undefined, () => db.run("INSERT INTO store VALUES ('a', '1')")));
+  expect(() =>
+    unflushed(db, () => {
+      throw new Error("no");
+    }),
+  ).toThrow("no");
+  expect([synchronous(), db.query("SELECT key FROM store").values()]).toEqual([{ synchronous: 2 }, [["a"]]]);
   closeDatabase(db);
 });

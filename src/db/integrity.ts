@@ -1,0 +1,62 @@
+import type { Database } from "bun:sqlite";
+
+/*
+ * What verify and gc ask: is the database whole, and which bytes should be there.
+ */
+
+/** What SQLite finds wrong with the file, at most twenty lines; reads all of it. */
+export function faults(db: Database): string[] {
+  return db
+    .query<{ integrity_check: string }, []>("PRAGMA integrity_check(20)")
+    .all()
+    .map((row) => row.integrity_check)
+    .filter((line) => line !== "ok");
+}
+
+/** The first fault that a look without the indexes finds; undefined where there is none. */
+export function quickFault(db: Database): string | undefined {
+  const { quick_check: found } = db.query("PRAGMA quick_check(1)").get() as { quick_check: string };
+  return found === "ok" ? undefined : found;
+}
+
+/** Rows that name a row that is not there, at most twenty. */
+export function danglingRows(db: Database): { table: string; rowid: number }[] {
+  return db.query<{ table: string; rowid: number }, []>("PRAGMA foreign_key_check").all().slice(0, 20);
+}
+
+export function databaseBytes(db: Database): number {
+  return (db.query("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size").get() as { bytes: number }).bytes;
+}
+
+/** Blobs whose bytes the store has itself, in the order of the disk: a pack is read from front to back. */
+export function ownBlobs(db: Database): number[] {
+  const seqs = db.query("SELECT seq FROM blobs WHERE state IN ('live', 'condemned') AND place <> 'foreign' ORDER BY pack, offset, seq").values();
+  return (seqs as [number][]).map(([seq]) => seq);
+}
+
+/** Live blobs that list the files of a directory. */
+export function liveTrees(db: Database): number[] {
+  const seqs = db.query("SELECT seq FROM blobs WHERE state = 'live' AND seq IN (SELECT blob FROM artifacts WHERE kind = 'tree' AND blob IS NOT NULL)").values();
+  return (seqs as [number][]).map(([seq]) => seq);
+}
+
+/** Whether the store has a file of a directory, as a member of that directory. */
+export function hasMember(db: Database, tree: number, blake3: Uint8Array): boolean {
+  return db.query("SELECT 1 FROM tree_members JOIN blobs ON blobs.seq = member WHERE tree = ? AND blake3 = ? AND state IN ('live', 'condemned')").get(tree, blake3) !== null;
+}
+
+/** How many files rows name below `binaries/`. */
+export function countFiles(db: Database): number {
+  const { files } = db.query("SELECT (SELECT count(*) FROM blobs WHERE place = 'file') + (SELECT count(*) FROM packs) AS files").get() as { files: number };
+  return files;
+}
+
+/** Blobs with a file of their own, and its path under the store's root. */
+export function blobFiles(db: Database): { blob: number; path: string }[] {
+  return db.query<{ blob: number; path: string }, []>("SELECT seq AS blob, path FROM blobs WHERE place = 'file' AND state <> 'trashed'").all();
+}
+
+/** Packed blobs, and the paths of their packs. */
+export function packedBlobs(db: Database): Iterable<{ blob: number; path: string }> {
+  return db.query<{ blob: number; path: string }, []>("SELECT b.seq AS blob, p.path FROM packs p JOIN blobs b ON b.pack = p.seq").iterate();
+}
