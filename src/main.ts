@@ -25,6 +25,14 @@ async function main(argv: readonly string[]): Promise<number> {
       writeAll(own.length === 0 ? 2 : 1, rootHelp(pkg.version));
       return own.length === 0 ? EXIT.usage : EXIT.done;
     }
+    if (own.length === 2 && (own[1] === "--help" || own[1] === "-h")) {
+      const { familyHelp } = await import("./cli/help.ts");
+      const help = familyHelp(own[0] as string);
+      if (help !== undefined) {
+        writeAll(1, help);
+        return EXIT.done;
+      }
+    }
     const [name, words] = findCommand(own);
     const { spec, handle } = (await (COMMANDS[name] as (typeof COMMANDS)[string]).load()).default;
     failsWith = spec.failsWith;

@@ -22,16 +22,26 @@ export function rootHelp(version: string): string {
   ].join("\n");
 }
 
+/** `coffer config --help`: a word that begins several commands and is none; undefined for any other. */
+export function familyHelp(word: string): string | undefined {
+  const family = Object.entries(COMMANDS).filter(([name]) => name.startsWith(`${word} `));
+  if (family.length === 0 || COMMANDS[word]) return undefined;
+  const width = Math.max(...family.map(([name]) => name.length));
+  return [...family.map(([name, entry]) => `  coffer ${name.padEnd(width)}  ${entry.summary}`), "", "  Each has a --help of its own.", ""].join("\n");
+}
+
 /** `coffer COMMAND --help`: purpose, flags, examples, exit codes. */
 export async function commandHelp(name: string, spec: CommandSpec): Promise<string> {
   const usage = await renderUsage({
     meta: { name: `coffer ${name}`, description: COMMANDS[name]?.summary ?? "" },
     args: cittyArgs(spec),
   });
+  // citty knows nothing of what stands behind --
+  const shown = spec.takesRest ? usage.replace("[OPTIONS]", `[OPTIONS] -- ${spec.takesRest.name}`) : usage;
   const width = Math.max(...spec.examples.map(([line]) => line.length), 0);
   const exits = spec.failsWith === undefined ? { ...EXITS, ...spec.exits } : { ...spec.exits };
   return [
-    (process.stdout.isTTY && !process.env["NO_COLOR"] ? usage : Bun.stripANSI(usage)).trimEnd(),
+    (process.stdout.isTTY && !process.env["NO_COLOR"] ? shown : Bun.stripANSI(shown)).trimEnd(),
     ...(spec.takesRest ? ["", `  -- ${spec.takesRest.name}    ${spec.takesRest.description}`] : []),
     ...(spec.about ? ["", spec.about.trim()] : []),
     "",

@@ -158,11 +158,12 @@ function datasetOf(name: string | undefined): string | undefined {
 function report(store: Store, io: Io, run: RunRow | undefined, logged: Logged | undefined, taken: number, refused: number): void {
   const rows = logged?.artifacts ?? [];
   io.print({ schema: "coffer.log/1", run: run?.id ?? null, artifacts: rows.map((row) => describeArtifact(store, row)), added: logged?.added ?? { blobs: 0, bytes: 0 }, lines: { taken, refused } }, (document) =>
-    rows.length === 0 ? (document.run ?? "") : rows.map((row) => `${summarizeArtifact(store, row).ref}\n`).join(""),
+    // a loop that logs its loss would print the id of its own run each time
+    rows.length === 0 ? (run?.id === io.env["COFFER_RUN_ID"] ? "" : (document.run ?? "")) : rows.map((row) => `${summarizeArtifact(store, row).ref}\n`).join(""),
   );
   if (logged && run && rows.length > 0) {
     const size = rows.reduce((sum, row) => sum + row.size, 0);
-    io.say.info(`kept ${rows.length === 1 ? rows[0]?.path : `${rows.length} artifacts`} (${formatBytes(size)}, ${formatBytes(logged.added.bytes)} of them new) on run ${run.id}`);
+    io.say.info(`kept ${rows.length === 1 ? rows[0]?.path : `${rows.length} artifacts`} (${formatBytes(size)}, the store grew by ${formatBytes(logged.added.bytes)}) on run ${run.id}`);
   }
   if (taken + refused > 0) io.say.info(`${taken} lines taken${refused > 0 ? `, ${refused} refused` : ""}${run ? ` on run ${run.id}` : ""}`);
 }

@@ -5,8 +5,9 @@ import { CofferError } from "../domain/error.ts";
 import { formatBytes } from "../domain/quantity.ts";
 import { summarizeArtifact } from "../registry/describe.ts";
 import type { ArtifactSummary } from "../registry/describe.ts";
+import type { Store } from "../store/store.ts";
 import { resolveRun } from "../registry/resolve.ts";
-import { meets, parseCondition } from "../registry/where.ts";
+import { fieldOf, meets, parseCondition } from "../registry/where.ts";
 import { command } from "./command.ts";
 import { parseTagFilter } from "./tag-filter.ts";
 import { parseLimit } from "./limit.ts";
@@ -25,6 +26,7 @@ export default command(
       dataset: { type: "string", valueHint: "NAME", description: "only this dataset" },
       tag: { type: "string", valueHint: "KEY[=VALUE]", multiple: true, description: "only with this tag, on the artifact or its run; all must hold" },
       where: { type: "string", valueHint: "CONDITION", multiple: true, description: "only where it holds, such as 'metrics.rmse < 0.2'; all must hold" },
+      sort: { type: "string", valueHint: "FIELD[:desc]", description: "by a field of --where, such as metrics.rmse or metrics.accuracy:desc; what has none comes last" },
       all: { type: "boolean", description: "also what was withdrawn or removed" },
       limit: { type: "string", valueHint: "N", description: `at most N, the newest first (${SHOWN}; 0 is all)` },
     },
@@ -32,7 +34,7 @@ export default command(
     examples: [
       ["coffer ls", "the newest artifacts"],
       ["coffer ls --type model --where 'metrics.accuracy > 0.9'", "good models"],
-      ["coffer ls churn-model", "all versions of a name"],
+      ["coffer ls churn-model --sort metrics.accuracy:desc", "all versions of a name, the best first"],
     ],
     exits: { "4": "the run that was named does not exist" },
   },
@@ -50,19 +52,35 @@ export default command(
       ...(flags.dataset !== undefined && { dataset: flags.dataset }),
       tags: flags.tag.map(parseTagFilter),
       states: flags.all ? ["live", "withdrawn", "removed", "deleted"] : ["live"],
-      ...(conditions.length === 0 && limit > 0 && { limit: limit + 1 }),
+      ...(conditions.length === 0 && flags.sort === undefined && limit > 0 && { limit: limit + 1 }),
     };
     const found = artifacts.list(store.db, filter).filter((row: ArtifactRow) => meets(store, row, conditions));
-    const shown = limit > 0 ? found.slice(0, limit) : found;
-    io.print({ schema: "coffer.ls/1", artifacts: shown.map((row) => summarizeArtifact(store, row)) }, ({ artifacts: rows }) => render(rows));
+    const sorted = flags.sort === undefined ? undefined : sortBy(store, found, flags.sort);
+    const shown = (sorted?.rows ?? found).slice(0, limit > 0 ? limit : undefined);
+    const values = sorted && { field: sorted.field, values: shown.map((row) => sorted.values.get(row) ?? null) };
+    io.print({ schema: "coffer.ls/1", artifacts: shown.map((row) => summarizeArtifact(store, row)), sorted: values }, ({ artifacts: rows }) => render(rows, values));
     if (shown.length < found.length && flags.limit === undefined) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
   },
 );
 
-function render(rows: readonly ArtifactSummary[]): string {
+/** By a field of `--where`; what does not have it comes last. */
+function sortBy(store: Store, found: readonly ArtifactRow[], wish: string): { field: string; rows: ArtifactRow[]; values: Map<ArtifactRow, string | number> } {
+  const [, field = "", order] = /^(.*?)(?::(asc|desc))?$/.exec(wish) ?? [];
+  const values = new Map<ArtifactRow, string | number>();
+  for (const row of found) {
+    const value = fieldOf(store, row, field);
+    if (value !== undefined && !Number.isNaN(value)) values.set(row, value);
+  }
+  const [has, lacks] = [found.filter((row) => values.has(row)), found.filter((row) => !values.has(row))];
+  const compare = (a: string | number, b: string | number): number => (typeof a === "number" && typeof b === "number" ? a - b : String(a) < String(b) ? -1 : a === b ? 0 : 1);
+  has.sort((a, b) => compare(values.get(a) as string, values.get(b) as string) * (order === "desc" ? -1 : 1));
+  return { field, rows: [...has, ...lacks], values };
+}
+
+function render(rows: readonly ArtifactSummary[], sorted: { field: string; values: readonly (string | number | null)[] } | undefined): string {
   return table(
-    ["REF", "TYPE", "SIZE", "FILES", "DATASET", "CREATED (UTC)", "STATE"],
-    rows.map((row) => [row.ref, row.type, formatBytes(row.size), row.kind === "tree" ? String(row.files) : "", row.dataset ?? "", row.created_at.slice(0, 19).replace("T", " "), row.state === "live" ? "" : row.state]),
+    ["REF", ...(sorted ? [sorted.field] : []), "TYPE", "SIZE", "FILES", "DATASET", "CREATED (UTC)", "STATE"],
+    rows.map((row, index) => [row.ref, ...(sorted ? [String(sorted.values[index] ?? "")] : []), row.type, formatBytes(row.size), row.kind === "tree" ? String(row.files) : "", row.dataset ?? "", row.created_at.slice(0, 19).replace("T", " "), row.state === "live" ? "" : row.state]),
     "no artifacts",
   );
 }

@@ -138,7 +138,7 @@ function summary(run: RunRow, { artifacts, added }: Kept): string {
   const outputs = artifacts.filter((artifact) => artifact.role === "output");
   const size = outputs.reduce((sum, artifact) => sum + artifact.size, 0);
   const how = run.state === "finished" ? "" : ` (${run.signal ?? `exit ${run.exit_code}`})`;
-  return `run ${run.id} ${run.state}${how}: ${outputs.length} ${outputs.length === 1 ? "output" : "outputs"}, ${formatBytes(size)}, ${formatBytes(added.bytes)} of it new`;
+  return `run ${run.id} ${run.state}${how}: ${outputs.length} ${outputs.length === 1 ? "output" : "outputs"}, ${formatBytes(size)}; the store grew by ${formatBytes(added.bytes)}`;
 }
 
 function settingsOf({ flags: given }: Call<typeof flags>): Record<string, unknown> {

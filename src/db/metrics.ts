@@ -22,11 +22,13 @@ export function insert(db: Database, run: number, points: Iterable<MetricPoint>)
   for (const { key, value, step, time } of points) statement.run(run, key, Number.isNaN(value) ? null : value, step, time);
 }
 
-/** The points behind `after` (a seq), in order of arrival. */
-export function since(db: Database, run: number, after = 0): (MetricPoint & { seq: number })[] {
+/** The points behind `after` (a seq), in order of arrival. `limit`: how many at most, since a run may have more than memory should hold; -1 for all. */
+export function since(db: Database, run: number, after = 0, limit = -1): (MetricPoint & { seq: number })[] {
   return db
-    .query<Row, [number, number]>("SELECT seq, key, value, step, time FROM metric_points WHERE run = ? AND seq > ? ORDER BY seq")
-    .all(run, after)
+    .query<Row, [number, number, number]>(
+      "SELECT seq, key, value, step, time FROM metric_points WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?",
+    )
+    .all(run, after, limit)
     .map((row) => ({ ...row, value: row.value ?? Number.NaN }));
 }
 
@@ -40,4 +42,38 @@ export function latest(db: Database, run: number): MetricPoint[] {
     )
     .all(run)
     .map(({ key, value, step, time }) => ({ key, value: value ?? Number.NaN, step, time }));
+}
+
+/** The seq of a run's last point; 0 where it has none. */
+export function last(db: Database, run: number): number {
+  return (
+    (
+      db.query<{ seq: number | null }, [number]>("SELECT max(seq) AS seq FROM metric_points WHERE run = ?").get(run) as {
+        seq: number | null;
+      }
+    ).seq ?? 0
+  );
+}
+
+export function countAfter(db: Database, run: number, after: number): number {
+  return (
+    db
+      .query<{ count: number }, [number, number]>("SELECT count(*) AS count FROM metric_points WHERE run = ? AND seq > ?")
+      .get(run, after) as { count: number }
+  ).count;
+}
+
+export function keys(db: Database, run: number): string[] {
+  return db
+    .query<{ key: string }, [number]>("SELECT DISTINCT key FROM metric_points WHERE run = ? ORDER BY key")
+    .all(run)
+    .map((row) => row.key);
+}
+
+/** The points of one metric, each distinct one once, as a server keeps them. */
+export function distinctPoints(db: Database, run: number, key: string): Omit<MetricPoint, "key">[] {
+  return db
+    .query<Omit<Row, "seq" | "key">, [number, string]>("SELECT DISTINCT value, step, time FROM metric_points WHERE run = ? AND key = ?")
+    .all(run, key)
+    .map((row) => ({ ...row, value: row.value ?? Number.NaN }));
 }

@@ -84,6 +84,11 @@ export function byId(db: Database, id: string): RunRow | null {
   return db.query<RunRow, [string]>("SELECT * FROM runs WHERE id = ?").get(id);
 }
 
+/** The newest that was given this name and is in sight. */
+export function newestOfName(db: Database, name: string): RunRow | null {
+  return db.query<RunRow, [string]>("SELECT * FROM runs WHERE name = ? AND removed_at IS NULL ORDER BY seq DESC LIMIT 1").get(name);
+}
+
 /** At most `limit` runs whose id begins with `prefix`. */
 export function byPrefix(db: Database, prefix: string, limit: number): RunRow[] {
   // a range on the index: LIKE would read the whole table

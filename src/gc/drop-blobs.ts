@@ -6,7 +6,7 @@ import { condemn, forgetBlob, forgetCacheEntries, trash } from "../db/sweeping.t
 import { formatDigest } from "../domain/digest.ts";
 import { reason } from "../domain/error.ts";
 import { hexOf } from "../store/read.ts";
-import { batches, moveAway, unlinkMoved } from "./swept.ts";
+import { batches, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
 /** Deletes blobs that nothing names, and then what was named by them alone (steps 3 to 5 of the sweep). */
@@ -66,14 +66,14 @@ function moveOwnFile(sweep: Sweep, row: BlobRow, what: string): void {
   if (!stat.isFile()) throw new Error("something that is no file lies there");
   const isOwn =
     (stat.ino === row.inode && stat.mtimeNs === row.mtime_ns) || Number(stat.ctimeMs) < (row.condemned_at ?? 0) - CLOCK_SLACK_MS;
-  if (isOwn) moveAway(sweep, path, what, row.size);
+  if (isOwn) sweepAway(sweep, path, what, row.size);
 }
 
 function dropCopy(sweep: Sweep, copy: { path: string; size: number }): void {
   const { store, swept } = sweep;
   const path = store.path("cache", copy.path);
   try {
-    moveAway(sweep, path, store.keep(path), copy.size);
+    sweepAway(sweep, path, store.keep(path), copy.size);
     swept.deleted.push({ kind: "cache", what: store.keep(path), bytes: copy.size });
   } catch (error) {
     swept.failed.push({ what: store.keep(path), error: reason(error) });

@@ -1,6 +1,7 @@
-import { chmodSync, lstatSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { openUp } from "../blobs/open-up.ts";
 import * as events from "../db/events.ts";
 import * as leases from "../db/leases.ts";
 import * as runs from "../db/runs.ts";
@@ -8,7 +9,7 @@ import { isNamed } from "../db/sweeping.ts";
 import { errno, reason } from "../domain/error.ts";
 import type { GcItem } from "./gc-plan.ts";
 import { strayAt } from "./strays.ts";
-import { batches, moveAway, unlinkMoved } from "./swept.ts";
+import { batches, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 import { workspaceKeeper } from "./workspaces.ts";
 
@@ -32,7 +33,7 @@ function dropStray(sweep: Sweep, item: Item<"file">): void {
       return;
     }
     try {
-      moveAway(sweep, store.path(item.what), item.what, stray.bytes);
+      sweepAway(sweep, store.path(item.what), item.what, stray.bytes);
     } catch (error) {
       swept.failed.push({ what: item.what, error: reason(error) });
       return;
@@ -75,7 +76,7 @@ async function removeTree({ swept }: Sweep, item: Item<"staging" | "workspace">,
   try {
     await rm(path, { recursive: true, force: true }).catch(async (error: unknown) => {
       if (errno(error) !== "EACCES") throw error;
-      openUp(path);
+      openUpAll(path);
       await rm(path, { recursive: true, force: true });
     });
   } catch (error) {
@@ -87,11 +88,11 @@ async function removeTree({ swept }: Sweep, item: Item<"staging" | "workspace">,
   return true;
 }
 
-/** Entries of a directory can only be removed by who may write to it. */
-function openUp(directory: string): void {
-  if (!lstatSync(directory).isDirectory()) return;
-  chmodSync(directory, 0o700);
-  for (const entry of readdirSync(directory, { withFileTypes: true })) if (entry.isDirectory()) openUp(join(directory, entry.name));
+function openUpAll(directory: string): void {
+  const stat = lstatSync(directory);
+  if (!stat.isDirectory()) return;
+  openUp(directory, stat.mode);
+  for (const name of readdirSync(directory)) openUpAll(join(directory, name));
 }
 
 function items<K extends GcItem["kind"]>({ plan }: Sweep, kind: K): Item<K>[] {

@@ -1,6 +1,6 @@
-import { lstatSync, readdirSync } from "node:fs";
-import { join } from "node:path";
-import { errno } from "../domain/error.ts";
+import { lstatSync } from "node:fs";
+import type { Stats } from "node:fs";
+import { visitFiles } from "../blobs/visit-files.ts";
 
 export interface Measured {
   files: number;
@@ -9,28 +9,16 @@ export interface Measured {
   newest: { path: string; changed: number } | undefined;
 }
 
-/** How much lies below a path. Links are not followed; what vanishes meanwhile counts for nothing. */
+/** How much lies at and below a path. Links are not followed; what vanishes meanwhile counts for nothing. */
 export function measure(path: string): Measured {
   const found: Measured = { files: 0, bytes: 0, newest: undefined };
-  visit(path, "", found);
-  return found;
-}
-
-function visit(path: string, inner: string, found: Measured): void {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (!stat) return;
-  if (!stat.isDirectory()) {
+  const take = (stat: Stats, inner: string): void => {
     found.files++;
     found.bytes += stat.size;
     if (!found.newest || stat.mtimeMs > found.newest.changed) found.newest = { path: inner, changed: stat.mtimeMs };
-    return;
-  }
-  let names: string[];
-  try {
-    names = readdirSync(path);
-  } catch (error) {
-    if (errno(error) === "ENOENT" || errno(error) === "EACCES") return;
-    throw error;
-  }
-  for (const name of names) visit(join(path, name), inner === "" ? name : `${inner}/${name}`, found);
+  };
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) visitFiles(path, take, ["ENOENT", "EACCES"]);
+  else if (stat) take(stat, "");
+  return found;
 }

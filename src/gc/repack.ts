@@ -10,7 +10,7 @@ import * as packs from "../db/packs.ts";
 import type { PackRow } from "../db/packs.ts";
 import { forgetPack } from "../db/sweeping.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
-import { moveAway, unlinkMoved } from "./swept.ts";
+import { sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
 const MEMBERS_PER_TURN = 256;
@@ -105,7 +105,7 @@ function dropPack(sweep: Sweep, seq: number): void {
     store.transaction(() => {
       const pack = forgetPack(store.db, seq);
       if (!pack) return;
-      moveAway(sweep, store.path(pack.path), pack.path, pack.size);
+      sweepAway(sweep, store.path(pack.path), pack.path, pack.size);
       swept.deleted.push({ kind: "pack", what: pack.path, bytes: pack.size });
     });
   } catch (error) {

@@ -1,12 +1,12 @@
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import type { Stats } from "node:fs";
 import { join } from "node:path";
+import { listOrNothing } from "../blobs/list-or-nothing.ts";
 import * as integrity from "../db/integrity.ts";
 import * as leases from "../db/leases.ts";
 import type { LeaseRow } from "../db/leases.ts";
 import * as runs from "../db/runs.ts";
 import { isNamed } from "../db/sweeping.ts";
-import { errno } from "../domain/error.ts";
 import { formatDuration } from "../domain/quantity.ts";
 import { leaseState } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
@@ -36,6 +36,9 @@ export interface Strays {
   /** Rows whose files are gone. */
   missing: { blob: number; path: string }[];
 }
+
+/** A directory that is there and cannot be listed is no empty one. */
+const ABSENT = ["ENOENT"];
 
 /** Holds the files against the rows. Files are listed first and rows asked after, so that what an ingest commits meanwhile is no stray. */
 export function findStrays(store: Store, grace: number): Strays {
@@ -87,14 +90,14 @@ function keepForUnknownRuns(store: Store, files: Stray[]): void {
 
 /** The name of a manifest whose run has no row. */
 function unknownManifest(store: Store): string | undefined {
-  return list(store.path("manifests")).find(
+  return listOrNothing(store.path("manifests"), ABSENT).find(
     (name) => name.endsWith(".yaml") && runs.byId(store.db, name.slice(0, -".yaml".length)) === null,
   );
 }
 
 /** Paths under the store's root of all that is no directory, and whether a row names them. Links are not followed. */
 function* filesBelow(store: Store, directory: string): Generator<[path: string, hasRow: boolean]> {
-  for (const name of list(store.path(directory)).sort()) {
+  for (const name of listOrNothing(store.path(directory), ABSENT).sort()) {
     const path = join(directory, name);
     if (isNamed(store.db, path)) yield [path, true];
     else if (lstatSync(store.path(path), { throwIfNoEntry: false })?.isDirectory()) yield* filesBelow(store, path);
@@ -104,7 +107,7 @@ function* filesBelow(store: Store, directory: string): Generator<[path: string, 
 
 /** What processes left in `tmp/` that ended without clearing it. */
 export function leftStaging(store: Store, grace: number): LeftStaging[] {
-  const names = list(store.path("tmp"));
+  const names = listOrNothing(store.path("tmp"), ABSENT);
   // the leases are asked after the directory: each entry had one when it was made
   const byToken = new Map(leases.all(store.db).map((lease) => [lease.token, lease]));
   return names.flatMap((name) => {
@@ -137,13 +140,4 @@ function missingFiles(store: Store): Strays["missing"] {
   );
   for (const row of integrity.packedBlobs(store.db)) if (isGone(row.path)) missing.push(row);
   return missing;
-}
-
-function list(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (errno(error) === "ENOENT") return [];
-    throw error;
-  }
 }

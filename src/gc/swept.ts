@@ -1,6 +1,7 @@
-import { renameSync, rmSync, unlinkSync } from "node:fs";
+import { rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
+import { moveAway } from "../blobs/move-away.ts";
 import { errno, reason } from "../domain/error.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
@@ -49,13 +50,11 @@ export async function* batches<T>({ stop, swept }: Sweep, items: readonly T[]): 
 }
 
 /** Takes the name of a file or directory away, inside a transaction; `unlinkMoved` takes the bytes, after it. What is gone already is fine. */
-export function moveAway(sweep: Sweep, path: string, what: string, bytes: number): void {
+export function sweepAway(sweep: Sweep, path: string, what: string, bytes: number): void {
   const to = join(sweep.trash, String(sweep.moved.length));
   try {
-    renameSync(path, to);
-    sweep.moved.push({ path: to, what, bytes });
+    if (moveAway(path, to)) sweep.moved.push({ path: to, what, bytes });
   } catch (error) {
-    if (errno(error) === "ENOENT") return;
     // a part of the store that lies on another file system
     if (errno(error) !== "EXDEV") throw error;
     remove(path);

@@ -11,6 +11,7 @@ import * as tags from "../db/tags.ts";
 import { guessArtifactType } from "../domain/artifact-type.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { checkArtifactPath } from "../domain/names.ts";
+import { redactPairs } from "../domain/redact.ts";
 import { ingest } from "../store/ingest.ts";
 import type { Problem } from "../store/walk.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
@@ -90,8 +91,8 @@ function commitLog(store: Store, request: LogRequest, admitted: Parameters<typeo
     runs.update(store.db, seq, { state: "finished", ended_at: now });
     run = runs.bySeq(store.db, seq) as RunRow;
   }
-  params.set(store.db, run.seq, request.params);
-  tags.set(store.db, "run", run.seq, request.tags);
+  params.set(store.db, run.seq, redactPairs(request.params));
+  tags.set(store.db, "run", run.seq, redactPairs(request.tags));
   metrics.insert(store.db, run.seq, request.metrics);
   const recorded = admitted.map((unit, index) => recordArtifact(store, run, unit, { ...request.particulars, role: "logged", deliver: request.paths[index]?.deliver }));
   for (const problem of rest.problems) events.record(store.db, { at: now, run: run.seq, kind: "skipped", message: `${problem.path}: ${problem.why}` });

@@ -7,6 +7,7 @@ import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
 import { CofferError } from "../domain/error.ts";
+import { redactPairs } from "../domain/redact.ts";
 import { checkAlias } from "../domain/names.ts";
 import type { Store } from "../store/store.ts";
 import { enqueueRun } from "./enqueue.ts";
@@ -65,8 +66,9 @@ export function retag(
     for (const key of remove)
       if (!tags.remove(store.db, owner, seq, key))
         throw new CofferError("NOT_FOUND", `there is no tag “${key}”`, { hint: "coffer show lists them; nothing was changed" });
-    tags.set(store.db, owner, seq, set);
-    for (const [key, value] of set) journal.append(store.db, { at: store.now(), did: "tag", [owner]: uid, key, value });
+    const clean = redactPairs(set);
+    tags.set(store.db, owner, seq, clean);
+    for (const [key, value] of clean) journal.append(store.db, { at: store.now(), did: "tag", [owner]: uid, key, value });
     for (const key of remove) journal.append(store.db, { at: store.now(), did: "untag", [owner]: uid, key });
     const ended = runs.bySeq(store.db, run);
     if (!ended || ended.state === "running") return;

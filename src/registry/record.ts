@@ -11,6 +11,7 @@ import * as tags from "../db/tags.ts";
 import type { ArtifactType } from "../domain/artifact-type.ts";
 import { guessArtifactType } from "../domain/artifact-type.ts";
 import { CofferError } from "../domain/error.ts";
+import { redactPairs } from "../domain/redact.ts";
 import { formatExecutionPath } from "../domain/execution-path.ts";
 import type { ExecutionPath } from "../domain/execution-path.ts";
 import type { Admitted } from "../store/ingest.ts";
@@ -99,7 +100,7 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
     extra: JSON.stringify(said.extra ?? {}),
   });
   if (before) artifacts.keepFromDelivery(store.db, before.seq);
-  tags.set(store.db, "artifact", seq, said.tags ?? []);
+  tags.set(store.db, "artifact", seq, redactPairs(said.tags ?? []));
   edges.insert(store.db, seq, (said.dependsOn ?? []).map((dependency, position) => ({ dependency: dependency.seq, role: "input", position, implicit: false })));
   const implicit = (said.readBefore ?? []).filter((dependency) => dependency.id !== id && dependency.seq !== seq);
   edges.insert(store.db, seq, implicit.map((dependency, position) => ({ dependency: dependency.seq, role: "input", position: 1000 + position, implicit: true })));

@@ -15,11 +15,11 @@ const MANY = 20;
 
 /**
  * What a reference means. Tried in this order: digest (`blake3:PREFIX`), exact id, name (`name`, `name@v3`, `name@alias`, `name@run:RUN`),
- * `RUN/path` (also inside a directory), run id or a unique prefix of one.
+ * `RUN/path` and `name/path` (also inside a directory), run id or a unique prefix of one, the name of a run (its newest).
  * @throws CofferError NOT_FOUND or AMBIGUOUS, with candidates
  */
 export function resolve(store: Store, ref: string, scope: Scope = "live"): Resolved {
-  const found = byDigest(store, ref, scope) ?? byExactId(store, ref, scope) ?? byName(store, ref, scope) ?? byRunPath(store, ref, scope) ?? byRun(store, ref);
+  const found = byDigest(store, ref, scope) ?? byExactId(store, ref, scope) ?? byName(store, ref, scope) ?? byNameInside(store, ref, scope) ?? byRunPath(store, ref, scope) ?? byRun(store, ref) ?? byRunName(store, ref);
   if (found) return found;
   throw unknown(store, ref);
 }
@@ -34,7 +34,7 @@ export function resolveArtifact(store: Store, ref: string, scope: Scope = "live"
 
 /** @throws CofferError NOT_FOUND or AMBIGUOUS */
 export function resolveRun(store: Store, ref: string): RunRow {
-  const found = byRun(store, ref);
+  const found = byRun(store, ref) ?? byRunName(store, ref);
   if (found) return found.run;
   const near = runs.list(store.db, { limit: 5 }).map((run) => run.id);
   throw new CofferError("NOT_FOUND", `there is no run “${ref}”`, { hint: near.length > 0 ? "these are the newest; coffer runs lists all" : "the store has no runs yet", candidates: near });
@@ -78,6 +78,20 @@ function byWhich(store: Store, name: string, which: string, scope: Scope): Artif
   const found = target === undefined ? null : artifacts.bySeq(store.db, target);
   // what a failed run set aside is not shown by an alias either
   return found && (scope !== "live" || found.state === "live") ? found : null;
+}
+
+/** `raw-data/train.csv`: a file inside a directory that has a name. */
+function byNameInside(store: Store, ref: string, scope: Scope): Resolved | undefined {
+  const cut = ref.indexOf("/");
+  if (cut < 1) return undefined;
+  const found = byName(store, ref.slice(0, cut), scope);
+  return found?.kind === "artifact" && found.artifact.kind === "tree" ? { ...found, inside: ref.slice(cut + 1).replace(/\/+$/, "") } : undefined;
+}
+
+/** The newest run that was given this name. */
+function byRunName(store: Store, ref: string): Extract<Resolved, { kind: "run" }> | undefined {
+  const run = runs.newestOfName(store.db, ref);
+  return run ? { kind: "run", run } : undefined;
 }
 
 function byRunPath(store: Store, ref: string, scope: Scope): Resolved | undefined {

@@ -1,5 +1,6 @@
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
+import { visitFiles } from "../blobs/visit-files.ts";
 import * as blobs from "../db/blobs.ts";
 import * as metadata from "../db/metadata.ts";
 import * as outbox from "../db/outbox.ts";
@@ -85,36 +86,18 @@ export function stats(store: Store): Stats {
 
 function measure(path: string, seen: Set<string>, each?: (bytes: number, again: boolean) => void): Place {
   const place: Place = { path, files: 0, bytes: 0 };
-  const visit = (directory: string): void => {
-    let entries: ReturnType<typeof readDirectory>;
-    try {
-      entries = readDirectory(directory);
-    } catch {
-      return;
+  visitFiles(path, (stat) => {
+    if (!stat.isFile()) return;
+    place.files++;
+    const inode = `${stat.dev}:${stat.ino}`;
+    const again = seen.has(inode);
+    if (!again) {
+      seen.add(inode);
+      place.bytes += stat.size;
     }
-    for (const entry of entries) {
-      const child = join(directory, entry.name);
-      if (entry.isDirectory()) visit(child);
-      else if (entry.isFile()) {
-        const stat = lstatSync(child, { throwIfNoEntry: false });
-        if (!stat) continue;
-        place.files++;
-        const inode = `${stat.dev}:${stat.ino}`;
-        const again = seen.has(inode);
-        if (!again) {
-          seen.add(inode);
-          place.bytes += stat.size;
-        }
-        each?.(stat.size, again);
-      }
-    }
-  };
-  visit(path);
+    each?.(stat.size, again);
+  });
   return place;
-}
-
-function readDirectory(path: string) {
-  return readdirSync(path, { withFileTypes: true });
 }
 
 function named(sums: { key: string | null; artifacts: number; bytes: number }[]): { key: string; artifacts: number; bytes: number }[] {

@@ -7,7 +7,7 @@ import { CofferError } from "../domain/error.ts";
 import { parseBytes } from "../domain/quantity.ts";
 import type { Store } from "../store/store.ts";
 
-type Value = string | number | undefined;
+export type Value = string | number | undefined;
 type Operator = "=" | "!=" | "<" | "<=" | ">" | ">=";
 
 export interface Condition {
@@ -42,7 +42,17 @@ export function parseCondition(text: string): Condition {
     throw new CofferError("VALUE_INVALID", `not a condition: “${text}”`, { hint: `write FIELD OPERATOR VALUE, such as 'metrics.rmse < 0.2'; fields: metrics.KEY, params.KEY, tags.KEY, ${Object.keys(PLAIN).join(", ")}` });
   const operator = (found[2] === "==" ? "=" : found[2]) as Operator;
   const value = (found[3] as string).replace(/^(["'])(.*)\1$/, "$2");
-  return { field, operator, value: field === "size" ? String(parseBytes(value)) : value };
+  const condition = { field, operator, value: field === "size" ? String(parseBytes(value)) : value };
+  const again = { hint: "one --where holds one condition: repeat --where for another, all must hold" };
+  if (value === found[3] && /\s(?:and|or|&&|\|\|)\s/i.test(value)) throw new CofferError("VALUE_INVALID", `not one condition: “${text}”`, again);
+  if (/^(?:metrics\.|version$|step$|size$|files$)/.test(field) && parseNumber(condition.value) === undefined) throw new CofferError("VALUE_INVALID", `“${field}” is compared with a number, not with “${value}”`, again);
+  return condition;
+}
+
+/** What an artifact has for a field, to sort by. @throws CofferError VALUE_INVALID for a field that there is not */
+export function fieldOf(store: Store, row: ArtifactRow, field: string): Value {
+  parseCondition(`${field} = 0`);
+  return valueOf(store, row, field);
 }
 
 /** Whether an artifact meets all conditions. A field that it does not have meets none. Its own metrics, params and tags come before its run's. */

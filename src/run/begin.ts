@@ -14,6 +14,7 @@ import { digestPath } from "../store/digest-path.ts";
 import { takeLease } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
+import { redactPairs } from "../domain/redact.ts";
 import { recordedCommand } from "./command-line.ts";
 import { recordedCircumstances } from "./recorded-circumstances.ts";
 import type { RunRequest } from "./run.ts";
@@ -57,8 +58,8 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
         note: request.note ?? null,
       });
       const lease = takeLease(store, "run", { run: seq });
-      tags.set(store.db, "run", seq, request.tags);
-      params.set(store.db, seq, request.params);
+      tags.set(store.db, "run", seq, redactPairs(request.tags));
+      params.set(store.db, seq, redactPairs(request.params));
       for (const input of declared) inputs.add(store.db, { ...input, run: seq, how: "declared" });
       return { run: runs.bySeq(store.db, seq) as RunRow, lease, workspace };
     });

@@ -48,8 +48,8 @@ export interface ChildEnd {
   /** The child and what it waited for. */
   cpuUserMs: number;
   cpuSystemMs: number;
-  /** The largest of them, not their sum. Never below some 15 MB: the child begins as an image of coffer. */
-  maxRssBytes: number;
+  /** The largest of them, not their sum. null where it is not above our own: the child begins as an image of coffer, and what it took itself cannot be told. */
+  maxRssBytes: number | null;
 }
 
 /**
@@ -62,6 +62,7 @@ export function spawnChild(request: ChildRequest): Child {
   const launch = planLaunch({ command, env, extraEnv, ignored, ...ownBytes(command, ignored) });
   const options = { cwd, ...(launch.env && { env: launch.env }), ...streamsOf(request) };
   const startedAt = now();
+  const floor = process.resourceUsage().maxRSS * 1024;
   const child = start(launch.argv, options, command[0] as string, file);
   const { pid } = child;
   signals.aim({
@@ -69,10 +70,10 @@ export function spawnChild(request: ChildRequest): Child {
     send: (signal) => send(pid, signal),
     killAll: () => killFamily(extraEnv.COFFER_RUN_ID, pid),
   });
-  return { pid, who: of(pid), startedAt, terminal: child.terminal, ended: waitFor(child, startedAt, request) };
+  return { pid, who: of(pid), startedAt, terminal: child.terminal, ended: waitFor(child, startedAt, floor, request) };
 }
 
-async function waitFor(child: Bun.Subprocess, startedAt: number, { signals, now }: ChildRequest): Promise<ChildEnd> {
+async function waitFor(child: Bun.Subprocess, startedAt: number, floor: number, { signals, now }: ChildRequest): Promise<ChildEnd> {
   await child.exited;
   const endedAt = now();
   signals.aim(undefined);
@@ -86,7 +87,7 @@ async function waitFor(child: Bun.Subprocess, startedAt: number, { signals, now 
     endedAt,
     cpuUserMs: usage ? Number(usage.cpuTime.user) / 1000 : 0,
     cpuSystemMs: usage ? Number(usage.cpuTime.system) / 1000 : 0,
-    maxRssBytes: usage?.maxRSS ?? 0,
+    maxRssBytes: usage && usage.maxRSS > floor ? usage.maxRSS : null,
   };
 }
 

@@ -6,7 +6,7 @@ import { findTop, GitFailure, runGit } from "./git.ts";
 import type { GitPlace } from "./git.ts";
 import { parseGitStatus } from "./git-status.ts";
 import type { GitStatus } from "./git-status.ts";
-import { knownSecrets } from "./redact.ts";
+import { knownSecrets } from "../domain/redact.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 

@@ -1,4 +1,4 @@
-import { hidesValue, knownSecrets, redactText, REDACTED } from "./redact.ts";
+import { hidesValue, knownSecrets, redactText, REDACTED } from "../domain/redact.ts";
 
 /**
  * The command as it is recorded: the same words, with the values of secret flags (`--token X`, `--token=X`, `api_key=X`, `Authorization: X`), the secrets that the

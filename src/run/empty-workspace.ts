@@ -1,6 +1,8 @@
 import { isUtf8 } from "node:buffer";
-import { chmodSync, lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { lstatSync, rmdirSync, unlinkSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
+import { listOrNothing } from "../blobs/list-or-nothing.ts";
+import { openUp } from "../blobs/open-up.ts";
 import { errno, reason } from "../domain/error.ts";
 import { matcher } from "../domain/pattern.ts";
 import type { Problem } from "../store/walk.ts";
@@ -25,7 +27,7 @@ export interface Emptied {
 export function snapshotWorkspace(workspace: string): Snapshot {
   const found = new Map<string, string>();
   const visit = (directory: Buffer, prefix: string): void => {
-    for (const name of list(directory)) {
+    for (const name of listOrNothing(directory)) {
       const path = join(directory, name);
       const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
       if (!stat) continue;
@@ -62,7 +64,8 @@ export function emptyWorkspace(
   /** Whether nothing is left in the directory. */
   function clear(directory: Buffer, prefix: string): boolean {
     let empty = true;
-    for (const name of list(directory)) {
+    // what cannot be listed is not known: it stays, and so does the directory, which is then not empty
+    for (const name of listOrNothing(directory)) {
       const path = join(directory, name);
       const key = `${prefix}${name.toString("latin1")}`;
       const shown = show(key);
@@ -90,7 +93,7 @@ export function emptyWorkspace(
       return false;
     }
     if (stat.isDirectory()) {
-      openUp(path, stat);
+      openUp(path, stat.mode);
       if (!clear(path, `${key}/`)) return false;
       rmdirSync(path);
       return true;
@@ -114,22 +117,6 @@ export function emptyWorkspace(
     }
   }
   return result;
-}
-
-/** What cannot be listed is not known: it stays, and so does the directory, which is then not empty. */
-function list(directory: Buffer): Buffer[] {
-  try {
-    return readdirSync(directory, { encoding: "buffer" });
-  } catch (error) {
-    if (errno(error) === undefined) throw error;
-    return [];
-  }
-}
-
-/** Entries of a directory can only be removed by who may write to it. */
-function openUp(path: Buffer, stat: BigIntStats): void {
-  const mode = Number(stat.mode) & 0o7777;
-  if ((mode & 0o700) !== 0o700) chmodSync(path, mode | 0o700);
 }
 
 /** A directory changes when its entries go, so only what it is counts. */

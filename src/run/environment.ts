@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { arch, availableParallelism, hostname, platform, release, totalmem } from "node:os";
-import { hidesValue, knownSecrets, redactText } from "./redact.ts";
+import { hidesValue, knownSecrets, redactText } from "../domain/redact.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 

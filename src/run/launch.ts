@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
+import { listOrNothing } from "../blobs/list-or-nothing.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -126,12 +127,4 @@ function splitAtNul(bytes: Buffer): Buffer[] {
     from = end === -1 ? bytes.length : end + 1;
   }
   return parts;
-}
-
-function listOrNothing(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
+import { listOrNothing } from "../blobs/list-or-nothing.ts";
 import { findFamily } from "./family.ts";
 
 /**
@@ -22,12 +23,4 @@ export function findOpenWriters(runId: string, childPid: number): (stat: Pick<Bi
     }
   }
   return (stat) => open.has(`${stat.dev} ${stat.ino}`);
-}
-
-function listOrNothing(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }

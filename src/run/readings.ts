@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs
 import { join } from "node:path";
 import { errno, reason } from "../domain/error.ts";
 import { parsePythonJson } from "../domain/python-json.ts";
-import { hidesValue, REDACTED } from "./redact.ts";
+import { hidesValue, REDACTED } from "../domain/redact.ts";
 
 export interface Point {
   key: string;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import type { RunRow } from "../db/runs.ts";
 import { guessArtifactType } from "../domain/artifact-type.ts";
+import type { ArtifactType } from "../domain/artifact-type.ts";
 import { CofferError } from "../domain/error.ts";
 import { readWorkspaceManifest } from "../manifest/workspace-manifest.ts";
 import type { ManifestItem } from "../manifest/workspace-manifest.ts";
@@ -111,14 +112,14 @@ export function recordOutputs(store: Store, run: RunRow, admitted: readonly Admi
     waiting = waiting.filter((one) => !ready.includes(one));
   }
   for (const unit of admitted) {
-    for (const name of register.get(unit.unit.path) ?? []) keep(unit, recordArtifact(store, run, unit, { role: "output", name, readBefore }));
+    for (const name of register.get(unit.unit.path) ?? []) keep(unit, recordArtifact(store, run, unit, { role: "output", name, type: registeredType(unit.unit.path), readBefore }));
     if (!registered.has(unit)) keep(unit, recordArtifact(store, run, unit, { role: "output", readBefore }));
   }
   return { recorded, problems };
 }
 
 function add(found: FoundOutputs, unit: Pick<IngestUnit, "path" | "source" | "kind" | "move">, isRegistered: boolean, items: ManifestItem[] | undefined): void {
-  const type = items?.[0]?.type ?? (unit.kind === "tree" ? "file" : guessArtifactType(unit.path));
+  const type = items?.[0]?.type ?? (isRegistered ? registeredType(unit.path) : unit.kind === "tree" ? "file" : guessArtifactType(unit.path));
   const added: IngestUnit = { ...unit, type, class: items?.[0]?.class ?? null, typed: isRegistered || items !== undefined };
   found.units.push(added);
   if (items) found.said.set(added, items);
@@ -172,4 +173,10 @@ async function sha256Of(path: string): Promise<string | undefined> {
     return undefined;
   }
   return hasher.digest("hex");
+}
+
+/** What somebody registers, and whose file name tells nothing, is a model: that is what registries are for. */
+function registeredType(path: string): ArtifactType {
+  const guessed = guessArtifactType(path);
+  return guessed === "file" ? "model" : guessed;
 }

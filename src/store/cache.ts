@@ -2,6 +2,7 @@ import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync } from
 import { dirname, join } from "node:path";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Blake3 } from "../blobs/blake3.ts";
+import { moveAway } from "../blobs/move-away.ts";
 import * as entries from "../db/cache-entries.ts";
 import * as leases from "../db/leases.ts";
 import * as metadata from "../db/metadata.ts";
@@ -47,7 +48,7 @@ export async function readablePath(store: Store, content: Content & { size: numb
     metadata.count(store.db, "cache.misses", 1);
     // another process was faster, and somebody may be reading its copy already
     if (isThere()) return;
-    moveAway(absolute, old);
+    takeAway(absolute, old);
     mkdirSync(dirname(absolute), { recursive: true });
     renameSync(made, absolute);
     entries.put(store.db, { path, blob: content.blob, size: content.size, stamp: copyStamp(blake3, absolute) as string, at: store.now() });
@@ -70,7 +71,7 @@ export function evict(store: Store, limits = store.settings.values.cache): numbe
     const isGone = store.transaction(() => {
       if (leases.isEntryHeld(store.db, entry.path)) return false;
       entries.remove(store.db, entry.path);
-      moveAway(store.path("cache", entry.path), old);
+      takeAway(store.path("cache", entry.path), old);
       return true;
     });
     if (!isGone) continue;
@@ -87,10 +88,10 @@ function wayside(store: Store, token = ""): string {
   return join(storeDirectory(store, "tmp", token), `cache-${Bun.randomUUIDv7()}`);
 }
 
-function moveAway(path: string, to: string): void {
+/** Takes an entry away, and its directory where nothing else lies in it. */
+function takeAway(path: string, to: string): void {
   try {
-    renameSync(path, to);
-    rmdirSync(dirname(path));
+    if (moveAway(path, to)) rmdirSync(dirname(path));
   } catch (error) {
     if (!["ENOENT", "ENOTDIR", "ENOTEMPTY", "EEXIST"].includes(errno(error) ?? "")) throw error;
   }

@@ -4,7 +4,7 @@ import type { DeliveryRow, OutboxRow, OutboxStep } from "../db/outbox.ts";
 import * as params from "../db/params.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
-import * as points from "../db/sent-metrics.ts";
+import * as metrics from "../db/metrics.ts";
 import * as tags from "../db/tags.ts";
 import { CofferError } from "../domain/error.ts";
 import { mlflowStatus } from "../domain/run-state.ts";
@@ -171,7 +171,7 @@ function settleDelivery(one: Delivering, before: string): boolean {
 
 /** All that a run says beside its artifacts, whose entries speak for themselves: to see that nothing came in between. */
 function saysNow({ sync: { store }, run }: Delivering): string {
-  return JSON.stringify([params.ofRun(store.db, run.seq), tags.of(store.db, "run", run.seq), points.last(store.db, run.seq)]);
+  return JSON.stringify([params.ofRun(store.db, run.seq), tags.of(store.db, "run", run.seq), metrics.last(store.db, run.seq)]);
 }
 
 export function recordFailure(one: Delivering, error: CofferError): RunResult {

@@ -4,7 +4,7 @@ import type { OutboxStep } from "../db/outbox.ts";
 import * as params from "../db/params.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
-import * as points from "../db/sent-metrics.ts";
+import * as metrics from "../db/metrics.ts";
 import * as tags from "../db/tags.ts";
 import { trackingTarget } from "../domain/tracking-target.ts";
 import type { Store } from "../store/store.ts";
@@ -67,7 +67,7 @@ function look(store: Store, only: ReadonlySet<number> | undefined): Preview {
       steps,
       params: steps.includes("params") ? Object.keys(params.ofRun(store.db, run.seq)).length : 0,
       tags: steps.includes("tags") ? Object.keys(tags.of(store.db, "run", run.seq)).length : 0,
-      metrics: steps.includes("metrics") ? points.countAfter(store.db, run.seq, delivery.metrics_sent) : 0,
+      metrics: steps.includes("metrics") ? metrics.countAfter(store.db, run.seq, delivery.metrics_sent) : 0,
       files: sending.reduce((sum, artifact) => sum + (artifact?.files ?? 0), 0),
       bytes: sending.reduce((sum, artifact) => sum + (artifact?.size ?? 0), 0),
     });

@@ -1,5 +1,5 @@
 import * as params from "../db/params.ts";
-import * as points from "../db/sent-metrics.ts";
+import * as metrics from "../db/metrics.ts";
 import { mlflowStatus } from "../domain/run-state.ts";
 import { listArtifacts } from "../mlflow/list-artifacts.ts";
 import { prepareParam } from "../mlflow/log-values.ts";
@@ -62,12 +62,12 @@ async function checkMetrics({ sync: { store, connection }, run }: Delivering, re
   let missing = 0;
   let all = 0;
   await inParallel(
-    points.keys(store.db, run.seq),
+    metrics.keys(store.db, run.seq),
     HISTORIES,
     () => 1,
     async (key) => {
       const name = remoteKey(key).key;
-      const wanted = new Set(points.distinctPoints(store.db, run.seq, key).map(({ value, step, time }) => spell(value, step, time)));
+      const wanted = new Set(metrics.distinctPoints(store.db, run.seq, key).map(({ value, step, time }) => spell(value, step, time)));
       all += wanted.size;
       if (there.has(name))
         for await (const { value, step, timestamp } of readMetricHistory(connection, remote.id, name))

@@ -1,7 +1,7 @@
 import * as outbox from "../db/outbox.ts";
 import type { DeliveryRow, OutboxRow } from "../db/outbox.ts";
 import * as params from "../db/params.ts";
-import * as points from "../db/sent-metrics.ts";
+import * as metrics from "../db/metrics.ts";
 import * as tags from "../db/tags.ts";
 import { CofferError } from "../domain/error.ts";
 import { planBatches, sendBatch } from "../mlflow/log-batch.ts";
@@ -64,7 +64,7 @@ export async function sendTags(one: Delivering, entry: OutboxRow, given: boolean
 export async function sendMetrics(one: Delivering, entry: OutboxRow): Promise<void> {
   const { store } = one.sync;
   for (let sent = one.delivery.metrics_sent; ;) {
-    const page = points.page(store.db, one.run.seq, sent, POINTS_AT_ONCE);
+    const page = metrics.since(store.db, one.run.seq, sent, POINTS_AT_ONCE);
     const last = page.at(-1);
     if (!last) break;
     one.tally.metrics += await send(

@@ -41,11 +41,11 @@ test("log keeps a file, prints its reference on stdout and the rest on stderr", 
   using root = temporaryRoot();
   writeFileSync(root.at("model.onnx"), "weights");
   const first = await done(["log", "model.onnx", "--name", "churn"], { root: root.at("s"), cwd: root.path });
-  expect([first.stdout, words(first.stderr)]).toEqual(["churn@v1\n", "coffer: kept model.onnx (7 B, 7 B of them new) on run RUN\n"]);
+  expect([first.stdout, words(first.stderr)]).toEqual(["churn@v1\n", "coffer: kept model.onnx (7 B, the store grew by 7 B) on run RUN\n"]);
   const second = await done(["log", "model.onnx"], { root: root.at("s"), cwd: root.path });
   expect([words(second.stdout), words(second.stderr)]).toEqual([
     "RUN/model.onnx\n",
-    "coffer: kept model.onnx (7 B, 0 B of them new) on run RUN\n",
+    "coffer: kept model.onnx (7 B, the store grew by 0 B) on run RUN\n",
   ]);
   const quiet = await done(["log", "--metric", "a=1", "--quiet"], { root: root.at("s") });
   expect([words(quiet.stdout), quiet.stderr]).toEqual(["RUN\n", ""]);

@@ -46,6 +46,7 @@ CREATE TABLE runs (
   removed_at INTEGER,                           -- taken out of sight by `rm`
   manifest TEXT CHECK (manifest IN ('due', 'written'))
 ) STRICT;
+CREATE INDEX runs_by_name ON runs (name) WHERE name IS NOT NULL;
 CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
 CREATE INDEX runs_by_pipeline ON runs (pipeline, step) WHERE pipeline IS NOT NULL;
 CREATE INDEX runs_running ON runs (seq) WHERE state = 'running';

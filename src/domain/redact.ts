@@ -1,4 +1,4 @@
-import { displayUrl, isSecretName } from "../domain/secret.ts";
+import { displayUrl, isSecretName } from "./secret.ts";
 
 export const REDACTED = "[redacted]";
 
@@ -38,4 +38,9 @@ export function redactText(text: string, secrets: readonly string[]): string {
   for (const secret of secrets) clean = clean.replaceAll(secret, REDACTED);
   for (const shape of SHAPES) clean = clean.replace(shape, REDACTED);
   return clean.includes("://") ? displayUrl(clean) : clean;
+}
+
+/** Params and tags as they may be stored and delivered: without values that their names, or their looks, call secret. */
+export function redactPairs(pairs: Iterable<readonly [key: string, value: string]>): [key: string, value: string][] {
+  return [...pairs].map(([key, value]) => [key, hidesValue(key) && value !== "" ? REDACTED : redactText(value, [])]);
 }
