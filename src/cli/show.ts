@@ -86,7 +86,7 @@ function renderArtifact(artifact: ArtifactRecord & { versions: number[] | undefi
   return [
     fields([
       ["artifact", artifact.id],
-      ["name", artifact.name === null ? undefined : `${artifact.name}@v${artifact.version}`],
+      ["name", artifact.name === null ? undefined : artifact.ref],
       ["versions", artifact.versions?.slice(0, 20).map((version) => `v${version}`)],
       ["aliases", artifact.aliases],
       ["state", `${artifact.state}${artifact.pinned ? ", pinned" : ""}`],

@@ -72,16 +72,14 @@ export function deadBytes(db: Database): { now: number; later: number } {
 
 export interface DescribedGarbage {
   seq: number;
-  /** `name@v3`, or `<run id>/<path>`. */
-  what: string;
+  id: string;
+  name: string | null;
+  version: number;
   state: "live" | "removed" | "withdrawn";
-  named: 0 | 1;
   /** Bytes that only this one names, itself or as a file in its directory: free at once, and after repacking. */
   now: number;
   later: number;
 }
-
-const WHAT = "iif(a.name IS NULL, a.id, a.name || '@v' || a.version)";
 
 export function describeGarbage(db: Database): Iterable<DescribedGarbage> {
   // a directory's files: only this directory has them, and nobody logged one by itself
@@ -95,17 +93,10 @@ export function describeGarbage(db: Database): Iterable<DescribedGarbage> {
     AND NOT EXISTS (SELECT 1 FROM tree_members t WHERE t.member = b.seq), ${kind} + ${inside(kind)}, 0)`;
   return db
     .query<DescribedGarbage, []>(
-      `WITH ${DYING_PACKS} SELECT a.seq, ${WHAT} AS what, a.state, a.name IS NOT NULL AS named, ${bytes(NOW)} AS now, ${bytes(LATER)} AS later
+      `WITH ${DYING_PACKS} SELECT a.seq, a.id, a.name, a.version, a.state, ${bytes(NOW)} AS now, ${bytes(LATER)} AS later
        FROM temp.gc_garbage g CROSS JOIN artifacts a ON a.seq = g.seq CROSS JOIN blobs b ON b.seq = a.blob`,
     )
     .iterate();
-}
-
-/** `name@v3`, or `<run id>/<path>`. */
-export function describeArtifact(db: Database, seq: number): string {
-  const row = db.query<{ what: string }, [number]>(`SELECT ${WHAT} AS what FROM artifacts a WHERE a.seq = ?`).get(seq);
-  if (!row) throw new Error(`no artifact ${seq}`);
-  return row.what;
 }
 
 /** What a tar file of the members `b` takes, but for its end. */

@@ -15,7 +15,6 @@ export interface Suspect {
   seq: number;
   uid: string;
   id: string;
-  what: string;
   run: number;
   state: "live" | "removed" | "withdrawn" | "deleted";
   state_at: number;
@@ -35,7 +34,7 @@ export interface Suspect {
 export function suspect(db: Database, seq: number, newer: number, planned: number): Suspect | null {
   return db
     .query<Suspect, [number, number, number]>(
-      `SELECT a.seq, a.uid, a.id, iif(a.name IS NULL, a.id, a.name || '@v' || a.version) AS what, a.run, a.state, a.state_at, a.blob, a.digest, a.size,
+      `SELECT a.seq, a.uid, a.id, a.run, a.state, a.state_at, a.blob, a.digest, a.size,
          ?2 = 0 OR (EXISTS (SELECT 1 FROM artifacts n WHERE n.name = a.name AND n.version > a.version AND n.state = 'live')
            AND (SELECT 1 FROM artifacts n WHERE n.name = a.name AND n.version > a.version AND (n.state = 'live' OR (n.state = 'deleted' AND n.state_at >= ?3))
                 LIMIT 1 OFFSET ?2 - 1) IS NOT NULL) AS outdone,

@@ -1,9 +1,12 @@
+import * as artifacts from "../db/artifacts.ts";
+import type { ArtifactRow } from "../db/artifacts.ts";
 import * as deadBlobs from "../db/dead-blobs.ts";
 import * as garbage from "../db/garbage.ts";
 import * as leases from "../db/leases.ts";
 import { reading } from "../db/open.ts";
 import * as runs from "../db/runs.ts";
 import * as room from "../db/spendable.ts";
+import { artifactRef } from "../domain/artifact-ref.ts";
 import { errno, reason } from "../domain/error.ts";
 import { formatBytes } from "../domain/quantity.ts";
 import { leaseState } from "../store/lease.ts";
@@ -154,15 +157,16 @@ function fit(store: Store, plan: GcPlan, chosen: Choice["garbage"], limit: numbe
 }
 
 function artifactItem(
-  { seq, what, state, named, now, later }: deadBlobs.DescribedGarbage,
+  { seq, id, name, version, state, now, later }: deadBlobs.DescribedGarbage,
   { rule, why }: Condemned,
   rules: GcRules,
 ): GcItem {
-  const newer = named === 0 || state !== "live" ? 0 : rule === "versions" ? (rules.maxVersions as number) : 1;
-  return { kind: "artifact", rule, what, why, bytes: now, bytes_after_repacking: later, seq, state, newer };
+  const newer = name === null || state !== "live" ? 0 : rule === "versions" ? (rules.maxVersions as number) : 1;
+  return { kind: "artifact", rule, what: artifactRef({ id, name, version }), why, bytes: now, bytes_after_repacking: later, seq, state, newer };
 }
 
 function keptArtifact(store: Store, { condemned, keeper }: Choice["spared"][number]): GcPlan["kept"][number] {
-  const because = "because" in keeper ? keeper.because : `${deadBlobs.describeArtifact(store.db, keeper.neededBy)} was made from it`;
-  return { rule: condemned.rule, what: deadBlobs.describeArtifact(store.db, condemned.seq), because };
+  const refOf = (seq: number): string => artifactRef(artifacts.bySeq(store.db, seq) as ArtifactRow);
+  const because = "because" in keeper ? keeper.because : `${refOf(keeper.neededBy)} was made from it`;
+  return { rule: condemned.rule, what: refOf(condemned.seq), because };
 }

@@ -12,6 +12,7 @@ import * as pins from "../db/pins.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
+import { artifactRef } from "../domain/artifact-ref.ts";
 import type { Store } from "../store/store.ts";
 
 /** An artifact in a list. */
@@ -110,7 +111,7 @@ export interface RunRecord extends RunSummary {
 export function summarizeArtifact(store: Store, row: ArtifactRow): ArtifactSummary {
   return {
     id: row.id,
-    ref: row.name === null ? row.id : `${row.name}@v${row.version}`,
+    ref: artifactRef(row),
     run: runOf(store, row.run).id,
     name: row.name,
     version: row.version,

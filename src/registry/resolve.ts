@@ -4,6 +4,7 @@ import type { ArtifactRow, Scope } from "../db/artifacts.ts";
 import * as blobs from "../db/blobs.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
+import { artifactRef } from "../domain/artifact-ref.ts";
 import { closest } from "../domain/closest.ts";
 import { parseDigestPrefix } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
@@ -65,7 +66,7 @@ function byName(store: Store, ref: string, scope: Scope): Resolved | undefined {
   if (known.length === 0) return undefined;
   throw new CofferError("NOT_FOUND", `“${name}” has no “${which}”`, {
     hint: "name a version, an alias, or run:RUN",
-    candidates: known.flatMap((row) => [`${name}@v${row.version}`, ...aliases.ofArtifact(store.db, row.seq).map((alias) => `${name}@${alias}`)]),
+    candidates: known.flatMap((row) => [artifactRef(row), ...aliases.ofArtifact(store.db, row.seq).map((alias) => `${name}@${alias}`)]),
   });
 }
 

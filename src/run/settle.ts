@@ -7,6 +7,7 @@ import * as inputs from "../db/run-inputs.ts";
 import type { RunInputRow } from "../db/run-inputs.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
+import { artifactRef } from "../domain/artifact-ref.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { manifestIsDue, recordArtifact } from "../registry/record.ts";
 import type { Admitted } from "../store/ingest.ts";
@@ -81,7 +82,7 @@ export function settle(store: Store, seq: number, request: RunRequest, end: End,
 
 /** As people know an artifact of a run: by its name and version, else by its path. */
 export function shownName(artifact: ArtifactRow): string {
-  return artifact.name === null ? artifact.path : `${artifact.name}@v${artifact.version}`;
+  return artifactRef({ ...artifact, id: artifact.path });
 }
 
 function codeColumns(code: CodeState | undefined): Partial<RunRow> {
