@@ -14,14 +14,18 @@ export interface Context {
  * where that run stands: its pipeline and branch hold for what it starts, its step and fold are its own. Another pipeline has other branches.
  * @throws CofferError NAME_INVALID, USAGE
  */
-export function parseContext(given: { pipeline: string | undefined; step: string | undefined; branch: string | undefined; fold: string | undefined }, env: Readonly<Record<string, string | undefined>>): Context {
+export function parseContext(
+  given: { pipeline: string | undefined; step: string | undefined; branch: string | undefined; fold: string | undefined },
+  env: Readonly<Record<string, string | undefined>>,
+): Context {
   const pipeline = given.pipeline ?? (env["COFFER_PIPELINE"] || undefined);
   const isSame = pipeline === env["COFFER_PIPELINE"];
   const isOwn = isSame && !env["COFFER_RUN_ID"];
   const branch = given.branch ?? (isSame ? env["COFFER_BRANCH"] || undefined : undefined);
   const step = given.step ?? (isOwn ? env["COFFER_STEP"] || undefined : undefined);
   const fold = given.fold ?? (isOwn ? env["COFFER_FOLD"] || undefined : undefined);
-  if (pipeline === undefined && (step ?? branch ?? fold) !== undefined) throw new CofferError("USAGE", "a step, branch or fold needs a pipeline", { hint: "add --pipeline ID" });
+  if (pipeline === undefined && (step ?? branch ?? fold) !== undefined)
+    throw new CofferError("USAGE", "a step, branch or fold needs a pipeline", { hint: "add --pipeline ID" });
   if (pipeline === undefined) return { pipeline, branch: undefined, step: undefined, fold: undefined };
   // read by the one parser there is, with blanks filled in
   const branches = branch === undefined ? [] : branch.split(":");

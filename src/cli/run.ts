@@ -8,9 +8,7 @@ import { beginCodeState } from "../run/pending-code.ts";
 import type { PendingCode } from "../run/pending-code.ts";
 import { runCommand } from "../run/run.ts";
 import type { RunOutcome, RunRequest, Wrapper } from "../run/run.ts";
-import { runUntracked } from "../run/untracked.ts";
 import { formatBytes } from "../domain/quantity.ts";
-import { describeRun } from "../registry/describe.ts";
 import type { Kept } from "../run/finish.ts";
 import type { Store } from "../store/store.ts";
 import { command } from "./command.ts";
@@ -26,14 +24,28 @@ const GRACE_MS = 30_000;
 const flags = {
   name: { type: "string", valueHint: "TEXT", description: "a name for the run" },
   note: { type: "string", valueHint: "TEXT", description: "what it is about" },
-  policy: { type: "string", options: ["separated", "scratch"], description: "separated: the workspace stays; scratch: it goes once its outputs are durable" },
+  policy: {
+    type: "string",
+    options: ["separated", "scratch"],
+    description: "separated: the workspace stays; scratch: it goes once its outputs are durable",
+  },
   output: { type: "string", valueHint: "GLOB", multiple: true, description: "keep only this of the workspace" },
   ignore: { type: "string", valueHint: "PATTERN", multiple: true, description: "leave this out, beside workspace.ignore" },
   retain: { type: "string", valueHint: "GLOB", multiple: true, description: "what a scratch workspace keeps, instead of workspace.retain" },
   register: { type: "string", valueHint: "NAME=PATH", multiple: true, description: "this output becomes the next version of NAME" },
   input: { type: "string", valueHint: "REF|PATH", multiple: true, description: "what the command reads" },
-  params: { type: "string", valueHint: "FILE", multiple: true, description: "read parameters from it, instead of params.json or params.yaml in the workspace" },
-  metrics: { type: "string", valueHint: "FILE", multiple: true, description: "read metrics from it, instead of metrics.json in the workspace" },
+  params: {
+    type: "string",
+    valueHint: "FILE",
+    multiple: true,
+    description: "read parameters from it, instead of params.json or params.yaml in the workspace",
+  },
+  metrics: {
+    type: "string",
+    valueHint: "FILE",
+    multiple: true,
+    description: "read metrics from it, instead of metrics.json in the workspace",
+  },
   param: { type: "string", valueHint: "KEY=VALUE", multiple: true, description: "a parameter" },
   tag: { type: "string", valueHint: "KEY=VALUE", multiple: true, description: "a tag" },
   dataset: { type: "string", valueHint: "NAME", description: "the dataset that it works on" },
@@ -57,11 +69,14 @@ What a run that fails registered is withdrawn (coffer restore brings it back unt
 What the command prints passes through unchanged and is kept as the run's log. With --json, its stdout is shown on stderr: stdout holds the one document about the run (coffer.run/1).`,
     examples: [
       ["coffer run -- python train.py --lr 0.1", "wrap a command"],
-      ["coffer run --policy scratch --register churn-model=model.onnx -- ./train.sh", "remove the workspace on success, give the model a name"],
+      [
+        "coffer run --policy scratch --register churn-model=model.onnx -- ./train.sh",
+        "remove the workspace on success, give the model a name",
+      ],
       ["coffer run --pipeline p1 --step 3 --input raw-data@v2 -- python fit.py", "a step of a pipeline, and what it reads"],
     ],
     exits: {
-      "N": "the command's own code; 128 + n if signal n ended it",
+      N: "the command's own code; 128 + n if signal n ended it",
       "3": "the command gave 0, and with --sync required something could not be delivered",
       "125": "coffer failed before the command began, or was called wrongly",
       "126": "the command cannot be executed",
@@ -75,12 +90,13 @@ What the command prints passes through unchanged and is kept as the run's log. W
     using signals = holdSignals({ graceMs: GRACE_MS, ignored });
     const { io } = call;
     const wrapper: Wrapper = { signals, ignored, descriptors, say: io.say };
-    if (!call.rest || call.rest.length === 0) throw new CofferError("USAGE", "there is no command to run", { hint: "put it behind “--”: coffer run -- python train.py" });
+    if (!call.rest || call.rest.length === 0)
+      throw new CofferError("USAGE", "there is no command to run", { hint: "put it behind “--”: coffer run -- python train.py" });
     const request = requestOf(call, call.rest);
     const { roots } = await io.settings(settingsOf(call));
     using code = beginCodeState({ cwd: io.cwd, env: io.env, exclude: Object.values(roots) });
     const tracked = await track(call, request, wrapper, code);
-    if (!tracked) return await runUntracked(request, wrapper);
+    if (!tracked) return await (await import("../run/untracked.ts")).runUntracked(request, wrapper);
     using store = tracked.store;
     // whatever ends this process from here on, it ends with the child's code
     process.exitCode = tracked.outcome.code;
@@ -89,7 +105,12 @@ What the command prints passes through unchanged and is kept as the run's log. W
 );
 
 /** undefined: the store cannot be used, and the user said that the command is to run all the same. */
-async function track({ flags: given, io }: Call<typeof flags>, request: RunRequest, wrapper: Wrapper, code: PendingCode): Promise<{ store: Store; outcome: RunOutcome } | undefined> {
+async function track(
+  { flags: given, io }: Call<typeof flags>,
+  request: RunRequest,
+  wrapper: Wrapper,
+  code: PendingCode,
+): Promise<{ store: Store; outcome: RunOutcome } | undefined> {
   let store: Store | undefined;
   try {
     store = await io.openStore();
@@ -103,23 +124,47 @@ async function track({ flags: given, io }: Call<typeof flags>, request: RunReque
 }
 
 /** After the child: whatever fails here is said, and the child's code stands. */
-async function conclude(store: Store, io: Io, { code, run, kept }: RunOutcome, flag: string | undefined, stop: AbortSignal): Promise<number> {
+async function conclude(
+  store: Store,
+  io: Io,
+  { code, run, kept }: RunOutcome,
+  flag: string | undefined,
+  stop: AbortSignal,
+): Promise<number> {
   if (kept) io.say.info(summary(run, kept));
   await attempt(io, "the run's manifest could not be written", () => writeManifests(store));
   const sync = flag ?? store.settings.values.tracking.mlflow.sync;
   const delivered = await attempt(io, "the run could not be delivered", () => deliver(store, io, run, sync, stop));
-  if (io.json) await attempt(io, "the run cannot be shown", async () => io.print({ schema: "coffer.run/1", ...describeRun(store, run) }, () => ""));
+  if (io.json) await attempt(io, "the run cannot be shown", () => showRun(store, io, run));
   return code === 0 && sync === "required" && !delivered ? EXIT.partly : code;
 }
 
 /** @throws CofferError where something is left that had to be delivered */
 async function deliver(store: Store, io: Io, run: RunRow, sync: string, stop: AbortSignal): Promise<void> {
   if (store.settings.values.tracking.mlflow.uri === "" || sync === "never") return;
-  const [{ deliverAfterRun }, { deliveryProgress }] = await Promise.all([import("../sync/deliver-after-run.ts"), import("./delivery-progress.ts")]);
+  const [{ deliverAfterRun }, { deliveryProgress }] = await Promise.all([
+    import("../sync/deliver-after-run.ts"),
+    import("./delivery-progress.ts"),
+  ]);
   const progress = deliveryProgress(io);
-  const left = await deliverAfterRun(store, run, { sync: sync === "required" ? "required" : "after", env: io.env, say: io.say, now: io.now, signal: stop, progress: progress.show });
+  const left = await deliverAfterRun(store, run, {
+    sync: sync === "required" ? "required" : "after",
+    env: io.env,
+    say: io.say,
+    now: io.now,
+    signal: stop,
+    progress: progress.show,
+  });
   progress.clear();
-  if (left > 0 && sync === "required") throw new CofferError("INCOMPLETE", `${left} ${left === 1 ? "thing is" : "things are"} left`, { hint: "coffer sync-mlflow sends what is missing" });
+  if (left > 0 && sync === "required")
+    throw new CofferError("INCOMPLETE", `${left} ${left === 1 ? "thing is" : "things are"} left`, {
+      hint: "coffer sync-mlflow sends what is missing",
+    });
+}
+
+async function showRun(store: Store, io: Io, run: RunRow): Promise<void> {
+  const { describeRun } = await import("../registry/describe.ts");
+  io.print({ schema: "coffer.run/1", ...describeRun(store, run) }, () => "");
 }
 
 /** Whether it was done; what kept it from that is said. */
@@ -142,7 +187,11 @@ function summary(run: RunRow, { artifacts, added }: Kept): string {
 }
 
 function settingsOf({ flags: given }: Call<typeof flags>): Record<string, unknown> {
-  return { "workspace.policy": given.policy, "workspace.retain": given.retain.length > 0 ? given.retain : undefined, "tracking.mlflow.sync": given.sync };
+  return {
+    "workspace.policy": given.policy,
+    "workspace.retain": given.retain.length > 0 ? given.retain : undefined,
+    "tracking.mlflow.sync": given.sync,
+  };
 }
 
 function requestOf({ flags: given, io }: Call<typeof flags>, words: string[]): RunRequest {

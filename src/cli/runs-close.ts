@@ -8,7 +8,8 @@ export default command(
   {
     positionals: [{ name: "RUN", description: "a run that does not run any more", required: true }],
     flags: { "assume-dead": { type: "boolean", description: "you know that it is dead, although that cannot be seen from here" } },
-    about: "Runs whose wrapper died on this machine are closed by the next command by themselves. This is for those that ran elsewhere: on another machine, in another container.",
+    about:
+      "Runs whose wrapper died on this machine are closed by the next command by themselves. This is for those that ran elsewhere: on another machine, in another container.",
     examples: [["coffer runs close 0192f --assume-dead", "the machine that it ran on is gone"]],
     exits: { "4": "there is no such run", "5": "it is alive, or may be" },
   },

@@ -3,6 +3,7 @@ import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import * as edges from "../db/edges.ts";
 import * as metrics from "../db/metrics.ts";
+import { unflushed } from "../db/open.ts";
 import * as outbox from "../db/outbox.ts";
 import * as params from "../db/params.ts";
 import * as inputs from "../db/run-inputs.ts";
@@ -22,13 +23,16 @@ export function writeDueManifests(store: Store): void {
   if (due.length === 0) return;
   makeDirectory(store.path("manifests"));
   for (const { seq } of due)
-    store.transaction(() => {
-      // read, written and marked as one: nothing that changes meanwhile is passed over, and no older text replaces a newer one
-      const run = runs.bySeq(store.db, seq);
-      if (run?.manifest !== "due") return;
-      replaceFile(store.path("manifests", `${run.id}.yaml`), toYaml(runManifest(store, run)), 0o644);
-      runs.update(store.db, seq, { manifest: "written" });
-    });
+    // lost with the machine, the mark is set once more
+    unflushed(store.db, () =>
+      store.transaction(() => {
+        // read, written and marked as one: nothing that changes meanwhile is passed over, and no older text replaces a newer one
+        const run = runs.bySeq(store.db, seq);
+        if (run?.manifest !== "due") return;
+        replaceFile(store.path("manifests", `${run.id}.yaml`), toYaml(runManifest(store, run)), 0o644);
+        runs.update(store.db, seq, { manifest: "written" });
+      }),
+    );
 }
 
 /** A run and all it made, as a manifest names them. */
@@ -42,7 +46,10 @@ function runManifest(store: Store, run: RunRow): { readonly [key: string]: Plain
     dataset: run.dataset ?? "default",
     created_at: new Date(run.started_at).toISOString(),
     metadata: {},
-    artifacts: { schema_version: "2.0", items: made.filter((artifact) => artifact.state === "live").map((artifact) => item(store, artifact)) },
+    artifacts: {
+      schema_version: "2.0",
+      items: made.filter((artifact) => artifact.state === "live").map((artifact) => item(store, artifact)),
+    },
     coffer: { run: runBlock(store, run), artifacts: made.map((artifact) => artifactBlock(store, artifact)) },
   };
 }
@@ -80,13 +87,49 @@ function runBlock(store: Store, run: RunRow): Plain {
     params: params.ofRun(store.db, seq),
     tags: tags.of(store.db, "run", seq),
     metrics: metrics.since(store.db, seq).map(({ key, value, step, time }) => [key, value, step, time]),
-    inputs: inputs.ofRun(store.db, seq).map(({ artifact, path, digest, size, how, changed }) => ({ artifact: artifact === null ? null : (artifacts.bySeq(store.db, artifact)?.uid ?? null), path, digest, size, how, changed })),
-    deliveries: outbox.deliveriesOf(store.db, seq).map(({ target, experiment, state, remote_experiment, remote_run, artifact_uri, synced_at }) => ({ target, experiment, state, remote_experiment, remote_run, artifact_uri, synced_at })),
+    inputs: inputs.ofRun(store.db, seq).map(({ artifact, path, digest, size, how, changed }) => ({
+      artifact: artifact === null ? null : (artifacts.bySeq(store.db, artifact)?.uid ?? null),
+      path,
+      digest,
+      size,
+      how,
+      changed,
+    })),
+    deliveries: outbox
+      .deliveriesOf(store.db, seq)
+      .map(({ target, experiment, state, remote_experiment, remote_run, artifact_uri, synced_at }) => ({
+        target,
+        experiment,
+        state,
+        remote_experiment,
+        remote_run,
+        artifact_uri,
+        synced_at,
+      })),
   };
 }
 
 function artifactBlock(store: Store, artifact: ArtifactRow): Plain {
-  const { uid, id, name, version, state, state_at, role, kind, digest, size, files, mode, path, type, dataset, sub_step, description, created_at } = artifact;
+  const {
+    uid,
+    id,
+    name,
+    version,
+    state,
+    state_at,
+    role,
+    kind,
+    digest,
+    size,
+    files,
+    mode,
+    path,
+    type,
+    dataset,
+    sub_step,
+    description,
+    created_at,
+  } = artifact;
   return {
     uid,
     artifact_id: id,
@@ -109,7 +152,12 @@ function artifactBlock(store: Store, artifact: ArtifactRow): Plain {
     created_at,
     metrics: JSON.parse(artifact.metrics) as Plain,
     tags: tags.of(store.db, "artifact", artifact.seq),
-    edges: edges.dependencies(store.db, artifact.seq).map(({ dependency, role: kindOfEdge, implicit, changed }) => ({ to: artifacts.bySeq(store.db, dependency)?.uid ?? "", role: kindOfEdge, implicit: implicit === 1, changed: changed === 1 })),
+    edges: edges.dependencies(store.db, artifact.seq).map(({ dependency, role: kindOfEdge, implicit, changed }) => ({
+      to: artifacts.bySeq(store.db, dependency)?.uid ?? "",
+      role: kindOfEdge,
+      implicit: implicit === 1,
+      changed: changed === 1,
+    })),
     extra: JSON.parse(artifact.extra) as Plain,
   };
 }

@@ -27,7 +27,9 @@ export interface ManifestItem {
 }
 
 const KEYS = new Set(
-  "artifact_id content_hash path pipeline_id branch_path step_index fold_id artifact_type class_name depends_on format format_version size_bytes created_at params version meta_config".split(" "),
+  "artifact_id content_hash path pipeline_id branch_path step_index fold_id artifact_type class_name depends_on format format_version size_bytes created_at params version meta_config".split(
+    " ",
+  ),
 );
 
 const optionalText = v.optional(v.nullable(v.string()));

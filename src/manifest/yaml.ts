@@ -35,8 +35,13 @@ function member(item: Plain, indent: string): string {
 }
 
 function scalar(value: Plain): string {
-  if (typeof value === "string") return JSON.stringify(value).replace(/[\x7f-\x9f\u2028\u2029\ufeff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
-  if (typeof value === "number") return Number.isNaN(value) ? ".nan" : Number.isFinite(value) ? String(value) : value > 0 ? ".inf" : "-.inf";
+  if (typeof value === "string")
+    return JSON.stringify(value).replace(
+      /[\x7f-\x9f\u2028\u2029\ufeff]/g,
+      (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
+  if (typeof value === "number")
+    return Number.isNaN(value) ? ".nan" : Number.isFinite(value) ? String(value) : value > 0 ? ".inf" : "-.inf";
   return value === null || value === undefined ? "null" : JSON.stringify(value);
 }
 

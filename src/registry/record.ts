@@ -60,7 +60,10 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
   if (before && name === null) {
     if (before.blob === blob && before.kind === admitted.kind) return before;
     // what a workspace holds in the end is no mistake of a caller: it is the next version of its id
-    if (said.role === "logged") throw new CofferError("COLLISION", `this run already has another “${unit.path}”`, { hint: "keep it under another path with --as PATH, or as a version of a name with --name NAME" });
+    if (said.role === "logged")
+      throw new CofferError("COLLISION", `this run already has another “${unit.path}”`, {
+        hint: "keep it under another path with --as PATH, or as a version of a name with --name NAME",
+      });
   }
   const depth = store.settings.values.artifact_store.max_dependency_depth;
   for (const dependency of said.dependsOn ?? []) checkEdge(store, id, dependency, depth);
@@ -101,13 +104,34 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
   });
   if (before) artifacts.keepFromDelivery(store.db, before.seq);
   tags.set(store.db, "artifact", seq, redactPairs(said.tags ?? []));
-  edges.insert(store.db, seq, (said.dependsOn ?? []).map((dependency, position) => ({ dependency: dependency.seq, role: "input", position, implicit: false })));
+  edges.insert(
+    store.db,
+    seq,
+    (said.dependsOn ?? []).map((dependency, position) => ({ dependency: dependency.seq, role: "input", position, implicit: false })),
+  );
   const implicit = (said.readBefore ?? []).filter((dependency) => dependency.id !== id && dependency.seq !== seq);
-  edges.insert(store.db, seq, implicit.map((dependency, position) => ({ dependency: dependency.seq, role: "input", position: 1000 + position, implicit: true })));
+  edges.insert(
+    store.db,
+    seq,
+    implicit.map((dependency, position) => ({ dependency: dependency.seq, role: "input", position: 1000 + position, implicit: true })),
+  );
   for (const dependency of implicit)
     if (edges.depth(store.db, dependency.seq, depth + 1) + 1 > depth)
-      events.record(store.db, { at: store.now(), run: run.seq, artifact: seq, kind: "deep", message: `what it was made from reaches deeper than ${depth} (${dependency.id})` });
-  if (admitted.unsettled) events.record(store.db, { at: store.now(), run: run.seq, artifact: seq, kind: "unsettled", message: `${unit.path} was still changing while it was read` });
+      events.record(store.db, {
+        at: store.now(),
+        run: run.seq,
+        artifact: seq,
+        kind: "deep",
+        message: `what it was made from reaches deeper than ${depth} (${dependency.id})`,
+      });
+  if (admitted.unsettled)
+    events.record(store.db, {
+      at: store.now(),
+      run: run.seq,
+      artifact: seq,
+      kind: "unsettled",
+      message: `${unit.path} was still changing while it was read`,
+    });
   if (!store.settings.values.artifact_store.versioning_enabled && name !== null) replaceOlder(store, name, version, now);
   return artifacts.bySeq(store.db, seq) as ArtifactRow;
 }
@@ -125,9 +149,13 @@ function stepOf(run: RunRow): ExecutionPath | undefined {
 /** A new record has nothing below it yet, so a cycle can only come about through an id that it shares with an earlier version. */
 function checkEdge(store: Store, id: string, dependency: ArtifactRow, limit: number): void {
   if (edges.reachesId(store.db, dependency.seq, id))
-    throw new CofferError("DEPENDENCY_CYCLE", `“${id}” cannot depend on “${dependency.id}”, which depends on “${id}”`, { hint: "leave out this --depends-on; nothing was stored" });
+    throw new CofferError("DEPENDENCY_CYCLE", `“${id}” cannot depend on “${dependency.id}”, which depends on “${id}”`, {
+      hint: "leave out this --depends-on; nothing was stored",
+    });
   if (edges.depth(store.db, dependency.seq, limit + 1) + 1 > limit)
-    throw new CofferError("DEPENDENCY_TOO_DEEP", `a chain of dependencies longer than ${limit} ends in “${dependency.id}”`, { hint: "raise artifact_store.max_dependency_depth if this is meant; nothing was stored" });
+    throw new CofferError("DEPENDENCY_TOO_DEEP", `a chain of dependencies longer than ${limit} ends in “${dependency.id}”`, {
+      hint: "raise artifact_store.max_dependency_depth if this is meant; nothing was stored",
+    });
 }
 
 /** But for those that somebody protected. They go out of sight at the moment that the new one was made: that tells what comes back if its run fails. */

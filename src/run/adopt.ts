@@ -11,17 +11,18 @@ import { CofferError, reason } from "../domain/error.ts";
 import { self } from "../domain/process-identity.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { manifestIsDue, recordArtifact } from "../registry/record.ts";
+import { shownName } from "../registry/shown-name.ts";
 import { ingest } from "../store/ingest.ts";
 import { clearStaging, dropLease, endLease, freeDeadLeases, leaseState } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
 import type { Store } from "../store/store.ts";
+import { discardStaged } from "./discard-staged.ts";
 import { findFamily } from "./family.ts";
 import { finishRemoval } from "./finish-removal.ts";
 import type { End } from "./finish.ts";
 import { readLeftEnd, removeLeftEnd } from "./left-end.ts";
 import { readReadings } from "./readings.ts";
-import { shownName } from "./settle.ts";
 import { withdraw } from "./withdraw.ts";
 
 /**
@@ -55,13 +56,19 @@ function hasUnknownChild(run: RunRow, lease: LeaseRow): boolean {
  * @throws CofferError PROTECTED where it is alive, or may be and nobody vouched for its death
  */
 export async function closeRun(store: Store, run: RunRow, assumeDead: boolean): Promise<RunRow> {
-  if (run.state !== "running") throw new CofferError("PROTECTED", `run ${run.id} has ended (${run.state})`, { hint: "there is nothing to close" });
+  if (run.state !== "running")
+    throw new CofferError("PROTECTED", `run ${run.id} has ended (${run.state})`, { hint: "there is nothing to close" });
   const lease = leases.ofRun(store.db, run.seq);
   const state = lease ? leaseState(lease, store.now()) : "dead";
   const age = lease ? Math.round((store.now() - lease.taken_at) / 60_000) : 0;
-  if (state === "alive") throw new CofferError("PROTECTED", `run ${run.id} is alive: its process still runs here`, { hint: "end it with a signal" });
+  if (state === "alive")
+    throw new CofferError("PROTECTED", `run ${run.id} is alive: its process still runs here`, { hint: "end it with a signal" });
   if (state === "unknown" && !assumeDead)
-    throw new CofferError("PROTECTED", `whether run ${run.id} is alive cannot be seen from here (it began ${age} minutes ago on another machine or in another container)`, { hint: "if you know that it is dead: coffer runs close RUN --assume-dead" });
+    throw new CofferError(
+      "PROTECTED",
+      `whether run ${run.id} is alive cannot be seen from here (it began ${age} minutes ago on another machine or in another container)`,
+      { hint: "if you know that it is dead: coffer runs close RUN --assume-dead" },
+    );
   return (await adopt(store, run.seq, true)) ?? (runs.bySeq(store.db, run.seq) as RunRow);
 }
 
@@ -74,14 +81,23 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
   const units = leftLogs(store, lease);
   const readings = workspace === undefined ? undefined : readReadings({ workspace });
   const close = (problem: string | undefined): void => {
-    const note = (kind: string, message: string, artifact: number | null = null) => events.record(store.db, { at: store.now(), run: seq, artifact, kind, message });
+    const note = (kind: string, message: string, artifact: number | null = null) =>
+      events.record(store.db, { at: store.now(), run: seq, artifact, kind, message });
     const { failure, keep_failed, ...end } = left ?? { ...killed(run, lastSign(units)), failure: undefined, keep_failed: false };
-    runs.update(store.db, seq, { ...end, adopted: 1, ...(workspace !== undefined && !existsSync(workspace) && { workspace_state: "removed" as const }) });
+    runs.update(store.db, seq, {
+      ...end,
+      adopted: 1,
+      ...(workspace !== undefined && !existsSync(workspace) && { workspace_state: "removed" as const }),
+    });
     note("adopted", left ? "its end could not be recorded when it came" : "its wrapper had died; its workspace stays");
     if (failure !== undefined) note("not-stored", `all outputs: ${failure}`);
     if (problem !== undefined) note("not-stored", `its log: ${problem}`);
     const known = params.ofRun(store.db, seq);
-    params.set(store.db, seq, [...(readings?.params ?? [])].filter(([key]) => !(key in known)));
+    params.set(
+      store.db,
+      seq,
+      [...(readings?.params ?? [])].filter(([key]) => !(key in known)),
+    );
     metrics.insert(store.db, seq, readings?.metrics ?? []);
     for (const words of readings?.skipped ?? []) note("note", words);
     const current = runs.bySeq(store.db, seq) as RunRow;
@@ -92,6 +108,11 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
     endLease(store, lease);
   };
   try {
+    discardStaged(
+      store,
+      lease,
+      units.map((unit) => unit.source),
+    );
     await ingest(store, lease, units, { dataset: run.dataset ?? "default" }, (admitted) => {
       for (const unit of admitted) recordArtifact(store, run, unit, { role: "log", type: "log" });
       close(undefined);
@@ -106,7 +127,15 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
 }
 
 function killed(run: RunRow, heard: number): End {
-  return { state: "killed", exit_code: null, signal: null, ended_at: Math.max(run.started_at, heard), cpu_user_ms: null, cpu_system_ms: null, max_rss: null };
+  return {
+    state: "killed",
+    exit_code: null,
+    signal: null,
+    ended_at: Math.max(run.started_at, heard),
+    cpu_user_ms: null,
+    cpu_system_ms: null,
+    max_rss: null,
+  };
 }
 
 /** Makes the dead wrapper's lease ours, so that two commands do not adopt one run. */
@@ -116,7 +145,10 @@ function claim(store: Store, run: number, vouched: boolean): Lease | undefined {
     const lease = leases.ofRun(store.db, run);
     if (!lease) {
       const token = Bun.randomUUIDv7();
-      return { seq: leases.insert(store.db, { token, kind: "run", run, wrapper: JSON.stringify(self()), taken_at: store.now(), until: null }), token };
+      return {
+        seq: leases.insert(store.db, { token, kind: "run", run, wrapper: JSON.stringify(self()), taken_at: store.now(), until: null }),
+        token,
+      };
     }
     if (!vouched && leaseState(lease, store.now()) !== "dead") return undefined;
     leases.take(store.db, lease.seq, JSON.stringify(self()));

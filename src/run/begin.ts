@@ -36,33 +36,39 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
   const id = Bun.randomUUIDv7();
   const workspace = makeWorkspace(store.settings.roots.workspace, id);
   try {
-    return store.transaction(() => {
-      const seq = runs.insert(store.db, {
-        id,
-        kind: "wrapped",
-        name: request.name ?? null,
-        parent: parent?.seq ?? null,
-        started_at: store.now(),
-        command: JSON.stringify(recordedCommand(request.command, request.env)),
-        directory: request.cwd,
-        ...recordedCircumstances(store, request.env),
-        policy: store.settings.values.workspace.policy,
-        workspace: store.keep(workspace),
-        workspace_state: "present",
-        dataset: request.dataset ?? parent?.dataset ?? null,
-        pipeline: request.pipeline ?? parent?.pipeline ?? null,
-        branch: request.branch ? JSON.stringify(request.branch) : parent && (request.pipeline ?? parent.pipeline) === parent.pipeline ? parent.branch : "[]",
-        step: request.step?.step ?? null,
-        sub_step: request.step?.subStep ?? null,
-        fold: request.fold ?? null,
-        note: request.note ?? null,
-      });
-      const lease = takeLease(store, "run", { run: seq });
-      tags.set(store.db, "run", seq, redactPairs(request.tags));
-      params.set(store.db, seq, redactPairs(request.params));
-      for (const input of declared) inputs.add(store.db, { ...input, run: seq, how: "declared" });
-      return { run: runs.bySeq(store.db, seq) as RunRow, lease, workspace };
-    });
+    // a machine that stops in the first seconds of a run takes the run along
+    return unflushed(store.db, () =>
+      store.transaction(() => {
+        const seq = runs.insert(store.db, {
+          id,
+          kind: "wrapped",
+          name: request.name ?? null,
+          parent: parent?.seq ?? null,
+          started_at: store.now(),
+          command: JSON.stringify(recordedCommand(request.command, request.env)),
+          directory: request.cwd,
+          policy: store.settings.values.workspace.policy,
+          workspace: store.keep(workspace),
+          workspace_state: "present",
+          dataset: request.dataset ?? parent?.dataset ?? null,
+          pipeline: request.pipeline ?? parent?.pipeline ?? null,
+          branch: request.branch
+            ? JSON.stringify(request.branch)
+            : parent && (request.pipeline ?? parent.pipeline) === parent.pipeline
+              ? parent.branch
+              : "[]",
+          step: request.step?.step ?? null,
+          sub_step: request.step?.subStep ?? null,
+          fold: request.fold ?? null,
+          note: request.note ?? null,
+        });
+        const lease = takeLease(store, "run", { run: seq });
+        tags.set(store.db, "run", seq, redactPairs(request.tags));
+        params.set(store.db, seq, redactPairs(request.params));
+        for (const input of declared) inputs.add(store.db, { ...input, run: seq, how: "declared" });
+        return { run: runs.bySeq(store.db, seq) as RunRow, lease, workspace };
+      }),
+    );
   } catch (error) {
     discardWorkspace(workspace);
     throw error;
@@ -85,10 +91,18 @@ export function childVariables(store: Store, { run, workspace }: Begun): Record<
   };
 }
 
-/** For the lease: the run lives as long as wrapper or child do. Not worth a flush, since a lost machine takes both along. */
-export function nameChild(store: Store, lease: Lease, child: Who | undefined): void {
-  if (!child) return;
-  unflushed(store.db, () => store.transaction(() => leases.setChild(store.db, lease.seq, JSON.stringify(child))));
+/**
+ * Writes down, while the child works already, what it runs on; and the child in the lease, since the run lives as long as wrapper or child do. A machine that stops
+ * takes both along.
+ */
+export function recordStart(store: Store, { run, lease }: Begun, env: RunRequest["env"], child: Who | undefined): void {
+  const circumstances = recordedCircumstances(store, env);
+  unflushed(store.db, () =>
+    store.transaction(() => {
+      if (child) leases.setChild(store.db, lease.seq, JSON.stringify(child));
+      runs.update(store.db, run.seq, circumstances);
+    }),
+  );
 }
 
 /** The run that we are inside of, where it is one of this store. */
@@ -98,7 +112,11 @@ function parentOf(store: Store, request: RunRequest): RunRow | undefined {
 }
 
 /** A path that exists is digested where it is and not stored; anything else is a reference. */
-async function declaredInput(store: Store, input: string, cwd: string): Promise<{ artifact: number | null; path: string | null; digest: string; size: number }> {
+async function declaredInput(
+  store: Store,
+  input: string,
+  cwd: string,
+): Promise<{ artifact: number | null; path: string | null; digest: string; size: number }> {
   const path = resolvePath(cwd, input);
   if (!existsSync(path)) {
     const { artifact } = resolveArtifact(store, input);

@@ -10,7 +10,11 @@ export interface Captured {
 }
 
 /** `taken`: paths of the run's outputs, which keep their names. What had to be renamed or left out is a sentence in `notes`. */
-export function capturedUnits(taken: ReadonlySet<string>, output: OutputEnd, code: CodeState | undefined): { captured: Captured[]; notes: string[] } {
+export function capturedUnits(
+  taken: ReadonlySet<string>,
+  output: OutputEnd,
+  code: CodeState | undefined,
+): { captured: Captured[]; notes: string[] } {
   const captured: Captured[] = [];
   const notes: string[] = [];
   const add = (role: Captured["role"], name: string, source: string, move: boolean): void => {

@@ -9,7 +9,8 @@ import type { Store } from "../store/store.ts";
 /** The declared paths that are no longer what they were when the run began. Bytes are read again only where a time stamp says that something happened since. */
 export async function changedInputs(store: Store, run: RunRow): Promise<RunInputRow[]> {
   const changed: RunInputRow[] = [];
-  for (const input of inputs.ofRun(store.db, run.seq)) if (input.path !== null && (await hasChanged(store.path(input.path), input.digest, run.started_at))) changed.push(input);
+  for (const input of inputs.ofRun(store.db, run.seq))
+    if (input.path !== null && (await hasChanged(store.path(input.path), input.digest, run.started_at))) changed.push(input);
   return changed;
 }
 
@@ -27,5 +28,8 @@ function isTouched(path: string, since: number): boolean {
   const stat = lstatSync(path);
   // a clock of the file system may lag behind ours by a tick
   if (stat.ctimeMs >= since - 100) return true;
-  return stat.isDirectory() && (readdirSync(path, { recursive: true }) as string[]).some((name) => lstatSync(join(path, name)).ctimeMs >= since - 100);
+  return (
+    stat.isDirectory() &&
+    (readdirSync(path, { recursive: true }) as string[]).some((name) => lstatSync(join(path, name)).ctimeMs >= since - 100)
+  );
 }

@@ -52,9 +52,15 @@ export function clearScratch(store: Store, { run, lease, workspace, snapshot, mo
   const kept = [
     ...emptied.late.map((path) => `${path} came or changed after the outputs were read, and stays in the workspace`),
     ...emptied.problems.map(({ path, why }) => `${path} could not be removed: ${why}`),
-    ...shared.map(({ source, why }) => `${relative(workspace, source)} shares its bytes with the store, since no copy could be made (${why}): do not write to it`),
+    ...shared.map(
+      ({ source, why }) =>
+        `${relative(workspace, source)} shares its bytes with the store, since no copy could be made (${why}): do not write to it`,
+    ),
   ];
-  const harmed = damaged.map((source) => `${relative(workspace, source)} was written to after it had been stored: the store's copy is damaged, the workspace has the new bytes`);
+  const harmed = damaged.map(
+    (source) =>
+      `${relative(workspace, source)} was written to after it had been stored: the store's copy is damaged, the workspace has the new bytes`,
+  );
   store.transaction(() => {
     const note = (kind: string, message: string) => events.record(store.db, { at: store.now(), run: run.seq, kind, message });
     // what still shares bytes is tried again by the next command

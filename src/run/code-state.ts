@@ -1,6 +1,5 @@
 import { relative } from "node:path";
 import { displayUrl } from "../domain/secret.ts";
-import { captureCode } from "./code-capture.ts";
 import type { Capture, Skipped } from "./code-capture.ts";
 import { findTop, GitFailure, runGit } from "./git.ts";
 import type { GitPlace } from "./git.ts";
@@ -64,11 +63,13 @@ export async function readCodeState(options: CodeOptions): Promise<CodeState> {
     state.branch = status.branch;
     state.remote = chooseRemote(remotes, status.upstream);
     state.dirty = status.changed.length + status.untracked.length > 0;
-    if (state.dirty)
+    if (state.dirty) {
+      const { captureCode } = await import("./code-capture.ts");
       Object.assign(
         state,
         await captureCode({ place, status, exclude: own, secrets: knownSecrets(env), maxBytes, maxFileBytes, to: await captureTo }),
       );
+    }
   } catch (error) {
     state.reason =
       error instanceof GitFailure

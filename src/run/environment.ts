@@ -97,7 +97,9 @@ export function describeMachine(): Machine {
 function userName(): string {
   const uid = process.getuid?.();
   try {
-    const line = readFileSync("/etc/passwd", "utf8").split("\n").find((entry) => entry.split(":")[2] === String(uid));
+    const line = readFileSync("/etc/passwd", "utf8")
+      .split("\n")
+      .find((entry) => entry.split(":")[2] === String(uid));
     if (line) return line.slice(0, line.indexOf(":"));
   } catch {
     // no such file here

@@ -23,7 +23,12 @@ export function finishRemoval(store: Store, run: RunRow): void {
     if (shared.length > 0) throw new Error(`${shared.length} files could not get bytes of their own: ${shared[0]?.why}`);
     store.transaction(() => {
       runs.update(store.db, run.seq, { workspace_state: existsSync(workspace) ? "present" : "removed" });
-      events.record(store.db, { at: store.now(), run: run.seq, kind: "kept", message: "the removal of the workspace was interrupted; what is left of it stays" });
+      events.record(store.db, {
+        at: store.now(),
+        run: run.seq,
+        kind: "kept",
+        message: "the removal of the workspace was interrupted; what is left of it stays",
+      });
     });
   } catch (error) {
     // tried again by the next command: what that command was called for need not suffer
@@ -36,7 +41,8 @@ function halfMoved(store: Store, run: RunRow, workspace: string): Moved[] {
   const isWhole = !runs.lacksOutputs(store.db, run.seq);
   const names = new Map<bigint, string>();
   if (lookAtWorkspace(workspace) === "there")
-    for (const path of walk(workspace, () => false).files) names.set(lstatSync(join(workspace, path), { bigint: true }).ino, join(workspace, path));
+    for (const path of walk(workspace, () => false).files)
+      names.set(lstatSync(join(workspace, path), { bigint: true }).ino, join(workspace, path));
   const found: Moved[] = [];
   for (const { seq, path: kept } of blobs.filesOfRun(store.db, run.seq)) {
     const path = store.path(kept);

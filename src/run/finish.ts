@@ -13,6 +13,7 @@ import { capturedUnits } from "./captured-units.ts";
 import { changedInputs } from "./changed-inputs.ts";
 import type { ChildEnd } from "./child.ts";
 import type { CodeState } from "./code-state.ts";
+import { discardStaged } from "./discard-staged.ts";
 import { filesToGo } from "./empty-workspace.ts";
 import type { Snapshot } from "./empty-workspace.ts";
 import { findOpenWriters } from "./open-writers.ts";
@@ -77,13 +78,20 @@ export function endOf(child: ChildEnd, asked: NodeJS.Signals | undefined): End {
  */
 export async function keepOutputs(store: Store, begun: Begun, request: RunRequest, end: End, ended: Ended): Promise<Kept> {
   // SQLite would go on writing to a file that has no name any more
-  if (!existsSync(store.path("coffer.db"))) throw new CofferError("STORE_UNUSABLE", `the store at ${store.root} was removed while the command ran`, { hint: "put it back from a backup; the next command begins a new one" });
+  if (!existsSync(store.path("coffer.db")))
+    throw new CofferError("STORE_UNUSABLE", `the store at ${store.root} was removed while the command ran`, {
+      hint: "put it back from a backup; the next command begins a new one",
+    });
   for (let attempt = 1; ; attempt++) {
     try {
       return await attemptToKeep(store, begun, request, end, ended, attempt === ATTEMPTS);
     } catch (error) {
       // what a process that outlives the command removes or rewrites meanwhile is looked at anew
       if (attempt === ATTEMPTS || !isUnreadable(error)) throw error;
+      discardStaged(store, begun.lease, [
+        ...ended.output.logs.map((log) => log.path),
+        ...(ended.code?.capture ? [ended.code.capture.path] : []),
+      ]);
     }
   }
 }
@@ -103,17 +111,39 @@ async function attemptToKeep(store: Store, begun: Begun, request: RunRequest, en
   const options = {
     dataset: run.dataset ?? "default",
     ignored: (unit: IngestUnit, path: string) => found.outputs.ignoredWithin(unit, path),
-    ...(snapshot && { openElsewhere: staysInPlace(store, snapshot, captured.map(({ unit }) => unit.source), run.id, ended.childPid) }),
+    ...(snapshot && {
+      openElsewhere: staysInPlace(
+        store,
+        snapshot,
+        captured.map(({ unit }) => unit.source),
+        run.id,
+        ended.childPid,
+      ),
+    }),
   };
   const { result, moved, added } = await ingest(store, lease, units, options, (admitted, unread) => {
-    const findings: Findings = { outputs: found, captured, admitted, unread, readings, code: ended.code, changed, workspaceState, notes: [...readings.skipped, ...ended.output.notes, ...found.notes, ...notes] };
+    const findings: Findings = {
+      outputs: found,
+      captured,
+      admitted,
+      unread,
+      readings,
+      code: ended.code,
+      changed,
+      workspaceState,
+      notes: [...readings.skipped, ...ended.output.notes, ...found.notes, ...notes],
+    };
     const settled = settle(store, run.seq, request, end, findings);
     // a scratch run holds it until its workspace is cleared
     if (!snapshot) endLease(store, lease);
     return settled;
   });
   const isFromWorkspace = ({ source }: Moved): boolean => source.startsWith(`${workspace}/`);
-  const left = tidy(store, begun, moved.filter((file) => !isFromWorkspace(file)));
+  const left = tidy(
+    store,
+    begun,
+    moved.filter((file) => !isFromWorkspace(file)),
+  );
   return { ...result, notes: [...result.notes, ...left], outputs: found.outputs, moved: moved.filter(isFromWorkspace), added };
 }
 
@@ -133,7 +163,13 @@ function tidy(store: Store, { lease }: Begun, moved: readonly Moved[]): string[]
  * Whether a file's inode must stay what it is: the workspace keeps it, it changed since the snapshot, or a process that is left of the run still writes to it.
  * Those processes are looked for when the first file could be moved.
  */
-function staysInPlace(store: Store, snapshot: Snapshot, captured: readonly string[], runId: string, childPid: number): (stat: BigIntStats) => boolean {
+function staysInPlace(
+  store: Store,
+  snapshot: Snapshot,
+  captured: readonly string[],
+  runId: string,
+  childPid: number,
+): (stat: BigIntStats) => boolean {
   const goes = filesToGo(snapshot, store.settings.values.workspace.retain);
   const own = new Set(captured.map((path) => lstatSync(path, { bigint: true }).ino));
   let isOpen: ReturnType<typeof findOpenWriters> | undefined;

@@ -6,7 +6,6 @@ import { openPipe } from "./pipe.ts";
 import type { PipeMaker } from "./pipe.ts";
 import { openTee, teeLog } from "./tee-log.ts";
 import type { Tee } from "./tee-log.ts";
-import { openTerminalLog } from "./terminal-log.ts";
 
 interface Options {
   /** An existing directory for the logs. */
@@ -23,7 +22,8 @@ interface Options {
 
 export async function openOutputLog({ directory, capture, shown = 1, makePipe = openPipe, drainMs = 2000 }: Options): Promise<OutputLog> {
   const terminals = await Promise.all([0, 1, 2].map(isTerminal));
-  if (capture && terminals.every(Boolean)) return openTerminalLog({ name: "output.log", path: join(directory, "output.log") }, drainMs);
+  if (capture && terminals.every(Boolean))
+    return (await import("./terminal-log.ts")).openTerminalLog({ name: "output.log", path: join(directory, "output.log") }, drainMs);
   const keepsOut = capture || terminals[shown] === false;
   const keepsErr = capture || terminals[2] === false;
   const open = (name: Log["name"], out: 1 | 2): Promise<Tee> => openTee({ name, path: join(directory, name) }, out, directory, makePipe);

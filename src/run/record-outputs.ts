@@ -1,4 +1,4 @@
-import { createReadStream, realpathSync, statSync } from "node:fs";
+import { createReadStream, existsSync, realpathSync, statSync } from "node:fs";
 import type { Stats } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactRow } from "../db/artifacts.ts";
@@ -6,7 +6,6 @@ import type { RunRow } from "../db/runs.ts";
 import { guessArtifactType } from "../domain/artifact-type.ts";
 import type { ArtifactType } from "../domain/artifact-type.ts";
 import { CofferError } from "../domain/error.ts";
-import { readWorkspaceManifest } from "../manifest/workspace-manifest.ts";
 import type { ManifestItem } from "../manifest/workspace-manifest.ts";
 import { recordArtifact } from "../registry/record.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
@@ -41,8 +40,11 @@ export type OutputRules = Pick<RunRequest, "ignore" | "outputs" | "register">;
 export async function findOutputs(store: Store, workspace: string, rules: OutputRules, mayMove: boolean): Promise<FoundOutputs> {
   const state = lookAtWorkspace(workspace);
   if (state === "gone") return nothingFound({ path: "the workspace", why: "the command removed it", failed: false });
-  if (state === "replaced") return nothingFound({ path: "the workspace", why: "the command put something else in its place", failed: true });
-  const manifest = readWorkspaceManifest(workspace);
+  if (state === "replaced")
+    return nothingFound({ path: "the workspace", why: "the command put something else in its place", failed: true });
+  const manifest = existsSync(join(workspace, "manifest.yaml"))
+    ? (await import("../manifest/workspace-manifest.ts")).readWorkspaceManifest(workspace)
+    : undefined;
   const ignore = [...store.settings.values.workspace.ignore, ...rules.ignore, `/${END_FILE}`, ...(manifest ? ["/manifest.yaml"] : [])];
   const listed = listOutputs(workspace, { ignore, outputs: rules.outputs });
   // what a script's manifest says is recorded: no rule of the user's leaves it out
@@ -50,7 +52,8 @@ export async function findOutputs(store: Store, workspace: string, rules: Output
   const notes = outputs.unmatched.map((pattern) => `--output ${pattern} matched nothing`);
   const found: FoundOutputs = { outputs, units: [], said: new Map(), refused: new Set(), problems: [...outputs.problems], notes };
   const items = Map.groupBy(manifest?.items ?? [], (item) => item.path);
-  for (const { path, source, kind, linked } of outputs.units) add(found, { path, source, kind, move: mayMove && !linked }, rules.register.has(path), items.get(path));
+  for (const { path, source, kind, linked } of outputs.units)
+    add(found, { path, source, kind, move: mayMove && !linked }, rules.register.has(path), items.get(path));
   for (const [path, names] of rules.register) addInside(found, workspace, path, items.get(path), mayMove, `--register ${names[0]}=${path}`);
   for (const [path, its] of items) addInside(found, workspace, path, its, mayMove, "manifest.yaml names it");
   for (const why of manifest?.problems ?? []) found.problems.push({ path: "manifest.yaml", why, failed: true });
@@ -70,7 +73,14 @@ export function nothingFound(problem: Problem): FoundOutputs {
  * Records the outputs in the transaction that admitted them. Items of a manifest come in the order of their dependencies. One whose dependency is missing, or that
  * would close a circle, is a problem and an ordinary output of the run: it may not cost the others, or its bytes.
  */
-export function recordOutputs(store: Store, run: RunRow, admitted: readonly Admitted[], found: FoundOutputs, register: OutputRules["register"], readBefore: readonly ArtifactRow[]): { recorded: ArtifactRow[]; problems: Problem[] } {
+export function recordOutputs(
+  store: Store,
+  run: RunRow,
+  admitted: readonly Admitted[],
+  found: FoundOutputs,
+  register: OutputRules["register"],
+  readBefore: readonly ArtifactRow[],
+): { recorded: ArtifactRow[]; problems: Problem[] } {
   const recorded: ArtifactRow[] = [];
   const problems: Problem[] = [];
   const registered = new Set<Admitted>();
@@ -88,7 +98,9 @@ export function recordOutputs(store: Store, run: RunRow, admitted: readonly Admi
   let waiting = admitted.flatMap((unit) => (found.said.get(unit.unit) ?? []).map((item) => ({ unit, item })));
   const ids = new Set(waiting.map(({ item }) => item.id));
   while (waiting.length > 0) {
-    const ready = waiting.filter(({ item }) => item.dependsOn.every((id) => made.has(id) || refused.has(id) || !ids.has(id) || id === item.id));
+    const ready = waiting.filter(({ item }) =>
+      item.dependsOn.every((id) => made.has(id) || refused.has(id) || !ids.has(id) || id === item.id),
+    );
     if (ready.length === 0) {
       for (const { item } of waiting) refuse(item, "what it depends on depends on it");
       break;
@@ -112,21 +124,35 @@ export function recordOutputs(store: Store, run: RunRow, admitted: readonly Admi
     waiting = waiting.filter((one) => !ready.includes(one));
   }
   for (const unit of admitted) {
-    for (const name of register.get(unit.unit.path) ?? []) keep(unit, recordArtifact(store, run, unit, { role: "output", name, type: registeredType(unit.unit.path), readBefore }));
+    for (const name of register.get(unit.unit.path) ?? [])
+      keep(unit, recordArtifact(store, run, unit, { role: "output", name, type: registeredType(unit.unit.path), readBefore }));
     if (!registered.has(unit)) keep(unit, recordArtifact(store, run, unit, { role: "output", readBefore }));
   }
   return { recorded, problems };
 }
 
-function add(found: FoundOutputs, unit: Pick<IngestUnit, "path" | "source" | "kind" | "move">, isRegistered: boolean, items: ManifestItem[] | undefined): void {
-  const type = items?.[0]?.type ?? (isRegistered ? registeredType(unit.path) : unit.kind === "tree" ? "file" : guessArtifactType(unit.path));
+function add(
+  found: FoundOutputs,
+  unit: Pick<IngestUnit, "path" | "source" | "kind" | "move">,
+  isRegistered: boolean,
+  items: ManifestItem[] | undefined,
+): void {
+  const type =
+    items?.[0]?.type ?? (isRegistered ? registeredType(unit.path) : unit.kind === "tree" ? "file" : guessArtifactType(unit.path));
   const added: IngestUnit = { ...unit, type, class: items?.[0]?.class ?? null, typed: isRegistered || items !== undefined };
   found.units.push(added);
   if (items) found.said.set(added, items);
 }
 
 /** A file below a directory that is an output itself becomes an artifact of its own as well; its bytes are stored once anyway. */
-function addInside(found: FoundOutputs, workspace: string, path: string, items: ManifestItem[] | undefined, mayMove: boolean, who: string): void {
+function addInside(
+  found: FoundOutputs,
+  workspace: string,
+  path: string,
+  items: ManifestItem[] | undefined,
+  mayMove: boolean,
+  who: string,
+): void {
   if (found.units.some((unit) => unit.path === path)) return;
   const source = join(workspace, path);
   const stat = statInside(source, workspace);
@@ -136,7 +162,12 @@ function addInside(found: FoundOutputs, workspace: string, path: string, items: 
     return;
   }
   const real = realpathSync(source);
-  add(found, { path, source: real, kind: stat.isFile() ? "file" : "tree", move: mayMove && real === join(realpathSync(workspace), path) }, true, items);
+  add(
+    found,
+    { path, source: real, kind: stat.isFile() ? "file" : "tree", move: mayMove && real === join(realpathSync(workspace), path) },
+    true,
+    items,
+  );
 }
 
 /** A file or directory of the workspace's own; undefined for what is neither, or is reached through a link that leads out. */
@@ -156,10 +187,17 @@ async function dropMismatches(found: FoundOutputs): Promise<void> {
     const digest = await sha256Of(unit.source);
     const wrong = items.filter((item) => item.sha256 !== undefined && item.sha256 !== digest);
     if (wrong.length === 0) continue;
-    found.said.set(unit, items.filter((item) => !wrong.includes(item)));
+    found.said.set(
+      unit,
+      items.filter((item) => !wrong.includes(item)),
+    );
     for (const item of wrong) {
       found.refused.add(item.id);
-      found.problems.push({ path: unit.path, why: `${item.id} is not registered: the bytes are not those of its content_hash in manifest.yaml`, failed: true });
+      found.problems.push({
+        path: unit.path,
+        why: `${item.id} is not registered: the bytes are not those of its content_hash in manifest.yaml`,
+        failed: true,
+      });
     }
   }
 }

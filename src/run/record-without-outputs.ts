@@ -1,9 +1,10 @@
-import { copyFileSync, existsSync, lstatSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, lstatSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { errno, reason } from "../domain/error.ts";
 import { clearStaging, endLease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import type { Begun } from "./begin.ts";
+import { discardStaged } from "./discard-staged.ts";
 import type { End, Ended } from "./finish.ts";
 import { leaveEnd } from "./left-end.ts";
 import type { KeptLog } from "./output-log.ts";
@@ -21,23 +22,36 @@ export function recordWithoutOutputs(store: Store, begun: Begun, request: RunReq
   const why = reason(failure);
   try {
     // what of them was staged may be the very bytes that the disk has no room for
-    discardStaged(store.path("tmp", lease.token), ended.output.logs);
+    discardStaged(
+      store,
+      lease,
+      ended.output.logs.map((log) => log.path),
+    );
     const outputs = nothingFound({ path: "all outputs", why, failed: true });
     const readings = readReadings({ workspace, paramFiles: request.paramFiles, metricFiles: request.metricFiles });
     const workspaceState = existsSync(workspace) ? "present" : "removed";
     store.transaction(() => {
-      settle(store, run.seq, request, end, { outputs, captured: [], admitted: [], unread: [], readings, code: ended.code, changed: [], workspaceState, notes: [...readings.skipped, ...ended.output.notes] });
+      settle(store, run.seq, request, end, {
+        outputs,
+        captured: [],
+        admitted: [],
+        unread: [],
+        readings,
+        code: ended.code,
+        changed: [],
+        workspaceState,
+        notes: [...readings.skipped, ...ended.output.notes],
+      });
       endLease(store, lease);
     });
   } catch (error) {
-    return [leaveEnd(workspace, { ...end, keep_failed: request.keepFailed, failure: why }) ? `the store takes nothing at all (${reason(error)}): the next coffer command will record how the run ended` : `how the run ended could not be written anywhere (${reason(error)}): it will be shown as killed`];
+    return [
+      leaveEnd(workspace, { ...end, keep_failed: request.keepFailed, failure: why })
+        ? `the store takes nothing at all (${reason(error)}): the next coffer command will record how the run ended`
+        : `how the run ended could not be written anywhere (${reason(error)}): it will be shown as killed`,
+    ];
   }
   return saveLogs(store, begun, ended.output.logs);
-}
-
-function discardStaged(directory: string, logs: readonly KeptLog[]): void {
-  if (!existsSync(directory)) return;
-  for (const name of readdirSync(directory)) if (!logs.some((log) => log.path === join(directory, name))) rmSync(join(directory, name), { force: true });
 }
 
 /** The staging directory goes, unless a log is left in it. */

@@ -3,13 +3,22 @@ import type { Store } from "../store/store.ts";
 import { describeMachine, recordedEnvironment } from "./environment.ts";
 
 /** What every run says of where and how it ran, as its row keeps it. */
-export function recordedCircumstances(store: Store, env: Readonly<Record<string, string | undefined>>): Pick<RunRow, "host" | "user" | "environment" | "configuration"> {
+export function recordedCircumstances(
+  store: Store,
+  env: Readonly<Record<string, string | undefined>>,
+): Pick<RunRow, "host" | "user" | "environment" | "configuration"> {
   const machine = describeMachine();
   const { workspace, artifact_store, tracking } = store.settings.values;
   return {
     host: machine.host,
     user: machine.user,
-    environment: JSON.stringify({ variables: recordedEnvironment(env), platform: machine.platform, cores: machine.cores, memory_bytes: machine.memoryBytes, gpus: machine.gpus }),
+    environment: JSON.stringify({
+      variables: recordedEnvironment(env),
+      platform: machine.platform,
+      cores: machine.cores,
+      memory_bytes: machine.memoryBytes,
+      gpus: machine.gpus,
+    }),
     configuration: JSON.stringify({
       file: store.settings.file ?? null,
       workspace: { policy: workspace.policy, retain: workspace.retain, ignore: workspace.ignore },

@@ -1,25 +1,22 @@
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { RunRow } from "../db/runs.ts";
 import * as runs from "../db/runs.ts";
 import { CofferError, reason } from "../domain/error.ts";
-import { clearStaging, endLease, staging } from "../store/lease.ts";
+import { shownName } from "../registry/shown-name.ts";
+import { clearStaging, endLease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
-import { beginRun, childVariables, discardWorkspace, nameChild } from "./begin.ts";
+import { beginRun, childVariables, discardWorkspace, recordStart } from "./begin.ts";
 import type { Begun } from "./begin.ts";
 import { spawnChild } from "./child.ts";
-import type { Child, ChildEnd } from "./child.ts";
-import { clearScratch, leftOutWords } from "./clear-scratch.ts";
+import type { Child } from "./child.ts";
 import type { CodeState } from "./code-state.ts";
-import { snapshotWorkspace } from "./empty-workspace.ts";
 import type { Snapshot } from "./empty-workspace.ts";
-import { endOf, keepOutputs } from "./finish.ts";
 import type { End, Ended, Kept } from "./finish.ts";
 import { findCommand } from "./find-command.ts";
 import { openOutputLog } from "./open-output-log.ts";
 import type { OutputEnd, OutputLog } from "./output-log.ts";
 import type { PendingCode } from "./pending-code.ts";
-import { recordWithoutOutputs } from "./record-without-outputs.ts";
-import { shownName } from "./settle.ts";
 import type { HeldSignals } from "./signals.ts";
 
 export interface RunRequest {
@@ -82,26 +79,40 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
   const started = await start(store, begun, request, wrapper, pending);
   const { child, output, code } = started;
   try {
-    nameChild(store, begun.lease, child.who);
     output.started(child.terminal);
+    recordStart(store, begun, request.env, child.who);
   } catch (error) {
     wrapper.say.warn(`the command runs, but not all of it will be recorded: ${reason(error)}`);
   }
+  // what is needed when the child has ended is loaded while it works
+  const { endOf } = await import("./finish.ts");
   const ended = await child.ended;
   const end = endOf(ended, wrapper.signals.received);
   const logged = await finishOutput(output, wrapper);
   const isScratch = store.settings.values.workspace.policy === "scratch" && end.state === "finished";
-  const snapshot = isScratch ? snapshotWorkspace(begun.workspace) : undefined;
+  const snapshot = isScratch ? (await import("./empty-workspace.ts")).snapshotWorkspace(begun.workspace) : undefined;
   return settleRun(store, begun, request, wrapper, ended.code, end, { childPid: child.pid, output: logged, code, snapshot });
 }
 
-async function start(store: Store, begun: Begun, request: RunRequest, wrapper: Wrapper, pending: PendingCode): Promise<{ child: Child; output: OutputLog; code: CodeState }> {
+async function start(
+  store: Store,
+  begun: Begun,
+  request: RunRequest,
+  wrapper: Wrapper,
+  pending: PendingCode,
+): Promise<{ child: Child; output: OutputLog; code: CodeState }> {
   try {
-    const directory = staging(store, begun.lease);
+    const directory = makeStaging(store, begun);
     const output = await openOutputLog({ directory, capture: request.capture, shown: request.shown });
     try {
       const code = await pending.read(join(directory, "code.tar"));
-      const child = spawnChild({ ...request, ...wrapper, extraEnv: childVariables(store, begun), streams: output.streams, now: () => store.now() });
+      const child = spawnChild({
+        ...request,
+        ...wrapper,
+        extraEnv: childVariables(store, begun),
+        streams: output.streams,
+        now: () => store.now(),
+      });
       return { child, output, code };
     } catch (error) {
       output.abandon();
@@ -113,6 +124,13 @@ async function start(store: Store, begun: Begun, request: RunRequest, wrapper: W
   }
 }
 
+/** The lease's staging directory; what is in it now is worthless after a crash of the machine, so it is not flushed. */
+function makeStaging(store: Store, { lease }: Begun): string {
+  const directory = store.path("tmp", lease.token);
+  mkdirSync(directory, { recursive: true });
+  return directory;
+}
+
 /** The log may have gone meanwhile: a child can remove the whole store. */
 async function finishOutput(output: OutputLog, { signals }: Wrapper): Promise<OutputEnd> {
   try {
@@ -122,28 +140,53 @@ async function finishOutput(output: OutputLog, { signals }: Wrapper): Promise<Ou
   }
 }
 
-async function settleRun(store: Store, begun: Begun, request: RunRequest, { say }: Wrapper, code: number, end: End, ended: Ended): Promise<RunOutcome> {
+async function settleRun(
+  store: Store,
+  begun: Begun,
+  request: RunRequest,
+  { say }: Wrapper,
+  code: number,
+  end: End,
+  ended: Ended,
+): Promise<RunOutcome> {
+  const { keepOutputs } = await import("./finish.ts");
   let kept: Kept;
   try {
     kept = await keepOutputs(store, begun, request, end, ended);
   } catch (error) {
     say.error(`the outputs could not be stored: ${reason(error)}`);
     if (error instanceof CofferError && error.hint) say.info(error.hint);
+    const { recordWithoutOutputs } = await import("./record-without-outputs.ts");
     for (const words of recordWithoutOutputs(store, begun, request, end, ended, error)) say.warn(words);
     say.info(`the workspace stays as it is: ${begun.workspace}`);
     return { code, run: lookAgain(store, begun), kept: undefined };
   }
   for (const note of kept.notes) say.warn(note);
   for (const artifact of kept.withdrawn) say.info(`withdrawn, since the run ${end.state}: ${shownName(artifact)}`);
-  if (ended.snapshot) endScratch(store, begun, kept, ended.snapshot, say);
+  if (ended.snapshot) await endScratch(store, begun, kept, ended.snapshot, say);
   else if (end.state !== "finished" && kept.run.workspace_state === "present") say.info(`the workspace stays: ${begun.workspace}`);
   return { code, run: lookAgain(store, begun), kept };
 }
 
-function endScratch(store: Store, { run, lease, workspace }: Begun, kept: Kept, snapshot: Snapshot, say: Wrapper["say"]): void {
+async function endScratch(
+  store: Store,
+  { run, lease, workspace }: Begun,
+  kept: Kept,
+  snapshot: Snapshot,
+  say: Wrapper["say"],
+): Promise<void> {
   try {
+    const { clearScratch, leftOutWords } = await import("./clear-scratch.ts");
     const { incomplete, moved, outputs } = kept;
-    const { gone, stays, leftOut, warnings } = clearScratch(store, { run, lease, workspace, snapshot, moved, incomplete, isLeftOut: outputs.isLeftOut });
+    const { gone, stays, leftOut, warnings } = clearScratch(store, {
+      run,
+      lease,
+      workspace,
+      snapshot,
+      moved,
+      incomplete,
+      isLeftOut: outputs.isLeftOut,
+    });
     for (const warning of warnings) say.warn(warning);
     if (incomplete) return say.warn(`not all of it could be stored, so the workspace stays as it is: ${workspace}`);
     const also = leftOut.files > 0 ? `; ${leftOutWords(leftOut)} that your rules leave out went with it` : "";

@@ -7,9 +7,9 @@ import * as inputs from "../db/run-inputs.ts";
 import type { RunInputRow } from "../db/run-inputs.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
-import { artifactRef } from "../domain/artifact-ref.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { manifestIsDue, recordArtifact } from "../registry/record.ts";
+import { shownName } from "../registry/shown-name.ts";
 import type { Admitted } from "../store/ingest.ts";
 import type { Store } from "../store/store.ts";
 import type { Problem } from "../store/walk.ts";
@@ -49,11 +49,17 @@ export interface Findings {
 export function settle(store: Store, seq: number, request: RunRequest, end: End, found: Findings): Settled {
   runs.update(store.db, seq, { ...end, ...codeColumns(found.code), workspace_state: found.workspaceState });
   const run = runs.bySeq(store.db, seq) as RunRow;
-  params.set(store.db, seq, [...found.readings.params].filter(([key]) => !request.params.some(([given]) => given === key)));
+  params.set(
+    store.db,
+    seq,
+    [...found.readings.params].filter(([key]) => !request.params.some(([given]) => given === key)),
+  );
   metrics.insert(store.db, seq, found.readings.metrics);
   for (const { position } of found.changed) inputs.markChanged(store.db, seq, position);
 
-  const readBefore = inputs.ofRun(store.db, seq).flatMap((input) => (input.artifact === null ? [] : [artifacts.bySeq(store.db, input.artifact) as ArtifactRow]));
+  const readBefore = inputs
+    .ofRun(store.db, seq)
+    .flatMap((input) => (input.artifact === null ? [] : [artifacts.bySeq(store.db, input.artifact) as ArtifactRow]));
   const roles = new Map(found.captured.map(({ unit, role }) => [unit, role]));
   const own = found.admitted.filter(({ unit }) => !roles.has(unit));
   const { recorded, problems: unregistered } = recordOutputs(store, run, own, found.outputs, request.register, readBefore);
@@ -62,7 +68,8 @@ export function settle(store: Store, seq: number, request: RunRequest, end: End,
     if (role !== undefined) recorded.push(recordArtifact(store, run, admitted, { role, type: role === "log" ? "log" : "file" }));
   }
 
-  const note = (kind: string, message: string, artifact: number | null = null) => events.record(store.db, { at: store.now(), run: seq, artifact, kind, message });
+  const note = (kind: string, message: string, artifact: number | null = null) =>
+    events.record(store.db, { at: store.now(), run: seq, artifact, kind, message });
   const problems = [...found.outputs.problems, ...found.unread, ...unregistered];
   const notes = [...found.notes, ...found.changed.map(({ path }) => `the input ${path} changed while the command ran`)];
   for (const message of notes) note("note", message);
@@ -80,12 +87,12 @@ export function settle(store: Store, seq: number, request: RunRequest, end: End,
   };
 }
 
-/** As people know an artifact of a run: by its name and version, else by its path. */
-export function shownName(artifact: ArtifactRow): string {
-  return artifactRef({ ...artifact, id: artifact.path });
-}
-
 function codeColumns(code: CodeState | undefined): Partial<RunRow> {
   if (!code) return {};
-  return { code_commit: code.commit, code_branch: code.branch, code_remote: code.remote, code_dirty: code.dirty === null ? null : code.dirty ? 1 : 0 };
+  return {
+    code_commit: code.commit,
+    code_branch: code.branch,
+    code_remote: code.remote,
+    code_dirty: code.dirty === null ? null : code.dirty ? 1 : 0,
+  };
 }

@@ -10,8 +10,15 @@ import type { Place } from "./run-place.ts";
 const WITH_COFFER = { PATH: `${dirname(binary())}:${process.env["PATH"]}` };
 
 /** Starts a run and waits until its child has written its pid to the file `pid`. */
-async function started(here: Place, script: string, flags: readonly string[] = []): Promise<{ wrapper: ReturnType<typeof spawnCoffer>; child: number }> {
-  const wrapper = spawnCoffer(["run", ...flags, "--", "sh", "-c", `echo $$ >pid; ${script}`], { cwd: here.path, env: { ...WITH_COFFER, COFFER_ROOT: here.root } });
+async function started(
+  here: Place,
+  script: string,
+  flags: readonly string[] = [],
+): Promise<{ wrapper: ReturnType<typeof spawnCoffer>; child: number }> {
+  const wrapper = spawnCoffer(["run", ...flags, "--", "sh", "-c", `echo $$ >pid; ${script}`], {
+    cwd: here.path,
+    env: { ...WITH_COFFER, COFFER_ROOT: here.root },
+  });
   return { wrapper, child: Number(await appears(here.at("pid"))) };
 }
 
@@ -29,7 +36,10 @@ async function ends(pid: number): Promise<void> {
 
 test("a killed wrapper: the child goes on and logs, and the next command after its end adopts the run with its log", async () => {
   using here = place();
-  const { wrapper, child } = await started(here, 'while [ ! -e go ]; do sleep 0.01; done; echo "said later"; cd $COFFER_WORKSPACE; echo c >ckpt; echo "{\\"acc\\": 0.5}" >metrics.json; coffer log ckpt --name ckpt --metric loss=3 >/dev/null || echo failed >ckpt; echo said last');
+  const { wrapper, child } = await started(
+    here,
+    'while [ ! -e go ]; do sleep 0.01; done; echo "said later"; cd $COFFER_WORKSPACE; echo c >ckpt; echo "{\\"acc\\": 0.5}" >metrics.json; coffer log ckpt --name ckpt --metric loss=3 >/dev/null || echo failed >ckpt; echo said last',
+  );
   wrapper.kill("SIGKILL");
   await wrapper.exited;
   // the child lives: nothing is adopted yet
@@ -118,13 +128,17 @@ test("a run of a container with a lasting identity is adopted by the next life o
 test("scratch runs killed at any moment: each output is in the store or still in the workspace, and nobody can write into the store through it", async () => {
   using here = place();
   await here.run("true");
-  const script = 'cd $COFFER_WORKSPACE; for i in 1 2 3 4; do head -c 200000 /dev/urandom >f$i; done; mkdir d; head -c 150000 /dev/urandom >d/g; echo s >d/s; (cat f1 f2 f3 f4 d/g d/s | cksum) >sum; cat sum >"$SUMS/$COFFER_RUN_ID"';
+  const script =
+    'cd $COFFER_WORKSPACE; for i in 1 2 3 4; do head -c 200000 /dev/urandom >f$i; done; mkdir d; head -c 150000 /dev/urandom >d/g; echo s >d/s; (cat f1 f2 f3 f4 d/g d/s | cksum) >sum; cat sum >"$SUMS/$COFFER_RUN_ID"';
   const sums = here.at("sums");
   here.write("sums/.keep", "");
   const rounds = 40;
   let late = 0;
   for (let round = 0; round < rounds; round++) {
-    const wrapper = spawnCoffer(["run", "--policy", "scratch", "--quiet", "--", "sh", "-c", script], { cwd: here.path, env: { COFFER_ROOT: here.root, SUMS: sums } });
+    const wrapper = spawnCoffer(["run", "--policy", "scratch", "--quiet", "--", "sh", "-c", script], {
+      cwd: here.path,
+      env: { COFFER_ROOT: here.root, SUMS: sums },
+    });
     // most of them in the time in which the child has ended and coffer stores and clears
     const known = readdirSync(sums).length;
     while (readdirSync(sums).length === known && wrapper.exitCode === null) await Bun.sleep(1);
@@ -150,14 +164,20 @@ test("scratch runs killed at any moment: each output is in the store or still in
       expect([id, state, output, kept.includes(output) || inWorkspace]).toEqual([id, state, output, true]);
     }
     // an orphan of an ingest that never committed may share a killed run's file: no row names it
-    if (state === "finished") for (const file of left) expect([id, file, stored.get(statSync(`${run.workspace}/${file}`).ino)]).toEqual([id, file, undefined]);
+    if (state === "finished")
+      for (const file of left) expect([id, file, stored.get(statSync(`${run.workspace}/${file}`).ino)]).toEqual([id, file, undefined]);
     if (state === "finished") expect(await checksum(here, run.id)).toBe(readFileSync(`${sums}/${id}`, "utf8"));
   }
-  for (const file of here.binaries().filter((name) => !existsSync(`${here.root}/binaries/${name}`) || statSync(`${here.root}/binaries/${name}`).nlink === 1)) expect([file, statSync(`${here.root}/binaries/${file}`).mode & 0o222]).toEqual([file, 0]);
+  for (const file of here
+    .binaries()
+    .filter((name) => !existsSync(`${here.root}/binaries/${name}`) || statSync(`${here.root}/binaries/${name}`).nlink === 1))
+    expect([file, statSync(`${here.root}/binaries/${file}`).mode & 0o222]).toEqual([file, 0]);
 }, 120_000);
 
 async function checksum(here: Place, run: string): Promise<string> {
-  const paths = await Promise.all(["f1", "f2", "f3", "f4", "d/g", "d/s"].map(async (path) => (await here.coffer(["get", `${run}/${path}`])).stdout.trim()));
+  const paths = await Promise.all(
+    ["f1", "f2", "f3", "f4", "d/g", "d/s"].map(async (path) => (await here.coffer(["get", `${run}/${path}`])).stdout.trim()),
+  );
   const cat = Bun.spawnSync(["sh", "-c", 'cat "$@" | cksum', "sh", ...paths]);
   writeFileSync(here.at("last"), "");
   return cat.stdout.toString();

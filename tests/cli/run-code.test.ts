@@ -5,7 +5,10 @@ import type { Place } from "./run-place.ts";
 
 function git(here: Place, ...words: string[]): string {
   const env = { PATH: process.env["PATH"] ?? "", HOME: here.path, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_SYSTEM: "/dev/null" };
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", ...words], { cwd: here.path, env });
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", ...words], {
+    cwd: here.path,
+    env,
+  });
   if (exitCode !== 0) throw new Error(stderr.toString());
   return stdout.toString().trim();
 }
@@ -24,7 +27,12 @@ test("commit, branch and remote of the code are recorded, without the remote's p
   git(here, "remote", "add", "origin", "https://me:hunter2000@example.org/repo.git");
   await here.run("true");
   const run = await here.shown();
-  expect(run.code).toEqual({ commit: git(here, "rev-parse", "HEAD"), branch: "main", remote: "https://example.org/repo.git", dirty: false });
+  expect(run.code).toEqual({
+    commit: git(here, "rev-parse", "HEAD"),
+    branch: "main",
+    remote: "https://example.org/repo.git",
+    dirty: false,
+  });
   expect(run.artifacts).toEqual([]);
 });
 

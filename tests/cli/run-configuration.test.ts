@@ -52,7 +52,10 @@ test("workspace.ignore is no output; without the key, .tmp and __pycache__ are n
 
 test("artifact_store.versioning_enabled: false keeps one version of a name in sight", async () => {
   using here = place();
-  const versions = async () => (await here.coffer(["ls", "--name", "m", "--json"])).json<{ artifacts: { version: number }[] }>().artifacts.map(({ version }) => version);
+  const versions = async () =>
+    (await here.coffer(["ls", "--name", "m", "--json"]))
+      .json<{ artifacts: { version: number }[] }>()
+      .artifacts.map(({ version }) => version);
   for (let round = 0; round < 2; round++) await here.run(`echo ${round} >$W/m`, ["--register", "m=m"]);
   expect(await versions()).toEqual([2, 1]);
   here.write("coffer.yaml", "artifact_store: {versioning_enabled: false}");
@@ -63,7 +66,8 @@ test("artifact_store.versioning_enabled: false keeps one version of a name in si
 test("artifact_store.max_dependency_depth refuses what a manifest names too deep, and only tells of what follows from inputs", async () => {
   using here = place();
   here.write("coffer.yaml", "artifact_store: {max_dependency_depth: 2}");
-  const item = (id: string, on: string[]) => `echo ${id} >$W/x; echo '${JSON.stringify({ schema_version: "2.0", artifacts: { items: [{ artifact_id: id, path: "x", depends_on: on }] } })}' >$W/manifest.yaml`;
+  const item = (id: string, on: string[]) =>
+    `echo ${id} >$W/x; echo '${JSON.stringify({ schema_version: "2.0", artifacts: { items: [{ artifact_id: id, path: "x", depends_on: on }] } })}' >$W/manifest.yaml`;
   await here.run("echo a >$W/a", ["--register", "a=a"]);
   await here.run(item("b", ["a"]));
   await here.run(item("c", ["b"]));

@@ -13,7 +13,20 @@ test("--input takes references and paths; both are inputs of the run, and the ar
   here.write("copy.csv", "data\n");
   here.write("many/one", "1");
   symlinkSync("config.yaml", here.at("link.yaml"));
-  await here.run("echo model >$W/model", ["--input", "raw@v1", "--input", "config.yaml", "--input", "copy.csv", "--input", "many", "--input", "link.yaml", "--register", "model=model"]);
+  await here.run("echo model >$W/model", [
+    "--input",
+    "raw@v1",
+    "--input",
+    "config.yaml",
+    "--input",
+    "copy.csv",
+    "--input",
+    "many",
+    "--input",
+    "link.yaml",
+    "--register",
+    "model=model",
+  ]);
   const run = await here.shown();
   const raw = await here.artifact("raw");
   expect(run.inputs.map(({ artifact, path, how, size }) => [artifact, path, how, size])).toEqual([
@@ -65,32 +78,64 @@ test("an input that is not there is refused before anything is made", async () =
 
 test("a nested run is a child of the outer one, in its pipeline, dataset and branch, with a workspace beside it", async () => {
   using here = place();
-  const inner = 'echo "$COFFER_PIPELINE $COFFER_DATASET $COFFER_BRANCH ${COFFER_STEP-none} $COFFER_FOLD $COFFER_WORKSPACE"; echo x >$COFFER_WORKSPACE/inner.txt';
-  const result = await here.run(`echo "$W"; echo o >$W/outer.txt; coffer run --quiet -- sh -c '${inner}'`, ["--pipeline", "p1", "--dataset", "corn", "--branch", "0:2", "--step", "4", "--fold", "1"], WITH_COFFER);
+  const inner =
+    'echo "$COFFER_PIPELINE $COFFER_DATASET $COFFER_BRANCH ${COFFER_STEP-none} $COFFER_FOLD $COFFER_WORKSPACE"; echo x >$COFFER_WORKSPACE/inner.txt';
+  const result = await here.run(
+    `echo "$W"; echo o >$W/outer.txt; coffer run --quiet -- sh -c '${inner}'`,
+    ["--pipeline", "p1", "--dataset", "corn", "--branch", "0:2", "--step", "4", "--fold", "1"],
+    WITH_COFFER,
+  );
   expect(result.code).toBe(0);
   const [outerWorkspace, seen] = result.stdout.trim().split("\n");
   const [innerSummary, outerSummary] = await here.runs();
   const [innerRun, outerRun] = [await here.shown(innerSummary?.id), await here.shown(outerSummary?.id)];
   expect(innerRun.parent).toBe(outerRun.id);
-  expect([innerRun.pipeline, innerRun.dataset, innerRun.branch_path, innerRun.step_index, innerRun.fold_id]).toEqual(["p1", "corn", [0, 2], null, null]);
+  expect([innerRun.pipeline, innerRun.dataset, innerRun.branch_path, innerRun.step_index, innerRun.fold_id]).toEqual([
+    "p1",
+    "corn",
+    [0, 2],
+    null,
+    null,
+  ]);
   expect(seen).toBe(`p1 corn 0:2 none all ${innerRun.workspace}`);
   expect(innerRun.workspace?.startsWith(`${outerWorkspace}/`)).toBe(false);
   expect(dirname(innerRun.workspace as string)).toBe(dirname(outerRun.workspace as string));
-  expect([outerRun, innerRun].map((run) => run.artifacts.filter(({ type }) => type !== "log").map(({ path }) => path))).toEqual([["outer.txt"], ["inner.txt"]]);
+  expect([outerRun, innerRun].map((run) => run.artifacts.filter(({ type }) => type !== "log").map(({ path }) => path))).toEqual([
+    ["outer.txt"],
+    ["inner.txt"],
+  ]);
 });
 
 test("a nested run may stand elsewhere: another pipeline does not take over the branch", async () => {
   using here = place();
-  await here.run("coffer run --pipeline p2 --step 1 -- true; coffer run --step 5 --fold 0 -- true", ["--pipeline", "p1", "--branch", "3"], WITH_COFFER);
+  await here.run(
+    "coffer run --pipeline p2 --step 1 -- true; coffer run --step 5 --fold 0 -- true",
+    ["--pipeline", "p1", "--branch", "3"],
+    WITH_COFFER,
+  );
   const runs = await Promise.all((await here.runs()).map(({ id }) => here.shown(id)));
   const stand = runs.map((run) => [run.pipeline, run.branch_path, run.step_index, run.fold_id]);
-  expect(stand.toSorted()).toEqual([["p1", [3], null, null], ["p1", [3], 5, 0], ["p2", [], 1, null]].toSorted());
+  expect(stand.toSorted()).toEqual(
+    [
+      ["p1", [3], null, null],
+      ["p1", [3], 5, 0],
+      ["p2", [], 1, null],
+    ].toSorted(),
+  );
 });
 
 test("a failing nested run takes nothing of the outer one along", async () => {
   using here = place();
-  const result = await here.run("echo o >$W/o; coffer run -- sh -c 'echo i >$COFFER_WORKSPACE/i; exit 3'; echo \"inner $?\"", [], WITH_COFFER);
+  const result = await here.run(
+    "echo o >$W/o; coffer run -- sh -c 'echo i >$COFFER_WORKSPACE/i; exit 3'; echo \"inner $?\"",
+    [],
+    WITH_COFFER,
+  );
   expect([result.code, result.stdout]).toEqual([0, "inner 3\n"]);
-  const states = await Promise.all((await here.runs()).map(async ({ id }) => (await here.shown(id)).artifacts.filter(({ type }) => type !== "log").map(({ path, state }) => `${path} ${state}`)));
+  const states = await Promise.all(
+    (await here.runs()).map(async ({ id }) =>
+      (await here.shown(id)).artifacts.filter(({ type }) => type !== "log").map(({ path, state }) => `${path} ${state}`),
+    ),
+  );
   expect(states).toEqual([["i withdrawn"], ["o live"]]);
 });

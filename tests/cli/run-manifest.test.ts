@@ -17,7 +17,17 @@ function manifest(...items: Item[]): string {
 test("a script's own manifest names its outputs: ids, types, classes, parameters, and dependencies in whatever order", async () => {
   using here = place();
   const script = `cd $W; mkdir binaries; echo p >binaries/pls.joblib; echo s >binaries/scaler.joblib; echo x >report.md; ${manifest(
-    { artifact_id: "0001_pls:3:all", path: "binaries/pls.joblib", artifact_type: "model", class_name: "PLSRegression", depends_on: ["0001_pls:1:all"], params: { n: 10 }, format: "joblib", format_version: "sklearn==1.5", origin: "theirs" },
+    {
+      artifact_id: "0001_pls:3:all",
+      path: "binaries/pls.joblib",
+      artifact_type: "model",
+      class_name: "PLSRegression",
+      depends_on: ["0001_pls:1:all"],
+      params: { n: 10 },
+      format: "joblib",
+      format_version: "sklearn==1.5",
+      origin: "theirs",
+    },
     { artifact_id: "0001_pls:1:all", path: "./binaries/scaler.joblib", artifact_type: "transformer", class_name: "Scaler" },
     { artifact_id: "summary", path: "report.md", artifact_type: "report" },
   )}`;
@@ -31,7 +41,15 @@ test("a script's own manifest names its outputs: ids, types, classes, parameters
     ["report.md", "summary"],
   ]);
   const pls = await here.artifact("0001_pls:3:all");
-  expect([pls.id, pls.type, pls.class, pls.depends_on, pls.params, pls.format, pls.format_version]).toEqual(["0001_pls:3:all", "model", "PLSRegression", ["0001_pls:1:all"], { n: 10 }, "joblib", "sklearn==1.5"]);
+  expect([pls.id, pls.type, pls.class, pls.depends_on, pls.params, pls.format, pls.format_version]).toEqual([
+    "0001_pls:3:all",
+    "model",
+    "PLSRegression",
+    ["0001_pls:1:all"],
+    { n: 10 },
+    "joblib",
+    "sklearn==1.5",
+  ]);
   expect([pls.pipeline_id, pls.step_index, pls.fold_id, pls.branch_path]).toEqual(["0001_pls", 3, null, []]);
   expect(here.binaries().some((file) => /model_PLSRegression_[0-9a-f]{12}\.joblib$/.test(file))).toBe(true);
   await here.run(script);
@@ -47,7 +65,9 @@ test("what an item depends on may be in the store already", async () => {
 
 test("several items may share one file", async () => {
   using here = place();
-  await here.run(`echo m >$W/m; ${manifest({ artifact_id: "a:1:0", path: "m", artifact_type: "model" }, { artifact_id: "a:1:1", path: "m", artifact_type: "model" })}`);
+  await here.run(
+    `echo m >$W/m; ${manifest({ artifact_id: "a:1:0", path: "m", artifact_type: "model" }, { artifact_id: "a:1:1", path: "m", artifact_type: "model" })}`,
+  );
   const digests = await Promise.all(["a:1:0", "a:1:1"].map(async (id) => (await here.artifact(id)).digest));
   expect(new Set(digests).size).toBe(1);
   expect(here.binaries()).toHaveLength(1);
@@ -70,10 +90,24 @@ test("an item that cannot be registered is an ordinary output, what depends on i
   expect(result.code).toBe(0);
   const run = await here.shown();
   expect(run.artifacts.map(({ path, name }) => [path, name]).toSorted()).toEqual(
-    [["base", null], ["model", null], ["fine", "fine"], ["wrong", null], ["late", null]].toSorted(),
+    [
+      ["base", null],
+      ["model", null],
+      ["fine", "fine"],
+      ["wrong", null],
+      ["late", null],
+    ].toSorted(),
   );
   const problems = events(run, "not-stored").join("\n");
-  for (const words of [/base: base is not registered: .*nowhere/, /model: model is not registered: it depends on base/, /wrong: wrong is not registered: the bytes/, /late: .*it depends on wrong/, /gone: .*no such file/, /item 7: .*slash/, /item 8: /])
+  for (const words of [
+    /base: base is not registered: .*nowhere/,
+    /model: model is not registered: it depends on base/,
+    /wrong: wrong is not registered: the bytes/,
+    /late: .*it depends on wrong/,
+    /gone: .*no such file/,
+    /item 7: .*slash/,
+    /item 8: /,
+  ])
     expect(problems).toMatch(words);
   expect(result.stderr).toContain("base is not registered");
   // not all of it was stored as the script wanted: a scratch workspace stays
@@ -82,10 +116,15 @@ test("an item that cannot be registered is an ordinary output, what depends on i
 
 test("items that depend on each other are refused, with their bytes kept", async () => {
   using here = place();
-  await here.run(`cd $W; echo a >a; echo b >b; ${manifest({ artifact_id: "a", path: "a", depends_on: ["b"] }, { artifact_id: "b", path: "b", depends_on: ["a"] })}`);
+  await here.run(
+    `cd $W; echo a >a; echo b >b; ${manifest({ artifact_id: "a", path: "a", depends_on: ["b"] }, { artifact_id: "b", path: "b", depends_on: ["a"] })}`,
+  );
   const run = await here.shown();
   expect(events(run, "not-stored")).toHaveLength(2);
-  expect(run.artifacts.map(({ path, name }) => [path, name]).toSorted()).toEqual([["a", null], ["b", null]]);
+  expect(run.artifacts.map(({ path, name }) => [path, name]).toSorted()).toEqual([
+    ["a", null],
+    ["b", null],
+  ]);
 });
 
 test.each([
@@ -103,7 +142,10 @@ test.each([
 
 test("a manifest goes with a scratch workspace once all it says is recorded, and is not counted among what rules leave out", async () => {
   using here = place();
-  const result = await here.run(`echo m >$W/m; ${manifest({ artifact_id: "m", path: "m", theirs: { keep: "me" } })}`, ["--policy", "scratch"]);
+  const result = await here.run(`echo m >$W/m; ${manifest({ artifact_id: "m", path: "m", theirs: { keep: "me" } })}`, [
+    "--policy",
+    "scratch",
+  ]);
   expect(result.stderr).toContain("the workspace was removed\n");
   const run = await here.shown();
   expect(run.workspace_state).toBe("removed");

@@ -31,7 +31,8 @@ export interface Place extends Disposable {
 export function place(): Place {
   const directory = temporaryRoot();
   const root = directory.at("artifacts");
-  const call = (args: readonly string[], options: CofferOptions = {}): Promise<CofferResult> => coffer(args, { cwd: directory.path, ...options, env: { COFFER_ROOT: root, ...options.env } });
+  const call = (args: readonly string[], options: CofferOptions = {}): Promise<CofferResult> =>
+    coffer(args, { cwd: directory.path, ...options, env: { COFFER_ROOT: root, ...options.env } });
   const json = async <T>(...args: string[]): Promise<T> => (await call([...args, "--json"])).json<T>();
   return {
     path: directory.path,
@@ -46,7 +47,8 @@ export function place(): Place {
     },
     coffer: call,
     run: (script, flags = [], options) => call(["run", ...flags, "--", "sh", "-c", `W=$COFFER_WORKSPACE\n${script}`], options),
-    shown: async (id) => json<RunRecord>("show", id ?? ((await json<{ runs: RunSummary[] }>("runs", "--limit", "1")).runs[0] as RunSummary).id),
+    shown: async (id) =>
+      json<RunRecord>("show", id ?? ((await json<{ runs: RunSummary[] }>("runs", "--limit", "1")).runs[0] as RunSummary).id),
     artifact: (ref) => json<ArtifactRecord>("show", ref),
     runs: async () => (await json<{ runs: RunSummary[] }>("runs", "--limit", "0")).runs,
     bytes: async (ref) => readFileSync((await json<{ path: string }>("get", ref)).path, "utf8"),
@@ -69,5 +71,8 @@ export function events(run: Pick<RunRecord, "events">, kind: string): string[] {
 
 /** Paths of the artifacts of a run that are in sight, by role of its own or not. */
 export function paths(run: RunRecord, state = "live"): string[] {
-  return run.artifacts.filter((artifact) => artifact.state === state).map((artifact) => artifact.path).toSorted();
+  return run.artifacts
+    .filter((artifact) => artifact.state === state)
+    .map((artifact) => artifact.path)
+    .toSorted();
 }

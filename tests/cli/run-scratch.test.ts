@@ -22,7 +22,10 @@ test("separated keeps the workspace after success, and after failure", async () 
 
 test("scratch removes the workspace after success, and every output is readable, with its mode", async () => {
   using here = place();
-  const result = await here.run("cd $W; head -c 300000 /dev/urandom >big; cp big ../copy-$COFFER_RUN_ID; echo small >small; mkdir -p d/e; echo 1 >d/e/1; chmod 755 small; mkdir empty", SCRATCH);
+  const result = await here.run(
+    "cd $W; head -c 300000 /dev/urandom >big; cp big ../copy-$COFFER_RUN_ID; echo small >small; mkdir -p d/e; echo 1 >d/e/1; chmod 755 small; mkdir empty",
+    SCRATCH,
+  );
   expect(result.code).toBe(0);
   expect(result.stderr).toContain("the workspace was removed");
   const run = await here.shown();
@@ -31,7 +34,12 @@ test("scratch removes the workspace after success, and every output is readable,
   const big = (await here.coffer(["get", `${run.id}/big`])).stdout.trim();
   expect(readFileSync(big).equals(readFileSync(join(dirname(run.workspace as string), `copy-${run.id}`)))).toBe(true);
   expect((await here.artifact(`${run.id}/small`)).mode).toBe("0755");
-  for (const file of here.binaries()) expect([file, statSync(`${here.root}/binaries/${file}`).mode & 0o777, statSync(`${here.root}/binaries/${file}`).nlink]).toEqual([file, 0o444, 1]);
+  for (const file of here.binaries())
+    expect([file, statSync(`${here.root}/binaries/${file}`).mode & 0o777, statSync(`${here.root}/binaries/${file}`).nlink]).toEqual([
+      file,
+      0o444,
+      1,
+    ]);
   expect((await here.coffer(["verify"])).code).toBe(0);
   expect(here.leftovers()).toEqual([]);
 });
@@ -48,9 +56,17 @@ test("scratch keeps the workspace complete after a failure, and prints where it 
 
 test.each([0, 1])("--retain stays in either case (exit %i), with bytes of its own", async (code) => {
   using here = place();
-  await here.run(`cd $W; echo l >train.log; mkdir keep d; echo k >keep/k; echo i >d/in.log; echo g >d/gone; exit ${code}`, [...SCRATCH, "--retain", "*.log", "--retain", "keep"]);
+  await here.run(`cd $W; echo l >train.log; mkdir keep d; echo k >keep/k; echo i >d/in.log; echo g >d/gone; exit ${code}`, [
+    ...SCRATCH,
+    "--retain",
+    "*.log",
+    "--retain",
+    "keep",
+  ]);
   const run = await here.shown();
-  expect(filesBelow(run.workspace as string)).toEqual(code === 0 ? ["d/in.log", "keep/k", "train.log"] : ["d/gone", "d/in.log", "keep/k", "train.log"]);
+  expect(filesBelow(run.workspace as string)).toEqual(
+    code === 0 ? ["d/in.log", "keep/k", "train.log"] : ["d/gone", "d/in.log", "keep/k", "train.log"],
+  );
   for (const file of ["train.log", "keep/k", "d/in.log"]) expect([file, statSync(`${run.workspace}/${file}`).nlink]).toEqual([file, 1]);
   expect(paths(run, code === 0 ? "live" : "withdrawn")).toEqual(["d", "keep", "train.log"]);
   expect((await here.coffer(["verify"])).code).toBe(0);
@@ -64,7 +80,11 @@ test("--retain on the command line stands instead of the configured patterns", a
 
 test("what the user's own rules leave out goes with the workspace, and is counted", async () => {
   using here = place();
-  const result = await here.run("cd $W; mkdir .tmp; head -c 2000 /dev/zero >.tmp/x; echo y >y.bak; echo a >a", [...SCRATCH, "--ignore", "*.bak"]);
+  const result = await here.run("cd $W; mkdir .tmp; head -c 2000 /dev/zero >.tmp/x; echo y >y.bak; echo a >a", [
+    ...SCRATCH,
+    "--ignore",
+    "*.bak",
+  ]);
   expect(result.stderr).toMatch(/the workspace was removed; 2 files \(2\.0 KiB\) that your rules leave out went with it/);
   expect(events(await here.shown(), "deleted")[0]).toContain("2 files");
   const other = await here.run("cd $W; echo a >a; echo b >b", [...SCRATCH, "--output", "a"]);
@@ -74,13 +94,17 @@ test("what the user's own rules leave out goes with the workspace, and is counte
 test("something that could not be stored keeps all of the workspace, with bytes of its own", async () => {
   using here = place();
   here.write("outside", "x");
-  for (const trouble of [`ln -s ${here.at("outside")} leak`, `mkdir d; head -c 200000 /dev/urandom >d/large; ln -s ${here.at("outside")} d/leak`]) {
+  for (const trouble of [
+    `ln -s ${here.at("outside")} leak`,
+    `mkdir d; head -c 200000 /dev/urandom >d/large; ln -s ${here.at("outside")} d/leak`,
+  ]) {
     const result = await here.run(`cd $W; echo a >a; head -c 200000 /dev/urandom >large; ${trouble}`, SCRATCH);
     expect(result.code).toBe(0);
     expect(result.stderr).toContain("the workspace stays as it is");
     const run = await here.shown();
     expect([run.state, run.workspace_state]).toEqual(["finished", "present"]);
-    for (const file of filesBelow(run.workspace as string).filter((name) => !name.includes("leak"))) expect([file, statSync(`${run.workspace}/${file}`).nlink]).toEqual([file, 1]);
+    for (const file of filesBelow(run.workspace as string).filter((name) => !name.includes("leak")))
+      expect([file, statSync(`${run.workspace}/${file}`).nlink]).toEqual([file, 1]);
     await Bun.write(`${run.workspace}/large`, "written by somebody later");
   }
   expect((await here.coffer(["verify"])).code).toBe(0);
@@ -91,7 +115,10 @@ test("a file with a second link is copied, and so is one that a process left beh
   using here = place();
   mkdirSync(here.at("elsewhere"));
   here.write("elsewhere/model", "shared");
-  const result = await here.run(`cd $W; ln ${here.at("elsewhere/model")} model; exec 9>open.bin; echo first >&9; (while [ ! -e ${here.at("go")} ]; do sleep 0.02; done; echo second >&9) >/dev/null 2>&1 &`, SCRATCH);
+  const result = await here.run(
+    `cd $W; ln ${here.at("elsewhere/model")} model; exec 9>open.bin; echo first >&9; (while [ ! -e ${here.at("go")} ]; do sleep 0.02; done; echo second >&9) >/dev/null 2>&1 &`,
+    SCRATCH,
+  );
   expect(result.code).toBe(0);
   const run = await here.shown();
   here.write("go", "");
@@ -126,7 +153,11 @@ test("the same output again needs no second copy, and the workspace goes all the
 
 test("what was logged during the run is kept as well as what the workspace held at its end", async () => {
   using here = place();
-  await here.run("cd $W; echo 1 >ckpt; coffer log ckpt --name ckpt >&2; echo 2 >ckpt; coffer log ckpt --name ckpt >&2; rm ckpt; echo end >end", SCRATCH, WITH_COFFER);
+  await here.run(
+    "cd $W; echo 1 >ckpt; coffer log ckpt --name ckpt >&2; echo 2 >ckpt; coffer log ckpt --name ckpt >&2; rm ckpt; echo end >end",
+    SCRATCH,
+    WITH_COFFER,
+  );
   expect([await here.bytes("ckpt@v1"), await here.bytes("ckpt@v2")]).toEqual(["1\n", "2\n"]);
   expect(existsSync((await here.shown()).workspace as string)).toBe(false);
 });
@@ -153,9 +184,15 @@ mounted("bytes that no longer fit: the workspace stays complete, the child's cod
   const before = (await here.runs()).length;
   mkdirSync(`${here.root}/binaries`, { recursive: true });
   // the bytes fit into staging, which lies on another disk than binaries: the last step fails
-  for (const [policy, full] of [["scratch", "binaries"], ["separated", "tmp"]] as const) {
+  for (const [policy, full] of [
+    ["scratch", "binaries"],
+    ["separated", "tmp"],
+  ] as const) {
     using _ = mountSmall(`${here.root}/${full}`, "300k");
-    const result = await here.run("cd $W; echo said; head -c 2000000 /dev/urandom >big; echo a >a; echo '{\"acc\": 1}' >metrics.json; exit 0", ["--policy", policy]);
+    const result = await here.run(
+      "cd $W; echo said; head -c 2000000 /dev/urandom >big; echo a >a; echo '{\"acc\": 1}' >metrics.json; exit 0",
+      ["--policy", policy],
+    );
     expect([policy, result.code, result.stderr]).toEqual([policy, 0, expect.stringContaining("the outputs could not be stored")]);
     const run = await here.shown();
     expect(result.stderr).toContain(`the workspace stays as it is: ${run.workspace}`);
@@ -175,8 +212,15 @@ mounted("a store that takes nothing at all any more: the child's code stands, an
   const store = here.at("small");
   const env = { COFFER_ROOT: store, CORE_ARTIFACT_ROOT: here.at("work") };
   using disk = mountSmall(store, "4m");
-  for (const [code, state] of [[0, "finished"], [7, "failed"]] as const) {
-    const result = await here.run(`echo kept >$W/out; echo '{"acc": 2}' >$W/metrics.json; cat /dev/zero >${store}/filler 2>/dev/null; exit ${code}`, SCRATCH, { env });
+  for (const [code, state] of [
+    [0, "finished"],
+    [7, "failed"],
+  ] as const) {
+    const result = await here.run(
+      `echo kept >$W/out; echo '{"acc": 2}' >$W/metrics.json; cat /dev/zero >${store}/filler 2>/dev/null; exit ${code}`,
+      SCRATCH,
+      { env },
+    );
     expect([result.code, result.stderr]).toEqual([code, expect.stringContaining("the store takes nothing at all")]);
     Bun.spawnSync(["rm", `${store}/filler`]);
     const adopting = await here.coffer(["runs", "--json"], { env });
@@ -201,7 +245,11 @@ mounted("a child that fills the disk of store and workspace keeps its exit code 
   const env = { COFFER_ROOT: store };
   using _ = mountSmall(store, "6m");
   for (const policy of ["separated", "scratch"]) {
-    const result = await here.run("head -c 3000000 /dev/urandom >$W/model; cat /dev/zero >$W/filler 2>/dev/null; exit 3", ["--policy", policy], { env });
+    const result = await here.run(
+      "head -c 3000000 /dev/urandom >$W/model; cat /dev/zero >$W/filler 2>/dev/null; exit 3",
+      ["--policy", policy],
+      { env },
+    );
     expect([policy, result.code, result.stderr]).toEqual([policy, 3, expect.stringContaining("could not be stored")]);
     const [workspace] = readdirSync(`${store}/work/runs`).map((id) => `${store}/work/runs/${id}`);
     expect(statSync(`${workspace}/model`).size).toBe(3_000_000);

@@ -6,7 +6,13 @@ import type { Place } from "./run-place.ts";
 
 /** A line of bash in which `coffer` is the binary, with its exit codes as a terminal's user would see them. */
 async function bash(here: Place, line: string): Promise<{ code: number; out: Buffer; err: string }> {
-  const shell = Bun.spawn(["bash", "-c", `coffer() { "${binary()}" "$@"; }; ${line}`], { cwd: here.path, env: { ...cleanEnvironment(), COFFER_ROOT: here.root }, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const shell = Bun.spawn(["bash", "-c", `coffer() { "${binary()}" "$@"; }; ${line}`], {
+    cwd: here.path,
+    env: { ...cleanEnvironment(), COFFER_ROOT: here.root },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const [out, err] = await Promise.all([shell.stdout.bytes(), shell.stderr.text()]);
   return { code: await shell.exited, out: Buffer.from(out), err };
 }
@@ -66,7 +72,10 @@ test("the exit code is the command's, also where nobody reads what coffer says o
 
 test("a line of output is seen while the command still runs", async () => {
   using here = place();
-  const { out } = await bash(here, "coffer run --quiet -- sh -c 'echo first; while [ ! -e seen ]; do sleep 0.01; done; echo second' | while read line; do echo \"got $line\"; touch seen; done");
+  const { out } = await bash(
+    here,
+    "coffer run --quiet -- sh -c 'echo first; while [ ! -e seen ]; do sleep 0.01; done; echo second' | while read line; do echo \"got $line\"; touch seen; done",
+  );
   expect(out.toString()).toBe("got first\ngot second\n");
 });
 

@@ -1,0 +1,94 @@
+import { expect, test } from "bun:test";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { readWorkspaceManifest } from "../../src/manifest/workspace-manifest.ts";
+import { temporaryRoot } from "../support/temporary-root.ts";
+
+async function read(text: string): Promise<ReturnType<typeof readWorkspaceManifest>> {
+  using root = temporaryRoot();
+  await Bun.write(root.at("manifest.yaml"), text);
+  return readWorkspaceManifest(root.path);
+}
+
+const HEAD = 'schema_version: "2.0"\nuid: u\nartifacts:\n  schema_version: "2.0"\n  items:\n';
+
+test("an item has what the script says, and defaults for the rest", async () => {
+  const digest = "ab".repeat(32);
+  const manifest = await read(`${HEAD}  - artifact_id: "0001_pls:0:3.1:2"
+    path: ./binaries/m.joblib
+    artifact_type: model
+    class_name: PLS
+    depends_on: ["0001_pls:1:all"]
+    content_hash: "sha256:${digest}"
+    params: {n: 3}
+    size_bytes: 10
+    theirs: [1]
+  - {artifact_id: report, path: report.md, class_name: null, depends_on: null, params: null, content_hash: "md5:x"}
+`);
+  expect(manifest?.problems).toEqual([]);
+  expect(manifest?.items).toEqual([
+    {
+      id: "0001_pls:0:3.1:2",
+      step: { pipeline: "0001_pls", branch: [0], step: 3, subStep: 1, fold: 2 },
+      path: "binaries/m.joblib",
+      type: "model",
+      class: "PLS",
+      dependsOn: ["0001_pls:1:all"],
+      format: undefined,
+      formatVersion: undefined,
+      params: { n: 3 },
+      sha256: digest,
+      extra: { theirs: [1] },
+    },
+    {
+      id: "report",
+      step: undefined,
+      path: "report.md",
+      type: "file",
+      class: undefined,
+      dependsOn: [],
+      format: undefined,
+      formatVersion: undefined,
+      params: {},
+      sha256: undefined,
+      extra: {},
+    },
+  ]);
+});
+
+test.each([
+  ["an unknown type", "{artifact_id: a, path: a, artifact_type: modle}", /modl/],
+  ["no path", "{artifact_id: a}", /path/],
+  ["a path that leads out", "{artifact_id: a, path: ../a}", /not a path inside a run/],
+  ["an absolute path", "{artifact_id: a, path: /etc/passwd}", /not a path inside a run/],
+  ["a name with a slash", "{artifact_id: a/b, path: a}", /slash/],
+  ["a name with an @", "{artifact_id: a@v1, path: a}", /@/],
+  ["a malformed execution path", '{artifact_id: "p:03:all", path: a}', /not an execution-path id/],
+  ["no map", "3", /./],
+])("an item with %s is a sentence, and the others stand", async (_, item, words) => {
+  const manifest = await read(`${HEAD}  - ${item}\n  - {artifact_id: fine, path: fine}\n`);
+  expect(manifest?.items.map(({ id }) => id)).toEqual(["fine"]);
+  expect(manifest?.problems).toEqual([expect.stringMatching(/^manifest\.yaml, item 1: /)]);
+  expect(manifest?.problems[0]).toMatch(words);
+});
+
+test.each([
+  ["another version", 'schema_version: "2.1"\nartifacts: {items: []}'],
+  ["a number for a version", "schema_version: 2.0\nartifacts: {items: []}"],
+  ["a list under artifacts", 'schema_version: "2.0"\nartifacts: []'],
+  ["no items", 'schema_version: "2.0"\nartifacts: {}'],
+  ["several documents", 'schema_version: "2.0"\n---\nartifacts: {items: []}'],
+  ["nothing", ""],
+  ["no YAML", "\t{"],
+])("%s is not this kind of manifest", async (_, text) => {
+  expect(await read(text)).toBeUndefined();
+});
+
+test("a directory or a link of that name is none, and neither is nothing", () => {
+  using root = temporaryRoot();
+  expect(readWorkspaceManifest(root.path)).toBeUndefined();
+  mkdirSync(root.at("manifest.yaml"));
+  expect(readWorkspaceManifest(root.path)).toBeUndefined();
+  mkdirSync(root.at("w"));
+  symlinkSync("/etc/hosts", root.at("w/manifest.yaml"));
+  expect(readWorkspaceManifest(root.at("w"))).toBeUndefined();
+});
