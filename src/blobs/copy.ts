@@ -2,7 +2,7 @@ import { closeSync, constants, copyFileSync, fstatSync, linkSync, lstatSync, ope
 import type { BigIntStats } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
-import { CofferError, errno } from "../domain/error.ts";
+import { CofferError, errno, isFull } from "../domain/error.ts";
 import type { Hasher } from "./blake3.ts";
 import { writeWhole } from "./durable.ts";
 
@@ -61,8 +61,7 @@ export function cloneOpened(fd: number, device: bigint, to: string): boolean {
     copyFileSync(`/proc/self/fd/${fd}`, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
     return true;
   } catch (error) {
-    const code = errno(error);
-    if (code === "ENOSPC" || code === "EDQUOT" || code === "EEXIST") throw error;
+    if (isFull(error) || errno(error) === "EEXIST") throw error;
     rmSync(to, { force: true });
     noClone.add(device);
     return false;

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { CofferError } from "../domain/error.ts";
 import { syncFile, writeWhole } from "./durable.ts";
 
@@ -13,6 +13,7 @@ export class PackWriter {
   readonly path: string;
   readonly #fd: number;
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER);
+  #isOpen = true;
   #used = 0;
   #written = 0;
 
@@ -58,15 +59,27 @@ export class PackWriter {
 
   /** Ends the tar file and makes it durable. Returns its size. */
   async finish(): Promise<number> {
-    this.#flush();
-    writeWhole(this.#fd, Buffer.alloc(2 * BLOCK));
-    this.#written += 2 * BLOCK;
     try {
+      this.#flush();
+      writeWhole(this.#fd, Buffer.alloc(2 * BLOCK));
+      this.#written += 2 * BLOCK;
       await syncFile(this.#fd);
     } finally {
+      this.#isOpen = false;
       closeSync(this.#fd);
     }
     return this.#written;
+  }
+
+  /** Nothing of it is wanted, be it finished or not: the file is removed. Says nothing, so that whatever led here is heard. */
+  abandon(): void {
+    try {
+      if (this.#isOpen) closeSync(this.#fd);
+      this.#isOpen = false;
+      rmSync(this.path, { force: true });
+    } catch {
+      // what is left lies in a staging directory, which goes as a whole
+    }
   }
 
   #flush(): void {

@@ -90,3 +90,9 @@ export function errno(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "string" ? code : undefined;
 }
+
+/** Whether a disk takes nothing more: it is full, or its user has used up what is allowed. */
+export function isFull(error: unknown): boolean {
+  const code = errno(error);
+  return code === "ENOSPC" || code === "EDQUOT";
+}

@@ -89,12 +89,11 @@ async function copyLiving({ store }: Sweep, old: PackRow, to: string): Promise<{
       offsets.set(member.seq, writer.add(hex, bytes));
       if (index % MEMBERS_PER_TURN === 0) await yieldToSignals();
     }
+    return { offsets, size: await writer.finish() };
   } catch (error) {
-    await writer.finish();
-    rmSync(to, { force: true });
+    writer.abandon();
     throw error;
   }
-  return { offsets, size: await writer.finish() };
 }
 
 /** Its row and its file. The row goes only where no member is left. */

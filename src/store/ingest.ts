@@ -4,9 +4,10 @@ import { makeDirectory, renameNoReplace, syncDirectory } from "../blobs/durable.
 import * as blobs from "../db/blobs.ts";
 import type { Work } from "../db/open.ts";
 import * as packs from "../db/packs.ts";
-import { CofferError, errno, reason } from "../domain/error.ts";
+import { errno, reason } from "../domain/error.ts";
 import { filePart } from "../domain/names.ts";
 import type { Lease } from "./lease.ts";
+import { cannotTake } from "./cannot-take.ts";
 import { stage } from "./stage.ts";
 import type { IngestOptions, IngestUnit } from "./ingest-unit.ts";
 import type { Staged, StagedBlob, StagedUnit } from "./staged.ts";
@@ -143,7 +144,7 @@ function place(store: Store, staged: Staged, dataset: string): Placed {
   } catch (error) {
     for (const path of placed.all) rmSync(path, { force: true });
     if (errno(error) === undefined) throw error;
-    throw new CofferError("STORE_UNUSABLE", `the store cannot take the bytes: ${reason(error)}`, { hint: "make room on its disk, or see that you may write below binaries/, then try again; nothing of this was kept", cause: error });
+    throw cannotTake(error);
   }
 }
 

@@ -10,7 +10,8 @@ import { PackWriter } from "../blobs/pack.ts";
 import { encodeTree } from "../blobs/tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 import { reading } from "../db/open.ts";
-import { CofferError, errno, reason } from "../domain/error.ts";
+import { CofferError, errno, isFull, reason } from "../domain/error.ts";
+import { cannotTake } from "./cannot-take.ts";
 import { staging } from "./lease.ts";
 import type { Lease } from "./lease.ts";
 import { KnownBlobs } from "./known-blobs.ts";
@@ -26,6 +27,8 @@ export const SMALL = 128 * 1024;
 const PACK_FROM = 32;
 const FILES_PER_TURN = 256;
 const ATTEMPTS = 3;
+/** How many files may wait for their flush, each with a descriptor. */
+const MAX_FLUSHING = 64;
 
 interface Reading {
   hex: string;
@@ -47,7 +50,7 @@ export async function stage(store: Store, lease: Lease, units: readonly IngestUn
   } catch (error) {
     await stager.abandon();
     if (error instanceof CofferError || errno(error) === undefined) throw error;
-    throw unusable(error);
+    throw cannotTake(error);
   }
 }
 
@@ -59,7 +62,8 @@ class Stager {
   readonly #directory: string;
   readonly #blobs = new Map<string, StagedBlob>();
   readonly #problems: Problem[] = [];
-  readonly #syncs: Promise<void>[] = [];
+  /** Files on their way to the disk; those that failed stay. */
+  readonly #flushing = new Set<Promise<void>>();
   #pack: PackWriter | undefined;
   #packed = 0;
   #number = 0;
@@ -85,7 +89,7 @@ class Stager {
       if (tree) for (const problem of tree.problems) this.#problems.push({ ...problem, path: `${unit.path}/${problem.path}` });
       staged[index] = tree ? await this.#stageTree(unit, tree.files, tree.others) : await this.#stageFileUnit(unit);
     });
-    await Promise.all(this.#syncs);
+    await Promise.all(this.#flushing);
     const pack = await this.#finishPack();
     this.#forgetUnwanted(staged);
     return { units: staged, blobs: this.#blobs, pack, doubted: this.#known.doubted, problems: this.#problems };
@@ -103,8 +107,8 @@ class Stager {
 
   /** Nothing of it is wanted: the staging directory goes as a whole later; here, descriptors and flushes end. */
   async abandon(): Promise<void> {
-    await Promise.allSettled(this.#syncs);
-    await this.#pack?.finish().catch(() => 0);
+    await Promise.allSettled(this.#flushing);
+    this.#pack?.abandon();
   }
 
   async #stageFileUnit(unit: IngestUnit): Promise<StagedUnit> {
@@ -181,7 +185,7 @@ class Stager {
           }
           keep(path, { hex, size, mode: mode & 0o777, unsettled: false });
         } catch (error) {
-          if (errno(error) === "ENOSPC" || errno(error) === "EDQUOT") throw unusable(error);
+          if (isFull(error)) throw cannotTake(error);
           this.#notRead(`${unit.path}/${path}`, error);
         } finally {
           closeSync(fd);
@@ -207,8 +211,7 @@ class Stager {
         if (attempt === ATTEMPTS) throw new CofferError("UNREADABLE", `${absolute} keeps changing while it is read`, { hint: "wait until its writer is done" });
       } catch (error) {
         if (error instanceof CofferError) throw error;
-        const code = errno(error);
-        if (code === "ENOSPC" || code === "EDQUOT" || code === "EROFS") throw unusable(error);
+        if (isFull(error) || errno(error) === "EROFS") throw cannotTake(error);
         throw new CofferError("UNREADABLE", `${absolute} could not be kept: ${reason(error)}`, { hint: "see the message; nothing of it was stored", cause: error });
       } finally {
         closeSync(fd);
@@ -232,6 +235,7 @@ class Stager {
 
   /** Undefined where its inode was to become the blob, and somebody wrote to it meanwhile. */
   async #readIntoFile(unit: IngestUnit, fd: number, stat: BigIntStats, absolute: string, original: string): Promise<string | undefined> {
+    while (this.#flushing.size >= MAX_FLUSHING) await Promise.race(this.#flushing);
     const target = this.#newName("blob");
     const mayMove = unit.move && stat.nlink === 1n && !(this.#options.openElsewhere?.(stat) ?? false);
     const moved = mayMove && linkOpened(absolute, stat, target);
@@ -240,18 +244,18 @@ class Stager {
       if (known) return known;
     }
     if (!moved && !cloneOpened(fd, stat.dev, target)) await copyOpened(fd, target);
-    // what is hashed is what was written; meanwhile it reaches the disk
     const made = openSync(target, "r");
-    if (!moved) fchmodSync(made, 0o444);
-    const sync = syncFile(made);
-    sync.catch(() => undefined);
     const hasher = this.#blake3.hasher();
+    let flushed = Promise.resolve();
     let size: number;
     try {
+      if (!moved) fchmodSync(made, 0o444);
+      // what is hashed is what was written; meanwhile it reaches the disk
+      flushed = syncFile(made);
+      flushed.catch(() => undefined);
       size = await hashFile(made, hasher);
     } finally {
-      this.#syncs.push(sync.finally(() => closeSync(made)));
-      this.#syncs.at(-1)?.catch(() => undefined);
+      this.#closeAfter(flushed, made);
     }
     const digest = hasher.digest();
     const hex = Buffer.from(digest).toString("hex");
@@ -286,11 +290,24 @@ class Stager {
     }
     const path = this.#newName("tree");
     const fd = openSync(path, "wx", 0o444);
-    writeWhole(fd, bytes);
-    const sync = syncFile(fd).finally(() => closeSync(fd));
-    sync.catch(() => undefined);
-    this.#syncs.push(sync);
+    let flushed = Promise.resolve();
+    try {
+      writeWhole(fd, bytes);
+      flushed = syncFile(fd);
+    } finally {
+      this.#closeAfter(flushed, fd);
+    }
     this.#blobs.set(hex, { hex, size: bytes.length, bytes: { from: "file", path, moved: undefined, type: "tree", class: null, original: "" } });
+  }
+
+  /** What fails here fails the whole, at the end. */
+  #closeAfter(flushed: Promise<void>, fd: number): void {
+    const closed = flushed.finally(() => closeSync(fd));
+    this.#flushing.add(closed);
+    closed.then(
+      () => this.#flushing.delete(closed),
+      () => undefined,
+    );
   }
 
   /** Staged already, or in the store as far as a look at its file tells: then its bytes need not be written. */
@@ -314,9 +331,8 @@ class Stager {
     const pack = this.#pack;
     if (!pack) return undefined;
     this.#pack = undefined;
-    const size = await pack.finish();
-    if (this.#packed > 0) return { path: pack.path, size };
-    rmSync(pack.path);
+    if (this.#packed > 0) return { path: pack.path, size: await pack.finish() };
+    pack.abandon();
     return undefined;
   }
 
@@ -337,8 +353,4 @@ function openFor(path: string): { fd: number; stat: BigIntStats } {
     if (error instanceof CofferError) throw error;
     throw new CofferError("UNREADABLE", `${path} cannot be read: ${reason(error)}`, { hint: "check that it exists and that you may read it; nothing of it was stored", cause: error });
   }
-}
-
-function unusable(error: unknown): CofferError {
-  return new CofferError("STORE_UNUSABLE", `the store cannot take the bytes: ${reason(error)}`, { hint: "make room on its disk (coffer gc shows what can go), then try again; nothing of this was kept", cause: error });
 }

@@ -8,7 +8,7 @@ import type { Settings } from "../config/settings.ts";
 import * as metadata from "../db/metadata.ts";
 import { closeDatabase, openDatabase, writing } from "../db/open.ts";
 import type { Say, Work } from "../db/open.ts";
-import { CofferError, errno, reason } from "../domain/error.ts";
+import { CofferError, isFull, reason } from "../domain/error.ts";
 import { flushJournal } from "./journal-file.ts";
 
 /** Rows and bytes together, under one root. */
@@ -95,9 +95,8 @@ function checkRoot(root: string, make: boolean): void {
   try {
     makeDirectory(root);
   } catch (error) {
-    const code = errno(error);
     throw new CofferError("STORE_UNUSABLE", `the store's root ${root} cannot be made: ${reason(error)}`, {
-      hint: code === "ENOSPC" || code === "EDQUOT" ? "make room on that disk, or name another with --root" : "name a directory that you can write with --root or COFFER_ROOT",
+      hint: isFull(error) ? "make room on that disk, or name another with --root" : "name a directory that you can write with --root or COFFER_ROOT",
       cause: error,
     });
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, readFileSync, truncateSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, truncateSync } from "node:fs";
 import { PackWriter, readMember } from "../../src/blobs/pack.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 
@@ -77,3 +77,27 @@ test("a pack is never written over another", async () => {
   await writePack(root.at("p.tar"));
   expect(() => new PackWriter(root.at("p.tar"))).toThrow("EEXIST");
 });
+
+test("an abandoned pack leaves neither a file nor a descriptor, finished or not, and may be abandoned twice", async () => {
+  using root = temporaryRoot();
+  const begun = new PackWriter(root.at("begun.tar"));
+  begun.add("a", Buffer.alloc(9 << 20));
+  const finished = new PackWriter(root.at("finished.tar"));
+  await finished.finish();
+  for (const pack of [begun, begun, finished]) {
+    pack.abandon();
+    expect([existsSync(pack.path), isOpen(pack.path)]).toEqual([false, false]);
+  }
+});
+
+/** Where there is no /proc, nothing is known. */
+function isOpen(path: string): boolean {
+  if (!existsSync("/proc/self/fd")) return false;
+  return readdirSync("/proc/self/fd").some((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(path);
+    } catch {
+      return false;
+    }
+  });
+}

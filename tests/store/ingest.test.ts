@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   truncateSync,
@@ -204,7 +205,7 @@ test("when commit refuses, no row, no file and no lease is left, and a moved fil
 
 test.each([
   ["gone", (path: string) => rmSync(path)],
-  ["cut short", (path: string) => truncateSync(path, 3)],
+  ["cut short", (path: string) => (chmodSync(path, 0o644), truncateSync(path, 3))],
   [
     "changed",
     (path: string) => {
@@ -285,3 +286,22 @@ test("an empty file is a blob of no bytes, once", async () => {
   expect(row(test, result[0]?.blob as number).size).toBe(0);
   expect(await whole(test)).toEqual([]);
 });
+
+test("more large files than may wait for the disk at one time are all kept, and no descriptor stays open", async () => {
+  using test = await openTestStore();
+  using root = temporaryRoot();
+  mkdirSync(root.at("many"));
+  for (let i = 0; i < 100; i++) writeFileSync(root.at("many", String(i)), Buffer.alloc(140_000, i + 1));
+  await keep(test, [{ source: root.at("many"), kind: "tree" }]);
+  expect([await whole(test), countOf(test, "blobs")]).toEqual([[], 101]);
+  const open = existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").map(linkOf) : [];
+  expect(open.filter((path) => /\/(?:binaries|tmp)\/.*(?:blob|tree|pack)-|\/binaries\//.test(path))).toEqual([]);
+});
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "";
+  }
+}
