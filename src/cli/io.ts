@@ -23,7 +23,7 @@ export interface Io {
   print<D extends { schema: `coffer.${string}/${number}` }>(document: D, render: (document: D) => string): void;
   /** Plain data on stdout, as it is. */
   write(text: string): void;
-  /** The checked configuration, read at the first call; flags of the command override keys then (`{"workspace.policy": "scratch"}`). */
+  /** The checked configuration, read at the first call; flags of the command override keys then (`{"workspace.policy": "scratch"}`), and only then. */
   settings(set?: Readonly<Record<string, unknown>>): Promise<Settings>;
   /**
    * Opens the store of the settings. `make: false` refuses (NOT_FOUND) where there is none.
@@ -48,7 +48,11 @@ export function makeIo(globals: GlobalValues): Io {
       io.write(globals.json ? `${JSON.stringify(document)}\n` : ended(render(document)));
     },
     write: (text) => writeAll(1, text),
-    settings: (set = {}) => (settings ??= import("../config/settings.ts").then((config) => config.loadSettings({ flags: { root: globals.root, config: globals.config, set }, env, cwd }))),
+    settings(set) {
+      if (settings && set) throw new Error("the settings were read already: what the flags of a command set must come with the first call");
+      settings ??= import("../config/settings.ts").then((config) => config.loadSettings({ flags: { root: globals.root, config: globals.config, set: set ?? {} }, env, cwd }));
+      return settings;
+    },
     async openStore(options = {}) {
       const { openStore } = await import("../store/store.ts");
       const store = openStore(await io.settings(), { make: options.make ?? true, now: io.now, say: (words) => io.say.warn(words) });

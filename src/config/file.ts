@@ -75,7 +75,7 @@ export class ConfigError extends CofferError {
 
   constructor(problems: readonly [ConfigProblem, ...ConfigProblem[]]) {
     const [first, ...others] = problems;
-    const more = others.length === 0 ? "" : ` (and ${others.length} more: “coffer config validate” lists them)`;
+    const more = others.length === 0 ? "" : ` (and ${others.length} more: coffer config validate lists them)`;
     super("CONFIG_INVALID", `${first.file}:${first.line}:${first.column}: ${first.message}${more}`, { hint: first.hint });
     this.problems = problems;
   }
@@ -108,7 +108,7 @@ function readBytes(path: string): Buffer {
   } catch (error) {
     if (errno(error) === "ENOENT")
       throw new CofferError("CONFIG_INVALID", `there is no configuration file ${path}`, {
-        hint: "check the name, or leave --config out; “coffer init” writes one",
+        hint: "check the name, or leave --config out; coffer init writes one",
       });
     throw new CofferError("CONFIG_INVALID", `the configuration file ${path} cannot be read: ${reason(error)}`, {
       hint: "make it readable, or name another with --config",

@@ -50,8 +50,8 @@ export function configSchema() {
       versioning_enabled: keyed(toggle("false: a new version of a name replaces the old one"), true),
       metadata_backend: keyed(choice(["sqlite"], "what holds the metadata"), "sqlite"),
       max_dependency_depth: keyed(count({ min: 1, max: 100_000 }, "longest chain of explicit dependencies"), 100),
-      cleanup_policy: section("what “coffer gc” may prune; each rule is its own switch", {
-        enabled: keyed(toggle("false: no rule below but grace and orphans holds, until a flag of “coffer gc” names it"), false),
+      cleanup_policy: section("what coffer gc may prune; each rule is its own switch", {
+        enabled: keyed(toggle("false: no rule below but grace and orphans holds, until a flag of coffer gc names it"), false),
         max_versions_per_artifact: limit(count({ min: 1, max: 1_000_000_000 }, "older versions of a name go; null: no limit"), 10),
         max_age_days: limit(days("older versions go, never the newest; null: no limit"), 90),
         max_size: limit(bytes("the store's bytes: what was used longest ago goes first; null: no limit"), "50GB"),

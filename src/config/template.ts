@@ -11,7 +11,7 @@ export function configTemplate(rootPath: string): string {
   );
   return [
     "# The configuration of coffer. Every key may be left out; those behind “#” show the default.",
-    "# ${VAR} and ${VAR:default} are expanded. “coffer config show” says what holds and why, “coffer config validate” checks this file.",
+    "# ${VAR} and ${VAR:default} are expanded. coffer config show says what holds and why, coffer config validate checks this file.",
     "",
     sections.join("\n\n"),
     "",

@@ -59,11 +59,6 @@ export function holdEntry(db: Database, lease: number, cachePath: string): void 
   db.query("INSERT OR IGNORE INTO lease_entries (lease, cache_path) VALUES (?, ?)").run(lease, cachePath);
 }
 
-/** Every blob that a lease holds. */
-export function heldBlobs(db: Database): Set<number> {
-  return new Set(db.query<{ blob: number }, []>("SELECT DISTINCT blob FROM lease_blobs").all().map((row) => row.blob));
-}
-
 /** Names the staging directory of a lease. */
 export function token(db: Database, lease: number): string {
   return (db.query<{ token: string }, [number]>("SELECT token FROM leases WHERE seq = ?").get(lease) as { token: string }).token;

@@ -102,7 +102,7 @@ function patiently<T>(attempt: () => T, say: Say): T {
       if (!errno(error)?.startsWith("SQLITE_BUSY")) throw error;
       if (performance.now() - began > PATIENCE_MS)
         throw new CofferError("STORE_BUSY", "another process has been writing to this store for a minute", {
-          hint: "see with “coffer runs” or your process list what is at work, then try again; nothing was changed",
+          hint: "see with coffer runs or your process list what is at work, then try again; nothing was changed",
           cause: error,
         });
       if (!said) say("waiting for another process that writes to this store");

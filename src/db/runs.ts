@@ -95,10 +95,6 @@ export function byPrefix(db: Database, prefix: string, limit: number): RunRow[] 
   return db.query<RunRow, [string, string, number]>("SELECT * FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?").all(prefix, `${prefix}g`, limit);
 }
 
-export function running(db: Database): RunRow[] {
-  return db.query<RunRow, []>("SELECT * FROM runs WHERE state = 'running' ORDER BY seq").all();
-}
-
 export interface RunFilter {
   state?: RunState;
   pipeline?: string;

@@ -3,7 +3,8 @@
  *
  * `connect()` gives a `Connection`, a plain value, and every verb of the folder takes it first:
  * `ensureExperiment`, `ensureRun`, `updateRun`, `getRun`, `planBatches` + `sendBatch`, `readMetricHistory`,
- * `destinationOf`, `uploadArtifact`, `placeShared`, `listArtifacts`, `downloadArtifact`, `provesDestination`, `probeServer`.
+ * `destinationOf`, `uploadArtifact`, `placeShared`, `listArtifacts`, `provesDestination`;
+ * for `--verify` and `doctor`: `downloadArtifact`, `probeServer`.
  * A caller that has less time makes a copy: `{ ...connection, signal: AbortSignal.timeout(30_000) }`.
  *
  * What goes wrong is a `CofferError`: SERVER_UNREACHABLE (no answer, or no useful one after all tries: worth another try later)

@@ -38,7 +38,7 @@ export function downloadArtifact(connection: Connection, runId: string, path: st
       }
       if (announced !== null && Number(announced) !== size)
         throw new Transient(`${size} of ${announced} bytes came`, {
-          hint: "look into the server's log, then run `coffer sync-mlflow` again",
+          hint: "look into the server's log, then run coffer sync-mlflow again",
         });
       return size;
     }),

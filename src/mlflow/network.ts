@@ -49,7 +49,7 @@ function networkFailure(connection: Connection, error: unknown): Error {
       cause: error,
     });
   return new Transient(code && !words.startsWith(code) ? `${code}: ${words}` : words, {
-    hint: "is the server running, and MLFLOW_TRACKING_URI its address? `coffer sync-mlflow` delivers what is left",
+    hint: "is the server running, and MLFLOW_TRACKING_URI its address? coffer sync-mlflow delivers what is left",
     cause: error,
   });
 }

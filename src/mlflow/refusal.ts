@@ -86,9 +86,9 @@ export function hintFor(failure: Failure, onArtifacts: boolean, location: string
     return "nothing of MLflow's is at this address: check host, port and path prefix of MLFLOW_TRACKING_URI";
   if (status === 413) return "a proxy before the server limits the size of a request: raise its limit (nginx: client_max_body_size)";
   if (errorCode === "FEATURE_DISABLED") return "the server has this switched off; without workspaces, unset MLFLOW_WORKSPACE";
-  if (status === 429) return "the server is asked too often: try again later with `coffer sync-mlflow`";
+  if (status === 429) return "the server is asked too often: try again later with coffer sync-mlflow";
   if (onArtifacts && status === 503) return "look into the server's log; it may run with --no-serve-artifacts";
-  if (status >= 500) return "look into the server's log, then run `coffer sync-mlflow` again";
+  if (status >= 500) return "look into the server's log, then run coffer sync-mlflow again";
   return "the server's words say what it does not take";
 }
 

@@ -56,7 +56,7 @@ function stopIfAborted(connection: Connection, what: string, last: Transient | u
   if (!signal?.aborted) return;
   if (!outOfTime(signal)) throw signal.reason;
   throw new CofferError("SERVER_UNREACHABLE", `${connection.displayUri}: no time left for ${what}${last ? `: ${last.message}` : ""}`, {
-    hint: last?.hint ?? "run `coffer sync-mlflow` to deliver what is left",
+    hint: last?.hint ?? "run coffer sync-mlflow to deliver what is left",
     cause: last ?? signal.reason,
   });
 }

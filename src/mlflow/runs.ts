@@ -89,11 +89,6 @@ export function ensureRun(connection: Connection, run: NewRun): Promise<RemoteRu
   });
 }
 
-/** The run that carries our id in this experiment, active or deleted; the earliest, should there be several. */
-export function findRun(connection: Connection, experimentId: string, cofferRunId: string): Promise<RemoteRun | undefined> {
-  return retry(connection, nameOf("POST", `${REST}/runs/search`), () => searchOnce(connection, experimentId, cofferRunId));
-}
-
 /** @throws CofferError SERVER_REFUSED (404 RESOURCE_DOES_NOT_EXIST) where the server has no such run */
 export async function getRun(connection: Connection, runId: string): Promise<RemoteRun> {
   return remoteRun((await call(connection, "GET", `${REST}/runs/get`, { run_id: runId }, RunAnswer)).run);
@@ -104,6 +99,7 @@ export async function updateRun(connection: Connection, runId: string, change: {
   await call(connection, "POST", `${REST}/runs/update`, { run_id: runId, status: change.status, end_time: change.endTime }, v.unknown());
 }
 
+/** The run that carries our id in this experiment, active or deleted; the earliest, should there be several. */
 async function searchOnce(connection: Connection, experimentId: string, cofferRunId: string): Promise<RemoteRun | undefined> {
   // an escaped quote in a filter finds nothing and says 200, which would make a duplicate: only plain ids are ever asked for
   if (!/^[\w.:-]+$/.test(cofferRunId)) throw new Error(`not a run id: ${JSON.stringify(cofferRunId)}`);

@@ -77,7 +77,7 @@ function fill(temporary: string, fd: number, offset: number, source: UploadSourc
     chmodSync(temporary, 0o644);
   } else copyRange(temporary, fd, offset, source.size);
   if (lstatSync(temporary).size !== source.size)
-    throw new CofferError("CORRUPT", `${source.path ?? "a stored file"} changed while it was copied`, { hint: "run `coffer verify`" });
+    throw new CofferError("CORRUPT", `${source.path ?? "a stored file"} changed while it was copied`, { hint: "run coffer verify" });
   return "copy";
 }
 

@@ -18,7 +18,7 @@ export interface UploadSource {
 export function readSource(fd: number, buffer: Uint8Array, position: number): void {
   for (let at = 0; at < buffer.length;) {
     const count = readSync(fd, buffer, at, buffer.length - at, position + at);
-    if (count === 0) throw new CofferError("CORRUPT", "a stored file is shorter than its record says", { hint: "run `coffer verify`" });
+    if (count === 0) throw new CofferError("CORRUPT", "a stored file is shorter than its record says", { hint: "run coffer verify" });
     at += count;
   }
 }

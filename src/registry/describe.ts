@@ -225,7 +225,7 @@ export function describeRun(store: Store, row: RunRow): RunRecord {
 }
 
 /** JSON has no word for what is not finite: those are strings, as MLflow spells them. */
-export function jsonNumber(value: number): number | string {
+function jsonNumber(value: number): number | string {
   return Number.isFinite(value) ? value : Number.isNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
 }
 

@@ -15,11 +15,6 @@ export function recordedCommand(command: readonly string[], env: Readonly<Record
   return recorded;
 }
 
-/** A command as one line that a shell reads back as the same words. */
-export function shellLine(command: readonly string[]): string {
-  return command.map((word) => (/^[A-Za-z0-9_\-+=:,./@%]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ");
-}
-
 function redactWord(word: string): string {
   const header = /^((?:proxy-)?authorization|cookie|x-api-key|private-token)(\s*:\s*)/i.exec(word);
   if (header) return `${header[0]}${REDACTED}`;

@@ -23,7 +23,7 @@ import { walk } from "./walk.ts";
 import type { Problem } from "./walk.ts";
 
 /** Below this, and untyped, a blob may go into a pack. Bytes. */
-export const SMALL = 128 * 1024;
+const SMALL = 128 * 1024;
 const PACK_FROM = 32;
 const FILES_PER_TURN = 256;
 const ATTEMPTS = 3;

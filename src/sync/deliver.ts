@@ -135,7 +135,7 @@ async function deliverOne(one: Delivering): Promise<{ outcome: Outcome; stop?: C
 
 function busy({ pid, host }: Who): CofferError {
   return new CofferError("STORE_BUSY", `process ${pid} on ${host} is delivering this run`, {
-    hint: "wait for it, then run `coffer sync-mlflow` again",
+    hint: "wait for it, then run coffer sync-mlflow again",
   });
 }
 
@@ -144,7 +144,7 @@ function asStop(error: unknown, { connection: { signal, displayUri } }: Sync): C
   if (error instanceof CofferError) return error;
   if (signal?.aborted && error === signal.reason)
     return new CofferError("SERVER_UNREACHABLE", `${displayUri}: interrupted`, {
-      hint: "run `coffer sync-mlflow` to deliver what is left",
+      hint: "run coffer sync-mlflow to deliver what is left",
       cause: error,
     });
   throw error;

@@ -161,7 +161,7 @@ test("problems name file, line and column; those of both files are kept", async 
   using here = world({ user: "cash: {}\n", project: "cache:\n  max_entris: 1\n" });
   await expect(here.load()).rejects.toMatchObject({
     code: "CONFIG_INVALID",
-    message: `${here.at("project/coffer.yaml")}:2:3: unknown key cache.max_entris (and 1 more: “coffer config validate” lists them)`,
+    message: `${here.at("project/coffer.yaml")}:2:3: unknown key cache.max_entris (and 1 more: coffer config validate lists them)`,
     hint: "did you mean max_entries?",
     problems: [{ line: 2 }, { line: 1 }],
   });

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { recordedCommand, shellLine } from "../../src/run/command-line.ts";
+import { recordedCommand } from "../../src/run/command-line.ts";
 
 const HIDDEN: [words: string[], recorded: string[]][] = [
   [
@@ -63,12 +63,4 @@ test("a secret that the environment holds is found in any argument", () => {
     "https://ml.example",
     "/home/me",
   ]);
-});
-
-test("a command is written as a line that a shell reads as the same words", () => {
-  const words = ["python", "it's", "a b", "", "$x", "--lr=1e-3", 'q"q'];
-  expect(Bun.spawnSync(["sh", "-c", `printf '%s\\n' ${shellLine(words)}`]).stdout.toString()).toBe(
-    words.map((word) => `${word}\n`).join(""),
-  );
-  expect(shellLine(words)).toBe(`python 'it'\\''s' 'a b' '' '$x' --lr=1e-3 'q"q'`);
 });
