@@ -142,6 +142,9 @@ async function conclude(
 /** @throws CofferError where something is left that had to be delivered */
 async function deliver(store: Store, io: Io, run: RunRow, sync: string, stop: AbortSignal): Promise<void> {
   if (store.settings.values.tracking.mlflow.uri === "" || sync === "never") return;
+  // not even its end could be recorded: whoever adopts it enqueues it
+  if (run.state === "running")
+    throw new CofferError("INCOMPLETE", "it could not be recorded", { hint: "coffer sync-mlflow sends it later" });
   const [{ deliverAfterRun }, { deliveryProgress }] = await Promise.all([
     import("../sync/deliver-after-run.ts"),
     import("./delivery-progress.ts"),

@@ -59,12 +59,20 @@ test("an input that changed while the command ran is told", async () => {
   using here = place();
   here.write("steady.csv", "a");
   here.write("moving.csv", "a");
-  const result = await here.run("echo more >>moving.csv", ["--input", "steady.csv", "--input", "moving.csv"]);
-  expect(result.stderr).toContain("moving.csv");
+  here.write("gone", "x");
+  for (const directory of ["steady", "moving"]) here.write(`${directory}/deep/a`, "a");
+  const result = await here.run(
+    "echo more >>moving.csv; touch steady/deep/a; echo more >>moving/deep/a; rm gone",
+    ["steady.csv", "moving.csv", "steady", "moving", "gone"].flatMap((path) => ["--input", path]),
+  );
+  expect(result.stderr).toContain("moving.csv changed while the command ran");
   const run = await here.shown();
   expect(run.inputs.map(({ path, changed }) => [path, changed])).toEqual([
     [here.at("steady.csv"), false],
     [here.at("moving.csv"), true],
+    [here.at("steady"), false],
+    [here.at("moving"), true],
+    [here.at("gone"), true],
   ]);
 });
 

@@ -185,18 +185,10 @@ test("what a .env file in the working directory says reaches neither coffer nor 
 test("what a run was is recorded: command, times, machine, resources, name, note, params and tags", async () => {
   using here = place();
   const before = Date.now();
-  await here.run("sleep 0.05; head -c 150000000 /dev/zero | tail -c 150000000 >/dev/null; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done", [
-    "--name",
-    "nightly",
-    "--note",
-    "a try",
-    "--param",
-    "lr=0.1",
-    "--param",
-    "note=a=b",
-    "--tag",
-    "team=vision",
-  ]);
+  await here.run(
+    "sleep 0.05; head -c 150000000 /dev/zero | tail -c 150000000 >/dev/null; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done",
+    ["--name", "nightly", "--note", "a try", "--param", "lr=0.1", "--param", "note=a=b", "--tag", "team=vision"],
+  );
   const run = await here.shown();
   expect([run.name, run.note, run.params, run.tags]).toEqual(["nightly", "a try", { lr: "0.1", note: "a=b" }, { team: "vision" }]);
   expect(run.command?.slice(0, 2)).toEqual(["sh", "-c"]);
