@@ -47,10 +47,10 @@ export function byDigest(db: Database, digest: Digest): BlobRow | null {
 
 /** Only what an ingest asks of each of its many files. */
 export function known(db: Database, blake3: Uint8Array): KnownBlob | null {
-  return db.query<KnownBlob, [Uint8Array]>("SELECT seq, state, size, place, path, pack FROM blobs WHERE blake3 = ?").get(blake3);
+  return db.query<KnownBlob, [Uint8Array]>("SELECT seq, state, size, place, path, pack, offset FROM blobs WHERE blake3 = ?").get(blake3);
 }
 
-type KnownBlob = Pick<BlobRow, "seq" | "state" | "size" | "place" | "path" | "pack">;
+type KnownBlob = Pick<BlobRow, "seq" | "state" | "size" | "place" | "path" | "pack" | "offset">;
 
 /** A store without a blob has nothing to look up. */
 export function isEmpty(db: Database): boolean {

@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import type { FileStamp } from "./blobs.ts";
 
 export interface PackRow {
   seq: number;
@@ -9,18 +10,31 @@ export interface PackRow {
   created_at: number;
 }
 
-export function insert(db: Database, pack: Omit<PackRow, "seq">): number {
+export function insert(db: Database, pack: Omit<PackRow, "seq"> & FileStamp): number {
   return Number(
-    db.query("INSERT INTO packs (id, path, dataset, size, created_at) VALUES (?, ?, ?, ?, ?)").run(pack.id, pack.path, pack.dataset, pack.size, pack.created_at).lastInsertRowid,
+    db
+      .query("INSERT INTO packs (id, path, dataset, size, mtime_ns, ctime_ns, inode, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+      .run(pack.id, pack.path, pack.dataset, pack.size, pack.mtime_ns, pack.ctime_ns, pack.inode, pack.created_at).lastInsertRowid,
   );
 }
 
+/** What the file looked like when it was written: any difference means that somebody touched it. */
+export function stampOf(db: Database, pack: number): (FileStamp & { size: number }) | null {
+  const row = db
+    .query<FileStamp & { size: bigint }, [number]>("SELECT mtime_ns, ctime_ns, inode, size FROM packs WHERE seq = ?")
+    .safeIntegers(true)
+    .get(pack);
+  return row && { ...row, size: Number(row.size) };
+}
+
+const COLUMNS = "seq, id, path, dataset, size, created_at";
+
 export function bySeq(db: Database, seq: number): PackRow | null {
-  return db.query<PackRow, [number]>("SELECT * FROM packs WHERE seq = ?").get(seq);
+  return db.query<PackRow, [number]>(`SELECT ${COLUMNS} FROM packs WHERE seq = ?`).get(seq);
 }
 
 export function all(db: Database): PackRow[] {
-  return db.query<PackRow, []>("SELECT * FROM packs ORDER BY seq").all();
+  return db.query<PackRow, []>(`SELECT ${COLUMNS} FROM packs ORDER BY seq`).all();
 }
 
 /** Whether a lease holds a member of a pack, or a directory with a file in it. */

@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
@@ -10,6 +10,7 @@ import * as packs from "../db/packs.ts";
 import type { PackRow } from "../db/packs.ts";
 import { forgetPack } from "../db/sweeping.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
+import { stampOf } from "../store/stamp.ts";
 import { sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
@@ -60,7 +61,7 @@ async function rewrite(sweep: Sweep, old: PackRow): Promise<void> {
   const moved = store.transaction(() => {
     // somebody may have opened the old one while the new one was written
     if (packs.isHeld(store.db, old.seq)) return false;
-    const pack = packs.insert(store.db, { id, path: store.keep(path), dataset: old.dataset, size, created_at: store.now() });
+    const pack = packs.insert(store.db, { id, path: store.keep(path), dataset: old.dataset, size, created_at: store.now(), ...stampOf(lstatSync(path, { bigint: true })) });
     for (const [blob, offset] of offsets) packs.moveMember(store.db, blob, old.seq, { pack, offset });
     return true;
   });

@@ -166,7 +166,7 @@ function admitBlobs(store: Store, staged: Staged, placed: Placed, dataset: strin
   let pack: number | undefined;
   const packSeq = (): number => {
     if (!placed.pack) throw new Error("a packed blob without a pack");
-    pack ??= packs.insert(store.db, { id: placed.pack.id, path: store.keep(placed.pack.path), dataset, size: placed.pack.size, created_at: store.now() });
+    pack ??= packs.insert(store.db, { id: placed.pack.id, path: store.keep(placed.pack.path), dataset, size: placed.pack.size, created_at: store.now(), ...stampOf(lstatSync(placed.pack.path, { bigint: true })) });
     return pack;
   };
   const isEmpty = blobs.isEmpty(store.db);

@@ -1,13 +1,20 @@
 import { lstatSync } from "node:fs";
+import type { Blake3 } from "../blobs/blake3.ts";
+import { readMember } from "../blobs/pack.ts";
 import * as blobs from "../db/blobs.ts";
 import * as packs from "../db/packs.ts";
 import { CofferError } from "../domain/error.ts";
 import { checkedFile } from "./read.ts";
+import { sameStamp } from "./stamp.ts";
 import type { Store } from "./store.ts";
 
+/** Below this, and untyped, a blob may go into a pack. Bytes. */
+export const SMALL = 128 * 1024;
+
 /**
- * What the store has already, asked for each file that is read. A row is not taken at its word: where its file is gone, cut short, or was touched
- * and is not what it was, the digest is doubted, and what was read takes its place. So logging a file again mends a damaged blob.
+ * What the store has already, asked for each file that is read. A row is not taken at its word, since a scratch workspace may hold the last good copy:
+ * where the file or pack was touched since it was written, the bytes are hashed, and where they are not what they were, the digest is doubted, and what
+ * was read takes its place. So logging a file again mends a damaged blob.
  */
 export class KnownBlobs {
   /** Digests whose bytes in the store are lost or damaged. */
@@ -16,11 +23,13 @@ export class KnownBlobs {
   readonly #distrusted: ReadonlySet<string>;
   readonly #isEmpty: boolean;
   readonly #intact = new Set<string>();
-  readonly #packs = new Map<number, boolean>();
+  readonly #packs = new Map<number, { path: string; untouched: boolean } | undefined>();
+  readonly #blake3: Blake3;
 
   /** `distrusted`: what the store seemed to have, and then had not. */
-  constructor(store: Store, distrusted: ReadonlySet<string>) {
+  constructor(store: Store, distrusted: ReadonlySet<string>, blake3: Blake3) {
     this.#store = store;
+    this.#blake3 = blake3;
     this.#distrusted = distrusted;
     this.#isEmpty = blobs.isEmpty(store.db);
   }
@@ -30,7 +39,7 @@ export class KnownBlobs {
     if (this.#isEmpty || this.#distrusted.has(hex) || this.doubted.has(hex)) return undefined;
     const row = blobs.known(this.#store.db, digest);
     if (!row || (row.state !== "live" && row.state !== "condemned")) return undefined;
-    const isThere = row.place === "pack" ? this.#isPackThere(row.pack as number) : this.#sizeOnDisk(row.path as string) === row.size;
+    const isThere = row.place === "pack" ? this.#isInPack(row.pack as number, row.offset as number, row.size, digest) : this.#isInFile(row.path as string, row.size, digest);
     if (isThere) return row.size;
     this.doubted.add(hex);
     return undefined;
@@ -56,16 +65,39 @@ export class KnownBlobs {
     return !this.#isEmpty && blobs.hasFileOfSize(this.#store.db, size);
   }
 
-  #isPackThere(seq: number): boolean {
-    let isThere = this.#packs.get(seq);
-    if (isThere === undefined) {
-      const row = packs.bySeq(this.#store.db, seq);
-      this.#packs.set(seq, (isThere = row !== null && this.#sizeOnDisk(row.path) === row.size));
-    }
-    return isThere;
+  /** Of a pack that nobody touched, a member is believed to be there; otherwise it is read. */
+  #isInPack(seq: number, offset: number, size: number, digest: Uint8Array): boolean {
+    if (!this.#packs.has(seq)) this.#packs.set(seq, this.#lookAt(seq));
+    const pack = this.#packs.get(seq);
+    if (!pack) return false;
+    if (pack.untouched) return true;
+    return this.#isRead(pack.path, offset, size, digest);
   }
 
-  #sizeOnDisk(path: string): number | undefined {
-    return lstatSync(this.#store.path(path), { throwIfNoEntry: false })?.size;
+  #lookAt(seq: number): { path: string; untouched: boolean } | undefined {
+    const row = packs.bySeq(this.#store.db, seq);
+    const stamp = packs.stampOf(this.#store.db, seq);
+    if (!row || !stamp) return undefined;
+    const path = this.#store.path(row.path);
+    const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    return stat && { path, untouched: sameStamp(stat, stamp) };
+  }
+
+  /** A large one is looked at by `isIntact`, which does not stop the event loop. */
+  #isInFile(kept: string, size: number, digest: Uint8Array): boolean {
+    const path = this.#store.path(kept);
+    const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    if (!stat || stat.size !== BigInt(size)) return false;
+    if (size >= SMALL) return true;
+    const row = blobs.byDigest(this.#store.db, { algorithm: "blake3", hex: Buffer.from(digest).toString("hex") });
+    return row !== null && (sameStamp(stat, row) || this.#isRead(path, 0, size, digest));
+  }
+
+  #isRead(path: string, offset: number, size: number, digest: Uint8Array): boolean {
+    try {
+      return Buffer.from(this.#blake3.hash(readMember(path, offset, size))).equals(digest);
+    } catch {
+      return false;
+    }
   }
 }

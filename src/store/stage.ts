@@ -14,7 +14,7 @@ import { CofferError, errno, isFull, reason } from "../domain/error.ts";
 import { cannotTake } from "./cannot-take.ts";
 import { staging } from "./lease.ts";
 import type { Lease } from "./lease.ts";
-import { KnownBlobs } from "./known-blobs.ts";
+import { KnownBlobs, SMALL } from "./known-blobs.ts";
 import type { IngestOptions, IngestUnit } from "./ingest-unit.ts";
 import type { Staged, StagedBlob, StagedUnit } from "./staged.ts";
 import type { Store } from "./store.ts";
@@ -22,8 +22,6 @@ import { twoAtOnce } from "./two-at-once.ts";
 import { walk } from "./walk.ts";
 import type { Problem } from "./walk.ts";
 
-/** Below this, and untyped, a blob may go into a pack. Bytes. */
-const SMALL = 128 * 1024;
 const PACK_FROM = 32;
 const FILES_PER_TURN = 256;
 const ATTEMPTS = 3;
@@ -74,7 +72,7 @@ class Stager {
     this.#store = store;
     this.#options = options;
     this.#blake3 = blake3;
-    this.#known = new KnownBlobs(store, distrusted);
+    this.#known = new KnownBlobs(store, distrusted, blake3);
     this.#directory = staging(store, lease);
   }
 

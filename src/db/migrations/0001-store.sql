@@ -88,6 +88,7 @@ CREATE TABLE packs (
   path TEXT NOT NULL UNIQUE,
   dataset TEXT NOT NULL,
   size INTEGER NOT NULL,
+  mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER,  -- of the file when it was written
   created_at INTEGER NOT NULL
 ) STRICT;
 
