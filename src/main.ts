@@ -36,13 +36,13 @@ async function main(argv: readonly string[]): Promise<number> {
     const [name, words] = findCommand(own);
     const { spec, handle } = (await (COMMANDS[name] as (typeof COMMANDS)[string]).load()).default;
     failsWith = spec.failsWith;
-    const { flags, globals, positionals } = parseCall(spec, words);
+    // behind “--” there are no flags: what looks like one is a word
+    const { flags, globals, positionals } = parseCall(spec, rest && !spec.takesRest ? [...words, "--", ...rest] : words);
     if (globals.help) {
       const { commandHelp } = await import("./cli/help.ts");
       writeAll(1, await commandHelp(name, spec));
       return EXIT.done;
     }
-    if (rest && !spec.takesRest) throw new CofferError("USAGE", `${name} takes nothing behind “--”`, { hint: `see coffer ${name} --help` });
     return (await handle({ flags, positionals, rest, io: makeIo(globals as GlobalValues) })) ?? EXIT.done;
   } catch (error) {
     const exit = report(error, asJson);

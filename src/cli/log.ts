@@ -10,6 +10,7 @@ import { parseExecutionPath } from "../domain/execution-path.ts";
 import { checkArtifactName, checkName } from "../domain/names.ts";
 import { matcher } from "../domain/pattern.ts";
 import { formatBytes } from "../domain/quantity.ts";
+import { knownSecrets } from "../domain/redact.ts";
 import { mayUpload, STAGES, stagePart } from "../domain/stage.ts";
 import type { Stage } from "../domain/stage.ts";
 import type { Settings } from "../config/settings.ts";
@@ -93,6 +94,7 @@ export default command(
       newRun: { dataset: particulars.dataset ?? null, directory: io.cwd, pipeline: step?.pipeline ?? null, ...(!target.run && (await circumstances(store, io))) },
       paths,
       particulars: { ...particulars, dependsOn },
+      secrets: knownSecrets(io.env),
       metrics,
       params,
       tags,

@@ -12,10 +12,16 @@ export function hidesValue(name: string): boolean {
 }
 
 /** What secrets look like wherever they stand. */
-const SHAPES = [
+const TOKENS = [
   /\b(?:hf_|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abp]-|sk-|dapi|npm_|pypi-)[A-Za-z0-9_-]{16,}/g,
   /\bA[KS]IA[A-Z0-9]{16}\b/g,
   /\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*/g,
+];
+
+/** What stands behind words that announce a secret. */
+const ANNOUNCED = [
+  /(?<=\b(?:Bearer|Basic) )[A-Za-z0-9._~+/=-]{8,}/g,
+  /(?<=\b(?:token|password|passwd|secret|api[-_]?key)["']?\s{0,4}:\s{0,4}["']?)[^"'\s,}]{4,}/gi,
 ];
 
 /**
@@ -36,11 +42,16 @@ export function knownSecrets(env: Env): string[] {
 export function redactText(text: string, secrets: readonly string[]): string {
   let clean = text;
   for (const secret of secrets) clean = clean.replaceAll(secret, REDACTED);
-  for (const shape of SHAPES) clean = clean.replace(shape, REDACTED);
+  for (const shape of [...TOKENS, ...ANNOUNCED]) clean = clean.replace(shape, REDACTED);
   return clean.includes("://") ? displayUrl(clean) : clean;
 }
 
+/** Whether a text holds what can only be a secret: a token by its form, or a URL with a password. */
+export function holdsToken(text: string): boolean {
+  return TOKENS.some((shape) => text.search(shape) !== -1) || /[a-z]:\/\/[^\s/@:'"]+:[^\s/@'"{$<]+@/i.test(text);
+}
+
 /** Params and tags as they may be stored and delivered: without values that their names, or their looks, call secret. */
-export function redactPairs(pairs: Iterable<readonly [key: string, value: string]>): [key: string, value: string][] {
-  return [...pairs].map(([key, value]) => [key, hidesValue(key) && value !== "" ? REDACTED : redactText(value, [])]);
+export function redactPairs(pairs: Iterable<readonly [key: string, value: string]>, secrets: readonly string[] = []): [key: string, value: string][] {
+  return [...pairs].map(([key, value]) => [key, hidesValue(key) && value !== "" ? REDACTED : redactText(value, secrets)]);
 }

@@ -1,7 +1,10 @@
 /** A name whose value nobody should see: `MLFLOW_TRACKING_TOKEN`, `--api-key`, `password`. */
 export function isSecretName(name: string): boolean {
-  return /(^|[^a-z])(token|password|passwd|passphrase|secret|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|sig|signature)s?([^a-z]|$)/i.test(
-    splitCamel(name),
+  const words = splitCamel(name);
+  return (
+    /(^|[^a-z])(token|pass|passcode|pwd|auth|bearer|secret|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|sig|signature)s?([^a-z]|$)/i.test(words) ||
+    // PGPASSWORD, accesstoken, dbpassword
+    /(?:password|passwd|passphrase)s?(?:[^a-z]|$)|(?:access|auth|refresh|bearer|id)token(?:[^a-z]|$)/i.test(words)
   );
 }
 

@@ -41,6 +41,8 @@ export interface LogRequest {
   metrics: readonly MetricPoint[];
   params: readonly (readonly [string, string])[];
   tags: readonly (readonly [string, string])[];
+  /** Values of the environment that may not be written down. */
+  secrets?: readonly string[];
   ignored?: (path: string) => boolean;
   /** An MLflow run that exists already: what is logged is delivered to it. */
   remoteRun?: string | undefined;
@@ -91,8 +93,8 @@ function commitLog(store: Store, request: LogRequest, admitted: Parameters<typeo
     runs.update(store.db, seq, { state: "finished", ended_at: now });
     run = runs.bySeq(store.db, seq) as RunRow;
   }
-  params.set(store.db, run.seq, redactPairs(request.params));
-  tags.set(store.db, "run", run.seq, redactPairs(request.tags));
+  params.set(store.db, run.seq, redactPairs(request.params, request.secrets));
+  tags.set(store.db, "run", run.seq, redactPairs(request.tags, request.secrets));
   metrics.insert(store.db, run.seq, request.metrics);
   const recorded = admitted.map((unit, index) => recordArtifact(store, run, unit, { ...request.particulars, role: "logged", deliver: request.paths[index]?.deliver }));
   for (const problem of rest.problems) events.record(store.db, { at: now, run: run.seq, kind: "skipped", message: `${problem.path}: ${problem.why}` });

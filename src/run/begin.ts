@@ -14,7 +14,7 @@ import { digestPath } from "../store/digest-path.ts";
 import { takeLease } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
-import { redactPairs } from "../domain/redact.ts";
+import { knownSecrets, redactPairs, redactText } from "../domain/redact.ts";
 import { recordedCommand } from "./command-line.ts";
 import { recordedCircumstances } from "./recorded-circumstances.ts";
 import type { RunRequest } from "./run.ts";
@@ -37,6 +37,7 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
   const workspace = makeWorkspace(store.settings.roots.workspace, id);
   try {
     // a machine that stops in the first seconds of a run takes the run along
+    const secrets = knownSecrets(request.env);
     return unflushed(store.db, () =>
       store.transaction(() => {
         const seq = runs.insert(store.db, {
@@ -60,11 +61,11 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
           step: request.step?.step ?? null,
           sub_step: request.step?.subStep ?? null,
           fold: request.fold ?? null,
-          note: request.note ?? null,
+          note: request.note === undefined ? null : redactText(request.note, secrets),
         });
         const lease = takeLease(store, "run", { run: seq });
-        tags.set(store.db, "run", seq, redactPairs(request.tags));
-        params.set(store.db, seq, redactPairs(request.params));
+        tags.set(store.db, "run", seq, redactPairs(request.tags, secrets));
+        params.set(store.db, seq, redactPairs(request.params, secrets));
         for (const input of declared) inputs.add(store.db, { ...input, run: seq, how: "declared" });
         return { run: runs.bySeq(store.db, seq) as RunRow, lease, workspace };
       }),

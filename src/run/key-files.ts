@@ -1,3 +1,4 @@
+import { holdsToken } from "../domain/redact.ts";
 /** Files that hold keys by their name, whatever directory they are in; samples of them are not. */
 const NAMES = new RegExp(
   [
@@ -25,7 +26,8 @@ export function isKeyFile(path: string): boolean {
   return parts.some((part) => DIRECTORIES.has(part)) || (NAMES.test(name) && !SAMPLES.test(name));
 }
 
-/** A private key in the text, or a secret that the environment holds too. */
+/** A private key or a token in the text, a URL with a password, or a secret that the environment holds too. */
 export function holdsSecret(bytes: Buffer, secrets: readonly string[]): boolean {
-  return /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(bytes.toString("latin1")) || secrets.some((secret) => bytes.includes(secret));
+  const text = bytes.toString("latin1");
+  return /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text) || secrets.some((secret) => bytes.includes(secret)) || holdsToken(text);
 }

@@ -45,13 +45,18 @@ const Left = v.object({
   failure: v.optional(v.string(), "the disk was full"),
 });
 
+const MAX_BYTES = 1 << 16;
+
 /** undefined where there is none, or what is there was not written by us. */
 export function readLeftEnd(workspace: string): LeftEnd | undefined {
   const path = join(workspace, END_FILE);
   try {
     const stat = lstatSync(path);
+    // the child may have put anything there: a FIFO would hold up every command of the store
+    if (!stat.isSymbolicLink() && !(stat.isFile() && stat.size <= MAX_BYTES)) return undefined;
     const left = v.parse(Left, JSON.parse(stat.isSymbolicLink() ? readlinkSync(path) : readFileSync(path, "utf8")));
-    return { ...left, ended_at: left.ended_at ?? Math.floor(stat.mtimeMs) };
+    const written = Math.floor(stat.mtimeMs);
+    return { ...left, ended_at: left.ended_at !== undefined && left.ended_at > 1e12 && left.ended_at < written + 60_000 ? left.ended_at : written };
   } catch {
     return undefined;
   }

@@ -2,9 +2,11 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import {
   chmodSync,
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -13,6 +15,7 @@ import {
   truncateSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { blobFileName } from "../../src/blobs/file-name.ts";
@@ -305,3 +308,20 @@ function linkOf(fd: string): string {
     return "";
   }
 }
+
+test("a flipped byte in a pack is found when the same files are kept again, and mended by them", async () => {
+  using test = await openTestStore();
+  using root = temporaryRoot();
+  mkdirSync(root.at("precious"));
+  for (let n = 0; n < 40; n++) writeFileSync(root.at("precious", `f${n}`), `precious ${n}\n`);
+  await keep(test, [{ source: root.at("precious"), kind: "tree" }]);
+  const pack = test.store.path("binaries", storedFiles(test).find((path) => path.endsWith(".tar")) as string);
+  chmodSync(pack, 0o644);
+  const fd = openSync(pack, "r+");
+  writeSync(fd, "Z", 512);
+  closeSync(fd);
+  expect(await whole(test)).toHaveLength(1);
+  const again = await keep(test, [{ source: root.at("precious"), kind: "tree" }]);
+  expect(again.added.blobs).toBe(1);
+  expect(await whole(test)).toEqual([]);
+});
