@@ -4,7 +4,9 @@ import { parseCall } from "./cli/command.ts";
 import type { GlobalValues } from "./cli/command.ts";
 import { makeIo, writeAll } from "./cli/io.ts";
 import { closest } from "./domain/closest.ts";
-import { CofferError, EXIT } from "./domain/error.ts";
+import { CofferError, EXIT, isMalformed, reason } from "./domain/error.ts";
+
+const BUG = "This is a bug in coffer; nothing that was stored is lost. Please report it with these lines.";
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -45,8 +47,7 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     return (await handle({ flags, positionals, rest, io: makeIo(globals as GlobalValues) })) ?? EXIT.done;
   } catch (error) {
-    const exit = report(error, asJson);
-    return failsWith === undefined || exit === EXIT.notExecutable || exit === EXIT.commandNotFound ? exit : failsWith;
+    return report(asCofferError(error), asJson, failsWith);
   }
 }
 
@@ -63,18 +64,31 @@ function findCommand(words: readonly string[]): [name: string, rest: readonly st
   throw new CofferError("USAGE", `unknown command “${first}”`, { hint: near ? `did you mean coffer ${near}?` : "coffer --help lists them all" });
 }
 
-function report(error: unknown, asJson: boolean): number {
-  if (error instanceof CofferError) {
-    const { code, message, hint, candidates } = error;
-    if (asJson) writeAll(2, `${JSON.stringify({ schema: "coffer.error/1", code, message, hint, candidates, exit: error.exit })}\n`);
-    else {
-      writeAll(2, `coffer: error: ${message}\n`);
-      for (const candidate of candidates) writeAll(2, `  ${candidate}\n`);
-      if (hint) writeAll(2, `  hint: ${hint}\n`);
-    }
-    return error.exit;
-  }
-  writeAll(2, `coffer: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  writeAll(2, "  This is a bug in coffer; nothing that was stored is lost. Please report it with the lines above.\n");
-  return EXIT.failed;
+/** Pages of the database may be malformed anywhere, so that any query may be the first to meet them. @returns what is a bug as it is */
+function asCofferError(error: unknown): unknown {
+  if (!isMalformed(error)) return error;
+  return new CofferError("STORE_DAMAGED", `the store's database is damaged: ${reason(error)}`, {
+    hint: "coffer verify lists what is damaged; put coffer.db back from a backup",
+    cause: error,
+  });
+}
+
+/** Says it, and returns the exit code: `failsWith` where a command has one of its own for its errors. */
+function report(error: unknown, asJson: boolean, failsWith: number | undefined): number {
+  const own = error instanceof CofferError ? error.exit : EXIT.failed;
+  const exit = failsWith === undefined || own === EXIT.notExecutable || own === EXIT.commandNotFound ? own : failsWith;
+  if (asJson) {
+    const told = error instanceof CofferError ? error : { code: "INTERNAL", message: `internal error: ${trace(error)}`, hint: BUG, candidates: [] };
+    const { code, message, hint, candidates } = told;
+    writeAll(2, `${JSON.stringify({ schema: "coffer.error/1", code, message, hint, candidates, exit })}\n`);
+  } else if (error instanceof CofferError) {
+    writeAll(2, `coffer: error: ${error.message}\n`);
+    for (const candidate of error.candidates) writeAll(2, `  ${candidate}\n`);
+    if (error.hint) writeAll(2, `  hint: ${error.hint}\n`);
+  } else writeAll(2, `coffer: internal error: ${trace(error)}\n  ${BUG}\n`);
+  return exit;
+}
+
+function trace(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

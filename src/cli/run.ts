@@ -1,5 +1,5 @@
 import type { RunRow } from "../db/runs.ts";
-import { CofferError, EXIT, reason } from "../domain/error.ts";
+import { CofferError, errno, EXIT, reason } from "../domain/error.ts";
 import { parseAssignment } from "../domain/assignment.ts";
 import { checkArtifactName, checkArtifactPath, checkName } from "../domain/names.ts";
 import { ignoredSignals, holdSignals } from "../run/signals.ts";
@@ -117,8 +117,9 @@ async function track(
     return { store, outcome: await runCommand(store, request, wrapper, code) };
   } catch (error) {
     store?.[Symbol.dispose]();
-    if (!given["untracked-ok"] || !(error instanceof CofferError) || !error.code.startsWith("STORE_")) throw error;
-    io.say.warn(`this run is not tracked: ${error.message}`);
+    const isStores = error instanceof CofferError ? error.code.startsWith("STORE_") : errno(error)?.startsWith("SQLITE_");
+    if (!given["untracked-ok"] || !isStores) throw error;
+    io.say.warn(`this run is not tracked: ${reason(error)}`);
     return undefined;
   }
 }

@@ -1,7 +1,10 @@
-import { CofferError, EXIT } from "../domain/error.ts";
+import { join } from "node:path";
+import { CofferError, EXIT, isMalformed, reason } from "../domain/error.ts";
 import { formatBytes } from "../domain/quantity.ts";
-import { verify } from "../store/verify.ts";
+import { databaseDamage, verify } from "../store/verify.ts";
+import type { Verified } from "../store/verify.ts";
 import { command } from "./command.ts";
+import type { Io } from "./io.ts";
 
 export default command(
   {
@@ -16,11 +19,22 @@ export default command(
   async ({ flags, io }) => {
     const share = flags.sample === undefined ? 1 : Number(flags.sample.replace(/%$/, "")) / 100;
     if (!(share > 0 && share <= 1)) throw new CofferError("USAGE", `not a share: “${flags.sample}”`, { hint: "write --sample 1%" });
-    using store = await io.openStore({ make: false });
-    const found = await verify(store, { share, random: Math.random });
+    const found = await look(io, share);
     io.print({ schema: "coffer.verify/1", ...found }, ({ damage }) => damage.map((one) => `${one.what}  ${one.path}  ${one.digest}  ${one.detail}\n`).join(""));
     if (found.damage.length > 0) io.say.error(`${found.damage.length} damaged of ${found.blobs} blobs (${formatBytes(found.bytes)} read)`);
     else io.say.info(`${found.blobs} blobs, ${formatBytes(found.bytes)}: all whole`);
     return found.damage.length > 0 ? EXIT.failed : EXIT.done;
   },
 );
+
+/** A database that is too damaged to be opened is what this command is to find. Runs of dead processes are left alone: it changes nothing. */
+async function look(io: Io, share: number): Promise<Verified> {
+  try {
+    using store = await io.openStore({ make: false, adopt: false });
+    return await verify(store, { share, random: Math.random });
+  } catch (error) {
+    if (!isMalformed(error) && !isMalformed((error as Error).cause)) throw error;
+    const { roots } = await io.settings();
+    return { blobs: 0, bytes: 0, damage: [databaseDamage(join(roots.store, "coffer.db"), reason(error))] };
+  }
+}

@@ -1,6 +1,6 @@
 import { Database, constants } from "bun:sqlite";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { CofferError, errno, reason } from "../domain/error.ts";
+import { CofferError, errno, isMalformed, reason } from "../domain/error.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
 
 const SLICE_MS = 1000;
@@ -181,7 +181,7 @@ function walSize(path: string): number {
 
 function unusable(path: string, error: unknown): CofferError {
   const code = errno(error);
-  if (code === "SQLITE_NOTADB" || code?.startsWith("SQLITE_CORRUPT"))
+  if (isMalformed(error))
     return new CofferError("STORE_DAMAGED", `the database ${path} is damaged: ${reason(error)}`, { hint: "put it back from a backup; it was not touched", cause: error });
   const readOnly = code === "EROFS" || code === "EACCES" || code?.startsWith("SQLITE_READONLY") || code === "SQLITE_CANTOPEN";
   return new CofferError("STORE_UNUSABLE", `the store at ${path} cannot be opened: ${reason(error)}`, {

@@ -91,6 +91,12 @@ export function errno(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
+/** Whether SQLite met pages of a database that are not what they should be. */
+export function isMalformed(error: unknown): boolean {
+  const code = errno(error);
+  return code === "SQLITE_NOTADB" || (code?.startsWith("SQLITE_CORRUPT") ?? false);
+}
+
 /** Whether a disk takes nothing more: it is full, or its user has used up what is allowed. */
 export function isFull(error: unknown): boolean {
   const code = errno(error);

@@ -7,7 +7,7 @@ import { reading } from "../db/open.ts";
 import * as runs from "../db/runs.ts";
 import * as room from "../db/spendable.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
-import { errno, reason } from "../domain/error.ts";
+import { isMalformed, reason } from "../domain/error.ts";
 import { formatBytes } from "../domain/quantity.ts";
 import { leaseState } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
@@ -54,7 +54,7 @@ export function planGc(store: Store, rules: GcRules): GcPlan {
     plan.totals.kept = plan.kept.length;
     return plan;
   } catch (error) {
-    if (errno(error)?.startsWith("SQLITE_CORRUPT")) throw damaged(reason(error), error);
+    if (isMalformed(error)) throw damaged(reason(error), error);
     throw error;
   }
 }

@@ -7,7 +7,7 @@ import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
 import * as integrity from "../db/integrity.ts";
 import * as packs from "../db/packs.ts";
-import { errno, reason } from "../domain/error.ts";
+import { errno, isMalformed, reason } from "../domain/error.ts";
 import { hexOf, locate, readChecked } from "./read.ts";
 import type { Store } from "./store.ts";
 
@@ -31,7 +31,24 @@ const CHUNK = 4 << 20;
  * and whether the database is whole. `share` (0–1] takes a random part of the blobs. Changes nothing, and others may work meanwhile.
  */
 export async function verify(store: Store, options: { share: number; random: () => number; progress?: (bytes: number) => void }): Promise<Verified> {
-  const found: Verified = { blobs: 0, bytes: 0, damage: checkDatabase(store) };
+  const found: Verified = { blobs: 0, bytes: 0, damage: [] };
+  try {
+    checkDatabase(store, found);
+    await checkBytes(store, options, found);
+  } catch (error) {
+    if (!isMalformed(error)) throw error;
+    // the rest cannot be known
+    if (!found.damage.some((one) => one.what === "database")) found.damage.push(databaseDamage(store.path("coffer.db"), reason(error)));
+  }
+  return found;
+}
+
+/** What is said of a database that cannot even be asked. */
+export function databaseDamage(path: string, detail: string): Damage {
+  return { digest: "", path, what: "database", detail };
+}
+
+async function checkBytes(store: Store, options: Parameters<typeof verify>[1], found: Verified): Promise<void> {
   const reader = new Reader(await loadBlake3());
   try {
     for (const seq of integrity.ownBlobs(store.db)) {
@@ -57,7 +74,6 @@ export async function verify(store: Store, options: { share: number; random: () 
   }
   const reported = new Set(found.damage.map((one) => one.digest));
   found.damage.push(...(await checkTrees(store)).filter((one) => one.what === "incomplete tree" || !reported.has(one.digest)));
-  return found;
 }
 
 /** The row of a blob whose bytes should be there. */
@@ -122,10 +138,10 @@ class Reader {
   }
 }
 
-function checkDatabase(store: Store): Damage[] {
-  const damage = (detail: string): Damage => ({ digest: "", path: store.path("coffer.db"), what: "database", detail });
-  const dangling = integrity.danglingRows(store.db).map((row) => `row ${row.rowid} of ${row.table} names a row that is not there`);
-  return [...integrity.faults(store.db), ...dangling].map(damage);
+function checkDatabase(store: Store, found: Verified): void {
+  const hurt = (detail: string) => found.damage.push(databaseDamage(store.path("coffer.db"), detail));
+  for (const fault of integrity.faults(store.db)) hurt(fault);
+  for (const row of integrity.danglingRows(store.db)) hurt(`row ${row.rowid} of ${row.table} names a row that is not there`);
 }
 
 async function checkTrees(store: Store): Promise<Damage[]> {
