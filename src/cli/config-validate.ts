@@ -1,6 +1,6 @@
 import { ConfigError } from "../config/file.ts";
 import type { ConfigProblem } from "../config/file.ts";
-import { requireUsableType } from "../config/schema.ts";
+import { requireUsableType } from "../config/usable-type.ts";
 import { loadSettings } from "../config/settings.ts";
 import { CofferError, EXIT } from "../domain/error.ts";
 import { command } from "./command.ts";

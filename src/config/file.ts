@@ -3,7 +3,6 @@ import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { CofferError, errno, reason } from "../domain/error.ts";
 import type { Env } from "./interpolate.ts";
-import { readLayer } from "./layer.ts";
 
 /** A problem with its place; line and column count from 1. */
 export interface ConfigProblem {
@@ -48,7 +47,7 @@ export function findUserFile(env: Env): string | undefined {
 export async function readConfigFile(path: string, env: Env): Promise<ConfigFile> {
   const text = readText(path);
   const pipeline = isPipeline(path);
-  const { parseConfig } = await import("./parse.ts");
+  const [{ parseConfig }, { readLayer }] = await Promise.all([import("./parse.ts"), import("./layer.ts")]);
   const parsed = parseConfig(text);
   if (parsed.faults.length > 0) return { path, values: new Map(), problems: parsed.faults.map((fault) => ({ file: path, ...fault })) };
   const layer = readLayer(parsed.tree, { env, foreign: pipeline });

@@ -1,10 +1,12 @@
 import * as v from "valibot";
 import { closest } from "../domain/closest.ts";
 import { CofferError } from "../domain/error.ts";
+import { DEFAULTS } from "./defaults.ts";
 import { interpolate } from "./interpolate.ts";
 import type { Env } from "./interpolate.ts";
 import { problemOf } from "./leaf.ts";
-import { DEFAULTS, configSchema } from "./schema.ts";
+import { configSchema } from "./schema.ts";
+import { isSection, leaves } from "./sections.ts";
 
 /** Something wrong with one key. `at` says what to point at: the key's own name, or what stands behind it. */
 interface Problem {
@@ -39,8 +41,6 @@ export function readLayer(tree: unknown, options: { env: Env; foreign: boolean }
 
 /** Checks values by dotted key against the schema. A null where none may stand means that the key is not set. */
 export function checkLeaves(given: ReadonlyMap<string, unknown>): Layer {
-  // the schema costs a millisecond to build
-  if (given.size === 0) return { values: new Map(), problems: [] };
   const result = v.safeParse(configSchema(), nested(given));
   const problems: Problem[] = [];
   for (const issue of result.issues ?? []) {
@@ -57,31 +57,6 @@ export function checkLeaves(given: ReadonlyMap<string, unknown>): Layer {
     }
   }
   return { values, problems };
-}
-
-/** Every value of a nested configuration by its dotted key. */
-export function leaves(tree: object): Map<string, unknown> {
-  const found = new Map<string, unknown>();
-  const walk = (node: object, lead: string): void => {
-    for (const [key, value] of Object.entries(node) as [string, unknown][])
-      if (isSection(value)) walk(value, `${lead}${key}.`);
-      else found.set(`${lead}${key}`, value);
-  };
-  walk(tree, "");
-  return found;
-}
-
-/** A copy of `tree` in which `values`, by dotted key and of the schema's types, replace what was there. */
-export function filled<T extends object>(tree: T, values: ReadonlyMap<string, unknown>): T {
-  const copied = (node: object, lead: string): object => {
-    const copy: Record<string, unknown> = {};
-    for (const [key, value] of Object.entries(node) as [string, unknown][]) {
-      const name = lead + key;
-      copy[key] = isSection(value) ? copied(value, `${name}.`) : values.has(name) ? values.get(name) : value;
-    }
-    return copy;
-  };
-  return copied(tree, "") as T;
 }
 
 /** The reverse of `leaves`. */
@@ -134,8 +109,4 @@ function unknownKey(path: readonly string[], siblings: object): Problem {
       ? `did you mean ${elsewhere.join(" or ")}?`
       : `here go: ${Object.keys(siblings).join(", ")}`;
   return { path, at: "key", message: `unknown key ${path.join(".")}`, hint };
-}
-
-function isSection(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }

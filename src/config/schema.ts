@@ -1,5 +1,4 @@
 import * as v from "valibot";
-import { CofferError } from "../domain/error.ts";
 import { bytes, choice, count, days, duration, filled, patterns, text, toggle } from "./leaf.ts";
 
 /**
@@ -7,36 +6,6 @@ import { bytes, choice, count, days, duration, filled, patterns, text, toggle } 
  * `workspace.root` and `tracking.mlflow.artifact_root` are null only before the settings are loaded: then they are derived from the store's root.
  */
 export type Config = v.InferOutput<ReturnType<typeof configSchema>>;
-
-/** What holds where nothing else is said; the same as the schema's own defaults, but there without building it, which every start would pay. */
-export const DEFAULTS: Config = {
-  artifact_store: {
-    type: "local",
-    root_path: "./artifacts",
-    versioning_enabled: true,
-    metadata_backend: "sqlite",
-    max_dependency_depth: 100,
-    cleanup_policy: {
-      enabled: false,
-      max_versions_per_artifact: 10,
-      max_age_days: 90,
-      max_size: 50_000_000_000,
-      orphans: true,
-      failed_runs_days: 7,
-      workspaces_days: null,
-      grace: 3_600_000,
-    },
-  },
-  workspace: { policy: "separated", root: null, retain: ["*.log"], ignore: [".tmp", "__pycache__"] },
-  tracking: {
-    mlflow: { uri: "", experiment: "Default", artifact_root: null, sync: "after", share: "auto", jobs: 16 },
-    training: { enabled: true, log_checkpoint: true, log_metrics_json: true },
-    conversion: { enabled: true, log_onnx_model: true, log_conversion_log: true },
-    benchmark: { enabled: true, log_artifacts: true },
-    hpo: { enabled: true, log_checkpoint: true },
-  },
-  cache: { max_size: 10_000_000_000, max_entries: 100 },
-};
 
 /** The one schema of `coffer.yaml`: all keys, what they mean, and their defaults as a person would write them. */
 export function configSchema() {
@@ -116,18 +85,6 @@ export function configSchema() {
       max_entries: keyed(count({ min: 0, max: 1_000_000_000 }, "entries at most; 0 turns the cache off"), 100),
     }),
   });
-}
-
-/**
- * Only a local store can be used; another type is refused before anything is kept anywhere.
- * @throws CofferError STORE_TYPE_UNUSABLE
- */
-export function requireUsableType(config: Config): void {
-  const { type } = config.artifact_store;
-  if (type !== "local")
-    throw new CofferError("STORE_TYPE_UNUSABLE", `artifact_store.type is ${type}, and this coffer keeps artifacts in a local store only`, {
-      hint: "set artifact_store.type to local, with root_path on a disk that you can write; nothing was stored",
-    });
 }
 
 /** Empty (null) or left out, a section means its defaults, and so does a key. */

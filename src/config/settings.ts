@@ -1,14 +1,14 @@
 import { dirname, resolve } from "node:path";
 import { CofferError } from "../domain/error.ts";
 import { displayUrl } from "../domain/secret.ts";
+import { DEFAULTS } from "./defaults.ts";
 import { ConfigError, findProjectFile, findUserFile, homeOf, readConfigFile } from "./file.ts";
 import type { ConfigProblem } from "./file.ts";
 import type { Env } from "./interpolate.ts";
-import { checkLeaves, filled, leaves } from "./layer.ts";
 import { checkRoots, standardRoots } from "./roots.ts";
 import type { Roots } from "./roots.ts";
-import { DEFAULTS } from "./schema.ts";
 import type { Config } from "./schema.ts";
+import { filled, leaves } from "./sections.ts";
 
 export interface Settings {
   /** Every key with its value; the three roots in it are absolute. */
@@ -68,7 +68,7 @@ export async function loadSettings(given: Given): Promise<Settings> {
   const [problem, ...others] = problems;
   if (problem) throw new ConfigError([problem, ...others]);
   fromEnvironment(held, env, cwd);
-  fromFlags(held, flags, cwd);
+  await fromFlags(held, flags, cwd);
 
   const roots = rootsOf(held, file === undefined ? cwd : dirname(file), env);
   checkRoots(roots);
@@ -103,9 +103,12 @@ function fromEnvironment(held: Held, env: Env, cwd: string): void {
   }
 }
 
-function fromFlags(held: Held, flags: Given["flags"], cwd: string): void {
-  if (flags.set) {
-    const { values, problems } = checkLeaves(new Map(Object.entries(flags.set).filter(([, value]) => value !== undefined)));
+async function fromFlags(held: Held, flags: Given["flags"], cwd: string): Promise<void> {
+  const set = Object.entries(flags.set ?? {}).filter(([, value]) => value !== undefined);
+  if (set.length > 0) {
+    // with the schema comes its library, which a start without any setting need not load
+    const { checkLeaves } = await import("./layer.ts");
+    const { values, problems } = checkLeaves(new Map(set));
     const [problem] = problems;
     if (problem) throw new CofferError("USAGE", `${flagOf(problem.path.join("."))}: ${problem.message}`, { hint: problem.hint });
     for (const [key, value] of values) held.set(key, { value, origin: { source: "flag", where: flagOf(key) }, base: cwd });

@@ -98,8 +98,11 @@ export function holdSignals({ graceMs, ignored }: Options): HeldSignals {
 
 /** Numbers of the signals that this process was started with as ignored (`nohup`, a shell's `&`). */
 export function ignoredSignals(): number[] {
-  const mask = BigInt(`0x${/SigIgn:\s+([0-9a-f]+)/.exec(readStatus())?.[1] ?? "0"}`);
-  const numbers = Array.from({ length: 64 }, (_, index) => index + 1).filter((number) => (mask >> BigInt(number - 1)) & 1n);
+  // 16 hex digits, four signals each, the first ones last
+  const digits = [...(/SigIgn:\s+([0-9a-f]+)/.exec(readStatus())?.[1] ?? "")].toReversed();
+  const numbers = digits.flatMap((digit, index) =>
+    [0, 1, 2, 3].filter((bit) => (Number.parseInt(digit, 16) >> bit) & 1).map((bit) => 4 * index + bit + 1),
+  );
   // Bun ignores these two for itself, so that nothing can be told of how we were started
   return numbers.filter((number) => number !== constants.signals.SIGPIPE && number !== constants.signals.SIGXFSZ);
 }

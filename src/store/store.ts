@@ -3,7 +3,7 @@ import type { Stats } from "node:fs";
 import type { Database } from "bun:sqlite";
 import { join, relative, sep } from "node:path";
 import { makeDirectory } from "../blobs/durable.ts";
-import { requireUsableType } from "../config/schema.ts";
+import { requireUsableType } from "../config/usable-type.ts";
 import type { Settings } from "../config/settings.ts";
 import * as metadata from "../db/metadata.ts";
 import { closeDatabase, openDatabase, writing } from "../db/open.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { loadSettings } from "../../src/config/settings.ts";
-import { DEFAULTS } from "../../src/config/schema.ts";
+import { DEFAULTS } from "../../src/config/defaults.ts";
 import { configTemplate } from "../../src/config/template.ts";
 import { coffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";

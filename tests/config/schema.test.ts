@@ -2,8 +2,10 @@ import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { configJsonSchema } from "../../src/config/json-schema.ts";
 import type { Piece } from "../../src/config/json-schema.ts";
-import { leaves } from "../../src/config/layer.ts";
-import { DEFAULTS, configSchema, requireUsableType } from "../../src/config/schema.ts";
+import { DEFAULTS } from "../../src/config/defaults.ts";
+import { configSchema } from "../../src/config/schema.ts";
+import { leaves } from "../../src/config/sections.ts";
+import { requireUsableType } from "../../src/config/usable-type.ts";
 
 test("the plain defaults are those of the schema", () => {
   expect(v.parse(configSchema(), {})).toEqual(DEFAULTS);

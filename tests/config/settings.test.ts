@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { DEFAULTS } from "../../src/config/schema.ts";
+import { DEFAULTS } from "../../src/config/defaults.ts";
 import { configKeys, loadSettings } from "../../src/config/settings.ts";
 import type { Given, Settings } from "../../src/config/settings.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { DEFAULTS } from "../../src/config/schema.ts";
+import { DEFAULTS } from "../../src/config/defaults.ts";
 import { CofferError } from "../../src/domain/error.ts";
 import { rulesFrom } from "../../src/gc/rules.ts";
 import type { RuleFlags } from "../../src/gc/rules.ts";
