@@ -4,7 +4,7 @@ import { shortHash } from "./short-hash.ts";
 /**
  * The path at which an artifact can lie on an MLflow server and be read again. Nearly every path stays as it is, byte for byte.
  * MLflow mangles or refuses these, so `_` takes their place, and a hash of the part before its extension, so that two never become one
- * (`loss#1.png` → `loss_1-9aaa49.png`): control characters, `#`, `%` before two hex digits, `?` and `;` at the end of a part, halves of
+ * (`loss#1.png` → `loss_1-9aaa49.png`): control characters, `#`, `%` before two hex digits, `?` and `;` at the end of a part, `;` before `?`, halves of
  * surrogate pairs, a part that begins with `.artifact.uploading.`; and at the beginning of the path a blank, `\\`, or what reads as a scheme (`C:`, `x:y`).
  * @throws CofferError PATH_INVALID for a path that does not stay inside
  */
@@ -20,6 +20,7 @@ function remotePart(part: string, first: boolean): string {
   let plain = part
     .replace(/[\p{Cc}#]/gu, "_")
     .replace(/%(?=[0-9a-f]{2})/gi, "_")
+    .replace(/;+(?=\?)/g, (empty) => "_".repeat(empty.length))
     .replace(/[?;]+$/, (end) => "_".repeat(end.length))
     .replace(/^\.artifact\.uploading\./i, "_artifact.uploading.");
   if (!plain.isWellFormed()) plain = plain.toWellFormed().replaceAll("\uFFFD", "_");

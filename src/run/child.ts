@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { errno } from "../domain/error.ts";
 import { of } from "../domain/process-identity.ts";
@@ -62,7 +63,7 @@ export function spawnChild(request: ChildRequest): Child {
   const launch = planLaunch({ command, env, extraEnv, ignored, ...ownBytes(command, ignored) });
   const options = { cwd, ...(launch.env && { env: launch.env }), ...streamsOf(request) };
   const startedAt = now();
-  const floor = process.resourceUsage().maxRSS * 1024;
+  const floor = ownPeak();
   const child = start(launch.argv, options, command[0] as string, file);
   const { pid } = child;
   signals.aim({
@@ -89,6 +90,15 @@ async function waitFor(child: Bun.Subprocess, startedAt: number, floor: number, 
     cpuSystemMs: usage ? Number(usage.cpuTime.system) / 1000 : 0,
     maxRssBytes: usage && usage.maxRSS > floor ? usage.maxRSS : null,
   };
+}
+
+/** Bytes. Of this image alone: `resourceUsage()` also has what the process was that started us. */
+function ownPeak(): number {
+  try {
+    return Number(/VmHWM:\s+([0-9]+) kB/.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0; // no /proc (macOS): what is measured counts
+  }
 }
 
 type SpawnOptions = Parameters<typeof Bun.spawn>[1] & object;

@@ -387,7 +387,6 @@ const BAD: [args: string[], exit: number, code: string, words: RegExp][] = [
   [["out"], 1, "UNREADABLE", /out\/link.*a link out of the directory/],
   [["f", "--depends-on", "nobody"], 4, "DEPENDENCY_MISSING", /--depends-on nobody.*nothing was stored/],
   [["f", "--run", "0192f"], 4, "NOT_FOUND", /no run “0192f”/],
-  [["f", "--", "x"], 2, "USAGE", /takes nothing behind/],
   [["f", "--config", "none.yaml"], 2, "CONFIG_INVALID", /none\.yaml/],
 ];
 
