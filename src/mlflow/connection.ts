@@ -74,6 +74,11 @@ export function connect({ uri, env, signal, onRetry }: ConnectOptions): Connecti
   };
 }
 
+/** Whether an address is on the tracking server itself: same scheme, host and port. Credentials are for nobody else. */
+export function isOnServer(connection: Connection, address: string): boolean {
+  return URL.parse(address)?.origin === new URL(connection.displayUri).origin;
+}
+
 /** The page of a run in MLflow's own interface. */
 export function runPage(connection: Connection, experimentId: string, runId: string): string {
   return `${connection.displayUri}/#/experiments/${experimentId}/runs/${runId}`;

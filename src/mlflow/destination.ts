@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isOnServer } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import { ServerRefusal } from "./refusal.ts";
 
@@ -13,19 +14,20 @@ export type Destination =
 const ROUTE = "/api/2.0/mlflow-artifacts/artifacts";
 
 /**
- * Reads a run's `artifact_uri`.
- * @throws CofferError SERVER_REFUSED for a place that coffer cannot write to
+ * Reads a run's `artifact_uri`. Whoever answers as the server could name any host there, so only its own address is taken: another one would
+ * get the files, and the credentials with them.
+ * @throws CofferError SERVER_REFUSED for a place that coffer cannot write to, or on another host
  */
 export function destinationOf(connection: Connection, artifactUri: string): Destination {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(artifactUri)?.[1]?.toLowerCase();
   if (scheme === "mlflow-artifacts") {
     const [, host, path] = /^mlflow-artifacts:(?:\/\/([^/]*))?(.*)$/i.exec(artifactUri) as unknown as [string, string | undefined, string];
     const base = host ? `${new URL(connection.displayUri).protocol}//${host}` : connection.displayUri;
-    return proxied(base + ROUTE, path);
+    return proxied(ownAddress(connection, artifactUri, base) + ROUTE, path);
   }
   if (scheme === "http" || scheme === "https") {
     const at = artifactUri.indexOf(ROUTE);
-    if (at > 0) return proxied(artifactUri.slice(0, at + ROUTE.length), artifactUri.slice(at + ROUTE.length));
+    if (at > 0) return proxied(ownAddress(connection, artifactUri, artifactUri.slice(0, at)) + ROUTE, artifactUri.slice(at + ROUTE.length));
   }
   if (artifactUri.startsWith("/")) return { kind: "local", directory: trimEnd(artifactUri) };
   if (scheme === "file") return { kind: "local", directory: trimEnd(fileDirectory(connection, artifactUri)) };
@@ -45,6 +47,18 @@ export function destinationOf(connection: Connection, artifactUri: string): Dest
 /** The run's directory below a disk that keeps a proxied server's artifacts (its `--artifacts-destination`); for a local one, what the server said. */
 export function directoryOn(disk: string, destination: Destination): string {
   return destination.kind === "local" ? destination.directory : join(disk, destination.path);
+}
+
+/** The address without a user part. */
+function ownAddress(connection: Connection, artifactUri: string, address: string): string {
+  if (!isOnServer(connection, address))
+    throw unusable(
+      connection,
+      artifactUri,
+      "coffer sends files and credentials to the tracking URI's own address only: let the server take artifacts itself (--artifacts-destination without --default-artifact-root), or set MLFLOW_TRACKING_URI to the address that keeps them",
+    );
+  const { origin, pathname } = new URL(address);
+  return trimEnd(origin + pathname);
 }
 
 function proxied(route: string, path: string): Destination {

@@ -1,5 +1,6 @@
 import type * as v from "valibot";
 import { parseAnswer, readText } from "./answer.ts";
+import { isOnServer } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import { onNetwork, watchProgress } from "./network.ts";
 import { hintFor, mayPass, readFailure, ServerRefusal } from "./refusal.ts";
@@ -8,7 +9,7 @@ import { retry, Transient } from "./retry.ts";
 
 export interface Request {
   method: "GET" | "POST" | "PUT" | "DELETE";
-  /** Below the tracking URI, such as `/api/2.0/mlflow/runs/get`; or a whole address, for artifacts that another host keeps. */
+  /** Below the tracking URI, such as `/api/2.0/mlflow/runs/get`; or a whole address; one that is not on the tracking server gets no credentials. */
   path: string;
   query?: Record<string, string | undefined>;
   headers?: Record<string, string>;
@@ -80,13 +81,15 @@ export async function exchange<T>(
   const signal = connection.signal ? AbortSignal.any([connection.signal, watch.signal]) : watch.signal;
   try {
     const body = request.body?.(watch.touch);
+    const address = addressOf(connection, request);
+    const isTrusted = isOnServer(connection, address);
     const response = await onNetwork(
       connection,
-      fetch(addressOf(connection, request), {
+      fetch(address, {
         method: request.method,
-        headers: { ...connection.headers(), accept: "*/*", ...request.headers },
+        headers: { ...(isTrusted && connection.headers()), accept: "*/*", ...request.headers },
         ...(body !== undefined && { body }),
-        ...(connection.tls && { tls: connection.tls() }),
+        ...(isTrusted && connection.tls && { tls: connection.tls() }),
         keepalive: request.keepalive,
         // a 307 would repeat a stream body as an empty one and call it stored
         redirect: "manual",

@@ -12,8 +12,9 @@ const known: [uri: string, destination: Destination][] = [
     "mlflow-artifacts:///my dir/abc/artifacts/",
     { kind: "proxied", url: `https://host/ml${route}/my%20dir/abc/artifacts`, path: "my dir/abc/artifacts" },
   ],
-  ["mlflow-artifacts://other:8080/0/abc", { kind: "proxied", url: `https://other:8080${route}/0/abc`, path: "0/abc" }],
-  [`http://other/x${route}/0/abc`, { kind: "proxied", url: `http://other/x${route}/0/abc`, path: "0/abc" }],
+  ["mlflow-artifacts://host/0/abc", { kind: "proxied", url: `https://host${route}/0/abc`, path: "0/abc" }],
+  [`https://HOST:443/x${route}/0/abc`, { kind: "proxied", url: `https://host/x${route}/0/abc`, path: "0/abc" }],
+  [`https://u:p@host${route}/0/abc`, { kind: "proxied", url: `https://host${route}/0/abc`, path: "0/abc" }],
   ["/shared/artifacts/0/abc/artifacts", { kind: "local", directory: "/shared/artifacts/0/abc/artifacts" }],
   ["file:///shared/with%20blank/", { kind: "local", directory: "/shared/with blank" }],
   ["file:/shared", { kind: "local", directory: "/shared" }],
@@ -28,6 +29,12 @@ for (const [uri, hint] of [
   ["./mlruns/0/abc", /absolute/],
   ["file://nas/x", /path of this machine/],
   ["", /absolute/],
+  ["mlflow-artifacts://other:8080/0/abc", /own address only/],
+  ["mlflow-artifacts://host:8080/0/abc", /own address only/],
+  ["mlflow-artifacts://host@other/0/abc", /own address only/],
+  ["mlflow-artifacts://not a host/0/abc", /own address only/],
+  [`https://other/x${route}/0/abc`, /own address only/],
+  [`http://host${route}/0/abc`, /own address only/],
 ] as const)
   test(`artifacts at ${uri === "" ? "no place" : uri} are refused with what to do`, () => {
     expect(() => destinationOf(connection, uri)).toThrow(
