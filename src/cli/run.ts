@@ -3,6 +3,7 @@ import { CofferError, errno, EXIT, reason } from "../domain/error.ts";
 import { parseAssignment } from "../domain/assignment.ts";
 import { checkArtifactName, checkArtifactPath, checkName } from "../domain/names.ts";
 import { ignoredSignals, holdSignals } from "../run/signals.ts";
+import type { HeldSignals } from "../run/signals.ts";
 import { inheritedDescriptors } from "../run/launch.ts";
 import { beginCodeState } from "../run/pending-code.ts";
 import type { PendingCode } from "../run/pending-code.ts";
@@ -100,7 +101,7 @@ What the command prints passes through unchanged and is kept as the run's log. W
     using store = tracked.store;
     // whatever ends this process from here on, it ends with the child's code
     process.exitCode = tracked.outcome.code;
-    return await conclude(store, io, tracked.outcome, call.flags.sync, signals.stop);
+    return await conclude(store, io, tracked.outcome, call.flags.sync, signals);
   },
 );
 
@@ -130,18 +131,18 @@ async function conclude(
   io: Io,
   { code, run, kept }: RunOutcome,
   flag: string | undefined,
-  stop: AbortSignal,
+  signals: HeldSignals,
 ): Promise<number> {
   if (kept) io.say.info(summary(run, kept));
   await attempt(io, "the run's manifest could not be written", () => writeManifests(store));
   const sync = flag ?? store.settings.values.tracking.mlflow.sync;
-  const delivered = await attempt(io, "the run could not be delivered", () => deliver(store, io, run, sync, stop));
+  const delivered = await attempt(io, "the run could not be delivered", () => deliver(store, io, run, sync, signals));
   if (io.json) await attempt(io, "the run cannot be shown", () => showRun(store, io, run));
   return code === 0 && sync === "required" && !delivered ? EXIT.partly : code;
 }
 
 /** @throws CofferError where something is left that had to be delivered */
-async function deliver(store: Store, io: Io, run: RunRow, sync: string, stop: AbortSignal): Promise<void> {
+async function deliver(store: Store, io: Io, run: RunRow, sync: string, signals: HeldSignals): Promise<void> {
   if (store.settings.values.tracking.mlflow.uri === "" || sync === "never") return;
   // not even its end could be recorded: whoever adopts it enqueues it
   if (run.state === "running")
@@ -156,7 +157,8 @@ async function deliver(store: Store, io: Io, run: RunRow, sync: string, stop: Ab
     env: io.env,
     say: io.say,
     now: io.now,
-    signal: stop,
+    signal: signals.stop,
+    hurried: run.state === "killed" && signals.received !== undefined,
     progress: progress.show,
   });
   progress.clear();

@@ -34,6 +34,8 @@ export function watchProgress(milliseconds: number): ProgressWatch {
 }
 
 function networkFailure(connection: Connection, error: unknown): Error {
+  // the caller's own doing tells nothing of the server: `retry` makes words of it
+  if (connection.signal?.aborted) return new Transient("given up", { hint: "", cause: connection.signal.reason });
   const code = errno(error);
   const words = connection.scrub(reason(error));
   // a certificate does not become valid by asking again

@@ -1,7 +1,7 @@
 /**
  * The one retry policy. What may be repeated is decided by status and error class (`Transient`), never by an error's text.
  */
-import { CofferError } from "../domain/error.ts";
+import { CofferError, reason } from "../domain/error.ts";
 import type { Connection } from "./connection.ts";
 import { retryDelay } from "./retry-settings.ts";
 
@@ -55,9 +55,12 @@ function stopIfAborted(connection: Connection, what: string, last: Transient | u
   const signal = connection.signal;
   if (!signal?.aborted) return;
   if (!outOfTime(signal)) throw signal.reason;
-  throw new CofferError("SERVER_UNREACHABLE", `${connection.displayUri}: no time left for ${what}${last ? `: ${last.message}` : ""}`, {
-    hint: last?.hint ?? "run coffer sync-mlflow to deliver what is left",
-    cause: last ?? signal.reason,
+  // a request that was under way failed only because it was given up
+  const failure = last?.cause === signal.reason ? undefined : last;
+  const words = `${connection.displayUri}: no time left for ${what} (${reason(signal.reason)})${failure ? `: ${failure.message}` : ""}`;
+  throw new CofferError("SERVER_UNREACHABLE", words, {
+    hint: failure?.hint ?? "is the server up, and MLFLOW_TRACKING_URI its address? coffer sync-mlflow delivers what is left",
+    cause: failure ?? signal.reason,
   });
 }
 

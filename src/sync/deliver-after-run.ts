@@ -9,7 +9,7 @@ import type { DeliveryReport } from "./report.ts";
 import { skipsArtifacts } from "../mlflow/environment.ts";
 
 export interface AfterRun {
-  /** after: as long as it is quick; required: all of it, however long it takes. */
+  /** after: as long as it is quick; required: all of it, however long it takes, unless `hurried`. */
   sync: "after" | "required";
   env: Environment;
   say: { info(words: string): void; warn(words: string): void };
@@ -17,19 +17,23 @@ export interface AfterRun {
   now(): number;
   /** Ends the waiting; what is left stays in the outbox. */
   signal?: AbortSignal;
+  /** Somebody asked coffer to end: a server that does not answer at once is not waited for. */
+  hurried?: boolean;
   progress?: DeliverOptions["progress"];
 }
 
 /** Nobody waits longer for a server at the end of a run. */
 const PATIENCE = { untilAnswer: 5_000, inAll: 30_000 };
+const HURRIED = { untilAnswer: 1_000, inAll: 10_000 };
 /** A delivery that takes longer than this says that it is under way. */
 const QUIET_MS = 2_000;
 
 /** Delivers a run that has just ended. Never throws: tracking may not cost the run. Returns how many runs are left undelivered, 0 or 1. */
-export async function deliverAfterRun(store: Store, run: RunRow, { sync, env, say, now, signal, progress }: AfterRun): Promise<number> {
+export async function deliverAfterRun(store: Store, run: RunRow, { sync, env, say, now, signal, hurried = false, progress }: AfterRun): Promise<number> {
   const began = now();
+  const patience = hurried ? HURRIED : sync === "after" ? PATIENCE : undefined;
   const slow = setTimeout(
-    () => say.info(`delivering run ${run.id} to MLflow${sync === "after" ? `, for at most ${PATIENCE.inAll / 1000} s` : ""} …`),
+    () => say.info(`delivering run ${run.id} to MLflow${patience ? `, for at most ${patience.inAll / 1000} s` : ""} …`),
     QUIET_MS,
   );
   try {
@@ -38,7 +42,7 @@ export async function deliverAfterRun(store: Store, run: RunRow, { sync, env, sa
       env,
       runs: new Set([run.seq]),
       skipArtifacts,
-      patience: sync === "after" ? PATIENCE : {},
+      patience: patience ?? {},
       onRetry: (words) => sync === "required" && say.info(words),
       ...(signal && { signal }),
       ...(progress && { progress }),

@@ -16,8 +16,8 @@ export class Patience implements Disposable {
     const own = new AbortController();
     // the name tells an end of time from an interruption
     const giveUp = (why: string) => () => own.abort(new DOMException(why, "TimeoutError"));
-    if (untilAnswer !== undefined) this.#silence = setTimeout(giveUp("no answer"), untilAnswer);
-    if (inAll !== undefined) this.#end = setTimeout(giveUp("no time left"), inAll);
+    if (untilAnswer !== undefined) this.#silence = setTimeout(giveUp(`no answer within ${untilAnswer / 1000} s`), untilAnswer);
+    if (inAll !== undefined) this.#end = setTimeout(giveUp(`coffer waits for ${inAll / 1000} s in all`), inAll);
     this.signal = given ? AbortSignal.any([given, own.signal]) : own.signal;
   }
 

@@ -131,3 +131,17 @@ test("a child that answers a SIGTERM with an error of its own was stopped; one t
     expect([run.state, run.exit_code]).toEqual([state, code]);
   }
 });
+
+test("a run that somebody stopped does not wait long for a server that is away", async () => {
+  using here = place();
+  const child = spawnCoffer(["run", "--", "sh", "-c", "echo ready; exec sleep 60"], {
+    cwd: here.path,
+    env: { COFFER_ROOT: here.root, MLFLOW_TRACKING_URI: "http://127.0.0.1:1" },
+  });
+  for await (const chunk of child.stdout) if (Buffer.from(chunk).includes("ready")) break;
+  child.kill("SIGINT");
+  expect(await child.exited).toBe(130);
+  const said = await child.stderr.text();
+  expect(said).toContain("no time left for GET experiments/get-by-name (no answer within 1 s)");
+  expect(said).toContain("coffer sync-mlflow sends what is left");
+});

@@ -82,7 +82,7 @@ test("the caller's deadline ends the waiting, an interruption passes as it is", 
   expect(await late.catch((error: unknown) => error)).toMatchObject({
     code: "SERVER_UNREACHABLE",
     hint: "wait",
-    message: "http://h: no time left for GET x: 503",
+    message: "http://h: no time left for GET x (The operation timed out.): 503",
   });
 
   const controller = new AbortController();

@@ -46,10 +46,40 @@ live("a server that never answers is given up, whatever its own time limit, and 
   expect(left).toBe(1);
   expect(said).toEqual([
     expect.stringContaining("for at most 30 s"),
-    expect.stringContaining("warning: not delivered to MLflow yet:"),
+    `warning: not delivered to MLflow yet: ${proxy.uri}: no time left for GET experiments/get-by-name (no answer within 5 s)`,
     expect.stringContaining("coffer sync-mlflow sends what is left"),
   ]);
   expect(deliveryOf(stored, run)).toMatchObject({ state: "pending", tries: 1 });
+});
+
+test("who asked coffer to end does not wait for a server that is away, even where all was to be sent", async () => {
+  using silent = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Promise<Response>(() => undefined) });
+  const uri = `http://127.0.0.1:${silent.port}`;
+  for (const sync of ["after", "required"] as const) {
+    using stored = await storeFor(uri);
+    const { run } = await tellLater(stored);
+    const { left, said } = await after(stored, run, { sync, hurried: true });
+    expect(left).toBe(1);
+    expect(said[0]).toBe(`warning: not delivered to MLflow yet: ${uri}: no time left for GET experiments/get-by-name (no answer within 1 s)`);
+    expect(deliveryOf(stored, run).state).toBe("pending");
+  }
+});
+
+test("an interrupted delivery says that it was interrupted, and nothing of the server", async () => {
+  const stop = new AbortController();
+  using silent = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: () => {
+      stop.abort("SIGINT");
+      return new Promise<Response>(() => undefined);
+    },
+  });
+  const uri = `http://127.0.0.1:${silent.port}`;
+  using stored = await storeFor(uri);
+  const { run } = await tellLater(stored);
+  const { said } = await after(stored, run, { sync: "required", signal: stop.signal });
+  expect(said[0]).toBe(`warning: not delivered to MLflow yet: ${uri}: interrupted`);
 });
 
 test("nobody listens at that port: it is said, nothing is thrown, and the run is left", async () => {

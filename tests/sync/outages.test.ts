@@ -152,7 +152,9 @@ live("a server that has answered is not given up for its silence, one that has n
   });
   expect(report.stopped).toContain("POST runs/create: no answer for 2 s");
   stalls = true;
-  expect((await sync(stored, { patience: { untilAnswer: 50 } })).stopped).toContain("no time left for GET experiments/get-by-name");
+  expect((await sync(stored, { patience: { untilAnswer: 50 } })).stopped).toEndWith(
+    "no time left for GET experiments/get-by-name (no answer within 0.05 s)",
+  );
 });
 
 live("an upload that was sent again is told to whoever listens, and so is how far it is", async () => {
