@@ -169,6 +169,7 @@ function admitBlobs(store: Store, staged: Staged, placed: Placed, dataset: strin
     pack ??= packs.insert(store.db, { id: placed.pack.id, path: store.keep(placed.pack.path), dataset, size: placed.pack.size, created_at: store.now(), ...stampOf(lstatSync(placed.pack.path, { bigint: true })) });
     return pack;
   };
+  const packed: { hex: string; blake3: Uint8Array; size: number; offset: number }[] = [];
   const isEmpty = blobs.isEmpty(store.db);
   // in the order of the index: random digests would touch a page each
   const sorted = [...staged.blobs.values()].sort((a, b) => (a.hex < b.hex ? -1 : 1));
@@ -189,9 +190,10 @@ function admitBlobs(store: Store, staged: Staged, placed: Placed, dataset: strin
     out.added.blobs++;
     out.added.bytes += size;
     if (bytes.from === "pack") {
-      const at = { pack: packSeq(), offset: bytes.offset, dataset };
-      if (row) blobs.replaceWithPacked(store.db, row.seq, at);
-      seqs.set(hex, row?.seq ?? blobs.insertPacked(store.db, { blake3: digest, size, created_at: store.now(), ...at }));
+      if (row) {
+        blobs.replaceWithPacked(store.db, row.seq, { pack: packSeq(), offset: bytes.offset, dataset });
+        seqs.set(hex, row.seq);
+      } else packed.push({ hex, blake3: digest, size, offset: bytes.offset });
       continue;
     }
     const path = placed.files.get(hex) as string;
@@ -202,6 +204,7 @@ function admitBlobs(store: Store, staged: Staged, placed: Placed, dataset: strin
     if (bytes.moved !== undefined) out.moved.push({ source: bytes.moved, blob: seq, path });
   }
   if (vanished.length > 0) throw new Vanished(vanished);
+  if (packed.length > 0) for (const [nth, seq] of blobs.insertPacked(store.db, packed, { pack: packSeq(), dataset, created_at: store.now() }).entries()) seqs.set((packed[nth] as { hex: string }).hex, seq);
   // every member of this pack turned out to be there already
   if (placed.pack && pack === undefined) out.surplus.push(placed.pack.path);
   return seqs;

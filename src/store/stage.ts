@@ -64,6 +64,8 @@ class Stager {
   readonly #flushing = new Set<Promise<void>>();
   #pack: PackWriter | undefined;
   #packed = 0;
+  /** Some file changed while it was read: what was staged of it first is not wanted. */
+  #readAgain = false;
   #number = 0;
   /** Of the large ones that were staged. */
   readonly #sizes = new Set<number>();
@@ -89,13 +91,18 @@ class Stager {
     });
     await Promise.all(this.#flushing);
     const pack = await this.#finishPack();
-    this.#forgetUnwanted(staged);
+    if (this.#readAgain) this.#forgetUnwanted(staged);
     return { units: staged, blobs: this.#blobs, pack, doubted: this.#known.doubted, problems: this.#problems };
   }
 
   /** A file that was read twice because it changed left its first bytes too. */
   #forgetUnwanted(staged: readonly StagedUnit[]): void {
-    const wanted = new Set(staged.flatMap((unit) => [unit.hex, ...unit.members]));
+    // flatMap over 20,000 members takes a tenth of a second
+    const wanted = new Set<string>();
+    for (const unit of staged) {
+      wanted.add(unit.hex);
+      for (const member of unit.members) wanted.add(member);
+    }
     for (const [hex, { bytes }] of this.#blobs) {
       if (wanted.has(hex)) continue;
       if (bytes.from === "file") rmSync(bytes.path);
@@ -214,6 +221,7 @@ class Stager {
       } finally {
         closeSync(fd);
       }
+      this.#readAgain = true;
       await Bun.sleep(20 * attempt);
     }
   }
