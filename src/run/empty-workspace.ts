@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { lstatSync, rmdirSync, unlinkSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { listOrNothing } from "../blobs/list-or-nothing.ts";
+import { mountsBelow } from "../blobs/mounts.ts";
 import { openUp } from "../blobs/open-up.ts";
 import { errno, reason } from "../domain/error.ts";
 import { matcher } from "../domain/pattern.ts";
@@ -51,7 +52,7 @@ export function filesToGo(snapshot: Snapshot, retain: readonly string[]): (stat:
 
 /**
  * Empties a scratch workspace whose outputs are durable, and removes it when nothing stays. Removes only what was there, unchanged, at the snapshot. Links are
- * removed, never followed; directories without write permission are opened up.
+ * removed, never followed; what is mounted in it is another place, and stays; directories without write permission are opened up.
  */
 export function emptyWorkspace(
   workspace: string,
@@ -87,6 +88,10 @@ export function emptyWorkspace(
       return false;
     }
     const stat = lstatSync(path, { bigint: true });
+    if (stat.dev !== device || mounts.has(shown)) {
+      result.problems.push({ path: shown, why: "something is mounted there", failed: true });
+      return false;
+    }
     const before = snapshot.get(key);
     if (before === undefined || (!stat.isDirectory() && before !== stamp(stat))) {
       result.late.push(shown);
@@ -107,6 +112,8 @@ export function emptyWorkspace(
   }
 
   const root = Buffer.from(workspace);
+  const device = lstatSync(root, { bigint: true, throwIfNoEntry: false })?.dev;
+  const mounts = mountsBelow(workspace);
   if (clear(root, "")) {
     try {
       rmdirSync(root);
