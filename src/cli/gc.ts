@@ -3,6 +3,7 @@ import { checkDatabase, requireConfirmed } from "../gc/check-database.ts";
 import { planGc } from "../gc/plan.ts";
 import { rulesFrom } from "../gc/rules.ts";
 import { sweep } from "../gc/sweep.ts";
+import { planWorkspaces } from "../gc/workspaces.ts";
 import { command } from "./command.ts";
 import { renderPlan, renderSwept } from "./gc-text.ts";
 
@@ -62,6 +63,7 @@ listed with its reason.`,
     checkDatabase(store, { thoroughly: flags.apply });
     if (flags.apply) requireConfirmed(store, flags.yes);
     const plan = planGc(store, rules);
+    await planWorkspaces(store, plan);
     if (!flags.apply) {
       io.print({ ...plan, applied: null }, renderPlan);
       if (plan.items.length + plan.repack.length > 0) io.say.info("nothing was deleted: run it again with --apply to do it");

@@ -1,17 +1,15 @@
-import { lstatSync, readdirSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { openUp } from "../blobs/open-up.ts";
+import { basename } from "node:path";
+import { removeTree } from "../blobs/remove-tree.ts";
 import * as events from "../db/events.ts";
 import * as leases from "../db/leases.ts";
 import * as runs from "../db/runs.ts";
 import { isNamed } from "../db/sweeping.ts";
-import { errno, reason } from "../domain/error.ts";
+import { reason } from "../domain/error.ts";
 import type { GcItem } from "./gc-plan.ts";
 import { strayAt } from "./strays.ts";
 import { batches, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
-import { workspaceKeeper } from "./workspaces.ts";
+import { lookAtWorkspace } from "./workspaces.ts";
 
 type Item<K extends GcItem["kind"]> = Extract<GcItem, { kind: K }>;
 
@@ -49,7 +47,7 @@ export async function dropStaging(sweep: Sweep): Promise<void> {
     const tokens = new Set(leases.all(store.db).map((lease) => lease.token));
     for (const item of batch)
       if (tokens.has(basename(item.what))) swept.stayed.push({ what: item.what, because: "it belongs to a process" });
-      else await removeTree(sweep, item, store.path(item.what));
+      else removeDirectory(sweep, item, store.path(item.what), item.bytes);
   }
 }
 
@@ -62,9 +60,9 @@ export async function dropWorkspaces(sweep: Sweep): Promise<void> {
     }
     const run = runs.bySeq(store.db, item.run);
     if (run?.workspace_state !== "present") continue;
-    const keeper = workspaceKeeper(store, run);
+    const { bytes, keeper } = await lookAtWorkspace(store, run);
     if (keeper !== undefined) swept.stayed.push({ what: item.what, because: keeper });
-    else if (await removeTree(sweep, item, item.what))
+    else if (removeDirectory(sweep, item, item.what, bytes))
       store.transaction(() => {
         runs.update(store.db, run.seq, { workspace_state: "removed" });
         events.record(store.db, { at: store.now(), run: run.seq, kind: "deleted", message: `gc removed the workspace: ${item.why}` });
@@ -72,27 +70,16 @@ export async function dropWorkspaces(sweep: Sweep): Promise<void> {
   }
 }
 
-async function removeTree({ swept }: Sweep, item: Item<"staging" | "workspace">, path: string): Promise<boolean> {
+function removeDirectory({ swept }: Sweep, item: Item<"staging" | "workspace">, path: string, bytes: number): boolean {
   try {
-    await rm(path, { recursive: true, force: true }).catch(async (error: unknown) => {
-      if (errno(error) !== "EACCES") throw error;
-      openUpAll(path);
-      await rm(path, { recursive: true, force: true });
-    });
+    removeTree(path);
   } catch (error) {
     swept.failed.push({ what: item.what, error: reason(error) });
     return false;
   }
-  swept.deleted.push({ kind: item.kind, what: item.what, bytes: item.bytes });
-  swept.freed += item.bytes;
+  swept.deleted.push({ kind: item.kind, what: item.what, bytes });
+  swept.freed += bytes;
   return true;
-}
-
-function openUpAll(directory: string): void {
-  const stat = lstatSync(directory);
-  if (!stat.isDirectory()) return;
-  openUp(directory, stat.mode);
-  for (const name of readdirSync(directory)) openUpAll(join(directory, name));
 }
 
 function items<K extends GcItem["kind"]>({ plan }: Sweep, kind: K): Item<K>[] {

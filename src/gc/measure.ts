@@ -5,20 +5,17 @@ import { visitFiles } from "../blobs/visit-files.ts";
 export interface Measured {
   files: number;
   bytes: number;
-  /** The file that was changed last, by its path within. */
-  newest: { path: string; changed: number } | undefined;
 }
 
 /** How much lies at and below a path. Links are not followed; what vanishes meanwhile counts for nothing. */
 export function measure(path: string): Measured {
-  const found: Measured = { files: 0, bytes: 0, newest: undefined };
-  const take = (stat: Stats, inner: string): void => {
+  const found: Measured = { files: 0, bytes: 0 };
+  const take = (stat: Stats): void => {
     found.files++;
     found.bytes += stat.size;
-    if (!found.newest || stat.mtimeMs > found.newest.changed) found.newest = { path: inner, changed: stat.mtimeMs };
   };
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat?.isDirectory()) visitFiles(path, take, ["ENOENT", "EACCES"]);
-  else if (stat) take(stat, "");
+  else if (stat) take(stat);
   return found;
 }

@@ -3,9 +3,8 @@ import type { Store } from "../store/store.ts";
 import type { GcItem, GcPlan } from "./gc-plan.ts";
 import { findStrays, leftStaging } from "./strays.ts";
 import type { Stray } from "./strays.ts";
-import { oldWorkspaces } from "./workspaces.ts";
 
-/** Adds to a plan what lies on the disk and no row names, and workspaces. */
+/** Adds to a plan what lies on the disk and no row names. */
 export function planFiles(store: Store, plan: GcPlan): void {
   const { rules } = plan;
   if (rules.orphans) {
@@ -25,10 +24,6 @@ export function planFiles(store: Store, plan: GcPlan): void {
   }
   for (const { path, bytes, why } of leftStaging(store, rules.grace))
     plan.items.push({ kind: "staging", rule: "staging", what: path, why, bytes, bytes_after_repacking: 0 });
-  if (rules.workspaces === null) return;
-  for (const { run, path, bytes, why, keeper } of oldWorkspaces(store, rules.workspaces))
-    if (keeper !== undefined) plan.kept.push({ rule: "workspaces", what: path, because: keeper });
-    else plan.items.push({ kind: "workspace", rule: "workspaces", what: path, why, bytes, bytes_after_repacking: 0, run: run.seq });
 }
 
 function strayItem({ path, bytes, inode, changed }: Stray): GcItem {

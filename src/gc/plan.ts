@@ -20,7 +20,7 @@ import type { ArtifactFacts, Choice, Condemned } from "./retention.ts";
 import type { GcRules } from "./rules.ts";
 
 /**
- * Computes what can go. Changes nothing.
+ * Computes what can go, but for workspaces, which `planWorkspaces` adds. Changes nothing.
  *
  * Whatever the rules say, it has what nobody can miss: what `rm` took away longer ago than the grace, blobs that nothing names, staging of dead
  * processes and, unless `orphans` is off, files that no row names.

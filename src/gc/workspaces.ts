@@ -6,38 +6,46 @@ import type { RunRow } from "../db/runs.ts";
 import { formatDuration } from "../domain/quantity.ts";
 import { leaseState } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
-import { measure } from "./measure.ts";
+import type { GcPlan } from "./gc-plan.ts";
+import { lookForUnstored } from "./unstored.ts";
 
-export interface OldWorkspace {
-  run: RunRow;
-  /** Absolute. */
-  path: string;
-  bytes: number;
-  why: string;
-  /** Why it stays. */
-  keeper: string | undefined;
+/** Adds to a plan the workspaces of runs that finished long enough ago. Failed and killed runs keep theirs: it is the only place where their outputs are whole. */
+export async function planWorkspaces(store: Store, plan: GcPlan): Promise<void> {
+  const { workspaces: age } = plan.rules;
+  if (age === null) return;
+  for (const run of runs.finishedWithWorkspace(store.db, store.now() - age)) {
+    const what = store.path(run.workspace as string);
+    const { bytes, keeper } = await lookAtWorkspace(store, run);
+    if (keeper !== undefined) {
+      plan.kept.push({ rule: "workspaces", what, because: keeper });
+      plan.totals.kept++;
+      continue;
+    }
+    const why = `its run finished ${formatDuration(store.now() - (run.ended_at as number))} ago`;
+    plan.items.push({ kind: "workspace", rule: "workspaces", what, why, bytes, bytes_after_repacking: 0, run: run.seq });
+    plan.totals.items++;
+    plan.totals.bytes += bytes;
+  }
 }
 
-/** Workspaces of runs that finished at least `age` milliseconds ago. Failed and killed runs keep theirs: it is the only place where their outputs are whole. */
-export function oldWorkspaces(store: Store, age: number): OldWorkspace[] {
-  return runs.finishedWithWorkspace(store.db, store.now() - age).map((run) => {
-    const path = store.path(run.workspace as string);
-    const { bytes, newest } = measure(path);
-    const keeper =
-      workspaceKeeper(store, run) ??
-      (newest && newest.changed > (run.ended_at as number) + 1000
-        ? `${newest.path} was changed after the run had ended: it may be stored nowhere`
-        : undefined);
-    return { run, path, bytes, why: `its run finished ${formatDuration(store.now() - (run.ended_at as number))} ago`, keeper };
-  });
-}
-
-/** Why a run's workspace must stay; asked again before it goes. */
-export function workspaceKeeper(store: Store, run: RunRow): string | undefined {
+/** What goes with a workspace, and why it must stay; asked again right before it goes. */
+export async function lookAtWorkspace(store: Store, run: RunRow): Promise<{ bytes: number; keeper: string | undefined }> {
   const path = store.path(run.workspace as string);
   const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (basename(path) !== run.id || basename(dirname(path)) !== "runs" || (stat && !stat.isDirectory()))
+  const keeper = foreignPlace(path, run, stat?.isDirectory() ?? true) ?? userOf(store, run);
+  if (keeper !== undefined || !stat) return { bytes: 0, keeper };
+  const { bytes, unstored } = await lookForUnstored(store, run, path);
+  return { bytes, keeper: unstored };
+}
+
+/** Only what coffer made for this very run is removed, and only where it made it. */
+function foreignPlace(path: string, run: RunRow, isDirectory: boolean): string | undefined {
+  if (basename(path) !== run.id || basename(dirname(path)) !== "runs" || !isDirectory)
     return "it is not a directory that coffer made for this run";
+  return lstatSync(dirname(path), { throwIfNoEntry: false })?.isSymbolicLink() ? `${dirname(path)} is a link, which is not followed` : undefined;
+}
+
+function userOf(store: Store, run: RunRow): string | undefined {
   const live = leases.all(store.db).some((lease) => lease.run === run.seq && leaseState(lease, store.now()) !== "dead");
   if (live) return "a live process uses its run";
   return runs.lacksOutputs(store.db, run.seq) ? "something in it could not be stored" : undefined;

@@ -96,8 +96,8 @@ export function childVariables(store: Store, { run, workspace }: Begun): Record<
  * Writes down, while the child works already, what it runs on; and the child in the lease, since the run lives as long as wrapper or child do. A machine that stops
  * takes both along.
  */
-export function recordStart(store: Store, { run, lease }: Begun, env: RunRequest["env"], child: Who | undefined): void {
-  const circumstances = recordedCircumstances(store, env);
+export function recordStart(store: Store, { run, lease }: Begun, request: RunRequest, child: Who | undefined): void {
+  const circumstances = recordedCircumstances(store, request.env, request);
   unflushed(store.db, () =>
     store.transaction(() => {
       if (child) leases.setChild(store.db, lease.seq, JSON.stringify(child));

@@ -1,6 +1,8 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import type { Dirent } from "node:fs";
 import { join } from "node:path";
+import { ignoredWithin, leftOutBy } from "../domain/left-out.ts";
+import type { OutputRules } from "../domain/left-out.ts";
 import { matcher } from "../domain/pattern.ts";
 import { reason } from "../domain/error.ts";
 import type { Problem } from "../store/walk.ts";
@@ -29,17 +31,11 @@ export interface Outputs {
   isLeftOut(path: string): boolean;
 }
 
-interface Rules {
-  ignore: readonly string[];
-  /** Name the outputs, and make units of their own; none: every top-level entry is one. */
-  outputs: readonly string[];
-}
-
 /**
  * What a workspace holds that is to be kept. Each top-level file is a unit, each top-level directory one. With `outputs`, whatever a pattern matches first on
  * the way down is one, ignored or not, and ignore rules hold inside it.
  */
-export function listOutputs(workspace: string, { ignore, outputs }: Rules): Outputs {
+export function listOutputs(workspace: string, { ignore, outputs }: OutputRules): Outputs {
   const ignored = matcher(ignore);
   const named = matcher(outputs);
   const units: OutputUnit[] = [];
@@ -88,9 +84,7 @@ export function listOutputs(workspace: string, { ignore, outputs }: Rules): Outp
   }
 
   visit("");
-  const paths = new Set(units.map((unit) => unit.path));
-  const ignoredWithin = (unit: { path: string }, path: string): boolean =>
-    ignored(path) || (!ignored(unit.path) && ignored(`${unit.path}/${path}`));
+  const within = ignoredWithin(ignore);
   return {
     units,
     problems,
@@ -98,14 +92,8 @@ export function listOutputs(workspace: string, { ignore, outputs }: Rules): Outp
       const matches = matcher([pattern]);
       return !units.some((unit) => matches(unit.path)) && !problems.some((problem) => matches(problem.path));
     }),
-    ignoredWithin,
-    isLeftOut(path) {
-      for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
-        const unit = path.slice(0, end);
-        if (paths.has(unit)) return end < path.length && ignoredWithin({ path: unit }, path.slice(end + 1));
-      }
-      return outputs.length > 0 ? !named(path) : ignored(path);
-    },
+    ignoredWithin: (unit, path) => within(unit.path, path),
+    isLeftOut: leftOutBy({ ignore, outputs }),
   };
 }
 

@@ -1,11 +1,13 @@
 import type { RunRow } from "../db/runs.ts";
+import type { OutputRules } from "../domain/left-out.ts";
 import type { Store } from "../store/store.ts";
 import { describeMachine, recordedEnvironment } from "./environment.ts";
 
-/** What every run says of where and how it ran, as its row keeps it. */
+/** What every run says of where and how it ran, as its row keeps it. `rules`: which files of its workspace are outputs, beside the configuration's own rules. */
 export function recordedCircumstances(
   store: Store,
   env: Readonly<Record<string, string | undefined>>,
+  rules: OutputRules = { ignore: [], outputs: [] },
 ): Pick<RunRow, "host" | "user" | "environment" | "configuration"> {
   const machine = describeMachine();
   const { workspace, artifact_store, tracking } = store.settings.values;
@@ -21,7 +23,7 @@ export function recordedCircumstances(
     }),
     configuration: JSON.stringify({
       file: store.settings.file ?? null,
-      workspace: { policy: workspace.policy, retain: workspace.retain, ignore: workspace.ignore },
+      workspace: { policy: workspace.policy, retain: workspace.retain, ignore: [...workspace.ignore, ...rules.ignore], output: rules.outputs },
       artifact_store: { versioning_enabled: artifact_store.versioning_enabled },
       tracking: { experiment: tracking.mlflow.experiment, sync: tracking.mlflow.sync },
     }),

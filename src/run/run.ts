@@ -80,7 +80,7 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
   const { child, output, code } = started;
   try {
     output.started(child.terminal);
-    recordStart(store, begun, request.env, child.who);
+    recordStart(store, begun, request, child.who);
   } catch (error) {
     wrapper.say.warn(`the command runs, but not all of it will be recorded: ${reason(error)}`);
   }

@@ -18,6 +18,7 @@ import { rulesFrom } from "../../src/gc/rules.ts";
 import type { RuleFlags } from "../../src/gc/rules.ts";
 import { sweep } from "../../src/gc/sweep.ts";
 import type { Swept } from "../../src/gc/swept.ts";
+import { planWorkspaces } from "../../src/gc/workspaces.ts";
 import { readablePath } from "../../src/store/cache.ts";
 import { readChecked, readTree } from "../../src/store/read.ts";
 import { takeLease } from "../../src/store/lease.ts";
@@ -40,9 +41,16 @@ function plan({ store }: TestStore, flags: Partial<RuleFlags> = {}): GcPlan {
   return planGc(store, rulesFrom({ ...none, ...flags }, store.settings.values.artifact_store.cleanup_policy));
 }
 
+/** With workspaces. */
+async function planAll(test: TestStore, flags: Partial<RuleFlags> = {}): Promise<GcPlan> {
+  const planned = plan(test, flags);
+  await planWorkspaces(test.store, planned);
+  return planned;
+}
+
 /** Plans and applies; the store must be whole after it. */
 async function collect(test: TestStore, flags: Partial<RuleFlags> = {}): Promise<Swept> {
-  const swept = await sweep(test.store, plan(test, flags), () => false);
+  const swept = await sweep(test.store, await planAll(test, flags), () => false);
   expect(swept.failed).toEqual([]);
   expect(await damage(test.store)).toEqual([]);
   expect(existsSync(test.store.path("tmp")) ? readdirSync(test.store.path("tmp")) : []).toEqual([]);
@@ -422,20 +430,21 @@ describe("files", () => {
 });
 
 describe("workspaces", () => {
-  function workspaceOf(t: TestStore, given: Parameters<TestStore["run"]>[0] = {}): { path: string; run: runs.RunRow } {
+  async function workspaceOf(t: TestStore, given: Parameters<TestStore["run"]>[0] = {}): Promise<{ path: string; run: runs.RunRow }> {
     const id = Bun.randomUUIDv7();
     const path = join(t.store.settings.roots.workspace, "runs", id);
     mkdirSync(join(path, "deep"), { recursive: true });
     writeFileSync(join(path, "deep/out"), "output");
     const run = t.run({ id, workspace: t.store.keep(path), workspace_state: "present", ended_at: Date.now() + 10, ...given });
+    await t.add({ run, path: "deep", files: { out: "output" } });
     return { path, run };
   }
 
   test("one of a finished run goes when it is asked for, and the run says so", async () => {
     using t = await openTestStore();
-    const { path, run } = workspaceOf(t);
+    const { path, run } = await workspaceOf(t);
     t.now += 2 * HOUR;
-    expect(plan(t).items).toEqual([]);
+    expect((await planAll(t)).items).toEqual([]);
     expect(await collect(t, { workspaces: true })).toMatchObject({ freed: 6, deleted: [{ kind: "workspace", what: path, bytes: 6 }] });
     expect(existsSync(path)).toBe(false);
     expect(runs.bySeq(t.store.db, run.seq)?.workspace_state).toBe("removed");
@@ -443,31 +452,45 @@ describe("workspaces", () => {
 
   test("one goes by itself after workspaces_days", async () => {
     using t = await openTestStore({ "artifact_store.cleanup_policy.enabled": true, "artifact_store.cleanup_policy.workspaces_days": 3 });
-    const { path } = workspaceOf(t);
+    const { path } = await workspaceOf(t);
     t.now += 2 * DAY;
-    expect(plan(t).items).toEqual([]);
+    expect((await planAll(t)).items).toEqual([]);
     t.now += 2 * DAY;
-    expect(whats(plan(t).items)).toEqual([path]);
+    expect(whats((await planAll(t)).items)).toEqual([path]);
   });
 
   test("a failed or live run, one that was not stored whole, and one with later changes keep theirs", async () => {
     using t = await openTestStore();
-    workspaceOf(t, { state: "failed" });
-    const live = workspaceOf(t);
+    await workspaceOf(t, { state: "failed" });
+    const live = await workspaceOf(t);
     const lease = takeLease(t.store, "ingest", { run: live.run.seq });
-    const partial = workspaceOf(t);
+    const partial = await workspaceOf(t);
     events.record(t.store.db, { at: t.now, run: partial.run.seq, kind: "not-stored", message: "unreadable" });
-    const edited = workspaceOf(t);
+    const edited = await workspaceOf(t);
+    writeFileSync(join(edited.path, "deep/out"), "OUTPUT");
     utimesSync(join(edited.path, "deep/out"), Date.now() / 1000 + 60, Date.now() / 1000 + 60);
     t.now += 2 * HOUR;
-    const planned = plan(t, { workspaces: true });
+    const planned = await planAll(t, { workspaces: true });
     expect(planned.items).toEqual([]);
     expect(planned.kept.map(({ what, because }) => [what, because])).toEqual([
       [live.path, "a live process uses its run"],
       [partial.path, "something in it could not be stored"],
-      [edited.path, "deep/out was changed after the run had ended: it may be stored nowhere"],
+      [edited.path, "deep/out came or changed after the run had ended: it may be stored nowhere"],
     ]);
     t.store.transaction(() => leases.remove(t.store.db, lease.seq));
+  });
+
+  test("what changes between plan and deletion is seen: the workspace stays", async () => {
+    using t = await openTestStore();
+    const { path } = await workspaceOf(t);
+    t.now += 2 * HOUR;
+    const planned = await planAll(t, { workspaces: true });
+    expect(whats(planned.items)).toEqual([path]);
+    writeFileSync(join(path, "late"), "late");
+    utimesSync(join(path, "late"), 0, 0);
+    const swept = await sweep(t.store, planned, () => false);
+    expect(swept).toMatchObject({ deleted: [], freed: 0, stayed: [{ what: path, because: expect.stringContaining("late") }] });
+    expect(readdirSync(path).toSorted()).toEqual(["deep", "late"]);
   });
 
   test("a directory that is no run's workspace is never removed", async () => {
@@ -476,7 +499,7 @@ describe("workspaces", () => {
     mkdirSync(elsewhere);
     t.run({ workspace: elsewhere, workspace_state: "present" });
     t.now += 2 * HOUR;
-    expect(plan(t, { workspaces: true })).toMatchObject({
+    expect(await planAll(t, { workspaces: true })).toMatchObject({
       items: [],
       kept: [{ because: "it is not a directory that coffer made for this run" }],
     });
