@@ -58,10 +58,17 @@ function findCommand(words: readonly string[]): [name: string, rest: readonly st
   if (Object.hasOwn(COMMANDS, first)) return [first, words.slice(1)];
   const family = Object.keys(COMMANDS).filter((name) => name.startsWith(`${first} `));
   if (family.length > 0)
-    throw new CofferError("USAGE", second === "" || second.startsWith("-") ? `coffer ${first} needs one more word` : `unknown command “${two}”`, { hint: `it is one of: ${family.join(", ")}` });
+    throw new CofferError(
+      "USAGE",
+      second === "" || second.startsWith("-") ? `coffer ${first} needs one more word` : `unknown command “${two}”`,
+      { hint: `it is one of: ${family.join(", ")}` },
+    );
   const near = closest(first, Object.keys(COMMANDS));
-  if (first.startsWith("-")) throw new CofferError("USAGE", `unknown flag ${first}`, { hint: "the command comes first: coffer COMMAND --flags; see coffer --help" });
-  throw new CofferError("USAGE", `unknown command “${first}”`, { hint: near ? `did you mean coffer ${near}?` : "coffer --help lists them all" });
+  if (first.startsWith("-"))
+    throw new CofferError("USAGE", `unknown flag ${first}`, { hint: "the command comes first: coffer COMMAND --flags; see coffer --help" });
+  throw new CofferError("USAGE", `unknown command “${first}”`, {
+    hint: near ? `did you mean coffer ${near}?` : "coffer --help lists them all",
+  });
 }
 
 /** Pages of the database may be malformed anywhere, so that any query may be the first to meet them. @returns what is a bug as it is */
@@ -78,7 +85,8 @@ function report(error: unknown, asJson: boolean, failsWith: number | undefined):
   const own = error instanceof CofferError ? error.exit : EXIT.failed;
   const exit = failsWith === undefined || own === EXIT.notExecutable || own === EXIT.commandNotFound ? own : failsWith;
   if (asJson) {
-    const told = error instanceof CofferError ? error : { code: "INTERNAL", message: `internal error: ${trace(error)}`, hint: BUG, candidates: [] };
+    const told =
+      error instanceof CofferError ? error : { code: "INTERNAL", message: `internal error: ${trace(error)}`, hint: BUG, candidates: [] };
     const { code, message, hint, candidates } = told;
     writeAll(2, `${JSON.stringify({ schema: "coffer.error/1", code, message, hint, candidates, exit })}\n`);
   } else if (error instanceof CofferError) {

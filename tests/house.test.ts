@@ -76,7 +76,14 @@ test("the real tree keeps these rules", () => {
 });
 
 test("only db/ speaks SQL", () => {
-  for (const planted of [`store.db.query("SELECT 1")`, `store.db.run("PRAGMA x")`, "db.transaction(() => 1)", `db.prepare("SELECT 1")`, `db.exec("x")`, `new Database("x")`])
+  for (const planted of [
+    `store.db.query("SELECT 1")`,
+    `store.db.run("PRAGMA x")`,
+    "db.transaction(() => 1)",
+    `db.prepare("SELECT 1")`,
+    `db.exec("x")`,
+    `new Database("x")`,
+  ])
     expect(planted).toMatch(SQL);
   expect(offending((text) => SQL.test(text)).filter((file) => !file.startsWith("src/db/"))).toEqual([]);
 });

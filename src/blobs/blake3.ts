@@ -48,7 +48,12 @@ function native(module: Addon): Blake3 {
  */
 async function loadAddon(): Promise<Addon> {
   const module = { exports: {} as Addon };
-  process.dlopen(module, import.meta.url.includes("/$bunfs/") ? unpacked((await import("#blake-addon", { with: { type: "file" } })).default) : fileURLToPath(import.meta.resolve("#blake-addon")));
+  process.dlopen(
+    module,
+    import.meta.url.includes("/$bunfs/")
+      ? unpacked((await import("#blake-addon", { with: { type: "file" } })).default)
+      : fileURLToPath(import.meta.resolve("#blake-addon")),
+  );
   return module.exports;
 }
 

@@ -17,7 +17,10 @@ export function openRegular(path: string | Buffer): { fd: number; stat: BigIntSt
   const fd = openSync(path, SAFE_READ);
   try {
     const stat = fstatSync(fd, { bigint: true });
-    if (!stat.isFile()) throw new CofferError("UNREADABLE", `${String(path)} is not a regular file`, { hint: "only files, directories and links inside them are kept" });
+    if (!stat.isFile())
+      throw new CofferError("UNREADABLE", `${String(path)} is not a regular file`, {
+        hint: "only files, directories and links inside them are kept",
+      });
     return { fd, stat };
   } catch (error) {
     closeSync(fd);

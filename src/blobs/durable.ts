@@ -1,4 +1,17 @@
-import { closeSync, constants, existsSync, fsync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fsync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { errno } from "../domain/error.ts";
 
@@ -80,5 +93,5 @@ export function replaceFile(path: string, bytes: Uint8Array | string, mode = 0o6
 
 /** write(2) may take less than it was given. */
 export function writeWhole(fd: number, bytes: Uint8Array, length = bytes.length): void {
-  for (let at = 0; at < length; ) at += writeSync(fd, bytes, at, length - at);
+  for (let at = 0; at < length;) at += writeSync(fd, bytes, at, length - at);
 }

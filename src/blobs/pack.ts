@@ -94,7 +94,7 @@ export function readMember(packPath: string, offset: number, size: number): Buff
   const bytes = Buffer.allocUnsafe(size);
   const fd = openSync(packPath, "r");
   try {
-    for (let at = 0; at < size; ) {
+    for (let at = 0; at < size;) {
       const read = readSync(fd, bytes, at, size - at, offset + at);
       if (read === 0) throw new CofferError("CORRUPT", `${packPath} is cut short`, { hint: "run coffer verify" });
       at += read;

@@ -43,7 +43,8 @@ export function decodeTree(bytes: Uint8Array): TreeEntry[] {
     for (let cut = path.lastIndexOf("/"); cut !== -1; cut = path.lastIndexOf("/", cut - 1)) {
       const above = path.slice(0, cut);
       if (checked.has(above)) break;
-      if ((kinds.get(above) ?? "directory") !== "directory") throw corrupt(`something lies below ${JSON.stringify(above).slice(0, 80)}, which is no directory`);
+      if ((kinds.get(above) ?? "directory") !== "directory")
+        throw corrupt(`something lies below ${JSON.stringify(above).slice(0, 80)}, which is no directory`);
       checked.add(above);
     }
   return entries;
@@ -71,7 +72,14 @@ function utf8(bytes: Uint8Array): string {
 
 function decodeLine(line: string): TreeEntry {
   const file = /^100([0-7]{3}) ([0-9a-f]{64}) ([0-9]{1,16}) (".*")$/.exec(line);
-  if (file) return { kind: "file", mode: Number.parseInt(file[1] as string, 8), hex: file[2] as string, size: Number(file[3]), path: inside(file[4] as string) };
+  if (file)
+    return {
+      kind: "file",
+      mode: Number.parseInt(file[1] as string, 8),
+      hex: file[2] as string,
+      size: Number(file[3]),
+      path: inside(file[4] as string),
+    };
   const link = /^120000 ("(?:[^"\\]|\\.)*") (".*")$/.exec(line);
   if (link) {
     const [path, target] = [inside(link[1] as string), text(link[2] as string)];
@@ -85,7 +93,13 @@ function decodeLine(line: string): TreeEntry {
 
 function inside(json: string): string {
   const path = text(json);
-  if (path === "" || path.startsWith("/") || path.includes("\0") || path.split("/").some((part) => part === "" || part === "." || part === "..")) throw corrupt(`a path leaves it: ${json.slice(0, 80)}`);
+  if (
+    path === "" ||
+    path.startsWith("/") ||
+    path.includes("\0") ||
+    path.split("/").some((part) => part === "" || part === "." || part === "..")
+  )
+    throw corrupt(`a path leaves it: ${json.slice(0, 80)}`);
   return path;
 }
 
@@ -110,6 +124,7 @@ function octal(mode: number): string {
 function sortByBytes(entries: readonly TreeEntry[]): TreeEntry[] {
   const sorted = [...entries];
   // UTF-16 order is that of the bytes, but for characters beyond the basic plane
-  if (sorted.some((entry) => /[\ud800-\udfff]/.test(entry.path))) return sorted.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  if (sorted.some((entry) => /[\ud800-\udfff]/.test(entry.path)))
+    return sorted.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
   return sorted.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }

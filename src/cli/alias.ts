@@ -10,7 +10,8 @@ export default command(
       { name: "ALIAS", description: "the alias, such as best" },
     ],
     flags: { remove: { type: "boolean", description: "take the alias away" } },
-    about: "An alias points at one version of a name and protects it from gc. It is moved by setting it again. latest, v1, v2, … are reserved.",
+    about:
+      "An alias points at one version of a name and protects it from gc. It is moved by setting it again. latest, v1, v2, … are reserved.",
     examples: [
       ["coffer alias churn-model@v3 best", "churn-model@best is version 3"],
       ["coffer alias churn-model@best --remove", "take it away"],

@@ -65,7 +65,10 @@ export interface Command {
   handle(call: Call<Flags>): Promise<number | undefined>;
 }
 
-export function command<const F extends Flags>(spec: CommandSpec<F>, handle: (call: Call<F>) => Promise<number | undefined> | Promise<void>): Command {
+export function command<const F extends Flags>(
+  spec: CommandSpec<F>,
+  handle: (call: Call<F>) => Promise<number | undefined> | Promise<void>,
+): Command {
   return { spec, handle: handle as unknown as Command["handle"] };
 }
 
@@ -85,7 +88,10 @@ export type GlobalValues = Values<typeof GLOBAL_FLAGS>;
  * Reads a command's words strictly.
  * @throws CofferError USAGE for an unknown flag (with the one that was meant), a missing value, a wrong option, too few or too many words
  */
-export function parseCall<F extends Flags>(spec: CommandSpec<F>, argv: readonly string[]): { flags: Values<F>; globals: GlobalValues; positionals: string[] } {
+export function parseCall<F extends Flags>(
+  spec: CommandSpec<F>,
+  argv: readonly string[],
+): { flags: Values<F>; globals: GlobalValues; positionals: string[] } {
   const all: Flags = { ...spec.flags, ...GLOBAL_FLAGS };
   const options: NonNullable<ParseArgsConfig["options"]> = {};
   for (const [name, flag] of Object.entries(all))
@@ -93,7 +99,8 @@ export function parseCall<F extends Flags>(spec: CommandSpec<F>, argv: readonly 
 
   const { tokens } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: false, tokens: true });
   const values: Record<string, string | boolean | string[]> = {};
-  for (const [name, flag] of Object.entries(all)) if (flag.multiple) values[name] = [];
+  for (const [name, flag] of Object.entries(all))
+    if (flag.multiple) values[name] = [];
     else if (flag.type === "boolean") values[name] = false;
   const positionals: string[] = [];
   for (const token of tokens ?? []) {
@@ -108,10 +115,13 @@ export function parseCall<F extends Flags>(spec: CommandSpec<F>, argv: readonly 
     }
     const value = token.value;
     // a value that begins with a dash must be glued on with =: otherwise `--name --json` would eat a flag
-    if (value === undefined || (!token.inlineValue && /^--?[A-Za-z]/.test(value))) throw new CofferError("USAGE", `${token.rawName} needs a value`, { hint: `write ${token.rawName}=VALUE` });
+    if (value === undefined || (!token.inlineValue && /^--?[A-Za-z]/.test(value)))
+      throw new CofferError("USAGE", `${token.rawName} needs a value`, { hint: `write ${token.rawName}=VALUE` });
     if (flag.options && !flag.options.includes(value)) {
       const near = closest(value, flag.options);
-      throw new CofferError("USAGE", `${token.rawName} cannot be “${value}”`, { hint: `${near ? `did you mean ${near}? ` : ""}It is one of: ${flag.options.join(", ")}` });
+      throw new CofferError("USAGE", `${token.rawName} cannot be “${value}”`, {
+        hint: `${near ? `did you mean ${near}? ` : ""}It is one of: ${flag.options.join(", ")}`,
+      });
     }
     if (flag.multiple) (values[token.name] as string[]).push(value);
     else if (values[token.name] !== undefined) throw new CofferError("USAGE", `${token.rawName} was given twice`, { hint: "give it once" });

@@ -26,7 +26,10 @@ export const COMMANDS: Record<string, Entry> = {
   stats: { summary: "what takes how much room, and where", load: () => import("./stats.ts") },
   verify: { summary: "read every byte again and say what is damaged", load: () => import("./verify.ts") },
   "config show": { summary: "each value of the configuration with where it came from", load: () => import("./config-show.ts") },
-  "config validate": { summary: "check the configuration; every problem with file, line and column", load: () => import("./config-validate.ts") },
+  "config validate": {
+    summary: "check the configuration; every problem with file, line and column",
+    load: () => import("./config-validate.ts"),
+  },
   "config schema": { summary: "JSON Schema of coffer.yaml, for editors", load: () => import("./config-schema.ts") },
   init: { summary: "start a project: a commented coffer.yaml, and the store left out of git", load: () => import("./init.ts") },
   completions: { summary: "completion for bash, zsh or fish", load: () => import("./completions.ts") },

@@ -11,6 +11,9 @@ export function currentRun(store: Store, env: Readonly<Record<string, string | u
   const id = env["COFFER_RUN_ID"];
   if (!id) return undefined;
   const run = runs.byId(store.db, id);
-  if (!run) throw new CofferError("NOT_FOUND", `COFFER_RUN_ID names a run that is not in ${store.root}`, { hint: "unset COFFER_RUN_ID, or name the store of that run with --root" });
+  if (!run)
+    throw new CofferError("NOT_FOUND", `COFFER_RUN_ID names a run that is not in ${store.root}`, {
+      hint: "unset COFFER_RUN_ID, or name the store of that run with --root",
+    });
   return run;
 }

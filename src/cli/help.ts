@@ -27,7 +27,12 @@ export function familyHelp(word: string): string | undefined {
   const family = Object.entries(COMMANDS).filter(([name]) => name.startsWith(`${word} `));
   if (family.length === 0 || COMMANDS[word]) return undefined;
   const width = Math.max(...family.map(([name]) => name.length));
-  return [...family.map(([name, entry]) => `  coffer ${name.padEnd(width)}  ${entry.summary}`), "", "  Each has a --help of its own.", ""].join("\n");
+  return [
+    ...family.map(([name, entry]) => `  coffer ${name.padEnd(width)}  ${entry.summary}`),
+    "",
+    "  Each has a --help of its own.",
+    "",
+  ].join("\n");
 }
 
 /** `coffer COMMAND --help`: purpose, flags, examples, exit codes. */
@@ -59,7 +64,11 @@ export async function commandHelp(name: string, spec: CommandSpec): Promise<stri
 function cittyArgs(spec: CommandSpec): ArgsDef {
   const args: ArgsDef = {};
   for (const positional of spec.positionals ?? [])
-    args[positional.variadic ? `${positional.name}…` : positional.name] = { type: "positional", description: positional.description, required: positional.required ?? false };
+    args[positional.variadic ? `${positional.name}…` : positional.name] = {
+      type: "positional",
+      description: positional.description,
+      required: positional.required ?? false,
+    };
   for (const [name, flag] of Object.entries<Flags[string]>({ ...spec.flags, ...GLOBAL_FLAGS })) {
     const description = flag.multiple ? `${flag.description} (may be repeated)` : flag.description;
     const alias = flag.alias === undefined ? {} : { alias: flag.alias };

@@ -50,7 +50,9 @@ export function makeIo(globals: GlobalValues): Io {
     write: (text) => writeAll(1, text),
     settings(set) {
       if (settings && set) throw new Error("the settings were read already: what the flags of a command set must come with the first call");
-      settings ??= import("../config/settings.ts").then((config) => config.loadSettings({ flags: { root: globals.root, config: globals.config, set: set ?? {} }, env, cwd }));
+      settings ??= import("../config/settings.ts").then((config) =>
+        config.loadSettings({ flags: { root: globals.root, config: globals.config, set: set ?? {} }, env, cwd }),
+      );
       return settings;
     },
     async openStore(options = {}) {
@@ -70,7 +72,9 @@ async function adopt(store: Store, io: Io): Promise<void> {
   const { adoptDeadRuns } = await import("../run/adopt.ts");
   const adopted = await adoptDeadRuns(store);
   for (const run of adopted)
-    io.say.warn(`adopted run ${run.id}, whose wrapper had died: it is ${run.state}${run.workspace === null ? "" : `, and its workspace stays: ${store.path(run.workspace)}`}`);
+    io.say.warn(
+      `adopted run ${run.id}, whose wrapper had died: it is ${run.state}${run.workspace === null ? "" : `, and its workspace stays: ${store.path(run.workspace)}`}`,
+    );
   if (adopted.length === 0) return;
   const { writeManifests } = await import("./write-manifests.ts");
   await writeManifests(store);
@@ -103,7 +107,7 @@ function makeConsola(globals: GlobalValues): ConsolaInstance {
  */
 export function writeAll(fd: 1 | 2, text: string): void {
   const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     try {
       at += writeSync(fd, bytes, at);
     } catch (error) {

@@ -12,7 +12,12 @@ import type { Store } from "../store/store.ts";
 
 const Scalar = v.union([v.string(), v.number(), v.boolean()]);
 const Line = v.union([
-  v.strictObject({ metric: v.string(), value: v.custom<number | string>((value) => typeof value === "number" || typeof value === "string"), step: v.optional(v.pipe(v.number(), v.safeInteger())), time: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))) }),
+  v.strictObject({
+    metric: v.string(),
+    value: v.custom<number | string>((value) => typeof value === "number" || typeof value === "string"),
+    step: v.optional(v.pipe(v.number(), v.safeInteger())),
+    time: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+  }),
   v.strictObject({ param: v.string(), value: Scalar }),
   v.strictObject({ tag: v.string(), value: Scalar }),
   v.strictObject({ artifact: v.string(), as: v.optional(v.string()), name: v.optional(v.string()), type: v.optional(v.string()) }),
@@ -65,9 +70,27 @@ export async function readLogLines(
       if ("artifact" in line) {
         await flush();
         const { artifact, as, name, type } = line;
-        const said = { ...base.particulars, ...(name !== undefined && { name: checkArtifactName(name) }), ...(type !== undefined && { type: checkArtifactType(type) }) };
-        ({ run } = await log(store, { ...base, run, paths: [{ source: artifact, as }], particulars: said, metrics: [], params: [], tags: [] }));
-      } else if ("metric" in line) waiting.metrics.push({ key: checkKey("metric", line.metric), value: measured(line.value), step: line.step ?? 0, time: line.time ?? now() });
+        const said = {
+          ...base.particulars,
+          ...(name !== undefined && { name: checkArtifactName(name) }),
+          ...(type !== undefined && { type: checkArtifactType(type) }),
+        };
+        ({ run } = await log(store, {
+          ...base,
+          run,
+          paths: [{ source: artifact, as }],
+          particulars: said,
+          metrics: [],
+          params: [],
+          tags: [],
+        }));
+      } else if ("metric" in line)
+        waiting.metrics.push({
+          key: checkKey("metric", line.metric),
+          value: measured(line.value),
+          step: line.step ?? 0,
+          time: line.time ?? now(),
+        });
       else if ("param" in line) waiting.params.push([checkKey("param", line.param), String(line.value)]);
       else waiting.tags.push([checkKey("tag", line.tag), String(line.value)]);
       taken++;
@@ -119,7 +142,8 @@ function parseLine(text: string): v.InferOutput<typeof Line> {
     throw new CofferError("VALUE_INVALID", "it is not JSON");
   }
   const result = v.safeParse(Line, value);
-  if (!result.success) throw new CofferError("VALUE_INVALID", "it is none of metric, param, tag, artifact with the right keys (see coffer log --help)");
+  if (!result.success)
+    throw new CofferError("VALUE_INVALID", "it is none of metric, param, tag, artifact with the right keys (see coffer log --help)");
   return result.output;
 }
 

@@ -30,10 +30,18 @@ export default command(
   {
     positionals: [{ name: "PATH", description: "files and directories to keep", variadic: true }],
     flags: {
-      run: { type: "string", valueHint: "RUN", description: "log to this run (else the current one, else the one of MLFLOW_RUN_ID, else one of its own)" },
+      run: {
+        type: "string",
+        valueHint: "RUN",
+        description: "log to this run (else the current one, else the one of MLFLOW_RUN_ID, else one of its own)",
+      },
       as: { type: "string", valueHint: "PATH", description: "its path within the run; the base name unless said" },
       name: { type: "string", valueHint: "NAME", description: "a name with versions" },
-      type: { type: "string", valueHint: "TYPE", description: "model, transformer, splitter, encoder, dataset, checkpoint, report, plot, metrics, config, log, file" },
+      type: {
+        type: "string",
+        valueHint: "TYPE",
+        description: "model, transformer, splitter, encoder, dataset, checkpoint, report, plot, metrics, config, log, file",
+      },
       class: { type: "string", valueHint: "NAME", description: "its class, such as Ridge" },
       dataset: { type: "string", valueHint: "NAME", description: "the dataset that it belongs to" },
       step: { type: "string", valueHint: "ID", description: "an execution-path id, pipeline:[branch:…]step[.sub]:fold" },
@@ -65,9 +73,13 @@ export default command(
     const paths = pathsOf(settings.values.tracking, positionals, flags);
     if (paths.length === 0 && !flags.stdin && flags.metric.length + flags.param.length + flags.tag.length === 0)
       throw new CofferError("USAGE", "there is nothing to log", { hint: "name files, --metric, --param or --tag, or --stdin" });
-    if (flags.as !== undefined && paths.length !== 1) throw new CofferError("USAGE", "--as goes with exactly one PATH", { hint: "log the others by themselves" });
+    if (flags.as !== undefined && paths.length !== 1)
+      throw new CofferError("USAGE", "--as goes with exactly one PATH", { hint: "log the others by themselves" });
     for (const flag of ["name", "step"] as const)
-      if (flags[flag] !== undefined && paths.length > 1) throw new CofferError("USAGE", `--${flag} goes with one PATH: ${paths.length} files would be versions of one another`, { hint: "log them one by one, or log the directory that holds them" });
+      if (flags[flag] !== undefined && paths.length > 1)
+        throw new CofferError("USAGE", `--${flag} goes with one PATH: ${paths.length} files would be versions of one another`, {
+          hint: "log them one by one, or log the directory that holds them",
+        });
     const now = io.now();
     const metrics = flags.metric.map((text) => ({ ...parseMetric(text), time: now }));
     const params = flags.param.map((text) => parseAssignment("param", text));
@@ -91,7 +103,12 @@ export default command(
     const dependsOn = flags["depends-on"].map((ref) => dependency(store, ref));
     const request: LogRequest = {
       run: target.run,
-      newRun: { dataset: particulars.dataset ?? null, directory: io.cwd, pipeline: step?.pipeline ?? null, ...(!target.run && (await circumstances(store, io))) },
+      newRun: {
+        dataset: particulars.dataset ?? null,
+        directory: io.cwd,
+        pipeline: step?.pipeline ?? null,
+        ...(!target.run && (await circumstances(store, io))),
+      },
       paths,
       particulars: { ...particulars, dependsOn },
       secrets: knownSecrets(io.env),
@@ -103,7 +120,8 @@ export default command(
       skipArtifacts: skipsArtifacts(io.env),
     };
     const logged = flags.stdin && paths.length + metrics.length + params.length + tags.length === 0 ? undefined : await log(store, request);
-    for (const path of paths) if (path.deliver === false) io.say.info(`${path.source} stays in the store: tracking.${flags.stage} says not to upload it`);
+    for (const path of paths)
+      if (path.deliver === false) io.say.info(`${path.source} stays in the store: tracking.${flags.stage} says not to upload it`);
     if (logged) for (const problem of logged.problems) io.say.warn(`left out ${problem.path}: ${problem.why}`);
 
     let refused = 0;
@@ -111,7 +129,12 @@ export default command(
     let run = logged?.run ?? target.run;
     if (flags.stdin) {
       const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
-      ({ refused, taken, run } = await readLogLines(store, lines, { ...request, run }, { now: io.now, refuse: (line, why) => io.say.error(`line ${line}: ${why}`) }));
+      ({ refused, taken, run } = await readLogLines(
+        store,
+        lines,
+        { ...request, run },
+        { now: io.now, refuse: (line, why) => io.say.error(`line ${line}: ${why}`) },
+      ));
     }
     await writeManifests(store);
     report(store, io, run, logged, taken, refused);
@@ -121,7 +144,10 @@ export default command(
 
 /** What is known of a run that is made for this one call; inside of a run, its wrapper has recorded it. */
 async function circumstances(store: Store, io: Io): Promise<Partial<RunRow>> {
-  const [{ recordedCircumstances }, { readCodeCommit }] = await Promise.all([import("../run/recorded-circumstances.ts"), import("../run/code-commit.ts")]);
+  const [{ recordedCircumstances }, { readCodeCommit }] = await Promise.all([
+    import("../run/recorded-circumstances.ts"),
+    import("../run/code-commit.ts"),
+  ]);
   return { ...recordedCircumstances(store, io.env), ...(await readCodeCommit(io.cwd, io.env)) };
 }
 
@@ -132,16 +158,31 @@ function targetOf(store: Store, io: Io, ref: string | undefined): { run: RunRow 
   const remote = io.env["MLFLOW_RUN_ID"];
   if (current || !remote) return { run: current, remoteRun: undefined };
   const known = outboxRows.runOfRemote(store.db, remote);
-  return known === undefined ? { run: undefined, remoteRun: remote } : { run: runRows.bySeq(store.db, known) ?? undefined, remoteRun: undefined };
+  return known === undefined
+    ? { run: undefined, remoteRun: remote }
+    : { run: runRows.bySeq(store.db, known) ?? undefined, remoteRun: undefined };
 }
 
 /** Files and directories, each with what the switches of its stage say. */
-function pathsOf(tracking: Settings["values"]["tracking"], plain: readonly string[], flags: { as: string | undefined; stage: string | undefined; checkpoint: string | undefined; "metrics-file": string | undefined }): LoggedPath[] {
+function pathsOf(
+  tracking: Settings["values"]["tracking"],
+  plain: readonly string[],
+  flags: { as: string | undefined; stage: string | undefined; checkpoint: string | undefined; "metrics-file": string | undefined },
+): LoggedPath[] {
   const stage = flags.stage as Stage | undefined;
   const { checkpoint, "metrics-file": metrics } = flags;
-  if (stage === undefined && (checkpoint ?? metrics) !== undefined) throw new CofferError("USAGE", "--checkpoint and --metrics-file go with --stage", { hint: `add --stage ${STAGES.join("|")}` });
-  const given = (kind: "checkpoint" | "metrics" | "path", source: string): LoggedPath => ({ source, as: flags.as, ...(stage && { deliver: mayUpload(tracking, stage, stagePart(stage, kind, source)) }) });
-  return [...plain.map((source) => given("path", source)), ...(checkpoint === undefined ? [] : [given("checkpoint", checkpoint)]), ...(metrics === undefined ? [] : [given("metrics", metrics)])];
+  if (stage === undefined && (checkpoint ?? metrics) !== undefined)
+    throw new CofferError("USAGE", "--checkpoint and --metrics-file go with --stage", { hint: `add --stage ${STAGES.join("|")}` });
+  const given = (kind: "checkpoint" | "metrics" | "path", source: string): LoggedPath => ({
+    source,
+    as: flags.as,
+    ...(stage && { deliver: mayUpload(tracking, stage, stagePart(stage, kind, source)) }),
+  });
+  return [
+    ...plain.map((source) => given("path", source)),
+    ...(checkpoint === undefined ? [] : [given("checkpoint", checkpoint)]),
+    ...(metrics === undefined ? [] : [given("metrics", metrics)]),
+  ];
 }
 
 function dependency(store: Store, ref: string): ArtifactRow {
@@ -149,7 +190,10 @@ function dependency(store: Store, ref: string): ArtifactRow {
     return resolveArtifact(store, ref).artifact;
   } catch (error) {
     if (!(error instanceof CofferError) || error.code !== "NOT_FOUND") throw error;
-    throw new CofferError("DEPENDENCY_MISSING", `--depends-on ${ref}: there is no such artifact`, { hint: "log it first, or correct the reference; nothing was stored", candidates: error.candidates });
+    throw new CofferError("DEPENDENCY_MISSING", `--depends-on ${ref}: there is no such artifact`, {
+      hint: "log it first, or correct the reference; nothing was stored",
+      candidates: error.candidates,
+    });
   }
 }
 
@@ -159,13 +203,27 @@ function datasetOf(name: string | undefined): string | undefined {
 
 function report(store: Store, io: Io, run: RunRow | undefined, logged: Logged | undefined, taken: number, refused: number): void {
   const rows = logged?.artifacts ?? [];
-  io.print({ schema: "coffer.log/1", run: run?.id ?? null, artifacts: rows.map((row) => describeArtifact(store, row)), added: logged?.added ?? { blobs: 0, bytes: 0 }, lines: { taken, refused } }, (document) =>
-    // a loop that logs its loss would print the id of its own run each time
-    rows.length === 0 ? (run?.id === io.env["COFFER_RUN_ID"] ? "" : (document.run ?? "")) : rows.map((row) => `${summarizeArtifact(store, row).ref}\n`).join(""),
+  io.print(
+    {
+      schema: "coffer.log/1",
+      run: run?.id ?? null,
+      artifacts: rows.map((row) => describeArtifact(store, row)),
+      added: logged?.added ?? { blobs: 0, bytes: 0 },
+      lines: { taken, refused },
+    },
+    (document) =>
+      // a loop that logs its loss would print the id of its own run each time
+      rows.length === 0
+        ? run?.id === io.env["COFFER_RUN_ID"]
+          ? ""
+          : (document.run ?? "")
+        : rows.map((row) => `${summarizeArtifact(store, row).ref}\n`).join(""),
   );
   if (logged && run && rows.length > 0) {
     const size = rows.reduce((sum, row) => sum + row.size, 0);
-    io.say.info(`kept ${rows.length === 1 ? rows[0]?.path : `${rows.length} artifacts`} (${formatBytes(size)}, the store grew by ${formatBytes(logged.added.bytes)}) on run ${run.id}`);
+    io.say.info(
+      `kept ${rows.length === 1 ? rows[0]?.path : `${rows.length} artifacts`} (${formatBytes(size)}, the store grew by ${formatBytes(logged.added.bytes)}) on run ${run.id}`,
+    );
   }
   if (taken + refused > 0) io.say.info(`${taken} lines taken${refused > 0 ? `, ${refused} refused` : ""}${run ? ` on run ${run.id}` : ""}`);
 }

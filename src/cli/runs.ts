@@ -45,7 +45,14 @@ export default command(
 function render(rows: readonly RunSummary[]): string {
   return table(
     ["RUN", "STATE", "STARTED (UTC)", "TOOK", "NAME", "COMMAND"],
-    rows.map((row) => [row.id, stateWords(row), row.started_at.slice(0, 19).replace("T", " "), row.seconds === null ? "" : formatDuration(row.seconds * 1000), row.name ?? "", (row.command ?? [row.kind]).join(" ").slice(0, 60)]),
+    rows.map((row) => [
+      row.id,
+      stateWords(row),
+      row.started_at.slice(0, 19).replace("T", " "),
+      row.seconds === null ? "" : formatDuration(row.seconds * 1000),
+      row.name ?? "",
+      (row.command ?? [row.kind]).join(" ").slice(0, 60),
+    ]),
     "no runs",
   );
 }

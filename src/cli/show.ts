@@ -14,7 +14,9 @@ import { fields, table } from "./table.ts";
 
 export default command(
   {
-    positionals: [{ name: "REF", description: "a run or an artifact: id, name, name@v3, name@alias, RUN/path, blake3:PREFIX", required: true }],
+    positionals: [
+      { name: "REF", description: "a run or an artifact: id, name, name@v3, name@alias, RUN/path, blake3:PREFIX", required: true },
+    ],
     flags: { files: { type: "boolean", description: "list a directory's files" } },
     examples: [
       ["coffer show churn-model", "the newest version"],
@@ -30,8 +32,19 @@ export default command(
       return;
     }
     const { artifact } = found;
-    const entries = flags.files && artifact.kind === "tree" && artifact.blob !== null ? decodeTree(await readChecked(store, blobRow(store, artifact.blob))) : undefined;
-    io.print({ schema: "coffer.artifact/1", ...describeArtifact(store, artifact), versions: artifact.name === null ? undefined : versions(artifact.name), entries }, (record) => renderArtifact(record) + renderEntries(record.entries));
+    const entries =
+      flags.files && artifact.kind === "tree" && artifact.blob !== null
+        ? decodeTree(await readChecked(store, blobRow(store, artifact.blob)))
+        : undefined;
+    io.print(
+      {
+        schema: "coffer.artifact/1",
+        ...describeArtifact(store, artifact),
+        versions: artifact.name === null ? undefined : versions(artifact.name),
+        entries,
+      },
+      (record) => renderArtifact(record) + renderEntries(record.entries),
+    );
 
     function versions(name: string): number[] {
       return artifacts.list(store.db, { name }).map((row) => row.version);
@@ -50,7 +63,10 @@ function find(store: Store, ref: string): Resolved {
 }
 
 function renderRun(run: RunRecord): string {
-  const code = run.code.commit === null ? undefined : `${run.code.commit.slice(0, 12)}${run.code.branch ? ` on ${run.code.branch}` : ""}${run.code.dirty ? ", with changes" : ""}`;
+  const code =
+    run.code.commit === null
+      ? undefined
+      : `${run.code.commit.slice(0, 12)}${run.code.branch ? ` on ${run.code.branch}` : ""}${run.code.dirty ? ", with changes" : ""}`;
   return [
     fields([
       ["run", run.id],
@@ -68,16 +84,55 @@ function renderRun(run: RunRecord): string {
       ["workspace", run.workspace_state === null ? undefined : `${run.workspace} (${run.workspace_state}, policy ${run.policy})`],
       ["code", code],
       ["host", [run.user, run.host].filter((part) => part !== null).join("@")],
-      ["cpu", run.resources.cpu_user_ms === null ? undefined : `${formatDuration(run.resources.cpu_user_ms)} user, ${formatDuration(run.resources.cpu_system_ms ?? 0)} system`],
+      [
+        "cpu",
+        run.resources.cpu_user_ms === null
+          ? undefined
+          : `${formatDuration(run.resources.cpu_user_ms)} user, ${formatDuration(run.resources.cpu_system_ms ?? 0)} system`,
+      ],
       ["peak memory", run.resources.max_rss === null ? undefined : formatBytes(run.resources.max_rss)],
       ["note", run.note],
     ]),
     section("params", run.params),
     section("metrics", run.metrics),
     section("tags", run.tags),
-    run.inputs.length === 0 ? "" : `\n${table(["INPUT", "SIZE", "DIGEST", ""], run.inputs.map((input) => [input.artifact ?? input.path ?? "", formatBytes(input.size), input.digest.slice(0, 19), input.changed ? "changed during the run" : ""]), "")}`,
-    run.artifacts.length === 0 ? "" : `\n${table(["ARTIFACT", "TYPE", "SIZE", "STATE"], run.artifacts.map((row) => [row.name === null ? row.path : row.ref, row.type, formatBytes(row.size), row.state === "live" ? "" : row.state]), "")}`,
-    run.deliveries.length === 0 ? "" : `\n${table(["MLFLOW", "EXPERIMENT", "STATE", "RUN", ""], run.deliveries.map((row) => [row.target, row.experiment, row.waiting > 0 ? `${row.state} (${row.waiting} left)` : row.state, row.remote_run ?? "", row.last_error ?? ""]), "")}`,
+    run.inputs.length === 0
+      ? ""
+      : `\n${table(
+          ["INPUT", "SIZE", "DIGEST", ""],
+          run.inputs.map((input) => [
+            input.artifact ?? input.path ?? "",
+            formatBytes(input.size),
+            input.digest.slice(0, 19),
+            input.changed ? "changed during the run" : "",
+          ]),
+          "",
+        )}`,
+    run.artifacts.length === 0
+      ? ""
+      : `\n${table(
+          ["ARTIFACT", "TYPE", "SIZE", "STATE"],
+          run.artifacts.map((row) => [
+            row.name === null ? row.path : row.ref,
+            row.type,
+            formatBytes(row.size),
+            row.state === "live" ? "" : row.state,
+          ]),
+          "",
+        )}`,
+    run.deliveries.length === 0
+      ? ""
+      : `\n${table(
+          ["MLFLOW", "EXPERIMENT", "STATE", "RUN", ""],
+          run.deliveries.map((row) => [
+            row.target,
+            row.experiment,
+            row.waiting > 0 ? `${row.state} (${row.waiting} left)` : row.state,
+            row.remote_run ?? "",
+            row.last_error ?? "",
+          ]),
+          "",
+        )}`,
     renderEvents(run.events),
   ].join("");
 }
@@ -114,7 +169,14 @@ function renderArtifact(artifact: ArtifactRecord & { versions: number[] | undefi
 
 function renderEntries(entries: readonly TreeEntry[] | undefined): string {
   if (!entries) return "";
-  return `\n${table(["FILE", "SIZE"], entries.map((entry) => [entry.kind === "link" ? `${entry.path} -> ${entry.target}` : entry.path + (entry.kind === "directory" ? "/" : ""), entry.kind === "file" ? formatBytes(entry.size) : ""]), "an empty directory")}`;
+  return `\n${table(
+    ["FILE", "SIZE"],
+    entries.map((entry) => [
+      entry.kind === "link" ? `${entry.path} -> ${entry.target}` : entry.path + (entry.kind === "directory" ? "/" : ""),
+      entry.kind === "file" ? formatBytes(entry.size) : "",
+    ]),
+    "an empty directory",
+  )}`;
 }
 
 function section(title: string, values: Record<string, unknown>): string {
@@ -123,5 +185,7 @@ function section(title: string, values: Record<string, unknown>): string {
 }
 
 function renderEvents(events: readonly { at: number; kind: string; message: string }[]): string {
-  return events.length === 0 ? "" : `\nevents\n${events.map((event) => `  ${new Date(event.at).toISOString().slice(0, 19)}  ${event.kind}: ${event.message}\n`).join("")}`;
+  return events.length === 0
+    ? ""
+    : `\nevents\n${events.map((event) => `  ${new Date(event.at).toISOString().slice(0, 19)}  ${event.kind}: ${event.message}\n`).join("")}`;
 }

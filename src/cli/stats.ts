@@ -7,7 +7,8 @@ import { fields, table } from "./table.ts";
 export default command(
   {
     flags: {},
-    about: "logical counts each artifact by itself, stored what their bytes take once each is kept once. work, store, cache and MLflow are measured on the disk, an inode that two of them show counts for the first. “twice” is an estimate: files elsewhere that are exactly as large as a stored blob.",
+    about:
+      "logical counts each artifact by itself, stored what their bytes take once each is kept once. work, store, cache and MLflow are measured on the disk, an inode that two of them show counts for the first. “twice” is an estimate: files elsewhere that are exactly as large as a stored blob.",
     examples: [["coffer stats", "what takes the room"]],
   },
   async ({ io }) => {
@@ -18,7 +19,12 @@ export default command(
 
 function render(document: Stats): string {
   const { disk, uploads } = document;
-  const sums = (title: string, rows: Stats["by_type"]) => `\n${table([title, "ARTIFACTS", "LOGICAL"], rows.map((row) => [row.key, String(row.artifacts), formatBytes(row.bytes)]), `no ${title.toLowerCase()}`)}`;
+  const sums = (title: string, rows: Stats["by_type"]) =>
+    `\n${table(
+      [title, "ARTIFACTS", "LOGICAL"],
+      rows.map((row) => [row.key, String(row.artifacts), formatBytes(row.bytes)]),
+      `no ${title.toLowerCase()}`,
+    )}`;
   return [
     fields([
       ["store", document.root],
@@ -35,7 +41,12 @@ function render(document: Stats): string {
     sums("RUN", document.by_run),
     `\n${table(
       ["ON DISK", "FILES", "BYTES", "WHERE"],
-      (["store", "work", "cache", "mlflow", "staging"] as const).map((key) => [key, String(disk[key].files), formatBytes(disk[key].bytes), disk[key].path]),
+      (["store", "work", "cache", "mlflow", "staging"] as const).map((key) => [
+        key,
+        String(disk[key].files),
+        formatBytes(disk[key].bytes),
+        disk[key].path,
+      ]),
       "",
     )}`,
     fields([

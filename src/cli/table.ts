@@ -4,7 +4,9 @@ export function table(head: readonly string[], raw: readonly (readonly string[])
   const rows = raw.map((row) => row.map(printable));
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => Bun.stringWidth(row[column] ?? ""))));
-  const rightward = head.map((_, column) => rows.every((row) => /^[-0-9.]*(?: [KMGTP]?i?B| m?s| [a-z]+)?$/.test(row[column] ?? "") && /[0-9]/.test(row[column] ?? "")));
+  const rightward = head.map((_, column) =>
+    rows.every((row) => /^[-0-9.]*(?: [KMGTP]?i?B| m?s| [a-z]+)?$/.test(row[column] ?? "") && /[0-9]/.test(row[column] ?? "")),
+  );
   return all
     .map((row) =>
       row
@@ -21,12 +23,18 @@ export function table(head: readonly string[], raw: readonly (readonly string[])
 
 /** `key  value` lines; what is undefined, null or empty is left out. */
 export function fields(pairs: readonly (readonly [string, unknown])[]): string {
-  const shown = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "" && !(Array.isArray(value) && value.length === 0));
+  const shown = pairs.filter(
+    ([, value]) => value !== undefined && value !== null && value !== "" && !(Array.isArray(value) && value.length === 0),
+  );
   const width = Math.max(0, ...shown.map(([key]) => key.length));
-  return shown.map(([key, value]) => `${key.padEnd(width)}  ${printable(Array.isArray(value) ? value.join(", ") : String(value))}\n`).join("");
+  return shown
+    .map(([key, value]) => `${key.padEnd(width)}  ${printable(Array.isArray(value) ? value.join(", ") : String(value))}\n`)
+    .join("");
 }
 
 /** A file's name may hold a line break, or what would move a terminal's cursor. */
 function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (char) => (char < " " ? JSON.stringify(char).slice(1, -1) : `\\u00${char.charCodeAt(0).toString(16)}`));
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (char) =>
+    char < " " ? JSON.stringify(char).slice(1, -1) : `\\u00${char.charCodeAt(0).toString(16)}`,
+  );
 }

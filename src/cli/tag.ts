@@ -21,7 +21,8 @@ export default command(
   async ({ flags, positionals, io }) => {
     const [ref = "", ...words] = positionals;
     const set = words.map((word) => parseAssignment("tag", word));
-    if (set.length === 0 && flags.remove.length === 0) throw new CofferError("USAGE", "no tag was given", { hint: "write coffer tag REF KEY=VALUE, or --remove KEY" });
+    if (set.length === 0 && flags.remove.length === 0)
+      throw new CofferError("USAGE", "no tag was given", { hint: "write coffer tag REF KEY=VALUE, or --remove KEY" });
     using store = await io.openStore({ make: false });
     const found = resolve(store, ref);
     retag(store, found, set, flags.remove);

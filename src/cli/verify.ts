@@ -20,7 +20,9 @@ export default command(
     const share = flags.sample === undefined ? 1 : Number(flags.sample.replace(/%$/, "")) / 100;
     if (!(share > 0 && share <= 1)) throw new CofferError("USAGE", `not a share: “${flags.sample}”`, { hint: "write --sample 1%" });
     const found = await look(io, share);
-    io.print({ schema: "coffer.verify/1", ...found }, ({ damage }) => damage.map((one) => `${one.what}  ${one.path}  ${one.digest}  ${one.detail}\n`).join(""));
+    io.print({ schema: "coffer.verify/1", ...found }, ({ damage }) =>
+      damage.map((one) => `${one.what}  ${one.path}  ${one.digest}  ${one.detail}\n`).join(""),
+    );
     if (found.damage.length > 0) io.say.error(`${found.damage.length} damaged of ${found.blobs} blobs (${formatBytes(found.bytes)} read)`);
     else io.say.info(`${found.blobs} blobs, ${formatBytes(found.bytes)}: all whole`);
     return found.damage.length > 0 ? EXIT.failed : EXIT.done;

@@ -58,20 +58,53 @@ export function insert(db: Database, artifact: NewArtifact): { seq: number; vers
   const series = artifact.name === null ? `id ${artifact.id}` : `name ${artifact.name}`;
   const version = (
     db
-      .query<{ last_version: number }, [string]>("INSERT INTO series (key, last_version) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET last_version = last_version + 1 RETURNING last_version")
+      .query<{ last_version: number }, [string]>(
+        "INSERT INTO series (key, last_version) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET last_version = last_version + 1 RETURNING last_version",
+      )
       .get(series) as { last_version: number }
   ).last_version;
   const columns = COLUMNS as readonly (keyof NewArtifact)[];
   const statement = db.query(
     `INSERT INTO artifacts (version, state, state_at, ${columns.join(", ")}) VALUES (?, 'live', ?, ${columns.map(() => "?").join(", ")})`,
   );
-  const seq = Number(statement.run(version, artifact.created_at, ...columns.map((column) => artifact[column] ?? (column === "deliver" ? 1 : null))).lastInsertRowid);
+  const seq = Number(
+    statement.run(version, artifact.created_at, ...columns.map((column) => artifact[column] ?? (column === "deliver" ? 1 : null)))
+      .lastInsertRowid,
+  );
   return { seq, version };
 }
 
 const COLUMNS = [
-  "uid", "id", "run", "name", "role", "deliver", "kind", "blob", "digest", "size", "files", "mode", "path", "type", "class", "dataset", "pipeline", "branch", "step", "sub_step", "fold",
-  "format", "format_version", "description", "params", "metrics", "feature_columns", "code_commit", "created_at", "extra",
+  "uid",
+  "id",
+  "run",
+  "name",
+  "role",
+  "deliver",
+  "kind",
+  "blob",
+  "digest",
+  "size",
+  "files",
+  "mode",
+  "path",
+  "type",
+  "class",
+  "dataset",
+  "pipeline",
+  "branch",
+  "step",
+  "sub_step",
+  "fold",
+  "format",
+  "format_version",
+  "description",
+  "params",
+  "metrics",
+  "feature_columns",
+  "code_commit",
+  "created_at",
+  "extra",
 ] as const satisfies readonly (keyof NewArtifact)[];
 
 export function bySeq(db: Database, seq: number): ArtifactRow | null {
@@ -89,16 +122,24 @@ export function ofRun(db: Database, run: number, scope: Scope = "live"): Artifac
 
 /** The newest version of a name. */
 export function latestOfName(db: Database, name: string, scope: Scope = "live"): ArtifactRow | null {
-  return db.query<ArtifactRow, [string]>(`SELECT * FROM artifacts WHERE name = ? AND ${IN_SCOPE[scope]} ORDER BY version DESC LIMIT 1`).get(name);
+  return db
+    .query<ArtifactRow, [string]>(`SELECT * FROM artifacts WHERE name = ? AND ${IN_SCOPE[scope]} ORDER BY version DESC LIMIT 1`)
+    .get(name);
 }
 
 export function versionOfName(db: Database, name: string, version: number, scope: Scope = "live"): ArtifactRow | null {
-  return db.query<ArtifactRow, [string, number]>(`SELECT * FROM artifacts WHERE name = ? AND version = ? AND ${IN_SCOPE[scope]}`).get(name, version);
+  return db
+    .query<ArtifactRow, [string, number]>(`SELECT * FROM artifacts WHERE name = ? AND version = ? AND ${IN_SCOPE[scope]}`)
+    .get(name, version);
 }
 
 /** The newest of a name that a run made. */
 export function ofNameInRun(db: Database, name: string, run: number, scope: Scope = "live"): ArtifactRow | null {
-  return db.query<ArtifactRow, [string, number]>(`SELECT * FROM artifacts WHERE name = ? AND run = ? AND ${IN_SCOPE[scope]} ORDER BY version DESC LIMIT 1`).get(name, run);
+  return db
+    .query<ArtifactRow, [string, number]>(
+      `SELECT * FROM artifacts WHERE name = ? AND run = ? AND ${IN_SCOPE[scope]} ORDER BY version DESC LIMIT 1`,
+    )
+    .get(name, run);
 }
 
 /** The newest with an id, whatever its name. */
@@ -108,18 +149,28 @@ export function latestOfId(db: Database, id: string, scope: Scope = "live"): Art
 
 /** A version of an id that has no name. */
 export function versionOfId(db: Database, id: string, version: number, scope: Scope = "live"): ArtifactRow | null {
-  return db.query<ArtifactRow, [string, number]>(`SELECT * FROM artifacts WHERE id = ? AND version = ? AND ${IN_SCOPE[scope]} ORDER BY seq DESC LIMIT 1`).get(id, version);
+  return db
+    .query<ArtifactRow, [string, number]>(
+      `SELECT * FROM artifacts WHERE id = ? AND version = ? AND ${IN_SCOPE[scope]} ORDER BY seq DESC LIMIT 1`,
+    )
+    .get(id, version);
 }
 
 /** The newest of a run at exactly a path. */
 export function atPath(db: Database, run: number, path: string, scope: Scope = "live"): ArtifactRow | null {
-  return db.query<ArtifactRow, [number, string]>(`SELECT * FROM artifacts WHERE run = ? AND path = ? AND ${IN_SCOPE[scope]} ORDER BY seq DESC LIMIT 1`).get(run, path);
+  return db
+    .query<ArtifactRow, [number, string]>(
+      `SELECT * FROM artifacts WHERE run = ? AND path = ? AND ${IN_SCOPE[scope]} ORDER BY seq DESC LIMIT 1`,
+    )
+    .get(run, path);
 }
 
 /** The newest artifact in sight of each blob, at most `limit`, newest first. */
 export function ofBlobs(db: Database, blobs: readonly number[], limit: number, scope: Scope = "live"): ArtifactRow[] {
   return db
-    .query<ArtifactRow, [string, number]>(`SELECT *, max(seq) FROM artifacts WHERE blob IN (SELECT value FROM json_each(?)) AND ${IN_SCOPE[scope]} GROUP BY blob ORDER BY seq DESC LIMIT ?`)
+    .query<ArtifactRow, [string, number]>(
+      `SELECT *, max(seq) FROM artifacts WHERE blob IN (SELECT value FROM json_each(?)) AND ${IN_SCOPE[scope]} GROUP BY blob ORDER BY seq DESC LIMIT ?`,
+    )
     .all(JSON.stringify(blobs), limit);
 }
 
@@ -127,7 +178,9 @@ export function ofBlobs(db: Database, blobs: readonly number[], limit: number, s
 export function latestOfDigest(db: Database, digest: string): ArtifactRow | null {
   const [algorithm, hex = ""] = digest.split(":");
   return db
-    .query<ArtifactRow, [Uint8Array]>(`SELECT * FROM artifacts WHERE blob = (SELECT seq FROM blobs WHERE ${algorithm === "sha256" ? "sha256" : "blake3"} = ?) AND state = 'live' ORDER BY seq DESC LIMIT 1`)
+    .query<ArtifactRow, [Uint8Array]>(
+      `SELECT * FROM artifacts WHERE blob = (SELECT seq FROM blobs WHERE ${algorithm === "sha256" ? "sha256" : "blake3"} = ?) AND state = 'live' ORDER BY seq DESC LIMIT 1`,
+    )
     .get(Buffer.from(hex, "hex"));
 }
 
@@ -150,7 +203,10 @@ export function entomb(db: Database, seq: number, at: number): void {
 
 /** Names that resemble a wrong one: for the error that lists candidates. */
 export function names(db: Database, limit = 5000): string[] {
-  return db.query<{ name: string }, [number]>("SELECT DISTINCT name FROM artifacts WHERE name IS NOT NULL AND state = 'live' LIMIT ?").all(limit).map((row) => row.name);
+  return db
+    .query<{ name: string }, [number]>("SELECT DISTINCT name FROM artifacts WHERE name IS NOT NULL AND state = 'live' LIMIT ?")
+    .all(limit)
+    .map((row) => row.name);
 }
 
 export interface ArtifactFilter {
@@ -185,5 +241,7 @@ export function list(db: Database, filter: ArtifactFilter): ArtifactRow[] {
     want(`(seq IN (SELECT artifact FROM artifact_tags WHERE ${test}) OR run IN (SELECT run FROM tags WHERE ${test}))`, ...given, ...given);
   }
   want("state IN (SELECT value FROM json_each(?))", JSON.stringify(filter.states ?? ["live"]));
-  return db.query<ArtifactRow, (string | number)[]>(`SELECT * FROM artifacts WHERE ${where.join(" AND ")} ORDER BY seq DESC LIMIT ?`).all(...values, filter.limit ?? -1);
+  return db
+    .query<ArtifactRow, (string | number)[]>(`SELECT * FROM artifacts WHERE ${where.join(" AND ")} ORDER BY seq DESC LIMIT ?`)
+    .all(...values, filter.limit ?? -1);
 }

@@ -32,7 +32,8 @@ export interface FileStamp {
 /** SQLite integers that do not fit a double come as bigint from these statements; the others are turned back. */
 function plain(row: Record<string, unknown> | null): BlobRow | null {
   if (row === null) return null;
-  for (const key of ["seq", "size", "condemned_at", "pack", "offset", "created_at"]) if (typeof row[key] === "bigint") row[key] = Number(row[key]);
+  for (const key of ["seq", "size", "condemned_at", "pack", "offset", "created_at"])
+    if (typeof row[key] === "bigint") row[key] = Number(row[key]);
   return row as unknown as BlobRow;
 }
 
@@ -42,7 +43,12 @@ export function bySeq(db: Database, seq: number): BlobRow | null {
 
 export function byDigest(db: Database, digest: Digest): BlobRow | null {
   const column: Algorithm = digest.algorithm;
-  return plain(db.query<Record<string, unknown>, [Uint8Array]>(`SELECT * FROM blobs WHERE ${column} = ?`).safeIntegers(true).get(Buffer.from(digest.hex, "hex")));
+  return plain(
+    db
+      .query<Record<string, unknown>, [Uint8Array]>(`SELECT * FROM blobs WHERE ${column} = ?`)
+      .safeIntegers(true)
+      .get(Buffer.from(digest.hex, "hex")),
+  );
 }
 
 /** Only what an ingest asks of each of its many files. */
@@ -64,7 +70,12 @@ export function hasFileOfSize(db: Database, size: bigint): boolean {
 
 /** The sizes that blobs have, each once. */
 export function sizes(db: Database): Set<number> {
-  return new Set(db.query<{ size: number }, []>("SELECT DISTINCT size FROM blobs").all().map((row) => row.size));
+  return new Set(
+    db
+      .query<{ size: number }, []>("SELECT DISTINCT size FROM blobs")
+      .all()
+      .map((row) => row.size),
+  );
 }
 
 /** Blobs whose digest begins with these hex digits. */
@@ -72,7 +83,10 @@ export function byDigestPrefix(db: Database, prefix: Digest): number[] {
   const low = Buffer.from(prefix.hex.padEnd(64, "0"), "hex");
   const high = Buffer.from(prefix.hex.padEnd(64, "f"), "hex");
   const column: Algorithm = prefix.algorithm;
-  return db.query<{ seq: number }, [Uint8Array, Uint8Array]>(`SELECT seq FROM blobs WHERE ${column} BETWEEN ? AND ? LIMIT 1000`).all(low, high).map((row) => row.seq);
+  return db
+    .query<{ seq: number }, [Uint8Array, Uint8Array]>(`SELECT seq FROM blobs WHERE ${column} BETWEEN ? AND ? LIMIT 1000`)
+    .all(low, high)
+    .map((row) => row.seq);
 }
 
 export interface NewFileBlob extends FileStamp {
@@ -86,7 +100,9 @@ export interface NewFileBlob extends FileStamp {
 export function insertFile(db: Database, blob: NewFileBlob): number {
   return Number(
     db
-      .query("INSERT INTO blobs (blake3, size, state, dataset, place, path, mtime_ns, ctime_ns, inode, created_at) VALUES (?, ?, 'live', ?, 'file', ?, ?, ?, ?, ?)")
+      .query(
+        "INSERT INTO blobs (blake3, size, state, dataset, place, path, mtime_ns, ctime_ns, inode, created_at) VALUES (?, ?, 'live', ?, 'file', ?, ?, ?, ?, ?)",
+      )
       .run(blob.blake3, blob.size, blob.dataset, blob.path, blob.mtime_ns, blob.ctime_ns, blob.inode, blob.created_at).lastInsertRowid,
   );
 }
@@ -106,7 +122,11 @@ export function insertPacked(
     const given: (string | number | Uint8Array)[] = [common.dataset, common.pack, common.created_at];
     for (const { blake3, size, offset } of rows) given.push(blake3, size, offset);
     const last = Number(
-      db.query<never, (string | number | Uint8Array)[]>(`INSERT INTO blobs (blake3, size, state, dataset, place, pack, offset, created_at) VALUES ${values}`).run(...given).lastInsertRowid,
+      db
+        .query<never, (string | number | Uint8Array)[]>(
+          `INSERT INTO blobs (blake3, size, state, dataset, place, pack, offset, created_at) VALUES ${values}`,
+        )
+        .run(...given).lastInsertRowid,
     );
     // the write lock is ours, so the numbers follow one another
     for (let nth = rows.length - 1; nth >= 0; nth--) seqs.push(last - nth);

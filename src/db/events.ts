@@ -8,7 +8,13 @@ export interface EventRow {
 
 /** Records what was skipped, truncated, renamed, kept, withdrawn or deleted. */
 export function record(db: Database, event: EventRow & { run?: number | null; artifact?: number | null }): void {
-  db.query("INSERT INTO events (at, run, artifact, kind, message) VALUES (?, ?, ?, ?, ?)").run(event.at, event.run ?? null, event.artifact ?? null, event.kind, event.message);
+  db.query("INSERT INTO events (at, run, artifact, kind, message) VALUES (?, ?, ?, ?, ?)").run(
+    event.at,
+    event.run ?? null,
+    event.artifact ?? null,
+    event.kind,
+    event.message,
+  );
 }
 
 export function ofRun(db: Database, run: number): EventRow[] {

@@ -30,30 +30,42 @@ export function databaseBytes(db: Database): number {
 
 /** Blobs whose bytes the store has itself, in the order of the disk: a pack is read from front to back. */
 export function ownBlobs(db: Database): number[] {
-  const seqs = db.query("SELECT seq FROM blobs WHERE state IN ('live', 'condemned') AND place <> 'foreign' ORDER BY pack, offset, seq").values();
+  const seqs = db
+    .query("SELECT seq FROM blobs WHERE state IN ('live', 'condemned') AND place <> 'foreign' ORDER BY pack, offset, seq")
+    .values();
   return (seqs as [number][]).map(([seq]) => seq);
 }
 
 /** Live blobs that list the files of a directory. */
 export function liveTrees(db: Database): number[] {
-  const seqs = db.query("SELECT seq FROM blobs WHERE state = 'live' AND seq IN (SELECT blob FROM artifacts WHERE kind = 'tree' AND blob IS NOT NULL)").values();
+  const seqs = db
+    .query("SELECT seq FROM blobs WHERE state = 'live' AND seq IN (SELECT blob FROM artifacts WHERE kind = 'tree' AND blob IS NOT NULL)")
+    .values();
   return (seqs as [number][]).map(([seq]) => seq);
 }
 
 /** Whether the store has a file of a directory, as a member of that directory. */
 export function hasMember(db: Database, tree: number, blake3: Uint8Array): boolean {
-  return db.query("SELECT 1 FROM tree_members JOIN blobs ON blobs.seq = member WHERE tree = ? AND blake3 = ? AND state IN ('live', 'condemned')").get(tree, blake3) !== null;
+  return (
+    db
+      .query("SELECT 1 FROM tree_members JOIN blobs ON blobs.seq = member WHERE tree = ? AND blake3 = ? AND state IN ('live', 'condemned')")
+      .get(tree, blake3) !== null
+  );
 }
 
 /** How many files rows name below `binaries/`. */
 export function countFiles(db: Database): number {
-  const { files } = db.query("SELECT (SELECT count(*) FROM blobs WHERE place = 'file') + (SELECT count(*) FROM packs) AS files").get() as { files: number };
+  const { files } = db.query("SELECT (SELECT count(*) FROM blobs WHERE place = 'file') + (SELECT count(*) FROM packs) AS files").get() as {
+    files: number;
+  };
   return files;
 }
 
 /** Blobs with a file of their own, and its path under the store's root. */
 export function blobFiles(db: Database): { blob: number; path: string }[] {
-  return db.query<{ blob: number; path: string }, []>("SELECT seq AS blob, path FROM blobs WHERE place = 'file' AND state <> 'trashed'").all();
+  return db
+    .query<{ blob: number; path: string }, []>("SELECT seq AS blob, path FROM blobs WHERE place = 'file' AND state <> 'trashed'")
+    .all();
 }
 
 /** Packed blobs, and the paths of their packs. */

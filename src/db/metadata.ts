@@ -11,5 +11,8 @@ export function set(db: Database, key: string, value: string): void {
 
 /** Adds to a counter; it begins at 0. */
 export function count(db: Database, key: string, by: number): void {
-  db.query("INSERT INTO store (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + ?2").run(key, by);
+  db.query("INSERT INTO store (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + ?2").run(
+    key,
+    by,
+  );
 }

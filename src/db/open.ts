@@ -19,7 +19,10 @@ export function openDatabase(path: string, options: { make: boolean; say: Say })
     throw new CofferError("STORE_NEWER", `this store was written by a newer coffer (its version ${version}, ours ${MIGRATIONS.length})`, {
       hint: "upgrade coffer, or open another --root; nothing was changed",
     });
-  if (version === undefined && !options.make) throw new CofferError("NOT_FOUND", `there is no store at ${path}`, { hint: "name another --root, or keep something with coffer run or coffer log" });
+  if (version === undefined && !options.make)
+    throw new CofferError("NOT_FOUND", `there is no store at ${path}`, {
+      hint: "name another --root, or keep something with coffer run or coffer log",
+    });
   let db: Database;
   try {
     db = new Database(path, { readwrite: true, create: options.make, strict: true });
@@ -62,7 +65,10 @@ export function writing<T>(db: Database, say: Say, work: Work<T>): T {
   } catch (error) {
     if (db.inTransaction) db.run("ROLLBACK");
     if (errno(error) === "SQLITE_FULL" || errno(error)?.startsWith("SQLITE_IOERR"))
-      throw new CofferError("STORE_UNUSABLE", `the database could not be written: ${reason(error)}`, { hint: "make room on the disk of the store, then try again; nothing of this was kept", cause: error });
+      throw new CofferError("STORE_UNUSABLE", `the database could not be written: ${reason(error)}`, {
+        hint: "make room on the disk of the store, then try again; nothing of this was kept",
+        cause: error,
+      });
     throw error;
   }
 }
@@ -88,7 +94,8 @@ export function closeDatabase(db: Database): void {
 }
 
 function settled<T>(result: T): T {
-  if (typeof (result as { then?: unknown } | null | undefined)?.then === "function") throw new Error("the work of a transaction must not be asynchronous");
+  if (typeof (result as { then?: unknown } | null | undefined)?.then === "function")
+    throw new Error("the work of a transaction must not be asynchronous");
   return result;
 }
 
@@ -115,7 +122,8 @@ function migrate(db: Database, say: Say): void {
   writing(db, say, () => {
     // another process may have done it while we waited
     const done = (db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
-    if (done > MIGRATIONS.length) throw new CofferError("STORE_NEWER", "this store was just taken over by a newer coffer", { hint: "upgrade coffer" });
+    if (done > MIGRATIONS.length)
+      throw new CofferError("STORE_NEWER", "this store was just taken over by a newer coffer", { hint: "upgrade coffer" });
     for (const migration of MIGRATIONS.slice(done)) db.run(migration);
     db.run(`PRAGMA user_version = ${MIGRATIONS.length}`);
     db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
@@ -143,7 +151,9 @@ function versionOnDisk(path: string): number | undefined {
   const hasWal = walSize(path) > 0;
   if (read === 0 && !hasWal) return undefined;
   if (read < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0")
-    throw new CofferError("STORE_DAMAGED", `${path} is not a coffer database`, { hint: "open another --root, or put the file back from a backup; it was not touched" });
+    throw new CofferError("STORE_DAMAGED", `${path} is not a coffer database`, {
+      hint: "open another --root, or put the file back from a backup; it was not touched",
+    });
   let version = header.readInt32BE(60);
   let application = header.readInt32BE(68);
   if (hasWal) {
@@ -167,7 +177,9 @@ function versionOnDisk(path: string): number | undefined {
 
 /** Tables without a version: ours come together, in one transaction. */
 function isForeign(db: Database): boolean {
-  const { version, isFilled } = db.query("SELECT (SELECT user_version FROM pragma_user_version) AS version, EXISTS (SELECT 1 FROM sqlite_schema) AS isFilled").get() as { version: number; isFilled: number };
+  const { version, isFilled } = db
+    .query("SELECT (SELECT user_version FROM pragma_user_version) AS version, EXISTS (SELECT 1 FROM sqlite_schema) AS isFilled")
+    .get() as { version: number; isFilled: number };
   return version === 0 && isFilled === 1;
 }
 
@@ -182,7 +194,10 @@ function walSize(path: string): number {
 function unusable(path: string, error: unknown): CofferError {
   const code = errno(error);
   if (isMalformed(error))
-    return new CofferError("STORE_DAMAGED", `the database ${path} is damaged: ${reason(error)}`, { hint: "put it back from a backup; it was not touched", cause: error });
+    return new CofferError("STORE_DAMAGED", `the database ${path} is damaged: ${reason(error)}`, {
+      hint: "put it back from a backup; it was not touched",
+      cause: error,
+    });
   const readOnly = code === "EROFS" || code === "EACCES" || code?.startsWith("SQLITE_READONLY") || code === "SQLITE_CANTOPEN";
   return new CofferError("STORE_UNUSABLE", `the store at ${path} cannot be opened: ${reason(error)}`, {
     hint: readOnly

@@ -51,12 +51,18 @@ export function isHeld(db: Database, pack: number): boolean {
 
 /** Moves a member whose bytes were written to another pack. False where it is no longer where it was. */
 export function moveMember(db: Database, blob: number, from: number, to: { pack: number; offset: number }): boolean {
-  return db.query("UPDATE blobs SET pack = ?, offset = ? WHERE seq = ? AND pack = ? AND state IN ('live', 'condemned')").run(to.pack, to.offset, blob, from).changes > 0;
+  return (
+    db
+      .query("UPDATE blobs SET pack = ?, offset = ? WHERE seq = ? AND pack = ? AND state IN ('live', 'condemned')")
+      .run(to.pack, to.offset, blob, from).changes > 0
+  );
 }
 
 /** Members whose bytes are wanted, in the order of the file. */
 export function members(db: Database, pack: number): { seq: number; blake3: Uint8Array; size: number; offset: number }[] {
   return db
-    .query<{ seq: number; blake3: Uint8Array; size: number; offset: number }, [number]>("SELECT seq, blake3, size, offset FROM blobs WHERE pack = ? AND state = 'live' ORDER BY offset")
+    .query<{ seq: number; blake3: Uint8Array; size: number; offset: number }, [number]>(
+      "SELECT seq, blake3, size, offset FROM blobs WHERE pack = ? AND state = 'live' ORDER BY offset",
+    )
     .all(pack);
 }

@@ -1,7 +1,11 @@
 import type { Database } from "bun:sqlite";
 
 export function set(db: Database, artifact: number, note: string | null, at: number): void {
-  db.query("INSERT INTO pins (artifact, note, set_at) VALUES (?, ?, ?) ON CONFLICT (artifact) DO UPDATE SET note = excluded.note").run(artifact, note, at);
+  db.query("INSERT INTO pins (artifact, note, set_at) VALUES (?, ?, ?) ON CONFLICT (artifact) DO UPDATE SET note = excluded.note").run(
+    artifact,
+    note,
+    at,
+  );
 }
 
 /** True where there was one. */

@@ -92,7 +92,9 @@ export function newestOfName(db: Database, name: string): RunRow | null {
 /** At most `limit` runs whose id begins with `prefix`. */
 export function byPrefix(db: Database, prefix: string, limit: number): RunRow[] {
   // a range on the index: LIKE would read the whole table
-  return db.query<RunRow, [string, string, number]>("SELECT * FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?").all(prefix, `${prefix}g`, limit);
+  return db
+    .query<RunRow, [string, string, number]>("SELECT * FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?")
+    .all(prefix, `${prefix}g`, limit);
 }
 
 export interface RunFilter {
@@ -136,7 +138,11 @@ export function removing(db: Database): RunRow[] {
 
 /** Finished runs whose workspace is there, that ended no later than `time`. */
 export function finishedWithWorkspace(db: Database, time: number): RunRow[] {
-  return db.query<RunRow, [number]>("SELECT * FROM runs WHERE state = 'finished' AND ended_at <= ? AND workspace_state = 'present' AND workspace IS NOT NULL ORDER BY seq").all(time);
+  return db
+    .query<RunRow, [number]>(
+      "SELECT * FROM runs WHERE state = 'finished' AND ended_at <= ? AND workspace_state = 'present' AND workspace IS NOT NULL ORDER BY seq",
+    )
+    .all(time);
 }
 
 /** Whether something that should have been stored could not be. */

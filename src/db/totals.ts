@@ -12,7 +12,9 @@ const KEYS = { type: "type", dataset: "dataset", run: "(SELECT id FROM runs WHER
 export function byKey(db: Database, key: keyof typeof KEYS, limit: number): Sum[] {
   const column = KEYS[key];
   return db
-    .query<Sum, [number]>(`SELECT ${column} AS key, count(*) AS artifacts, sum(size) AS bytes FROM artifacts WHERE state = 'live' GROUP BY ${key === "run" ? "run" : column} ORDER BY bytes DESC LIMIT ?`)
+    .query<Sum, [number]>(
+      `SELECT ${column} AS key, count(*) AS artifacts, sum(size) AS bytes FROM artifacts WHERE state = 'live' GROUP BY ${key === "run" ? "run" : column} ORDER BY bytes DESC LIMIT ?`,
+    )
     .all(limit);
 }
 
@@ -32,7 +34,9 @@ export interface StoredTotals {
 
 export function stored(db: Database): StoredTotals {
   const references = db
-    .query<{ n: number; u: number; bytes: number }, []>("SELECT count(*) AS n, count(DISTINCT blob) AS u, ifnull(sum(size), 0) AS bytes FROM artifacts WHERE state = 'live'")
+    .query<{ n: number; u: number; bytes: number }, []>(
+      "SELECT count(*) AS n, count(DISTINCT blob) AS u, ifnull(sum(size), 0) AS bytes FROM artifacts WHERE state = 'live'",
+    )
     .get() as { n: number; u: number; bytes: number };
   const blobs = db
     .query<{ n: number; bytes: number; packed: number; condemned: number }, []>(
@@ -40,5 +44,13 @@ export function stored(db: Database): StoredTotals {
        FROM blobs WHERE place <> 'foreign'`,
     )
     .get() as { n: number; bytes: number; packed: number; condemned: number };
-  return { references: references.n, unique: references.u, logical: references.bytes, blobs: blobs.n, stored: blobs.bytes, packed: blobs.packed, condemned: blobs.condemned };
+  return {
+    references: references.n,
+    unique: references.u,
+    logical: references.bytes,
+    blobs: blobs.n,
+    stored: blobs.bytes,
+    packed: blobs.packed,
+    condemned: blobs.condemned,
+  };
 }

@@ -18,9 +18,11 @@ export function parseMetric(text: string): { key: string; value: number; step: n
   const [key, right] = parseAssignment("metric", text);
   const found = /^([^@]+)(?:@(-?[0-9]+))?$/.exec(right);
   const value = found ? parseNumber(found[1] as string) : undefined;
-  if (value === undefined) throw new CofferError("VALUE_INVALID", `not a metric: “${text}”`, { hint: "write --metric key=number or --metric key=number@step" });
+  if (value === undefined)
+    throw new CofferError("VALUE_INVALID", `not a metric: “${text}”`, { hint: "write --metric key=number or --metric key=number@step" });
   const step = Number(found?.[2] ?? 0);
-  if (!Number.isSafeInteger(step)) throw new CofferError("VALUE_INVALID", `the step of “${text}” is too large`, { hint: "steps are whole numbers up to 2^53" });
+  if (!Number.isSafeInteger(step))
+    throw new CofferError("VALUE_INVALID", `the step of “${text}” is too large`, { hint: "steps are whole numbers up to 2^53" });
   return { key, value, step };
 }
 
@@ -38,6 +40,8 @@ export function parseNumber(text: string): number | undefined {
  */
 export function checkKey(what: string, key: string): string {
   if (key.trim() === "" || key.length > 250 || /[\x00-\x1f\x7f]/.test(key))
-    throw new CofferError("NAME_INVALID", `not a key of a ${what}: ${JSON.stringify(key.slice(0, 60))}`, { hint: "1 to 250 characters without control characters" });
+    throw new CofferError("NAME_INVALID", `not a key of a ${what}: ${JSON.stringify(key.slice(0, 60))}`, {
+      hint: "1 to 250 characters without control characters",
+    });
   return key;
 }

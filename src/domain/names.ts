@@ -9,7 +9,10 @@ const MAX_NAME = 200;
  */
 export function checkName(what: string, name: string): string {
   const why = fault(name);
-  if (why) throw new CofferError("NAME_INVALID", `not a ${what}: ${JSON.stringify(name.slice(0, 60))}: ${why}`, { hint: "use letters, digits, dots, dashes and underscores" });
+  if (why)
+    throw new CofferError("NAME_INVALID", `not a ${what}: ${JSON.stringify(name.slice(0, 60))}: ${why}`, {
+      hint: "use letters, digits, dots, dashes and underscores",
+    });
   return name;
 }
 
@@ -19,8 +22,10 @@ export function checkName(what: string, name: string): string {
  */
 export function checkArtifactName(name: string): string {
   checkName("name", name);
-  if (name.includes("@")) throw new CofferError("NAME_INVALID", `not a name: “${name}”: “@” separates a version`, { hint: "leave the @ out" });
-  if (/^(blake3|sha256):/.test(name)) throw new CofferError("NAME_INVALID", `not a name: “${name}”: it reads as a digest`, { hint: "choose another name" });
+  if (name.includes("@"))
+    throw new CofferError("NAME_INVALID", `not a name: “${name}”: “@” separates a version`, { hint: "leave the @ out" });
+  if (/^(blake3|sha256):/.test(name))
+    throw new CofferError("NAME_INVALID", `not a name: “${name}”: it reads as a digest`, { hint: "choose another name" });
   return name;
 }
 
@@ -31,7 +36,8 @@ export function checkArtifactName(name: string): string {
 export function checkAlias(alias: string): string {
   checkName("alias", alias);
   if (/[@:]/.test(alias)) throw new CofferError("NAME_INVALID", `not an alias: “${alias}”`, { hint: "leave out @ and :" });
-  if (alias === "latest" || /^v[0-9]+$/.test(alias)) throw new CofferError("NAME_INVALID", `“${alias}” is reserved`, { hint: "choose another alias, such as best" });
+  if (alias === "latest" || /^v[0-9]+$/.test(alias))
+    throw new CofferError("NAME_INVALID", `“${alias}” is reserved`, { hint: "choose another alias, such as best" });
   return alias;
 }
 
@@ -41,7 +47,10 @@ export function checkAlias(alias: string): string {
  */
 export function checkArtifactPath(path: string): string {
   const parts = path.split("/");
-  const bad = path === "" || path.includes("\0") || parts.some((part) => part === "" || part === "." || part === ".." || Buffer.byteLength(part) > 255);
+  const bad =
+    path === "" ||
+    path.includes("\0") ||
+    parts.some((part) => part === "" || part === "." || part === ".." || Buffer.byteLength(part) > 255);
   if (bad || Buffer.byteLength(path) > 4096)
     throw new CofferError("PATH_INVALID", `not a path inside a run: ${JSON.stringify(path.slice(0, 80))}`, {
       hint: "give a relative path without .., empty parts or parts over 255 bytes",
@@ -51,7 +60,10 @@ export function checkArtifactPath(path: string): string {
 
 /** A part of a file name that any file system takes: odd characters become `_`. */
 export function filePart(text: string): string {
-  const plain = text.replace(/[^A-Za-z0-9.+-]/g, "_").replace(/^\.+/, "_").slice(0, 60);
+  const plain = text
+    .replace(/[^A-Za-z0-9.+-]/g, "_")
+    .replace(/^\.+/, "_")
+    .slice(0, 60);
   return plain === "" ? "-" : plain;
 }
 

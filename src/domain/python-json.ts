@@ -15,12 +15,15 @@ const MARK = "\ue000number:";
 
 /** Bare words outside strings become marked strings, which strict JSON can read. */
 function quoteWords(text: string): string {
-  return text.replace(/"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)\b/g, (whole: string, word: string | undefined) => (word === undefined ? whole : JSON.stringify(MARK + word)));
+  return text.replace(/"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)\b/g, (whole: string, word: string | undefined) =>
+    word === undefined ? whole : JSON.stringify(MARK + word),
+  );
 }
 
 function revive(value: unknown): unknown {
   if (typeof value === "string") return value.startsWith(MARK) ? Number(value.slice(MARK.length)) : value;
   if (Array.isArray(value)) return value.map(revive);
-  if (value !== null && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, revive(inner)]));
+  if (value !== null && typeof value === "object")
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, revive(inner)]));
   return value;
 }

@@ -1,12 +1,23 @@
 import { CofferError } from "./error.ts";
 
 const BYTE_UNITS: Record<string, number> = {
-  "": 1, b: 1,
-  k: 1000, kb: 1000, kib: 1024,
-  m: 1000 ** 2, mb: 1000 ** 2, mib: 1024 ** 2,
-  g: 1000 ** 3, gb: 1000 ** 3, gib: 1024 ** 3,
-  t: 1000 ** 4, tb: 1000 ** 4, tib: 1024 ** 4,
-  p: 1000 ** 5, pb: 1000 ** 5, pib: 1024 ** 5,
+  "": 1,
+  b: 1,
+  k: 1000,
+  kb: 1000,
+  kib: 1024,
+  m: 1000 ** 2,
+  mb: 1000 ** 2,
+  mib: 1024 ** 2,
+  g: 1000 ** 3,
+  gb: 1000 ** 3,
+  gib: 1024 ** 3,
+  t: 1000 ** 4,
+  tb: 1000 ** 4,
+  tib: 1024 ** 4,
+  p: 1000 ** 5,
+  pb: 1000 ** 5,
+  pib: 1024 ** 5,
 };
 
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
@@ -19,7 +30,8 @@ export function parseBytes(text: string): number {
   const found = /^([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)$/i.exec(text.trim());
   const name = (found?.[2] ?? "").toLowerCase();
   const unit = Object.hasOwn(BYTE_UNITS, name) ? BYTE_UNITS[name] : undefined;
-  if (!found || unit === undefined) throw new CofferError("VALUE_INVALID", `not a size: “${text}”`, { hint: "write 500MB, 1.5GiB or a number of bytes" });
+  if (!found || unit === undefined)
+    throw new CofferError("VALUE_INVALID", `not a size: “${text}”`, { hint: "write 500MB, 1.5GiB or a number of bytes" });
   return Math.round(Number(found[1]) * unit);
 }
 

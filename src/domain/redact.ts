@@ -52,6 +52,9 @@ export function holdsToken(text: string): boolean {
 }
 
 /** Params and tags as they may be stored and delivered: without values that their names, or their looks, call secret. */
-export function redactPairs(pairs: Iterable<readonly [key: string, value: string]>, secrets: readonly string[] = []): [key: string, value: string][] {
+export function redactPairs(
+  pairs: Iterable<readonly [key: string, value: string]>,
+  secrets: readonly string[] = [],
+): [key: string, value: string][] {
   return [...pairs].map(([key, value]) => [key, hidesValue(key) && value !== "" ? REDACTED : redactText(value, secrets)]);
 }

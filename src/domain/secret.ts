@@ -2,7 +2,9 @@
 export function isSecretName(name: string): boolean {
   const words = splitCamel(name);
   return (
-    /(^|[^a-z])(token|pass|passcode|pwd|auth|bearer|secret|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|sig|signature)s?([^a-z]|$)/i.test(words) ||
+    /(^|[^a-z])(token|pass|passcode|pwd|auth|bearer|secret|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|sig|signature)s?([^a-z]|$)/i.test(
+      words,
+    ) ||
     // PGPASSWORD, accesstoken, dbpassword
     /(?:password|passwd|passphrase)s?(?:[^a-z]|$)|(?:access|auth|refresh|bearer|id)token(?:[^a-z]|$)/i.test(words)
   );

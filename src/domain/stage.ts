@@ -15,7 +15,11 @@ export function stagePart(stage: Stage, given: "checkpoint" | "metrics" | "path"
 }
 
 /** Whether the switches let a file of a stage be uploaded. */
-export function mayUpload(tracking: Readonly<Record<Stage, { readonly enabled: boolean }>>, stage: Stage, part: StagePart | undefined): boolean {
+export function mayUpload(
+  tracking: Readonly<Record<Stage, { readonly enabled: boolean }>>,
+  stage: Stage,
+  part: StagePart | undefined,
+): boolean {
   const switches = tracking[stage] as { readonly enabled: boolean } & Partial<Record<StagePart, boolean>>;
   return switches.enabled && (part === undefined || switches[part] !== false);
 }

@@ -162,7 +162,17 @@ function artifactItem(
   rules: GcRules,
 ): GcItem {
   const newer = name === null || state !== "live" ? 0 : rule === "versions" ? (rules.maxVersions as number) : 1;
-  return { kind: "artifact", rule, what: artifactRef({ id, name, version }), why, bytes: now, bytes_after_repacking: later, seq, state, newer };
+  return {
+    kind: "artifact",
+    rule,
+    what: artifactRef({ id, name, version }),
+    why,
+    bytes: now,
+    bytes_after_repacking: later,
+    seq,
+    state,
+    newer,
+  };
 }
 
 function keptArtifact(store: Store, { condemned, keeper }: Choice["spared"][number]): GcPlan["kept"][number] {

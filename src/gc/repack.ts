@@ -61,7 +61,14 @@ async function rewrite(sweep: Sweep, old: PackRow): Promise<void> {
   const moved = store.transaction(() => {
     // somebody may have opened the old one while the new one was written
     if (packs.isHeld(store.db, old.seq)) return false;
-    const pack = packs.insert(store.db, { id, path: store.keep(path), dataset: old.dataset, size, created_at: store.now(), ...stampOf(lstatSync(path, { bigint: true })) });
+    const pack = packs.insert(store.db, {
+      id,
+      path: store.keep(path),
+      dataset: old.dataset,
+      size,
+      created_at: store.now(),
+      ...stampOf(lstatSync(path, { bigint: true })),
+    });
     for (const [blob, offset] of offsets) packs.moveMember(store.db, blob, old.seq, { pack, offset });
     return true;
   });

@@ -135,9 +135,9 @@ function missingFiles(store: Store): Strays["missing"] {
     if (known === undefined) gone.set(path, (known = lstatSync(store.path(path), { throwIfNoEntry: false }) === undefined));
     return known;
   };
-  const missing = integrity.blobFiles(store.db).filter(
-    (row) => lstatSync(store.path(row.path), { throwIfNoEntry: false }) === undefined && isNamed(store.db, row.path),
-  );
+  const missing = integrity
+    .blobFiles(store.db)
+    .filter((row) => lstatSync(store.path(row.path), { throwIfNoEntry: false }) === undefined && isNamed(store.db, row.path));
   for (const row of integrity.packedBlobs(store.db)) if (isGone(row.path)) missing.push(row);
   return missing;
 }

@@ -42,7 +42,9 @@ export async function lookAtWorkspace(store: Store, run: RunRow): Promise<{ byte
 function foreignPlace(path: string, run: RunRow, isDirectory: boolean): string | undefined {
   if (basename(path) !== run.id || basename(dirname(path)) !== "runs" || !isDirectory)
     return "it is not a directory that coffer made for this run";
-  return lstatSync(dirname(path), { throwIfNoEntry: false })?.isSymbolicLink() ? `${dirname(path)} is a link, which is not followed` : undefined;
+  return lstatSync(dirname(path), { throwIfNoEntry: false })?.isSymbolicLink()
+    ? `${dirname(path)} is a link, which is not followed`
+    : undefined;
 }
 
 function userOf(store: Store, run: RunRow): string | undefined {

@@ -104,7 +104,14 @@ export interface RunRecord extends RunSummary {
   tags: Record<string, string>;
   inputs: { artifact: string | null; path: string | null; digest: string; size: number; how: string; changed: boolean }[];
   artifacts: ArtifactSummary[];
-  deliveries: { target: string; experiment: string; state: string; remote_run: string | null; waiting: number; last_error: string | null }[];
+  deliveries: {
+    target: string;
+    experiment: string;
+    state: string;
+    remote_run: string | null;
+    waiting: number;
+    last_error: string | null;
+  }[];
   events: EventRow[];
 }
 
@@ -195,7 +202,12 @@ export function describeRun(store: Store, row: RunRow): RunRecord {
     step_index: row.step,
     sub_step: row.sub_step,
     fold_id: row.fold,
-    code: { commit: row.code_commit, branch: row.code_branch, remote: row.code_remote, dirty: row.code_dirty === null ? null : row.code_dirty === 1 },
+    code: {
+      commit: row.code_commit,
+      branch: row.code_branch,
+      remote: row.code_remote,
+      dirty: row.code_dirty === null ? null : row.code_dirty === 1,
+    },
     resources: { cpu_user_ms: row.cpu_user_ms, cpu_system_ms: row.cpu_system_ms, max_rss: row.max_rss },
     environment: JSON.parse(row.environment),
     configuration: JSON.parse(row.configuration),

@@ -35,7 +35,23 @@ export interface LogRequest {
   /** A run that exists; undefined makes a run of its own, finished at once. */
   run: RunRow | undefined;
   /** For a run of its own. */
-  newRun?: Partial<Pick<RunRow, "name" | "dataset" | "pipeline" | "host" | "user" | "directory" | "code_commit" | "code_branch" | "code_remote" | "code_dirty" | "environment" | "configuration">>;
+  newRun?: Partial<
+    Pick<
+      RunRow,
+      | "name"
+      | "dataset"
+      | "pipeline"
+      | "host"
+      | "user"
+      | "directory"
+      | "code_commit"
+      | "code_branch"
+      | "code_remote"
+      | "code_dirty"
+      | "environment"
+      | "configuration"
+    >
+  >;
   paths: readonly LoggedPath[];
   particulars: Omit<Particulars, "role">;
   metrics: readonly MetricPoint[];
@@ -69,7 +85,10 @@ export async function log(store: Store, request: LogRequest): Promise<Logged> {
 
   const lease = takeLease(store, "ingest", request.run ? { run: request.run.seq } : {});
   try {
-    const options = { dataset: request.particulars.dataset ?? request.run?.dataset ?? request.newRun?.dataset ?? "default", ...(request.ignored && { ignored: (_: IngestUnit, path: string) => request.ignored?.(path) ?? false }) };
+    const options = {
+      dataset: request.particulars.dataset ?? request.run?.dataset ?? request.newRun?.dataset ?? "default",
+      ...(request.ignored && { ignored: (_: IngestUnit, path: string) => request.ignored?.(path) ?? false }),
+    };
     const { result, added } = await ingest(store, lease, units, options, (admitted, problems) => {
       const unread = problems.filter((problem) => problem.failed);
       if (unread.length > 0) throw unreadable(unread);
@@ -85,7 +104,12 @@ export async function log(store: Store, request: LogRequest): Promise<Logged> {
   }
 }
 
-function commitLog(store: Store, request: LogRequest, admitted: Parameters<typeof recordArtifact>[2][], rest: Pick<Logged, "problems" | "added">): Logged {
+function commitLog(
+  store: Store,
+  request: LogRequest,
+  admitted: Parameters<typeof recordArtifact>[2][],
+  rest: Pick<Logged, "problems" | "added">,
+): Logged {
   const now = store.now();
   let run = request.run ? runs.bySeq(store.db, request.run.seq) : null;
   if (!run) {
@@ -96,8 +120,11 @@ function commitLog(store: Store, request: LogRequest, admitted: Parameters<typeo
   params.set(store.db, run.seq, redactPairs(request.params, request.secrets));
   tags.set(store.db, "run", run.seq, redactPairs(request.tags, request.secrets));
   metrics.insert(store.db, run.seq, request.metrics);
-  const recorded = admitted.map((unit, index) => recordArtifact(store, run, unit, { ...request.particulars, role: "logged", deliver: request.paths[index]?.deliver }));
-  for (const problem of rest.problems) events.record(store.db, { at: now, run: run.seq, kind: "skipped", message: `${problem.path}: ${problem.why}` });
+  const recorded = admitted.map((unit, index) =>
+    recordArtifact(store, run, unit, { ...request.particulars, role: "logged", deliver: request.paths[index]?.deliver }),
+  );
+  for (const problem of rest.problems)
+    events.record(store.db, { at: now, run: run.seq, kind: "skipped", message: `${problem.path}: ${problem.why}` });
   if (run.state !== "running") {
     enqueueRun(store, run, { remoteRun: request.remoteRun, ...(request.skipArtifacts && { skipArtifacts: true }) });
     manifestIsDue(store, run.seq);
@@ -111,26 +138,47 @@ function unitOf({ source, as }: LoggedPath, said: Omit<Particulars, "role">): In
   try {
     stat = lstatSync(absolute);
   } catch (error) {
-    throw new CofferError("UNREADABLE", `${source} cannot be read: ${reason(error)}`, { hint: "check the path; nothing was stored", cause: error });
+    throw new CofferError("UNREADABLE", `${source} cannot be read: ${reason(error)}`, {
+      hint: "check the path; nothing was stored",
+      cause: error,
+    });
   }
-  if (!stat.isFile() && !stat.isDirectory()) throw new CofferError("UNREADABLE", `${source} is neither a file nor a directory`, { hint: "a link is not followed: name what it points to; nothing was stored" });
+  if (!stat.isFile() && !stat.isDirectory())
+    throw new CofferError("UNREADABLE", `${source} is neither a file nor a directory`, {
+      hint: "a link is not followed: name what it points to; nothing was stored",
+    });
   const path = checkArtifactPath(as ?? basename(absolute));
   const type = said.type ?? (stat.isDirectory() ? "file" : guessArtifactType(path));
-  return { path, source: absolute, kind: stat.isDirectory() ? "tree" : "file", type, class: said.class ?? null, typed: said.type !== undefined || said.class !== undefined, move: false };
+  return {
+    path,
+    source: absolute,
+    kind: stat.isDirectory() ? "tree" : "file",
+    type,
+    class: said.class ?? null,
+    typed: said.type !== undefined || said.class !== undefined,
+    move: false,
+  };
 }
 
 function refuseCollisions(units: readonly IngestUnit[]): void {
   const seen = new Map<string, string>();
   for (const { path, source } of units) {
     const other = seen.get(path);
-    if (other !== undefined) throw new CofferError("COLLISION", `${other} and ${source} would both be “${path}”`, { hint: "log them one by one and name one with --as PATH; nothing was stored" });
+    if (other !== undefined)
+      throw new CofferError("COLLISION", `${other} and ${source} would both be “${path}”`, {
+        hint: "log them one by one and name one with --as PATH; nothing was stored",
+      });
     seen.set(path, source);
   }
 }
 
 function unreadable(problems: readonly Problem[]): CofferError {
-  return new CofferError("UNREADABLE", `${problems.length === 1 ? "a file" : `${problems.length} files`} could not be kept: ${problems[0]?.path}: ${problems[0]?.why}`, {
-    hint: "make it readable, or leave it out with --ignore PATTERN; nothing was stored",
-    candidates: problems.slice(1, 20).map((problem) => `${problem.path}: ${problem.why}`),
-  });
+  return new CofferError(
+    "UNREADABLE",
+    `${problems.length === 1 ? "a file" : `${problems.length} files`} could not be kept: ${problems[0]?.path}: ${problems[0]?.why}`,
+    {
+      hint: "make it readable, or leave it out with --ignore PATTERN; nothing was stored",
+      candidates: problems.slice(1, 20).map((problem) => `${problem.path}: ${problem.why}`),
+    },
+  );
 }

@@ -128,6 +128,7 @@ export function restore(store: Store, what: { kind: "run"; run: RunRow } | { kin
 /** The row as it is now, inside the transaction that changes it: a sweep may have made it a tombstone since it was found. */
 function stillThere(store: Store, { seq, id }: ArtifactRow): ArtifactRow {
   const row = artifacts.bySeq(store.db, seq);
-  if (!row || row.state === "deleted") throw new CofferError("NOT_FOUND", `gc has just deleted ${id}`, { hint: "log it again; coffer show tells what it was" });
+  if (!row || row.state === "deleted")
+    throw new CofferError("NOT_FOUND", `gc has just deleted ${id}`, { hint: "log it again; coffer show tells what it was" });
   return row;
 }

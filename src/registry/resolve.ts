@@ -10,7 +10,9 @@ import { parseDigestPrefix } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
 
-export type Resolved = { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow; /** A path inside the directory that the artifact is. */ inside: string | undefined };
+export type Resolved =
+  | { kind: "run"; run: RunRow }
+  | { kind: "artifact"; artifact: ArtifactRow; /** A path inside the directory that the artifact is. */ inside: string | undefined };
 
 const MANY = 20;
 
@@ -20,7 +22,14 @@ const MANY = 20;
  * @throws CofferError NOT_FOUND or AMBIGUOUS, with candidates
  */
 export function resolve(store: Store, ref: string, scope: Scope = "live"): Resolved {
-  const found = byDigest(store, ref, scope) ?? byExactId(store, ref, scope) ?? byName(store, ref, scope) ?? byNameInside(store, ref, scope) ?? byRunPath(store, ref, scope) ?? byRun(store, ref) ?? byRunName(store, ref);
+  const found =
+    byDigest(store, ref, scope) ??
+    byExactId(store, ref, scope) ??
+    byName(store, ref, scope) ??
+    byNameInside(store, ref, scope) ??
+    byRunPath(store, ref, scope) ??
+    byRun(store, ref) ??
+    byRunName(store, ref);
   if (found) return found;
   throw unknown(store, ref);
 }
@@ -30,7 +39,10 @@ export function resolveArtifact(store: Store, ref: string, scope: Scope = "live"
   const found = resolve(store, ref, scope);
   if (found.kind === "artifact") return found;
   const its = artifacts.ofRun(store.db, found.run.seq, scope).map((artifact) => `${found.run.id}/${artifact.path}`);
-  throw new CofferError("NOT_FOUND", `“${ref}” is a run, not an artifact`, { hint: its.length > 0 ? "name one of its artifacts" : "it has no artifacts", candidates: its.slice(0, MANY) });
+  throw new CofferError("NOT_FOUND", `“${ref}” is a run, not an artifact`, {
+    hint: its.length > 0 ? "name one of its artifacts" : "it has no artifacts",
+    candidates: its.slice(0, MANY),
+  });
 }
 
 /** @throws CofferError NOT_FOUND or AMBIGUOUS */
@@ -38,7 +50,10 @@ export function resolveRun(store: Store, ref: string): RunRow {
   const found = byRun(store, ref) ?? byRunName(store, ref);
   if (found) return found.run;
   const near = runs.list(store.db, { limit: 5 }).map((run) => run.id);
-  throw new CofferError("NOT_FOUND", `there is no run “${ref}”`, { hint: near.length > 0 ? "these are the newest; coffer runs lists all" : "the store has no runs yet", candidates: near });
+  throw new CofferError("NOT_FOUND", `there is no run “${ref}”`, {
+    hint: near.length > 0 ? "these are the newest; coffer runs lists all" : "the store has no runs yet",
+    candidates: near,
+  });
 }
 
 function byDigest(store: Store, ref: string, scope: Scope): Resolved | undefined {
@@ -47,8 +62,12 @@ function byDigest(store: Store, ref: string, scope: Scope): Resolved | undefined
   const found = blobs.byDigestPrefix(store.db, prefix);
   const owners = artifacts.ofBlobs(store.db, found, MANY, scope);
   const digests = [...new Set(owners.map((artifact) => artifact.digest))];
-  if (digests.length > 1) throw new CofferError("AMBIGUOUS", `“${ref}” begins ${digests.length} digests`, { hint: "give more digits", candidates: digests });
-  if (!owners[0]) throw new CofferError("NOT_FOUND", `no artifact has the digest ${ref}`, { hint: "coffer ls --json shows digests; a file inside a directory is found by RUN/path" });
+  if (digests.length > 1)
+    throw new CofferError("AMBIGUOUS", `“${ref}” begins ${digests.length} digests`, { hint: "give more digits", candidates: digests });
+  if (!owners[0])
+    throw new CofferError("NOT_FOUND", `no artifact has the digest ${ref}`, {
+      hint: "coffer ls --json shows digests; a file inside a directory is found by RUN/path",
+    });
   return artifact(owners[0]);
 }
 
@@ -73,7 +92,10 @@ function byName(store: Store, ref: string, scope: Scope): Resolved | undefined {
 function byWhich(store: Store, name: string, which: string, scope: Scope): ArtifactRow | null {
   if (which === "latest") return artifacts.latestOfName(store.db, name, scope);
   const version = /^v([1-9][0-9]{0,14})$/.exec(which);
-  if (version) return artifacts.versionOfName(store.db, name, Number(version[1]), scope) ?? artifacts.versionOfId(store.db, name, Number(version[1]), scope);
+  if (version)
+    return (
+      artifacts.versionOfName(store.db, name, Number(version[1]), scope) ?? artifacts.versionOfId(store.db, name, Number(version[1]), scope)
+    );
   if (which.startsWith("run:")) return artifacts.ofNameInRun(store.db, name, resolveRun(store, which.slice(4)).seq, scope);
   const target = aliases.target(store.db, name, which);
   const found = target === undefined ? null : artifacts.bySeq(store.db, target);
@@ -86,7 +108,9 @@ function byNameInside(store: Store, ref: string, scope: Scope): Resolved | undef
   const cut = ref.indexOf("/");
   if (cut < 1) return undefined;
   const found = byName(store, ref.slice(0, cut), scope);
-  return found?.kind === "artifact" && found.artifact.kind === "tree" ? { ...found, inside: ref.slice(cut + 1).replace(/\/+$/, "") } : undefined;
+  return found?.kind === "artifact" && found.artifact.kind === "tree"
+    ? { ...found, inside: ref.slice(cut + 1).replace(/\/+$/, "") }
+    : undefined;
 }
 
 /** The newest run that was given this name. */
@@ -103,7 +127,8 @@ function byRunPath(store: Store, ref: string, scope: Scope): Resolved | undefine
   const path = ref.slice(cut + 1).replace(/\/+$/, "");
   for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
     const found = artifacts.atPath(store.db, run.seq, path.slice(0, end), scope);
-    if (found && (end === path.length || found.kind === "tree")) return { kind: "artifact", artifact: found, inside: end === path.length ? undefined : path.slice(end + 1) };
+    if (found && (end === path.length || found.kind === "tree"))
+      return { kind: "artifact", artifact: found, inside: end === path.length ? undefined : path.slice(end + 1) };
   }
   const its = artifacts.ofRun(store.db, run.seq, scope).map((row) => row.path);
   const near = closest(path, its);
@@ -116,7 +141,11 @@ function byRunPath(store: Store, ref: string, scope: Scope): Resolved | undefine
 function byRun(store: Store, ref: string): Extract<Resolved, { kind: "run" }> | undefined {
   if (!/^[0-9a-f-]{4,36}$/.test(ref)) return undefined;
   const found = runs.byPrefix(store.db, ref, MANY);
-  if (found.length > 1) throw new CofferError("AMBIGUOUS", `“${ref}” begins the ids of several runs`, { hint: "give more of the id", candidates: found.map((run) => run.id) });
+  if (found.length > 1)
+    throw new CofferError("AMBIGUOUS", `“${ref}” begins the ids of several runs`, {
+      hint: "give more of the id",
+      candidates: found.map((run) => run.id),
+    });
   return found[0] ? { kind: "run", run: found[0] } : undefined;
 }
 

@@ -75,7 +75,10 @@ export function stats(store: Store): Stats {
       mlflow: beside(mlflow),
       cache: measure(store.path("cache"), seen),
       staging: measure(store.path("tmp"), seen),
-      database: ["coffer.db", "coffer.db-wal", "coffer.db-shm"].reduce((sum, name) => sum + (lstatSync(store.path(name), { throwIfNoEntry: false })?.size ?? 0), 0),
+      database: ["coffer.db", "coffer.db-wal", "coffer.db-shm"].reduce(
+        (sum, name) => sum + (lstatSync(store.path(name), { throwIfNoEntry: false })?.size ?? 0),
+        0,
+      ),
     },
     shared,
     twice,

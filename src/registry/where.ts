@@ -39,13 +39,17 @@ export function parseCondition(text: string): Condition {
   const found = /^\s*([A-Za-z_]+(?:\.[^\s<>=!]+)?)\s*(<=|>=|!=|==|=|<|>)\s*(?![<>=!])(.+?)\s*$/.exec(text);
   const field = found?.[1] ?? "";
   if (!found || !(Object.hasOwn(PLAIN, field) || /^(metrics|params|tags)\./.test(field)))
-    throw new CofferError("VALUE_INVALID", `not a condition: “${text}”`, { hint: `write FIELD OPERATOR VALUE, such as 'metrics.rmse < 0.2'; fields: metrics.KEY, params.KEY, tags.KEY, ${Object.keys(PLAIN).join(", ")}` });
+    throw new CofferError("VALUE_INVALID", `not a condition: “${text}”`, {
+      hint: `write FIELD OPERATOR VALUE, such as 'metrics.rmse < 0.2'; fields: metrics.KEY, params.KEY, tags.KEY, ${Object.keys(PLAIN).join(", ")}`,
+    });
   const operator = (found[2] === "==" ? "=" : found[2]) as Operator;
   const value = (found[3] as string).replace(/^(["'])(.*)\1$/, "$2");
   const condition = { field, operator, value: field === "size" ? String(parseBytes(value)) : value };
   const again = { hint: "one --where holds one condition: repeat --where for another, all must hold" };
-  if (value === found[3] && /\s(?:and|or|&&|\|\|)\s/i.test(value)) throw new CofferError("VALUE_INVALID", `not one condition: “${text}”`, again);
-  if (/^(?:metrics\.|version$|step$|size$|files$)/.test(field) && parseNumber(condition.value) === undefined) throw new CofferError("VALUE_INVALID", `“${field}” is compared with a number, not with “${value}”`, again);
+  if (value === found[3] && /\s(?:and|or|&&|\|\|)\s/i.test(value))
+    throw new CofferError("VALUE_INVALID", `not one condition: “${text}”`, again);
+  if (/^(?:metrics\.|version$|step$|size$|files$)/.test(field) && parseNumber(condition.value) === undefined)
+    throw new CofferError("VALUE_INVALID", `“${field}” is compared with a number, not with “${value}”`, again);
   return condition;
 }
 

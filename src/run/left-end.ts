@@ -56,7 +56,10 @@ export function readLeftEnd(workspace: string): LeftEnd | undefined {
     if (!stat.isSymbolicLink() && !(stat.isFile() && stat.size <= MAX_BYTES)) return undefined;
     const left = v.parse(Left, JSON.parse(stat.isSymbolicLink() ? readlinkSync(path) : readFileSync(path, "utf8")));
     const written = Math.floor(stat.mtimeMs);
-    return { ...left, ended_at: left.ended_at !== undefined && left.ended_at > 1e12 && left.ended_at < written + 60_000 ? left.ended_at : written };
+    return {
+      ...left,
+      ended_at: left.ended_at !== undefined && left.ended_at > 1e12 && left.ended_at < written + 60_000 ? left.ended_at : written,
+    };
   } catch {
     return undefined;
   }

@@ -23,7 +23,12 @@ export function recordedCircumstances(
     }),
     configuration: JSON.stringify({
       file: store.settings.file ?? null,
-      workspace: { policy: workspace.policy, retain: workspace.retain, ignore: [...workspace.ignore, ...rules.ignore], output: rules.outputs },
+      workspace: {
+        policy: workspace.policy,
+        retain: workspace.retain,
+        ignore: [...workspace.ignore, ...rules.ignore],
+        output: rules.outputs,
+      },
       artifact_store: { versioning_enabled: artifact_store.versioning_enabled },
       tracking: { experiment: tracking.mlflow.experiment, sync: tracking.mlflow.sync },
     }),

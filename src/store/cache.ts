@@ -107,7 +107,8 @@ function copyStamp(blake3: Blake3, path: string): string | undefined {
     const { mode, size, mtimeNs, ctimeNs, ino } = lstatSync(at, { bigint: true });
     lines.push([mode, size, mtimeNs, ctimeNs, ino, JSON.stringify(name)].join(" "));
     // S_IFDIR
-    if ((mode & 0o170000n) === 0o040000n) for (const inner of readdirSync(at).sort()) visit(join(at, inner), name === "" ? inner : `${name}/${inner}`);
+    if ((mode & 0o170000n) === 0o040000n)
+      for (const inner of readdirSync(at).sort()) visit(join(at, inner), name === "" ? inner : `${name}/${inner}`);
   };
   try {
     visit(path, "");

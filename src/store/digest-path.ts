@@ -26,7 +26,10 @@ export async function digestPath(path: string): Promise<{ hex: string; size: num
     return { hex: Buffer.from(blake3.hash(encodeTree(entries))).toString("hex"), size: total };
   } catch (error) {
     if (error instanceof CofferError) throw error;
-    throw new CofferError("UNREADABLE", `${path} cannot be read: ${reason(error)}`, { hint: "check that it exists and that you may read it", cause: error });
+    throw new CofferError("UNREADABLE", `${path} cannot be read: ${reason(error)}`, {
+      hint: "check that it exists and that you may read it",
+      cause: error,
+    });
   }
 }
 

@@ -55,8 +55,15 @@ const MAX_ROUNDS = 5;
  * with those digests distrusted. Bytes that the store has lost or that were damaged are replaced by those that were read.
  * @throws CofferError UNREADABLE, STORE_UNUSABLE; nothing is kept then
  */
-export async function ingest<T>(store: Store, lease: Lease, units: readonly IngestUnit[], options: IngestOptions, commit: (admitted: Admitted[], problems: readonly Problem[]) => T): Promise<Ingested<T>> {
-  if (units.length === 0) return { result: store.transaction((() => commit([], [])) as Work<T>), problems: [], moved: [], added: { blobs: 0, bytes: 0 } };
+export async function ingest<T>(
+  store: Store,
+  lease: Lease,
+  units: readonly IngestUnit[],
+  options: IngestOptions,
+  commit: (admitted: Admitted[], problems: readonly Problem[]) => T,
+): Promise<Ingested<T>> {
+  if (units.length === 0)
+    return { result: store.transaction((() => commit([], [])) as Work<T>), problems: [], moved: [], added: { blobs: 0, bytes: 0 } };
   const distrusted = new Set<string>();
   for (let round = 1; ; round++) {
     const staged = await stage(store, lease, units, options, distrusted);
@@ -68,7 +75,10 @@ export async function ingest<T>(store: Store, lease: Lease, units: readonly Inge
     try {
       result = store.transaction((() => {
         const seqs = admitBlobs(store, staged, placed, options.dataset, { surplus, moved, added });
-        return commit(staged.units.map((unit) => admitUnit(store, unit, seqs)), staged.problems);
+        return commit(
+          staged.units.map((unit) => admitUnit(store, unit, seqs)),
+          staged.problems,
+        );
       }) as Work<T>);
     } catch (error) {
       for (const path of placed.all) rmSync(path, { force: true });
@@ -160,13 +170,26 @@ function placeFile(directory: string, hex: string, bytes: Extract<StagedBlob["by
   throw new Error(`no free name for ${hex} in ${directory}`);
 }
 
-function admitBlobs(store: Store, staged: Staged, placed: Placed, dataset: string, out: { surplus: string[]; moved: Moved[]; added: { blobs: number; bytes: number } }): Map<string, number> {
+function admitBlobs(
+  store: Store,
+  staged: Staged,
+  placed: Placed,
+  dataset: string,
+  out: { surplus: string[]; moved: Moved[]; added: { blobs: number; bytes: number } },
+): Map<string, number> {
   const seqs = new Map<string, number>();
   const vanished: string[] = [];
   let pack: number | undefined;
   const packSeq = (): number => {
     if (!placed.pack) throw new Error("a packed blob without a pack");
-    pack ??= packs.insert(store.db, { id: placed.pack.id, path: store.keep(placed.pack.path), dataset, size: placed.pack.size, created_at: store.now(), ...stampOf(lstatSync(placed.pack.path, { bigint: true })) });
+    pack ??= packs.insert(store.db, {
+      id: placed.pack.id,
+      path: store.keep(placed.pack.path),
+      dataset,
+      size: placed.pack.size,
+      created_at: store.now(),
+      ...stampOf(lstatSync(placed.pack.path, { bigint: true })),
+    });
     return pack;
   };
   const packed: { hex: string; blake3: Uint8Array; size: number; offset: number }[] = [];
@@ -204,14 +227,25 @@ function admitBlobs(store: Store, staged: Staged, placed: Placed, dataset: strin
     if (bytes.moved !== undefined) out.moved.push({ source: bytes.moved, blob: seq, path });
   }
   if (vanished.length > 0) throw new Vanished(vanished);
-  if (packed.length > 0) for (const [nth, seq] of blobs.insertPacked(store.db, packed, { pack: packSeq(), dataset, created_at: store.now() }).entries()) seqs.set((packed[nth] as { hex: string }).hex, seq);
+  if (packed.length > 0)
+    for (const [nth, seq] of blobs.insertPacked(store.db, packed, { pack: packSeq(), dataset, created_at: store.now() }).entries())
+      seqs.set((packed[nth] as { hex: string }).hex, seq);
   // every member of this pack turned out to be there already
   if (placed.pack && pack === undefined) out.surplus.push(placed.pack.path);
   return seqs;
 }
 
-function admitUnit(store: Store, { unit, hex, size, files, mode, members, unsettled }: StagedUnit, seqs: ReadonlyMap<string, number>): Admitted {
+function admitUnit(
+  store: Store,
+  { unit, hex, size, files, mode, members, unsettled }: StagedUnit,
+  seqs: ReadonlyMap<string, number>,
+): Admitted {
   const blob = seqs.get(hex) as number;
-  if (unit.kind === "tree") blobs.insertMembers(store.db, blob, members.map((member) => seqs.get(member) as number).sort((a, b) => a - b));
+  if (unit.kind === "tree")
+    blobs.insertMembers(
+      store.db,
+      blob,
+      members.map((member) => seqs.get(member) as number).sort((a, b) => a - b),
+    );
   return { unit, kind: unit.kind, blob, hex, size, files, mode, unsettled };
 }

@@ -85,7 +85,8 @@ export function freeDeadLeases(store: Store): void {
 export function holdBlob(store: Store, lease: number, blob: number): void {
   store.transaction(() => {
     const row = blobs.bySeq(store.db, blob);
-    if (!row || row.state === "trashed") throw new CofferError("NOT_FOUND", "gc has just deleted these bytes", { hint: "coffer show tells when and why" });
+    if (!row || row.state === "trashed")
+      throw new CofferError("NOT_FOUND", "gc has just deleted these bytes", { hint: "coffer show tells when and why" });
     leases.holdBlob(store.db, lease, blob);
     blobs.touch(store.db, [blob], store.now());
   });

@@ -103,6 +103,9 @@ export function corrupt(path: string, row: BlobRow): CofferError {
 
 function missing(path: string, row: BlobRow, error: unknown): CofferError {
   if (error instanceof CofferError) return error;
-  if (errno(error) !== "ENOENT") return new CofferError("UNREADABLE", `${path} cannot be read: ${errno(error)}`, { hint: "check its owner and mode", cause: error });
-  return new CofferError("CORRUPT", `${path} is gone (blake3:${hexOf(row)})`, { hint: "coffer verify lists what is missing; put the file back from a backup or log it again" });
+  if (errno(error) !== "ENOENT")
+    return new CofferError("UNREADABLE", `${path} cannot be read: ${errno(error)}`, { hint: "check its owner and mode", cause: error });
+  return new CofferError("CORRUPT", `${path} is gone (blake3:${hexOf(row)})`, {
+    hint: "coffer verify lists what is missing; put the file back from a backup or log it again",
+  });
 }

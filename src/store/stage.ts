@@ -40,7 +40,13 @@ interface Reading {
  * `distrusted` digests are staged even where the store seems to have them.
  * @throws CofferError UNREADABLE where a unit itself cannot be read; STORE_UNUSABLE where the store cannot take the bytes
  */
-export async function stage(store: Store, lease: Lease, units: readonly IngestUnit[], options: IngestOptions, distrusted: ReadonlySet<string>): Promise<Staged> {
+export async function stage(
+  store: Store,
+  lease: Lease,
+  units: readonly IngestUnit[],
+  options: IngestOptions,
+  distrusted: ReadonlySet<string>,
+): Promise<Staged> {
   const blake3 = await loadBlake3();
   const stager = new Stager(store, lease, options, blake3, distrusted);
   try {
@@ -79,7 +85,9 @@ class Stager {
   }
 
   async stage(units: readonly IngestUnit[]): Promise<Staged> {
-    const walked = units.map((unit) => (unit.kind === "tree" ? walk(unit.source, (path) => this.#options.ignored?.(unit, path) ?? false) : undefined));
+    const walked = units.map((unit) =>
+      unit.kind === "tree" ? walk(unit.source, (path) => this.#options.ignored?.(unit, path) ?? false) : undefined,
+    );
     const candidates = units.reduce((count, unit, index) => count + (walked[index]?.files.length ?? (unit.typed ? 0 : 1)), 0);
     if (candidates >= PACK_FROM) this.#pack = new PackWriter(this.#newName("pack"));
 
@@ -152,7 +160,15 @@ class Stager {
     const hex = Buffer.from(digest).toString("hex");
     this.#stageBytes(hex, digest, list);
     const { mode } = lstatSync(unit.source);
-    return { unit, hex, size, files: entries.filter((entry) => entry.kind === "file").length, mode: mode & 0o777, members: [...members], unsettled };
+    return {
+      unit,
+      hex,
+      size,
+      files: entries.filter((entry) => entry.kind === "file").length,
+      mode: mode & 0o777,
+      members: [...members],
+      unsettled,
+    };
   }
 
   /** The way of the many small files: everything synchronous, one buffer, no promise. Returns those that go another way. */
@@ -205,7 +221,9 @@ class Stager {
       const { fd, stat } = openFor(absolute);
       try {
         const small = mayPack && this.#pack !== undefined && stat.size < BigInt(SMALL);
-        const hex = small ? await this.#readIntoPack(fd, Number(stat.size)) : await this.#readIntoFile({ ...unit, move: unit.move && attempt === 1 }, fd, stat, absolute, path);
+        const hex = small
+          ? await this.#readIntoPack(fd, Number(stat.size))
+          : await this.#readIntoFile({ ...unit, move: unit.move && attempt === 1 }, fd, stat, absolute, path);
         const after = fstatSync(fd, { bigint: true });
         // our own link changes ctime: size and mtime tell of a writer
         const settled = hex !== undefined && after.size === stat.size && after.mtimeNs === stat.mtimeNs;
@@ -213,11 +231,15 @@ class Stager {
           const size = (this.#blobs.get(hex) as StagedBlob).size;
           return { hex, size, mode: Number(stat.mode) & 0o777, unsettled: !settled };
         }
-        if (attempt === ATTEMPTS) throw new CofferError("UNREADABLE", `${absolute} keeps changing while it is read`, { hint: "wait until its writer is done" });
+        if (attempt === ATTEMPTS)
+          throw new CofferError("UNREADABLE", `${absolute} keeps changing while it is read`, { hint: "wait until its writer is done" });
       } catch (error) {
         if (error instanceof CofferError) throw error;
         if (isFull(error) || errno(error) === "EROFS") throw cannotTake(error);
-        throw new CofferError("UNREADABLE", `${absolute} could not be kept: ${reason(error)}`, { hint: "see the message; nothing of it was stored", cause: error });
+        throw new CofferError("UNREADABLE", `${absolute} could not be kept: ${reason(error)}`, {
+          hint: "see the message; nothing of it was stored",
+          cause: error,
+        });
       } finally {
         closeSync(fd);
       }
@@ -272,7 +294,18 @@ class Stager {
       return isWritten ? undefined : hex;
     }
     this.#sizes.add(size);
-    this.#blobs.set(hex, { hex, size, bytes: { from: "file", path: target, moved: moved ? absolute : undefined, type: unit.kind === "tree" ? "file" : unit.type, class: unit.kind === "tree" ? null : unit.class, original } });
+    this.#blobs.set(hex, {
+      hex,
+      size,
+      bytes: {
+        from: "file",
+        path: target,
+        moved: moved ? absolute : undefined,
+        type: unit.kind === "tree" ? "file" : unit.type,
+        class: unit.kind === "tree" ? null : unit.class,
+        original,
+      },
+    });
     return hex;
   }
 
@@ -303,7 +336,11 @@ class Stager {
     } finally {
       this.#closeAfter(flushed, fd);
     }
-    this.#blobs.set(hex, { hex, size: bytes.length, bytes: { from: "file", path, moved: undefined, type: "tree", class: null, original: "" } });
+    this.#blobs.set(hex, {
+      hex,
+      size: bytes.length,
+      bytes: { from: "file", path, moved: undefined, type: "tree", class: null, original: "" },
+    });
   }
 
   /** What fails here fails the whole, at the end. */
@@ -344,7 +381,11 @@ class Stager {
 
   #notRead(path: string, error: unknown): void {
     if (error instanceof CofferError && error.code === "STORE_UNUSABLE") throw error;
-    this.#problems.push({ path, why: errno(error) === "ENOENT" ? "it vanished while the directory was read" : reason(error), failed: true });
+    this.#problems.push({
+      path,
+      why: errno(error) === "ENOENT" ? "it vanished while the directory was read" : reason(error),
+      failed: true,
+    });
   }
 
   #newName(kind: string): string {
@@ -357,6 +398,9 @@ function openFor(path: string): { fd: number; stat: BigIntStats } {
     return openRegular(path);
   } catch (error) {
     if (error instanceof CofferError) throw error;
-    throw new CofferError("UNREADABLE", `${path} cannot be read: ${reason(error)}`, { hint: "check that it exists and that you may read it; nothing of it was stored", cause: error });
+    throw new CofferError("UNREADABLE", `${path} cannot be read: ${reason(error)}`, {
+      hint: "check that it exists and that you may read it; nothing of it was stored",
+      cause: error,
+    });
   }
 }

@@ -90,13 +90,21 @@ export function storeDirectory(store: Store, ...parts: string[]): string {
 function checkRoot(root: string, make: boolean): void {
   const stat = statOrNothing(root);
   if (stat?.isDirectory()) return;
-  if (stat) throw new CofferError("STORE_UNUSABLE", `${root} is a file, not a store`, { hint: "name a directory with --root or COFFER_ROOT; nothing was changed" });
-  if (!make) throw new CofferError("NOT_FOUND", `there is no store at ${root}`, { hint: "name another with --root, or keep something first with coffer run or coffer log" });
+  if (stat)
+    throw new CofferError("STORE_UNUSABLE", `${root} is a file, not a store`, {
+      hint: "name a directory with --root or COFFER_ROOT; nothing was changed",
+    });
+  if (!make)
+    throw new CofferError("NOT_FOUND", `there is no store at ${root}`, {
+      hint: "name another with --root, or keep something first with coffer run or coffer log",
+    });
   try {
     makeDirectory(root);
   } catch (error) {
     throw new CofferError("STORE_UNUSABLE", `the store's root ${root} cannot be made: ${reason(error)}`, {
-      hint: isFull(error) ? "make room on that disk, or name another with --root" : "name a directory that you can write with --root or COFFER_ROOT",
+      hint: isFull(error)
+        ? "make room on that disk, or name another with --root"
+        : "name a directory that you can write with --root or COFFER_ROOT",
       cause: error,
     });
   }

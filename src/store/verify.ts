@@ -30,7 +30,10 @@ const CHUNK = 4 << 20;
  * Reads the bytes of every blob again and holds them against their digests; looks whether each directory's files are all there,
  * and whether the database is whole. `share` (0–1] takes a random part of the blobs. Changes nothing, and others may work meanwhile.
  */
-export async function verify(store: Store, options: { share: number; random: () => number; progress?: (bytes: number) => void }): Promise<Verified> {
+export async function verify(
+  store: Store,
+  options: { share: number; random: () => number; progress?: (bytes: number) => void },
+): Promise<Verified> {
   const found: Verified = { blobs: 0, bytes: 0, damage: [] };
   try {
     checkDatabase(store, found);
@@ -53,7 +56,7 @@ async function checkBytes(store: Store, options: Parameters<typeof verify>[1], f
   try {
     for (const seq of integrity.ownBlobs(store.db)) {
       if (options.share < 1 && options.random() >= options.share) continue;
-      for (let row = present(store, seq); row; ) {
+      for (let row = present(store, seq); row;) {
         const damage = await reader.check(store, row);
         const again = damage && present(store, seq);
         if (again && (again.path !== row.path || again.pack !== row.pack || again.offset !== row.offset)) {
@@ -112,7 +115,9 @@ class Reader {
         at += read;
         await this.#yield(read);
       }
-      return Buffer.from(hasher.digest()).equals(row.blake3 as Uint8Array) ? undefined : hurt("changed", "its bytes are not those of its digest");
+      return Buffer.from(hasher.digest()).equals(row.blake3 as Uint8Array)
+        ? undefined
+        : hurt("changed", "its bytes are not those of its digest");
     } catch (error) {
       return hurt(errno(error) === "ENOENT" ? "missing" : "unreadable", reason(error));
     }
@@ -149,11 +154,17 @@ async function checkTrees(store: Store): Promise<Damage[]> {
   for (const seq of integrity.liveTrees(store.db)) {
     const row = present(store, seq);
     if (!row) continue;
-    const hurt = (what: Damage["what"], detail: string): Damage => ({ digest: `blake3:${hexOf(row)}`, path: locate(store, row).path, what, detail });
+    const hurt = (what: Damage["what"], detail: string): Damage => ({
+      digest: `blake3:${hexOf(row)}`,
+      path: locate(store, row).path,
+      what,
+      detail,
+    });
     const its: Damage[] = [];
     try {
       for (const entry of decodeTree(await readChecked(store, row)))
-        if (entry.kind === "file" && !integrity.hasMember(store.db, seq, Buffer.from(entry.hex, "hex"))) its.push(hurt("incomplete tree", `${entry.path} is not in the store`));
+        if (entry.kind === "file" && !integrity.hasMember(store.db, seq, Buffer.from(entry.hex, "hex")))
+          its.push(hurt("incomplete tree", `${entry.path} is not in the store`));
     } catch (error) {
       its.push(hurt("changed", reason(error)));
     }

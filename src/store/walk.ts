@@ -30,7 +30,10 @@ export function walk(root: string, ignored: (path: string) => boolean): Walked {
     return list(root, ignored);
   } catch (error) {
     if (errno(error) === undefined) throw error;
-    throw new CofferError("UNREADABLE", `${root} cannot be read: ${reason(error)}`, { hint: "check that it exists and that you may read it; nothing of it was stored", cause: error });
+    throw new CofferError("UNREADABLE", `${root} cannot be read: ${reason(error)}`, {
+      hint: "check that it exists and that you may read it; nothing of it was stored",
+      cause: error,
+    });
   }
 }
 
@@ -65,7 +68,8 @@ function list(root: string, ignored: (path: string) => boolean): Walked {
     const target = bytes.toString();
     // read as text, and as it leads on through other links
     if (!Buffer.from(target).equals(bytes)) found.problems.push({ path, why: "what it links to is not UTF-8", failed: true });
-    else if (!linkStaysInside(path, target) || !leadsInside(absolute)) found.problems.push({ path, why: `it is a link out of the directory (to ${target})`, failed: true });
+    else if (!linkStaysInside(path, target) || !leadsInside(absolute))
+      found.problems.push({ path, why: `it is a link out of the directory (to ${target})`, failed: true });
     else found.others.push({ kind: "link", path, target });
   };
   const leadsInside = (absolute: string): boolean => {

@@ -25,7 +25,8 @@ export interface Content {
  * @throws CofferError PROTECTED where something is there already; CORRUPT, UNREADABLE
  */
 export async function writeOut(store: Store, content: Content, target: string, options: { removable?: boolean } = {}): Promise<void> {
-  if (lstatSync(target, { throwIfNoEntry: false })) throw new CofferError("PROTECTED", `${target} exists`, { hint: "name another place, or move it away; coffer does not overwrite" });
+  if (lstatSync(target, { throwIfNoEntry: false }))
+    throw new CofferError("PROTECTED", `${target} exists`, { hint: "name another place, or move it away; coffer does not overwrite" });
   const parent = dirname(target);
   // not the target's own name with something added: that may be as long as a name can be
   const beside = join(parent, `.coffer-${Bun.randomUUIDv7()}.tmp`);
@@ -37,7 +38,10 @@ export async function writeOut(store: Store, content: Content, target: string, o
   } catch (error) {
     rmSync(beside, { recursive: true, force: true });
     if (error instanceof CofferError || errno(error) === undefined) throw error;
-    throw new CofferError("UNREADABLE", `${target} could not be written: ${reason(error)}`, { hint: "check that there is room and that you may write there", cause: error });
+    throw new CofferError("UNREADABLE", `${target} could not be written: ${reason(error)}`, {
+      hint: "check that there is room and that you may write there",
+      cause: error,
+    });
   }
 }
 
@@ -66,7 +70,8 @@ async function writeTree(store: Store, { blob, mode }: Content, directory: strin
     if (entry.kind === "link") links.push(entry);
     else {
       const row = blobs.byDigest(store.db, { algorithm: "blake3", hex: entry.hex });
-      if (!row) throw new CofferError("CORRUPT", `a file of the directory is missing from the store: ${entry.path}`, { hint: "run coffer verify" });
+      if (!row)
+        throw new CofferError("CORRUPT", `a file of the directory is missing from the store: ${entry.path}`, { hint: "run coffer verify" });
       await writeBlob(store, row, join(directory, entry.path), entry.mode);
     }
   }

@@ -29,7 +29,11 @@ const HURRIED = { untilAnswer: 1_000, inAll: 10_000 };
 const QUIET_MS = 2_000;
 
 /** Delivers a run that has just ended. Never throws: tracking may not cost the run. Returns how many runs are left undelivered, 0 or 1. */
-export async function deliverAfterRun(store: Store, run: RunRow, { sync, env, say, now, signal, hurried = false, progress }: AfterRun): Promise<number> {
+export async function deliverAfterRun(
+  store: Store,
+  run: RunRow,
+  { sync, env, say, now, signal, hurried = false, progress }: AfterRun,
+): Promise<number> {
   const began = now();
   const patience = hurried ? HURRIED : sync === "after" ? PATIENCE : undefined;
   const slow = setTimeout(

@@ -45,7 +45,9 @@ export function endsAll(error: unknown): boolean {
 export function checkTime({ connection: { signal, displayUri } }: Sync): void {
   if (!signal?.aborted) return;
   if (!(signal.reason instanceof DOMException) || signal.reason.name !== "TimeoutError") throw signal.reason;
-  throw new CofferError("SERVER_UNREACHABLE", `${displayUri}: no time left (${signal.reason.message})`, { hint: "run coffer sync-mlflow to deliver what is left" });
+  throw new CofferError("SERVER_UNREACHABLE", `${displayUri}: no time left (${signal.reason.message})`, {
+    hint: "run coffer sync-mlflow to deliver what is left",
+  });
 }
 
 /** Whether the same would happen again: the server said no, or cannot be told such a thing. */

@@ -12,7 +12,9 @@ test("a directory goes with all that is in it, whatever its name; links go, what
   writeFileSync(root.at("precious"), "kept");
   mkdirSync(root.at("d/deep"), { recursive: true });
   symlinkSync("../../precious", root.at("d/deep/link"));
-  Bun.spawnSync(["sh", "-c", `mkfifo fifo; mkdir "$(printf 'caf\\351')"; : > "$(printf 'caf\\351/\\377')"; chmod 500 deep`], { cwd: root.at("d") });
+  Bun.spawnSync(["sh", "-c", `mkfifo fifo; mkdir "$(printf 'caf\\351')"; : > "$(printf 'caf\\351/\\377')"; chmod 500 deep`], {
+    cwd: root.at("d"),
+  });
   removeTree(root.at("d"));
   expect([existsSync(root.at("d")), readFileSync(root.at("precious"), "utf8")]).toEqual([false, "kept"]);
   removeTree(root.at("d"));

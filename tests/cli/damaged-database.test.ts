@@ -31,7 +31,9 @@ const pagesOf = (whole: Buffer): number[] => Array.from({ length: whole.length /
 test("verify lists the damage of a database whose pages are malformed, whichever page it is", async () => {
   using here = place();
   const whole = await stored(here);
-  for (const page of pagesOf(whole).slice(1).filter((number) => number % 4 === 2)) {
+  for (const page of pagesOf(whole)
+    .slice(1)
+    .filter((number) => number % 4 === 2)) {
     destroy(here, whole, [page]);
     const result = await here.coffer(["verify", "--json"]);
     const { damage } = result.json<{ damage: { what: string; path: string; detail: string }[] }>();
@@ -72,7 +74,9 @@ test("a run stops before its command with 125, in the one form of errors, and wi
 test("where only what a run writes is damaged, --untracked-ok still runs the command exactly once", async () => {
   using here = place();
   const whole = await stored(here);
-  for (const page of pagesOf(whole).slice(1).filter((number) => number % 8 === 3)) {
+  for (const page of pagesOf(whole)
+    .slice(1)
+    .filter((number) => number % 8 === 3)) {
     destroy(here, whole, [page]);
     rmSync(here.at("started"), { force: true });
     const ran = await here.run("echo ran >>started; exit 7", ["--untracked-ok"]);

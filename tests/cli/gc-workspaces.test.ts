@@ -1,4 +1,15 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { expect, test } from "bun:test";
 import type { GcPlan } from "../../src/gc/gc-plan.ts";
 import type { Swept } from "../../src/gc/swept.ts";
@@ -7,7 +18,8 @@ import { place } from "./run-place.ts";
 import type { Place } from "./run-place.ts";
 
 const mounted = needsMount(test);
-const FILL = "cd $W; mkdir -p out/deep .tmp; echo model >out/model; echo x >out/deep/x; echo top >top; echo junk >.tmp/junk; ln -s out/model best";
+const FILL =
+  "cd $W; mkdir -p out/deep .tmp; echo model >out/model; echo x >out/deep/x; echo top >top; echo junk >.tmp/junk; ln -s out/model best";
 
 async function workspaceOf(here: Place, script = FILL, flags: readonly string[] = []): Promise<string> {
   const result = await here.run(`echo $W >${here.at("w")}; ${script}`, flags);
@@ -17,7 +29,9 @@ async function workspaceOf(here: Place, script = FILL, flags: readonly string[] 
 
 /** What keeps each workspace that stays. */
 async function collect(here: Place): Promise<string[]> {
-  const { applied, kept } = (await here.coffer(["gc", "--workspaces", "--grace", "0", "--apply", "--json"])).json<GcPlan & { applied: Swept }>();
+  const { applied, kept } = (await here.coffer(["gc", "--workspaces", "--grace", "0", "--apply", "--json"])).json<
+    GcPlan & { applied: Swept }
+  >();
   expect([applied.failed, applied.stayed]).toEqual([[], []]);
   return kept.map(({ because }) => because);
 }

@@ -200,7 +200,13 @@ test("work that is a promise is refused, and nothing that it wrote is kept", () 
   // @ts-expect-error: the type refuses it already
   const wrong: () => void = () => writing(db, () => undefined, later);
   expect(wrong).toThrow("must not be asynchronous");
-  expect(() => writing(db, () => undefined, () => wrong())).toThrow("must not be asynchronous");
+  expect(() =>
+    writing(
+      db,
+      () => undefined,
+      () => wrong(),
+    ),
+  ).toThrow("must not be asynchronous");
   // @ts-expect-error: as above
   expect(() => reading(db, later)).toThrow("must not be asynchronous");
   expect([db.inTransaction, db.query("SELECT count(*) AS n FROM store").get()]).toEqual([false, { n: 0 }]);
@@ -212,7 +218,13 @@ test("what is written unflushed is there, and full syncs are back after it, what
   const db = openDatabase(root.at("coffer.db"), quiet);
   const synchronous = () => db.query("PRAGMA synchronous").get();
   expect(unflushed(db, () => synchronous())).toEqual({ synchronous: 1 });
-  unflushed(db, () => writing(db, () => undefined, () => db.run("INSERT INTO store VALUES ('a', '1')")));
+  unflushed(db, () =>
+    writing(
+      db,
+      () => undefined,
+      () => db.run("INSERT INTO store VALUES ('a', '1')"),
+    ),
+  );
   expect(() =>
     unflushed(db, () => {
       throw new Error("no");

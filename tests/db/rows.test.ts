@@ -122,8 +122,8 @@ test("rows that name what is not there are refused by the database itself", () =
   using root = temporaryRoot();
   const db = openDatabase(root.at("coffer.db"), { make: true, say: () => undefined });
   expect(() => params.set(db, 7, [["a", "1"]])).toThrow("FOREIGN KEY");
-  expect(() => blobs.insertPacked(db, [{ blake3: new Uint8Array(31), size: 1, offset: 0 }], { dataset: "d", pack: 1, created_at: 0 })).toThrow(
-    "CHECK",
-  );
+  expect(() =>
+    blobs.insertPacked(db, [{ blake3: new Uint8Array(31), size: 1, offset: 0 }], { dataset: "d", pack: 1, created_at: 0 }),
+  ).toThrow("CHECK");
   closeDatabase(db);
 });

@@ -44,7 +44,10 @@ test("a server that keeps a run's artifacts on another host gets none of them th
     const { run } = await tellLater(stored, { artifacts: [{ path: "f", bytes: "f" }] });
     const report = await deliver(stored.store, { env: { ...QUICK, ...SECRETS } });
     expect(() => destinationOf(connectQuickly(own.uri), place)).toThrow(host);
-    expect(report.runs[0]).toMatchObject({ state: "refused", error: { code: "SERVER_REFUSED", hint: expect.stringContaining("own address") } });
+    expect(report.runs[0]).toMatchObject({
+      state: "refused",
+      error: { code: "SERVER_REFUSED", hint: expect.stringContaining("own address") },
+    });
     expect(deliveryOf(stored, run).state).toBe("refused");
     expect(own.heard.length).toBeGreaterThan(0);
   }
@@ -54,8 +57,17 @@ test("a server that keeps a run's artifacts on another host gets none of them th
 /** As much of MLflow as it takes to have a run. */
 function answerAs(request: Request, artifactUri: string): Response {
   const route = new URL(request.url).pathname.replace("/api/2.0/mlflow/", "");
-  const info = { run_id: "r", run_name: "n", experiment_id: "1", status: "RUNNING", start_time: 0, artifact_uri: artifactUri, lifecycle_stage: "active" };
-  if (route.startsWith("experiments/")) return Response.json({ experiment: { experiment_id: "1", name: "e", lifecycle_stage: "active", artifact_location: "" } });
+  const info = {
+    run_id: "r",
+    run_name: "n",
+    experiment_id: "1",
+    status: "RUNNING",
+    start_time: 0,
+    artifact_uri: artifactUri,
+    lifecycle_stage: "active",
+  };
+  if (route.startsWith("experiments/"))
+    return Response.json({ experiment: { experiment_id: "1", name: "e", lifecycle_stage: "active", artifact_location: "" } });
   if (route === "runs/search") return Response.json({ runs: [] });
   return Response.json({ run: { info, data: { params: [], tags: [], metrics: [] } } });
 }

@@ -107,7 +107,10 @@ test("a port where nobody listens is unreachable after all tries, and no token i
 live("a deadline that passes while the server is busy makes it unreachable", async () => {
   await using proxy = await faultyProxy(mlflow.proxied.uri, () => ({ answer: "503 Busy\r\nRetry-After: 400" }));
   const error = await probeServer(connectQuickly(proxy.uri, { signal: AbortSignal.timeout(50) })).catch((reason: unknown) => reason);
-  expect(error).toMatchObject({ code: "SERVER_UNREACHABLE", message: `${proxy.uri}: no time left for GET experiments/search (The operation timed out.): 503` });
+  expect(error).toMatchObject({
+    code: "SERVER_UNREACHABLE",
+    message: `${proxy.uri}: no time left for GET experiments/search (The operation timed out.): 503`,
+  });
 });
 
 live(

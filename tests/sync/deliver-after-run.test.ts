@@ -60,7 +60,9 @@ test("who asked coffer to end does not wait for a server that is away, even wher
     const { run } = await tellLater(stored);
     const { left, said } = await after(stored, run, { sync, hurried: true });
     expect(left).toBe(1);
-    expect(said[0]).toBe(`warning: not delivered to MLflow yet: ${uri}: no time left for GET experiments/get-by-name (no answer within 1 s)`);
+    expect(said[0]).toBe(
+      `warning: not delivered to MLflow yet: ${uri}: no time left for GET experiments/get-by-name (no answer within 1 s)`,
+    );
     expect(deliveryOf(stored, run).state).toBe("pending");
   }
 });
