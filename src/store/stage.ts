@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Blake3 } from "../blobs/blake3.ts";
-import { cloneOpened, copyOpened, hashFile, linkOpened, openRegular, SAFE_READ } from "../blobs/copy.ts";
+import { cloneOpened, copyOpened, hashFile, linkOpened, SAFE_READ } from "../blobs/copy.ts";
 import { syncFile, writeWhole } from "../blobs/durable.ts";
 import { PackWriter } from "../blobs/pack.ts";
 import { encodeTree } from "../blobs/tree.ts";
@@ -14,6 +14,7 @@ import { CofferError, errno, isFull, reason } from "../domain/error.ts";
 import { cannotTake } from "./cannot-take.ts";
 import { staging } from "./lease.ts";
 import type { Lease } from "./lease.ts";
+import { openSource } from "./open-source.ts";
 import { KnownBlobs, SMALL } from "./known-blobs.ts";
 import type { IngestOptions, IngestUnit } from "./ingest-unit.ts";
 import type { Staged, StagedBlob, StagedUnit } from "./staged.ts";
@@ -218,7 +219,7 @@ class Stager {
 
   async #stageFile(unit: IngestUnit, absolute: string, path: string, mayPack: boolean): Promise<Reading> {
     for (let attempt = 1; ; attempt++) {
-      const { fd, stat } = openFor(absolute);
+      const { fd, stat } = openSource(absolute);
       try {
         const small = mayPack && this.#pack !== undefined && stat.size < BigInt(SMALL);
         const hex = small
@@ -390,17 +391,5 @@ class Stager {
 
   #newName(kind: string): string {
     return join(this.#directory, `${kind}-${this.#number++}`);
-  }
-}
-
-function openFor(path: string): { fd: number; stat: BigIntStats } {
-  try {
-    return openRegular(path);
-  } catch (error) {
-    if (error instanceof CofferError) throw error;
-    throw new CofferError("UNREADABLE", `${path} cannot be read: ${reason(error)}`, {
-      hint: "check that it exists and that you may read it; nothing of it was stored",
-      cause: error,
-    });
   }
 }
