@@ -78,7 +78,8 @@ function page(measured: readonly Row[]): string {
 Whole processes, from start to exit, measured by \`bun run bench --write\` on ${new Date().toISOString().slice(0, 10)}: ${machine}, on the disk of the
 checkout. Each row is timed in turn with its reference (A B A B …) after one round for warming up; medians, with the range in brackets.
 Inputs are random bytes, made anew for each round and written out before the clock starts. Peak memory is the highest of all runs,
-over all processes of one; at most 150 MB is the goal everywhere.
+over all processes of one; at most 150 MB is the goal everywhere. A wide range means that the disk had two speeds:
+then hold the lower ends against each other, not the medians.
 
 ${renderTable(measured)}
 `;
