@@ -109,55 +109,23 @@ function runBlock(store: Store, run: RunRow): Plain {
   };
 }
 
+/** Every column, whatever the artifact's state: an item of the format's own list says only what is in sight. */
 function artifactBlock(store: Store, artifact: ArtifactRow): Plain {
-  const {
-    uid,
-    id,
-    name,
-    version,
-    state,
-    state_at,
-    role,
-    kind,
-    digest,
-    size,
-    files,
-    mode,
-    path,
-    type,
-    dataset,
-    sub_step,
-    description,
-    created_at,
-  } = artifact;
+  const { seq, run: _run, blob: _blob, id, branch, params: own, metrics: measured, feature_columns: columns, extra, ...rest } = artifact;
   return {
-    uid,
+    ...rest,
     artifact_id: id,
-    name,
-    version,
-    state,
-    state_at,
-    role,
-    kind,
-    digest,
-    size,
-    files,
-    mode,
-    path,
-    type,
-    class: artifact.class,
-    dataset,
-    sub_step,
-    description,
-    created_at,
-    metrics: JSON.parse(artifact.metrics) as Plain,
-    tags: tags.of(store.db, "artifact", artifact.seq),
-    edges: edges.dependencies(store.db, artifact.seq).map(({ dependency, role: kindOfEdge, implicit, changed }) => ({
+    branch: JSON.parse(branch) as number[],
+    params: JSON.parse(own) as Plain,
+    metrics: JSON.parse(measured) as Plain,
+    feature_columns: columns === null ? null : (JSON.parse(columns) as string[]),
+    tags: tags.of(store.db, "artifact", seq),
+    edges: edges.dependencies(store.db, seq).map(({ dependency, role, implicit, changed }) => ({
       to: artifacts.bySeq(store.db, dependency)?.uid ?? "",
-      role: kindOfEdge,
+      role,
       implicit: implicit === 1,
       changed: changed === 1,
     })),
-    extra: JSON.parse(artifact.extra) as Plain,
+    extra: JSON.parse(extra) as Plain,
   };
 }

@@ -77,3 +77,17 @@ test("what is out of sight is no item, but is in our block, so that it can come 
   };
   expect([manifest.artifacts.items, manifest.coffer.artifacts.map(({ state }) => state)]).toEqual([[], ["withdrawn"]]);
 });
+
+test("every column of an artifact is in its block, but those that only this database understands", async () => {
+  using test = await openTestStore();
+  const run = test.run();
+  await test.add({ run, name: "m" });
+  runs.update(test.store.db, run.seq, { manifest: "due" });
+  writeDueManifests(test.store);
+  const manifest = Bun.YAML.parse(readFileSync(test.store.path("manifests", `${run.id}.yaml`), "utf8")) as {
+    coffer: { artifacts: Record<string, unknown>[] };
+  };
+  const block = Object.keys(manifest.coffer.artifacts[0] ?? {});
+  const columns = (test.store.db.query("PRAGMA table_info(artifacts)").all() as { name: string }[]).map(({ name }) => name);
+  expect(columns.filter((column) => !block.includes(column))).toEqual(["seq", "id", "run", "blob"]);
+});
