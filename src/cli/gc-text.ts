@@ -24,19 +24,25 @@ export function renderPlan(plan: GcPlan): string {
   });
   return [
     table(["RULE", "WHAT", "FREES", "AFTER REPACKING", "WHY"], rows, "nothing to delete"),
-    section(
-      "kept although a rule condemns it",
-      plan.kept.map((kept) => `${kept.what}: ${kept.because} (${kept.rule})`),
-    ),
-    section(
-      "rows whose files are gone (coffer verify tells more)",
-      plan.missing.map((row) => `${row.path} ${row.digest}`),
-    ),
+    keptAndMissing(plan),
     section(
       "packs that are more than half dead are written anew",
       plan.repack.map((pack) => `${pack.path}: ${formatBytes(pack.bytes)} become ${formatBytes(pack.live)}`),
     ),
     totals(plan),
+  ].join("");
+}
+
+function keptAndMissing({ kept, missing }: GcPlan): string {
+  return [
+    section(
+      "kept although a rule condemns it",
+      kept.map(({ what, because, rule }) => `${what}: ${because} (${rule})`),
+    ),
+    section(
+      "rows whose files are gone (coffer verify tells more)",
+      missing.map(({ path, digest }) => `${path} ${digest}`),
+    ),
   ].join("");
 }
 
@@ -52,14 +58,7 @@ export function renderSwept({ applied: swept, ...plan }: GcPlan & { applied: Swe
       "stayed, since something changed after the plan was made",
       swept.stayed.map((one) => `${one.what}: ${one.because}`),
     ),
-    section(
-      "kept although a rule condemns it",
-      plan.kept.map((kept) => `${kept.what}: ${kept.because} (${kept.rule})`),
-    ),
-    section(
-      "rows whose files are gone (coffer verify tells more)",
-      plan.missing.map((row) => `${row.path} ${row.digest}`),
-    ),
+    keptAndMissing(plan),
     section(
       "packs that were written anew",
       swept.repacked.map((pack) => `${pack.from} → ${pack.to}: ${formatBytes(pack.before)} became ${formatBytes(pack.after)}`),

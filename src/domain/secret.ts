@@ -1,8 +1,10 @@
 /** A name whose value nobody should see: `MLFLOW_TRACKING_TOKEN`, `--api-key`, `password`. */
 export function isSecretName(name: string): boolean {
+  // the shell's own names for the working directory
+  if (/^(?:OLD)?PWD$/.test(name)) return false;
   const words = splitCamel(name);
   return (
-    /(^|[^a-z])(token|pass|passcode|pwd|auth|bearer|secret|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|sig|signature)s?([^a-z]|$)/i.test(
+    /(^|[^a-z])(token|passcode|pwd|bearer|secret|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|sig|signature)s?([^a-z]|$)/i.test(
       words,
     ) ||
     // PGPASSWORD, accesstoken, dbpassword

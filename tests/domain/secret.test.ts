@@ -32,3 +32,10 @@ test("names of secrets are known by whole words", () => {
     expect(isSecretName(name), name).toBe(true);
   for (const name of ["tokenizer", "max_tokenizers", "monkey", "key", "secretary", "lr"]) expect(isSecretName(name), name).toBe(false);
 });
+
+test("the working directory is no secret, and neither are a model's own words", () => {
+  for (const name of ["PWD", "OLDPWD", "SSH_AUTH_SOCK", "passes", "multi_pass", "author", "tokenizer"])
+    expect([name, isSecretName(name)]).toEqual([name, false]);
+  for (const name of ["PGPASSWORD", "pwd", "db_password", "MY_API_TOKEN", "accesstoken"])
+    expect([name, isSecretName(name)]).toEqual([name, true]);
+});
