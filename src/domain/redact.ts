@@ -31,7 +31,7 @@ export function knownSecrets(env: Env): string[] {
   const found = new Set<string>();
   for (const [name, value = ""] of Object.entries(env)) {
     // MLFLOW_TRACKING_USERNAME is half of a credential
-    if ((hidesValue(name) || /_PASS$/.test(name) || name === "MLFLOW_TRACKING_USERNAME") && value.length >= 6) found.add(value);
+    if ((hidesValue(name) || name.endsWith("_PASS") || name === "MLFLOW_TRACKING_USERNAME") && value.length >= 6) found.add(value);
     const inUrl = /^[a-z][a-z0-9+.-]*:\/\/[^\s/@:]*:([^\s/@]+)@/i.exec(value)?.[1];
     if (inUrl !== undefined && inUrl.length >= 6) found.add(inUrl);
   }
