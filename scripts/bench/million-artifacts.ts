@@ -1,0 +1,87 @@
+// `bun scripts/bench/million-artifacts.ts [DIR]`: prints the root of a store of 1,000,000 artifacts; with DIR, of a copy of it that may be changed.
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { closeDatabase, openDatabase } from "../../src/db/open.ts";
+import { MIGRATIONS } from "../../src/db/migrations.ts";
+import { fillRows } from "./million-rows.ts";
+import { hexOf } from "./steady.ts";
+
+/** The root of the store, made where this machine does not have it yet. `coffer`: the compiled binary. Nothing in it may be changed but what a reader changes. */
+export function millionArtifacts(coffer: string): string {
+  const kept = join(tmpdir(), `coffer-bench-million-${fingerprint()}`);
+  if (existsSync(kept)) return kept;
+  const making = mkdtempSync(`${kept}-`);
+  try {
+    const root = join(making, "root");
+    mkdirSync(root);
+    fill(join(root, "coffer.db"));
+    logReadable(coffer, root, making);
+    try {
+      renameSync(root, kept);
+    } catch (error) {
+      // another process was faster
+      if (!existsSync(kept)) throw error;
+    }
+    return kept;
+  } finally {
+    rmSync(making, { recursive: true, force: true });
+  }
+}
+
+function fingerprint(): string {
+  const sources = ["million-artifacts.ts", "million-rows.ts", "million-inserts.ts", "steady.ts"].map((name) =>
+    readFileSync(join(import.meta.dir, name), "utf8"),
+  );
+  return Bun.hash([...MIGRATIONS, ...sources].join("\n"))
+    .toString(16)
+    .slice(0, 12);
+}
+
+function fill(path: string): void {
+  const db = openDatabase(path, { make: true, say: console.error });
+  try {
+    for (const pragma of ["journal_mode = OFF", "synchronous = OFF", "foreign_keys = OFF", "cache_size = -1000000"])
+      db.run(`PRAGMA ${pragma}`);
+    fillRows(db);
+    db.run("PRAGMA journal_mode = WAL");
+  } finally {
+    closeDatabase(db);
+  }
+}
+
+function logReadable(coffer: string, root: string, directory: string): void {
+  const log = (words: string): void => {
+    const child = Bun.spawnSync([coffer, "log", "--quiet", ...words.split(" ")], {
+      cwd: directory,
+      env: { PATH: process.env["PATH"] ?? "", HOME: directory, COFFER_ROOT: root },
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    if (child.exitCode !== 0) throw new Error(`coffer log ${words} ended with ${child.exitCode}`);
+  };
+  const write = (name: string, bytes: number, salt: number): string => {
+    writeFileSync(join(directory, name), Buffer.from(hexOf(salt, bytes).repeat(Math.ceil(bytes / 64))).subarray(0, bytes));
+    return name;
+  };
+  for (let version = 1; version <= 3; version++) {
+    const model = write("model.onnx", 1 << 20, 20 + version);
+    log(`${model} --name bench-model --type model --class Ridge --metric rmse=${0.3 / version} --param lr=0.1`);
+  }
+  mkdirSync(join(directory, "data"));
+  for (let nth = 0; nth < 40; nth++) write(`data/${nth}.csv`, 1000 + nth, 40 + nth);
+  log("data --name bench-data --type dataset");
+  for (const branch of [0, 1])
+    for (const [nth, fold] of ["0", "1", "2", "3", "4", "all"].entries()) {
+      const model = write(`fold-${fold}.joblib`, 200_000, 100 + branch * 10 + nth);
+      log(`${model} --step bench:${branch}:3:${fold} --type model --class PLS`);
+    }
+}
+
+if (import.meta.main) {
+  const built = Bun.spawnSync([process.execPath, join(import.meta.dir, "../build.ts")], { stdio: ["ignore", "ignore", "inherit"] });
+  if (built.exitCode !== 0) process.exit(1);
+  const root = millionArtifacts(join(import.meta.dir, "../../dist/coffer"));
+  const copy = process.argv[2] === undefined ? undefined : resolve(process.argv[2]);
+  if (copy !== undefined) cpSync(root, copy, { recursive: true, errorOnExist: true, force: false });
+  console.log(copy ?? root);
+}
