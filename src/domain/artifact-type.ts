@@ -1,23 +1,26 @@
 import { CofferError } from "./error.ts";
 import { closest } from "./closest.ts";
 
-export const ARTIFACT_TYPES = [
-  "model",
-  "transformer",
-  "splitter",
-  "encoder",
-  "meta_model",
-  "dataset",
-  "checkpoint",
-  "report",
-  "plot",
-  "metrics",
-  "config",
-  "log",
-  "file",
-] as const;
+/** Each type, with the extensions and whole names of files that are most likely of it. docs/adding-an-artifact-type.md adds one. */
+const FILES_OF = {
+  model: ["pt", "pth", "onnx", "joblib", "pkl", "pickle", "safetensors", "h5", "keras", "gguf"],
+  transformer: [],
+  splitter: [],
+  encoder: [],
+  meta_model: [],
+  dataset: ["csv", "tsv", "parquet", "arrow", "feather", "npz", "npy"],
+  checkpoint: ["ckpt"],
+  report: ["md", "html", "pdf", "ipynb"],
+  plot: ["png", "jpg", "jpeg", "svg", "gif", "webp"],
+  metrics: ["metrics.json"],
+  config: ["params.json", "params.yaml", "yaml", "yml", "toml", "ini"],
+  log: ["log"],
+  file: [],
+} as const satisfies Record<string, readonly string[]>;
 
-export type ArtifactType = (typeof ARTIFACT_TYPES)[number];
+export type ArtifactType = keyof typeof FILES_OF;
+
+export const ARTIFACT_TYPES = Object.keys(FILES_OF) as ArtifactType[];
 
 /** @throws CofferError VALUE_INVALID for a type that is not in the list. */
 export function checkArtifactType(text: string): ArtifactType {
@@ -28,41 +31,7 @@ export function checkArtifactType(text: string): ArtifactType {
   });
 }
 
-const BY_EXTENSION: Record<string, ArtifactType> = {
-  png: "plot",
-  jpg: "plot",
-  jpeg: "plot",
-  svg: "plot",
-  gif: "plot",
-  webp: "plot",
-  csv: "dataset",
-  tsv: "dataset",
-  parquet: "dataset",
-  arrow: "dataset",
-  feather: "dataset",
-  npz: "dataset",
-  npy: "dataset",
-  pt: "model",
-  pth: "model",
-  onnx: "model",
-  joblib: "model",
-  pkl: "model",
-  pickle: "model",
-  safetensors: "model",
-  h5: "model",
-  keras: "model",
-  gguf: "model",
-  ckpt: "checkpoint",
-  md: "report",
-  html: "report",
-  pdf: "report",
-  ipynb: "report",
-  yaml: "config",
-  yml: "config",
-  toml: "config",
-  ini: "config",
-  log: "log",
-};
+const TYPE_OF = new Map(ARTIFACT_TYPES.flatMap((type) => FILES_OF[type].map((name) => [name as string, type] as const)));
 
 /**
  * What a file most likely is, by its name: used where nobody said. Such an artifact counts as untyped for storing
@@ -70,10 +39,8 @@ const BY_EXTENSION: Record<string, ArtifactType> = {
  */
 export function guessArtifactType(path: string): ArtifactType {
   const base = path.slice(path.lastIndexOf("/") + 1).toLowerCase();
-  if (base === "metrics.json") return "metrics";
-  if (base === "params.json" || base === "params.yaml") return "config";
   const dot = base.lastIndexOf(".");
-  const extension = base.slice(dot + 1);
-  // a file may be called x.constructor
-  return (dot > 0 && Object.hasOwn(BY_EXTENSION, extension) ? BY_EXTENSION[extension] : undefined) ?? "file";
+  // what has no extension is no file of the list, even if it is called “log”
+  if (dot <= 0) return "file";
+  return TYPE_OF.get(base) ?? TYPE_OF.get(base.slice(dot + 1)) ?? "file";
 }
