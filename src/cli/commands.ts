@@ -15,6 +15,7 @@ export const COMMANDS: Record<string, Entry> = {
   ls: { summary: "list artifacts: by name, type, run, tag, condition", load: () => import("./ls.ts") },
   show: { summary: "everything about one run or artifact", load: () => import("./show.ts") },
   get: { summary: "the path of an artifact's bytes, or a copy of them", load: () => import("./get.ts") },
+  load: { summary: "paths of a step's records by branch and fold, or of a meta-model's sources", load: () => import("./load.ts") },
   alias: { summary: "point a name at one version, such as NAME@best", load: () => import("./alias.ts") },
   pin: { summary: "protect an artifact from all pruning", load: () => import("./pin.ts") },
   unpin: { summary: "take the protection away", load: () => import("./unpin.ts") },

@@ -1,12 +1,12 @@
 import { createInterface } from "node:readline";
-import type { ArtifactRow } from "../db/artifacts.ts";
 import * as outboxRows from "../db/outbox.ts";
 import * as runRows from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
-import { checkArtifactType } from "../domain/artifact-type.ts";
+import { ARTIFACT_TYPES, checkArtifactType } from "../domain/artifact-type.ts";
 import { parseAssignment, parseMetric } from "../domain/assignment.ts";
 import { CofferError, EXIT } from "../domain/error.ts";
 import { parseExecutionPath } from "../domain/execution-path.ts";
+import type { ExecutionPath } from "../domain/execution-path.ts";
 import { checkArtifactName, checkName } from "../domain/names.ts";
 import { matcher } from "../domain/pattern.ts";
 import { formatBytes } from "../domain/quantity.ts";
@@ -17,12 +17,15 @@ import type { Settings } from "../config/settings.ts";
 import { log } from "../registry/log.ts";
 import type { Logged, LoggedPath, LogRequest } from "../registry/log.ts";
 import { describeArtifact, summarizeArtifact } from "../registry/describe.ts";
-import { resolveArtifact, resolveRun } from "../registry/resolve.ts";
+import { requireMetaModel } from "../registry/meta-model.ts";
+import { resolveRun } from "../registry/resolve.ts";
 import type { Store } from "../store/store.ts";
 import { command } from "./command.ts";
+import { parseContext } from "./context.ts";
 import { currentRun } from "./current-run.ts";
 import type { Io } from "./io.ts";
 import { readLogLines } from "./log-lines.ts";
+import { resolveOrigins } from "./log-origins.ts";
 import { writeManifests } from "./write-manifests.ts";
 import { skipsArtifacts } from "../mlflow/environment.ts";
 
@@ -37,15 +40,27 @@ export default command(
       },
       as: { type: "string", valueHint: "PATH", description: "its path within the run; the base name unless said" },
       name: { type: "string", valueHint: "NAME", description: "a name with versions" },
-      type: {
-        type: "string",
-        valueHint: "TYPE",
-        description: "model, transformer, splitter, encoder, dataset, checkpoint, report, plot, metrics, config, log, file",
-      },
+      type: { type: "string", valueHint: "TYPE", description: ARTIFACT_TYPES.join(", ") },
       class: { type: "string", valueHint: "NAME", description: "its class, such as Ridge" },
       dataset: { type: "string", valueHint: "NAME", description: "the dataset that it belongs to" },
       step: { type: "string", valueHint: "ID", description: "an execution-path id, pipeline:[branch:…]step[.sub]:fold" },
-      "depends-on": { type: "string", valueHint: "REF", multiple: true, description: "what it was made from" },
+      "depends-on": {
+        type: "string",
+        valueHint: "[ROLE=]REF",
+        multiple: true,
+        description: "what it was made from (role: input unless said)",
+      },
+      source: {
+        type: "string",
+        valueHint: "REF",
+        multiple: true,
+        description: "of a meta_model: a model whose predictions it is fed; in order",
+      },
+      "feature-columns": {
+        type: "string",
+        valueHint: "A,B",
+        description: "of a meta_model: a column for each source; <Class>_pred unless said",
+      },
       description: { type: "string", valueHint: "TEXT", description: "what it is" },
       format: { type: "string", valueHint: "NAME", description: "how it is written, such as joblib" },
       "format-version": { type: "string", valueHint: "TEXT", description: "of which version, such as sklearn==1.9.1" },
@@ -65,6 +80,7 @@ export default command(
       ["coffer log model.onnx --name churn-model --type model", "a new version of a name"],
       ["coffer log --metric loss=0.31@12 --param lr=0.1", "inside a run: to that run"],
       ["coffer log data/ --depends-on raw-data@v2", "a directory, and what it was made from"],
+      ["coffer log stack.bin --type meta_model --source ridge --source forest", "a model on top of others"],
     ],
     exits: { "3": "with --stdin: some lines could not be taken", "4": "the run or a dependency does not exist" },
   },
@@ -85,6 +101,8 @@ export default command(
     const params = flags.param.map((text) => parseAssignment("param", text));
     const tags = flags.tag.map((text) => parseAssignment("tag", text));
     const step = flags.step === undefined ? undefined : parseExecutionPath(flags.step);
+    const featureColumns = flags["feature-columns"]?.split(",").map((column) => column.trim());
+    if (!flags.stdin) requireMetaModel(flags.type, flags.source.length, featureColumns);
     const particulars = {
       name: flags.name === undefined ? undefined : checkArtifactName(flags.name),
       type: flags.type === undefined ? undefined : checkArtifactType(flags.type),
@@ -95,22 +113,22 @@ export default command(
       format: flags.format,
       formatVersion: flags["format-version"],
       tags: flags["artifact-tag"].map((text) => parseAssignment("artifact-tag", text)),
+      featureColumns,
     };
     const ignored = matcher([...settings.values.workspace.ignore, ...flags.ignore]);
 
     using store = await io.openStore();
     const target = targetOf(store, io, flags.run);
-    const dependsOn = flags["depends-on"].map((ref) => dependency(store, ref));
+    const origins = resolveOrigins(store, flags["depends-on"], flags.source);
     const request: LogRequest = {
       run: target.run,
       newRun: {
         dataset: particulars.dataset ?? null,
         directory: io.cwd,
-        pipeline: step?.pipeline ?? null,
-        ...(!target.run && (await circumstances(store, io))),
+        ...(!target.run && { ...ownContext(step, io.env), ...(await circumstances(store, io)) }),
       },
       paths,
-      particulars: { ...particulars, dependsOn },
+      particulars: { ...particulars, ...origins },
       secrets: knownSecrets(io.env),
       metrics,
       params,
@@ -185,16 +203,22 @@ function pathsOf(
   ];
 }
 
-function dependency(store: Store, ref: string): ArtifactRow {
-  try {
-    return resolveArtifact(store, ref).artifact;
-  } catch (error) {
-    if (!(error instanceof CofferError) || error.code !== "NOT_FOUND") throw error;
-    throw new CofferError("DEPENDENCY_MISSING", `--depends-on ${ref}: there is no such artifact`, {
-      hint: "log it first, or correct the reference; nothing was stored",
-      candidates: error.candidates,
-    });
-  }
+/** Where a run of its own stands: where its step does, else where the environment says. */
+function ownContext(step: ExecutionPath | undefined, env: Io["env"]): Partial<RunRow> {
+  if (step) return { pipeline: step.pipeline };
+  const {
+    pipeline,
+    branch,
+    step: at,
+    fold,
+  } = parseContext({ pipeline: undefined, step: undefined, branch: undefined, fold: undefined }, env);
+  return {
+    pipeline: pipeline ?? null,
+    branch: JSON.stringify(branch ?? []),
+    step: at?.step ?? null,
+    sub_step: at?.subStep ?? null,
+    fold: fold ?? null,
+  };
 }
 
 function datasetOf(name: string | undefined): string | undefined {

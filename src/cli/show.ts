@@ -155,8 +155,8 @@ function renderArtifact(artifact: ArtifactRecord & { versions: number[] | undefi
       ["pipeline", artifact.pipeline_id],
       ["description", artifact.description],
       ["code", artifact.code_commit],
-      ["depends on", artifact.depends_on],
     ]),
+    renderDependencies(artifact),
     section("params", artifact.params),
     section("metrics", artifact.metrics),
     section("tags", artifact.tags),
@@ -164,6 +164,30 @@ function renderArtifact(artifact: ArtifactRecord & { versions: number[] | undefi
     section("metrics of the run", artifact.run_metrics),
     section("tags of the run", artifact.run_tags),
     renderEvents(artifact.events),
+  ].join("");
+}
+
+function renderDependencies({ dependencies, meta_config: meta }: ArtifactRecord): string {
+  const sources = meta?.source_models.map(({ artifact_id, feature_index }, place) => [
+    `${feature_index}`,
+    artifact_id,
+    meta.feature_columns.length === meta.source_models.length ? (meta.feature_columns[place] as string) : "",
+  ]);
+  return [
+    sources === undefined ? "" : `\n${table(["FEATURE", "SOURCE", "COLUMN"], sources, "")}`,
+    dependencies.length === 0
+      ? ""
+      : `\n${table(
+          ["DEPENDS ON", "AS", ""],
+          dependencies.map((one) => [
+            one.ref,
+            one.role,
+            [one.implicit && "the run read it", one.changed && "it changed meanwhile", one.state !== "live" && one.state]
+              .filter(Boolean)
+              .join(", "),
+          ]),
+          "",
+        )}`,
   ].join("");
 }
 

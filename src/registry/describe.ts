@@ -14,6 +14,8 @@ import type { RunRow } from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
 import type { Store } from "../store/store.ts";
+import { metaConfig } from "./meta-model.ts";
+import type { MetaConfig } from "./meta-model.ts";
 
 /** An artifact in a list. */
 export interface ArtifactSummary {
@@ -34,6 +36,38 @@ export interface ArtifactSummary {
   created_at: string;
 }
 
+/** An artifact by its place in a pipeline, in a list. */
+export interface RecordSummary {
+  id: string;
+  ref: string;
+  run: string;
+  name: string | null;
+  version: number;
+  type: string;
+  class: string | null;
+  kind: "file" | "tree";
+  dataset: string | null;
+  branch_path: number[];
+  step_index: number | null;
+  sub_step: number | null;
+  fold_id: number | null;
+  size: number;
+  digest: string;
+  state: string;
+}
+
+/** What is known of something that an artifact was made from. */
+export interface DependencyRecord {
+  id: string;
+  ref: string;
+  role: string;
+  /** Nobody named it: it follows from what the run read. */
+  implicit: boolean;
+  /** It changed while the run was reading it. */
+  changed: boolean;
+  state: string;
+}
+
 /** Everything that is known of an artifact; the keys of the manifest's items are among them. */
 export interface ArtifactRecord extends ArtifactSummary {
   uid: string;
@@ -47,6 +81,9 @@ export interface ArtifactRecord extends ArtifactSummary {
   artifact_type: string;
   class_name: string | null;
   depends_on: string[];
+  dependencies: DependencyRecord[];
+  /** Of a meta-model. */
+  meta_config?: MetaConfig;
   format: string | null;
   format_version: string | null;
   size_bytes: number;
@@ -135,8 +172,21 @@ export function summarizeArtifact(store: Store, row: ArtifactRow): ArtifactSumma
   };
 }
 
+export function summarizeRecord(store: Store, row: ArtifactRow): RecordSummary {
+  const { id, ref, run, name, version, type, class: className, kind, dataset, size, digest, state } = summarizeArtifact(store, row);
+  const place = {
+    branch_path: JSON.parse(row.branch) as number[],
+    step_index: row.step,
+    sub_step: row.sub_step,
+    fold_id: row.fold,
+  };
+  return { id, ref, run, name, version, type, class: className, kind, dataset, ...place, size, digest, state };
+}
+
 export function describeArtifact(store: Store, row: ArtifactRow): ArtifactRecord {
   const run = runOf(store, row.run);
+  const dependencies = dependenciesOf(store, row);
+  const meta = metaConfig(store, row);
   return {
     ...summarizeArtifact(store, row),
     uid: row.uid,
@@ -149,7 +199,9 @@ export function describeArtifact(store: Store, row: ArtifactRow): ArtifactRecord
     fold_id: row.fold,
     artifact_type: row.type,
     class_name: row.class,
-    depends_on: edges.dependencies(store.db, row.seq).map(({ dependency }) => (artifacts.bySeq(store.db, dependency) as ArtifactRow).id),
+    depends_on: [...new Set(dependencies.map((dependency) => dependency.id))],
+    dependencies,
+    ...(meta && { meta_config: meta }),
     format: row.format,
     format_version: row.format_version,
     size_bytes: row.size,
@@ -168,6 +220,13 @@ export function describeArtifact(store: Store, row: ArtifactRow): ArtifactRecord
     configuration: JSON.parse(run.configuration),
     events: events.ofArtifact(store.db, row.seq),
   };
+}
+
+function dependenciesOf(store: Store, row: ArtifactRow): DependencyRecord[] {
+  return edges.dependencies(store.db, row.seq).map(({ dependency, role, implicit, changed }) => {
+    const artifact = artifacts.bySeq(store.db, dependency) as ArtifactRow;
+    return { id: artifact.id, ref: artifactRef(artifact), role, implicit: implicit === 1, changed: changed === 1, state: artifact.state };
+  });
 }
 
 export function summarizeRun(row: RunRow): RunSummary {

@@ -18,6 +18,8 @@ import type { IngestUnit } from "../store/ingest-unit.ts";
 import { abandonLease, clearStaging, endLease, takeLease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { enqueueRun } from "./enqueue.ts";
+import { requireMetaModel } from "./meta-model.ts";
+import { readBefore } from "./read-before.ts";
 import { manifestIsDue, recordArtifact } from "./record.ts";
 import type { Particulars } from "./record.ts";
 
@@ -41,6 +43,10 @@ export interface LogRequest {
       | "name"
       | "dataset"
       | "pipeline"
+      | "branch"
+      | "step"
+      | "sub_step"
+      | "fold"
       | "host"
       | "user"
       | "directory"
@@ -76,9 +82,11 @@ export interface Logged {
 
 /**
  * Records files, directories, metrics, params and tags on a run: all of it in one transaction, or nothing.
- * @throws CofferError UNREADABLE, PATH_INVALID, COLLISION, DEPENDENCY_CYCLE, STORE_UNUSABLE
+ * @throws CofferError USAGE, UNREADABLE, PATH_INVALID, COLLISION, DEPENDENCY_CYCLE, BRANCH_MISMATCH, FEATURES_MISMATCH, STORE_UNUSABLE
  */
 export async function log(store: Store, request: LogRequest): Promise<Logged> {
+  const { type, sources = [], featureColumns } = request.particulars;
+  if (request.paths.length > 0) requireMetaModel(type, sources.length, featureColumns);
   const units = request.paths.map((path) => unitOf(path, request.particulars));
   refuseCollisions(units);
   if (units.length === 0) return store.transaction(() => commitLog(store, request, [], { problems: [], added: { blobs: 0, bytes: 0 } }));
@@ -120,8 +128,15 @@ function commitLog(
   params.set(store.db, run.seq, redactPairs(request.params, request.secrets));
   tags.set(store.db, "run", run.seq, redactPairs(request.tags, request.secrets));
   metrics.insert(store.db, run.seq, request.metrics);
+  const said = request.particulars.readBefore ?? [];
+  const read = run.state === "running" ? readBefore(store, run.seq) : [];
   const recorded = admitted.map((unit, index) =>
-    recordArtifact(store, run, unit, { ...request.particulars, role: "logged", deliver: request.paths[index]?.deliver }),
+    recordArtifact(store, run, unit, {
+      ...request.particulars,
+      role: "logged",
+      deliver: request.paths[index]?.deliver,
+      readBefore: [...said, ...read],
+    }),
   );
   for (const problem of rest.problems)
     events.record(store.db, { at: now, run: run.seq, kind: "skipped", message: `${problem.path}: ${problem.why}` });

@@ -1,7 +1,6 @@
 import * as aliases from "../db/aliases.ts";
 import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRole, ArtifactRow } from "../db/artifacts.ts";
-import * as edges from "../db/edges.ts";
 import * as events from "../db/events.ts";
 import * as journal from "../db/journal.ts";
 import * as pins from "../db/pins.ts";
@@ -16,9 +15,12 @@ import { formatExecutionPath } from "../domain/execution-path.ts";
 import type { ExecutionPath } from "../domain/execution-path.ts";
 import type { Admitted } from "../store/ingest.ts";
 import type { Store } from "../store/store.ts";
+import { checkBranches, featureColumns } from "./meta-model.ts";
+import { checkOrigins, recordOrigins } from "./record-edges.ts";
+import type { Origins } from "./record-edges.ts";
 
 /** What is said of an artifact, beyond its bytes. */
-export interface Particulars {
+export interface Particulars extends Origins {
   role: ArtifactRole;
   /** false: it stays here, MLflow is not told of it. */
   deliver?: boolean | undefined;
@@ -37,10 +39,8 @@ export interface Particulars {
   /** Keys of a foreign manifest that are not ours. */
   extra?: Record<string, unknown>;
   tags?: readonly (readonly [string, string])[];
-  /** Named by someone; in order. */
-  dependsOn?: readonly ArtifactRow[];
-  /** Follows from what the run read. */
-  readBefore?: readonly ArtifactRow[];
+  /** Of a meta-model: one for each source; called after the sources' classes unless said. */
+  featureColumns?: readonly string[] | undefined;
 }
 
 /**
@@ -48,7 +48,7 @@ export interface Particulars {
  *
  * The same path again in one run: the same bytes are the same artifact; a name or a step makes a new version, and so does a workspace that changed
  * after its file was logged; otherwise it is refused. Only the newest of a path goes to MLflow, where a path is one file.
- * @throws CofferError COLLISION, DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP
+ * @throws CofferError COLLISION, DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP, BRANCH_MISMATCH, FEATURES_MISMATCH
  */
 export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, said: Particulars): ArtifactRow {
   const { unit, blob, hex } = admitted;
@@ -65,8 +65,11 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
         hint: "keep it under another path with --as PATH, or as a version of a name with --name NAME",
       });
   }
-  const depth = store.settings.values.artifact_store.max_dependency_depth;
-  for (const dependency of said.dependsOn ?? []) checkEdge(store, id, dependency, depth);
+  const branch = step?.branch ?? (JSON.parse(run.branch) as number[]);
+  const sources = said.sources ?? [];
+  checkBranches(branch, sources);
+  const columns = sources.length > 0 ? JSON.stringify(featureColumns(sources, said.featureColumns)) : null;
+  checkOrigins(store, id, said);
 
   const now = store.now();
   const { seq, version } = artifacts.insert(store.db, {
@@ -88,42 +91,23 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
     class: said.class ?? null,
     dataset: said.dataset ?? run.dataset,
     pipeline: step?.pipeline ?? run.pipeline,
-    branch: JSON.stringify(step?.branch ?? []),
+    branch: JSON.stringify(branch),
     step: step?.step ?? null,
     sub_step: step?.subStep ?? null,
-    fold: step?.fold ?? null,
+    fold: step ? step.fold : run.fold,
     format: said.format ?? null,
     format_version: said.formatVersion ?? null,
     description: said.description ?? null,
     params: JSON.stringify(said.params ?? {}),
     metrics: JSON.stringify(said.metrics ?? {}),
-    feature_columns: null,
+    feature_columns: columns,
     code_commit: run.code_commit,
     created_at: now,
     extra: JSON.stringify(said.extra ?? {}),
   });
   if (before) artifacts.keepFromDelivery(store.db, before.seq);
   tags.set(store.db, "artifact", seq, redactPairs(said.tags ?? []));
-  edges.insert(
-    store.db,
-    seq,
-    (said.dependsOn ?? []).map((dependency, position) => ({ dependency: dependency.seq, role: "input", position, implicit: false })),
-  );
-  const implicit = (said.readBefore ?? []).filter((dependency) => dependency.id !== id && dependency.seq !== seq);
-  edges.insert(
-    store.db,
-    seq,
-    implicit.map((dependency, position) => ({ dependency: dependency.seq, role: "input", position: 1000 + position, implicit: true })),
-  );
-  for (const dependency of implicit)
-    if (edges.depth(store.db, dependency.seq, depth + 1) + 1 > depth)
-      events.record(store.db, {
-        at: store.now(),
-        run: run.seq,
-        artifact: seq,
-        kind: "deep",
-        message: `what it was made from reaches deeper than ${depth} (${dependency.id})`,
-      });
+  recordOrigins(store, { seq, id, run: run.seq }, said);
   if (admitted.unsettled)
     events.record(store.db, {
       at: store.now(),
@@ -144,18 +128,6 @@ export function manifestIsDue(store: Store, run: number): void {
 function stepOf(run: RunRow): ExecutionPath | undefined {
   if (run.pipeline === null || run.step === null) return undefined;
   return { pipeline: run.pipeline, branch: JSON.parse(run.branch) as number[], step: run.step, subStep: run.sub_step, fold: run.fold };
-}
-
-/** A new record has nothing below it yet, so a cycle can only come about through an id that it shares with an earlier version. */
-function checkEdge(store: Store, id: string, dependency: ArtifactRow, limit: number): void {
-  if (edges.reachesId(store.db, dependency.seq, id))
-    throw new CofferError("DEPENDENCY_CYCLE", `“${id}” cannot depend on “${dependency.id}”, which depends on “${id}”`, {
-      hint: "leave out this --depends-on; nothing was stored",
-    });
-  if (edges.depth(store.db, dependency.seq, limit + 1) + 1 > limit)
-    throw new CofferError("DEPENDENCY_TOO_DEEP", `a chain of dependencies longer than ${limit} ends in “${dependency.id}”`, {
-      hint: "raise artifact_store.max_dependency_depth if this is meant; nothing was stored",
-    });
 }
 
 /** But for those that somebody protected. They go out of sight at the moment that the new one was made: that tells what comes back if its run fails. */

@@ -112,7 +112,7 @@ export function recordOutputs(
         continue;
       }
       try {
-        const dependsOn = item.dependsOn.map((id) => made.get(id) ?? resolveArtifact(store, id).artifact);
+        const dependsOn = item.dependsOn.map((id) => ({ artifact: made.get(id) ?? resolveArtifact(store, id).artifact }));
         const row = recordArtifact(store, run, unit, { ...item, role: "output", name: item.id, dependsOn, readBefore });
         made.set(item.id, row);
         keep(unit, row);

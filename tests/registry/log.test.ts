@@ -10,10 +10,13 @@ import * as tags from "../../src/db/tags.ts";
 import { parseExecutionPath } from "../../src/domain/execution-path.ts";
 import { log } from "../../src/registry/log.ts";
 import { pin, setAlias } from "../../src/registry/marks.ts";
+import type { Dependency } from "../../src/registry/record-edges.ts";
 import { countOf } from "../store/keep.ts";
 import { openTestStore } from "../support/store.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import { logFile, logNothing, request } from "./logged.ts";
+
+const on = (...rows: ArtifactRow[]): Dependency[] => rows.map((artifact) => ({ artifact }));
 
 test("without a run, a run of its own is made and is finished at once", async () => {
   using test = await openTestStore();
@@ -149,7 +152,7 @@ test("a link out of a directory stops all of it: nothing is stored, and the link
 test("dependencies are kept in the order in which they were named, and twice is once", async () => {
   using test = await openTestStore();
   const [a, b, c] = [await test.add(), await test.add(), await test.add()] as [ArtifactRow, ArtifactRow, ArtifactRow];
-  const made = await logFile(test, { dependsOn: [c, a, b, a], readBefore: [a, b] });
+  const made = await logFile(test, { dependsOn: on(c, a, b, a), readBefore: [a, b] });
   expect(edges.dependencies(test.store.db, made.seq).map(({ dependency, implicit }) => [dependency, implicit])).toEqual([
     [c.seq, 0],
     [a.seq, 0],
@@ -161,24 +164,24 @@ test("a cycle is refused when it is made, also through an older version, and not
   using test = await openTestStore();
   const at = (id: string) => ({ step: parseExecutionPath(id) });
   const first = await logFile(test, at("p:1:all"));
-  const second = await logFile(test, { ...at("p:2:all"), dependsOn: [first] });
-  const third = await logFile(test, { ...at("p:3:all"), dependsOn: [second] });
+  const second = await logFile(test, { ...at("p:2:all"), dependsOn: on(first) });
+  const third = await logFile(test, { ...at("p:3:all"), dependsOn: on(second) });
   const before = [countOf(test, "artifacts"), countOf(test, "blobs")];
   for (const dependency of [first, second, third])
-    await expect(logFile(test, { ...at("p:1:all"), dependsOn: [dependency] })).rejects.toMatchObject({ code: "DEPENDENCY_CYCLE" });
+    await expect(logFile(test, { ...at("p:1:all"), dependsOn: on(dependency) })).rejects.toMatchObject({ code: "DEPENDENCY_CYCLE" });
   expect([countOf(test, "artifacts"), countOf(test, "blobs")]).toEqual(before);
   // a newer version of the first one, of which nobody depends, does not open the way
   await logFile(test, at("p:1:all"));
-  await expect(logFile(test, { ...at("p:1:all"), dependsOn: [third] })).rejects.toMatchObject({ code: "DEPENDENCY_CYCLE" });
-  await logFile(test, { ...at("p:4:all"), dependsOn: [first, second, third] });
+  await expect(logFile(test, { ...at("p:1:all"), dependsOn: on(third) })).rejects.toMatchObject({ code: "DEPENDENCY_CYCLE" });
+  await logFile(test, { ...at("p:4:all"), dependsOn: on(first, second, third) });
 });
 
 test("a chain of 101 passes, 102 fails; what the run read may reach deeper, and is an event", async () => {
   using test = await openTestStore();
   let last = await logFile(test, {});
-  for (let length = 2; length <= 101; length++) last = await logFile(test, { dependsOn: [last] });
+  for (let length = 2; length <= 101; length++) last = await logFile(test, { dependsOn: on(last) });
   const before = countOf(test, "artifacts");
-  await expect(logFile(test, { dependsOn: [last] })).rejects.toMatchObject({
+  await expect(logFile(test, { dependsOn: on(last) })).rejects.toMatchObject({
     code: "DEPENDENCY_TOO_DEEP",
     hint: expect.stringContaining("max_dependency_depth"),
   });
@@ -189,16 +192,17 @@ test("a chain of 101 passes, 102 fails; what the run read may reach deeper, and 
 
 test("the depth limit is a setting", async () => {
   using test = await openTestStore({ "artifact_store.max_dependency_depth": 1 });
-  const second = await logFile(test, { dependsOn: [await logFile(test, {})] });
-  await expect(logFile(test, { dependsOn: [second] })).rejects.toMatchObject({ code: "DEPENDENCY_TOO_DEEP" });
+  const second = await logFile(test, { dependsOn: on(await logFile(test, {})) });
+  await expect(logFile(test, { dependsOn: on(second) })).rejects.toMatchObject({ code: "DEPENDENCY_TOO_DEEP" });
 });
 
 test("a wide graph of diamonds costs no more than its edges", async () => {
   using test = await openTestStore();
   let layer = [await logFile(test, {}), await logFile(test, {})];
   // 2^30 ways up
-  for (let depth = 0; depth < 30; depth++) layer = [await logFile(test, { dependsOn: layer }), await logFile(test, { dependsOn: layer })];
-  expect(edges.depth(test.store.db, (layer[0] as ArtifactRow).seq, 100)).toBe(30);
+  for (let depth = 0; depth < 30; depth++)
+    layer = [await logFile(test, { dependsOn: on(...layer) }), await logFile(test, { dependsOn: on(...layer) })];
+  expect(edges.depth(test.store.db, [(layer[0] as ArtifactRow).seq], 100)).toBe(30);
 });
 
 // Versions --------------------------------------------------------------------------------------------------------

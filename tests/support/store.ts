@@ -76,7 +76,11 @@ export async function openTestStore(set: Record<string, unknown> = {}): Promise<
       const lease = takeLease(store, "ingest");
       const unit = { path, source, kind: files ? "tree" : "file", type: "file", class: null, typed: false, move: false } as const;
       const { result } = await ingest(store, lease, [unit], { dataset: "default" }, (admitted) =>
-        admitted.map((one) => test.ago(age, () => recordArtifact(store, owner, one, { role: "output", name, dependsOn }))),
+        admitted.map((one) =>
+          test.ago(age, () =>
+            recordArtifact(store, owner, one, { role: "output", name, dependsOn: dependsOn.map((artifact) => ({ artifact })) }),
+          ),
+        ),
       );
       dropLease(store, lease);
       return result[0] as ArtifactRow;

@@ -1,0 +1,87 @@
+import type { Database } from "bun:sqlite";
+import type { ArtifactRow } from "./artifacts.ts";
+
+/** What the records of a pipeline's step are narrowed by; a key that is missing narrows nothing. */
+export interface StepFilter {
+  pipeline: string;
+  step: number;
+  subStep?: number;
+  /** As the column holds them. */
+  branches?: readonly string[];
+  /** Records of this fold and those without one; null: only those without one. */
+  fold?: number | null;
+  /** Only those that have a fold. */
+  hasFold?: boolean;
+  type?: string;
+  dataset?: string;
+}
+
+/** What somebody may load: not the log and the code that coffer captured. */
+const LOADABLE = "state = 'live' AND role IN ('output', 'logged', 'imported')";
+
+/** The same again is a newer version: the id, or, where that is a run's own, the place in the pipeline together with name or path. */
+const SAME = "CASE WHEN instr(id, '/') = 0 THEN id ELSE json_array(branch, sub_step, fold, ifnull(name, path)) END";
+
+/** The newest version of each record in sight, in no order. */
+export function newest(db: Database, filter: StepFilter): ArtifactRow[] {
+  const { where, values } = clauses(filter);
+  return db
+    .query<ArtifactRow, (string | number)[]>(
+      `SELECT * FROM artifacts WHERE seq IN (SELECT max(seq) FROM artifacts WHERE ${where} AND ${LOADABLE} GROUP BY ${SAME})`,
+    )
+    .all(...values);
+}
+
+/** The branch paths that occur, as the column holds them. */
+export function branches(db: Database, filter: StepFilter): string[] {
+  const { where, values } = clauses(filter);
+  return db
+    .query<{ branch: string }, (string | number)[]>(`SELECT DISTINCT branch FROM artifacts WHERE ${where} AND ${LOADABLE}`)
+    .all(...values)
+    .map((row) => row.branch);
+}
+
+/** For the error that says what there is. */
+export function pipelines(db: Database, limit: number): string[] {
+  // one step down the index for each: DISTINCT would read all of it
+  return db
+    .query<{ pipeline: string }, [number]>(
+      `WITH RECURSIVE known (pipeline) AS (
+         SELECT min(pipeline) FROM artifacts WHERE pipeline IS NOT NULL
+         UNION ALL SELECT (SELECT min(pipeline) FROM artifacts WHERE pipeline > known.pipeline) FROM known WHERE pipeline IS NOT NULL
+       ) SELECT pipeline FROM known WHERE pipeline IS NOT NULL LIMIT ?`,
+    )
+    .all(limit)
+    .map((row) => row.pipeline);
+}
+
+/** The numbers of a pipeline's steps. */
+export function steps(db: Database, pipeline: string, limit: number): number[] {
+  return db
+    .query<{ step: number }, [string, number]>(
+      `WITH RECURSIVE known (step) AS (
+         SELECT min(step) FROM artifacts WHERE pipeline = ?1
+         UNION ALL SELECT (SELECT min(step) FROM artifacts WHERE pipeline = ?1 AND step > known.step) FROM known WHERE step IS NOT NULL
+       ) SELECT step FROM known WHERE step IS NOT NULL LIMIT ?2`,
+    )
+    .all(pipeline, limit)
+    .map((row) => row.step);
+}
+
+function clauses(filter: StepFilter): { where: string; values: (string | number)[] } {
+  const where = ["pipeline = ?", "step = ?"];
+  const values: (string | number)[] = [filter.pipeline, filter.step];
+  const want = (clause: string, ...given: (string | number)[]): void => {
+    where.push(clause);
+    values.push(...given);
+  };
+  if (filter.subStep !== undefined) want("sub_step = ?", filter.subStep);
+  if (filter.branches !== undefined) want("branch IN (SELECT value FROM json_each(?))", JSON.stringify(filter.branches));
+  if (filter.fold === null) want("fold IS NULL");
+  else if (filter.fold !== undefined) want("(fold IS NULL OR fold = ?)", filter.fold);
+  if (filter.hasFold) want("fold IS NOT NULL");
+  // the unary plus keeps SQLite at the index of pipeline and step: a type or a dataset may have a million records
+  if (filter.type !== undefined) want("+type = ?", filter.type);
+  if (filter.dataset !== undefined) want("+dataset = ?", filter.dataset);
+  return { where: where.join(" AND "), values };
+}

@@ -1,0 +1,82 @@
+import { basename } from "node:path";
+import type { ArtifactRow } from "../db/artifacts.ts";
+import * as blobs from "../db/blobs.ts";
+import { unflushed } from "../db/open.ts";
+import * as inputs from "../db/run-inputs.ts";
+import type { RunRow } from "../db/runs.ts";
+import { formatDigest } from "../domain/digest.ts";
+import { CofferError } from "../domain/error.ts";
+import { readablePath } from "../store/cache.ts";
+import { holdBlob, readerLease } from "../store/lease.ts";
+import { readTree } from "../store/read.ts";
+import type { Store } from "../store/store.ts";
+import type { Content } from "../store/write-out.ts";
+import { shownName } from "./shown-name.ts";
+
+/** Who is given bytes: a run, or else the process that called us. Its lease holds them. */
+export interface Reader {
+  run: RunRow | undefined;
+  lease: number;
+}
+
+/** The bytes of an artifact, or of one file inside the directory that it is. */
+export type Held = Content & { name: string; size: number; digest: string };
+
+export function openReader(store: Store, run: RunRow | undefined): Reader {
+  // a machine that stops takes the reader along
+  return { run, lease: unflushed(store.db, () => readerLease(store, run?.seq)) };
+}
+
+/**
+ * From here on nothing takes these bytes from the reader; none of them was read yet.
+ * @throws CofferError NOT_FOUND where they are gone, or the directory has no such file
+ */
+export async function hold(store: Store, reader: Reader, artifact: ArtifactRow, inside?: string): Promise<Held> {
+  const { blob } = artifact;
+  if (blob === null)
+    throw new CofferError("NOT_FOUND", `the bytes of ${shownName(artifact)} are gone`, {
+      hint: `coffer show ${artifact.id} tells when and why`,
+    });
+  unflushed(store.db, () => holdBlob(store, reader.lease, blob));
+  if (inside !== undefined) return fileInside(store, artifact, blob, inside);
+  return { kind: artifact.kind, blob, mode: artifact.mode, size: artifact.size, digest: artifact.digest, name: basename(artifact.path) };
+}
+
+/** Paths of whole artifacts, in the same order; they are inputs of the run then. */
+export async function handOut(store: Store, reader: Reader, artifacts: readonly ArtifactRow[]): Promise<string[]> {
+  const paths: string[] = [];
+  for (const artifact of artifacts) paths.push(await readablePath(store, await hold(store, reader, artifact), reader.lease));
+  recordRead(store, reader, artifacts);
+  return paths;
+}
+
+/** What a run was handed out becomes its input. */
+export function recordRead(store: Store, { run }: Reader, artifacts: readonly ArtifactRow[]): void {
+  if (!run || artifacts.length === 0) return;
+  store.transaction(() => {
+    for (const { seq, digest, size } of artifacts)
+      inputs.add(store.db, { run: run.seq, artifact: seq, path: null, digest, size, how: "got" });
+  });
+}
+
+async function fileInside(store: Store, artifact: ArtifactRow, blob: number, inside: string): Promise<Held> {
+  const entries = await readTree(store, blob);
+  const entry = entries.find((candidate) => candidate.path === inside);
+  const row = entry?.kind === "file" ? blobs.byDigest(store.db, { algorithm: "blake3", hex: entry.hex }) : null;
+  if (entry?.kind !== "file" || !row)
+    throw new CofferError("NOT_FOUND", `${artifact.path} has no file “${inside}”`, {
+      hint: "coffer show REF --files lists them; get the whole directory for what is below a directory in it",
+      candidates: entries
+        .filter((candidate) => candidate.path.startsWith(`${inside}/`))
+        .slice(0, 10)
+        .map((candidate) => `${artifact.id}/${candidate.path}`),
+    });
+  return {
+    kind: "file",
+    blob: row.seq,
+    mode: entry.mode,
+    size: row.size,
+    digest: formatDigest({ algorithm: "blake3", hex: entry.hex }),
+    name: basename(inside),
+  };
+}

@@ -1,0 +1,103 @@
+import type { ArtifactRow } from "../db/artifacts.ts";
+import * as edges from "../db/edges.ts";
+import * as events from "../db/events.ts";
+import * as metaSources from "../db/meta-sources.ts";
+import { CofferError } from "../domain/error.ts";
+import type { Store } from "../store/store.ts";
+
+/** Something that an artifact was made from, and what it was to it; `input` unless said. */
+export interface Dependency {
+  artifact: ArtifactRow;
+  role?: string | undefined;
+}
+
+export interface Origins {
+  /** Named by someone; in order. */
+  dependsOn?: readonly Dependency[];
+  /** Of a meta-model: the models whose predictions it is fed, in the order of its features. */
+  sources?: readonly ArtifactRow[];
+  /** Follows from what the run read. */
+  readBefore?: readonly ArtifactRow[];
+}
+
+/** What follows from a run's inputs stands behind all that somebody named. */
+const IMPLICIT_POSITION = 1000;
+
+/** @throws CofferError DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP for what somebody named; what a run read is as it is */
+export function checkOrigins(store: Store, id: string, origins: Origins): void {
+  const explicit = named(origins).map(({ artifact }) => artifact);
+  // a new record has nothing below it yet, so a cycle can only come about through an id that it shares with an earlier version
+  const closes = (dependencies: readonly ArtifactRow[]): boolean => edges.reachesId(store.db, seqs(dependencies), id);
+  if (closes(explicit)) {
+    const dependency = explicit.find((one) => closes([one])) as ArtifactRow;
+    throw new CofferError("DEPENDENCY_CYCLE", `“${id}” cannot depend on “${dependency.id}”, which depends on “${id}”`, {
+      hint: "leave out this --depends-on; nothing was stored",
+    });
+  }
+  if (reachesTooDeep(store, explicit)) {
+    const dependency = explicit.find((one) => reachesTooDeep(store, [one])) as ArtifactRow;
+    throw new CofferError("DEPENDENCY_TOO_DEEP", `a chain of dependencies longer than ${depthLimit(store)} ends in “${dependency.id}”`, {
+      hint: "raise artifact_store.max_dependency_depth if this is meant; nothing was stored",
+    });
+  }
+}
+
+/** Writes the edges of a new artifact, and the sources of a meta-model. */
+export function recordOrigins(store: Store, artifact: Pick<ArtifactRow, "seq" | "id" | "run">, origins: Origins): void {
+  const explicit = named(origins);
+  const known = new Set([artifact.seq, ...explicit.map((dependency) => dependency.artifact.seq)]);
+  const implicit = (origins.readBefore ?? []).filter((dependency) => dependency.id !== artifact.id && !known.has(dependency.seq));
+  edges.insert(
+    store.db,
+    artifact.seq,
+    explicit.map(({ artifact: dependency, role }, position) => ({ dependency: dependency.seq, role, position, implicit: false })),
+  );
+  edges.insert(
+    store.db,
+    artifact.seq,
+    implicit.map(({ seq }, position) => ({ dependency: seq, role: "input", position: IMPLICIT_POSITION + position, implicit: true })),
+  );
+  metaSources.insert(
+    store.db,
+    artifact.seq,
+    (origins.sources ?? []).map((source) => source.seq),
+  );
+  if (implicit.length > 0 && isDeep(store, origins.readBefore ?? []))
+    events.record(store.db, {
+      at: store.now(),
+      run: artifact.run,
+      artifact: artifact.seq,
+      kind: "deep",
+      message: `what the run had read reaches deeper than ${depthLimit(store)}`,
+    });
+}
+
+function named({ dependsOn = [], sources = [] }: Origins): { artifact: ArtifactRow; role: string }[] {
+  return [
+    ...dependsOn.map(({ artifact, role = "input" }) => ({ artifact, role })),
+    ...sources.map((artifact) => ({ artifact, role: "source" })),
+  ];
+}
+
+/** What is known of lists of what a run had read: each of its many outputs comes with the same one. */
+const deep = new WeakMap<readonly ArtifactRow[], boolean>();
+
+function isDeep(store: Store, readBefore: readonly ArtifactRow[]): boolean {
+  const known = deep.get(readBefore) ?? reachesTooDeep(store, readBefore);
+  deep.set(readBefore, known);
+  return known;
+}
+
+/** Whether what is made from these would stand at the end of a chain that is longer than the limit. */
+function reachesTooDeep(store: Store, dependencies: readonly ArtifactRow[]): boolean {
+  const limit = depthLimit(store);
+  return dependencies.length > 0 && edges.depth(store.db, seqs(dependencies), limit - 1) >= limit;
+}
+
+function depthLimit(store: Store): number {
+  return store.settings.values.artifact_store.max_dependency_depth;
+}
+
+function seqs(artifacts: readonly ArtifactRow[]): number[] {
+  return artifacts.map(({ seq }) => seq);
+}
