@@ -12,7 +12,7 @@ export type Flag = {
   /** One letter. */
   alias?: string;
   multiple?: true;
-  /** The only values that are accepted. */
+  /** The only values that are accepted. Without a `valueHint` help shows them in its place; with one, the description does. */
   options?: readonly string[];
 };
 

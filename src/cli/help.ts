@@ -75,7 +75,7 @@ function cittyArgs(spec: CommandSpec): ArgsDef {
     args[name] =
       flag.type === "boolean"
         ? { type: "boolean", description, ...alias }
-        : { type: "string", description, valueHint: flag.options ? flag.options.join("|") : (flag.valueHint ?? "VALUE"), ...alias };
+        : { type: "string", description, valueHint: flag.valueHint ?? flag.options?.join("|") ?? "VALUE", ...alias };
   }
   return args;
 }

@@ -1,5 +1,5 @@
 import type { ArtifactRow } from "../db/artifacts.ts";
-import { ARTIFACT_TYPES, checkArtifactType } from "../domain/artifact-type.ts";
+import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
 import { CofferError, EXIT } from "../domain/error.ts";
 import { checkName } from "../domain/names.ts";
 import { formatBytes } from "../domain/quantity.ts";
@@ -28,7 +28,7 @@ const FLAGS = {
   },
   fold: { type: "string", valueHint: "N|all", description: "records of this fold and those without one; all: only those without one" },
   folds: { type: "boolean", description: "only records of numbered folds, in their order" },
-  type: { type: "string", valueHint: "TYPE", description: `only of this type: ${ARTIFACT_TYPES.join(", ")}` },
+  type: { type: "string", valueHint: "TYPE", options: ARTIFACT_TYPES, description: `only of this type: ${ARTIFACT_TYPES.join(", ")}` },
   dataset: { type: "string", valueHint: "NAME", description: "only of this dataset" },
   meta: { type: "string", valueHint: "REF", description: "the sources of this meta-model, in the order of its features" },
   "for-prediction": { type: "boolean", description: "with --meta: refuse unless every source is there and has its column" },
@@ -124,7 +124,7 @@ function wantedOf(flags: Values<typeof FLAGS>, io: Io): Wanted {
     branch,
     fold,
     hasFold: flags.folds,
-    type: flags.type === undefined ? undefined : checkArtifactType(flags.type),
+    type: flags.type,
     dataset: flags.dataset === undefined ? undefined : checkName("dataset", flags.dataset),
   };
 }

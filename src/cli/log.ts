@@ -2,7 +2,7 @@ import { createInterface } from "node:readline";
 import * as outboxRows from "../db/outbox.ts";
 import * as runRows from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
-import { ARTIFACT_TYPES, checkArtifactType } from "../domain/artifact-type.ts";
+import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
 import { parseAssignment, parseMetric } from "../domain/assignment.ts";
 import { CofferError, EXIT } from "../domain/error.ts";
 import { parseExecutionPath } from "../domain/execution-path.ts";
@@ -40,7 +40,7 @@ export default command(
       },
       as: { type: "string", valueHint: "PATH", description: "its path within the run; the base name unless said" },
       name: { type: "string", valueHint: "NAME", description: "a name with versions" },
-      type: { type: "string", valueHint: "TYPE", description: ARTIFACT_TYPES.join(", ") },
+      type: { type: "string", valueHint: "TYPE", options: ARTIFACT_TYPES, description: ARTIFACT_TYPES.join(", ") },
       class: { type: "string", valueHint: "NAME", description: "its class, such as Ridge" },
       dataset: { type: "string", valueHint: "NAME", description: "the dataset that it belongs to" },
       step: { type: "string", valueHint: "ID", description: "an execution-path id, pipeline:[branch:…]step[.sub]:fold" },
@@ -105,7 +105,7 @@ export default command(
     if (!flags.stdin) requireMetaModel(flags.type, flags.source.length, featureColumns);
     const particulars = {
       name: flags.name === undefined ? undefined : checkArtifactName(flags.name),
-      type: flags.type === undefined ? undefined : checkArtifactType(flags.type),
+      type: flags.type,
       class: flags.class === undefined ? undefined : checkName("class", flags.class),
       dataset: datasetOf(flags.dataset ?? io.env["COFFER_DATASET"]),
       step,

@@ -1,6 +1,6 @@
 import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactFilter, ArtifactRow } from "../db/artifacts.ts";
-import { checkArtifactType } from "../domain/artifact-type.ts";
+import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
 import { CofferError } from "../domain/error.ts";
 import { formatBytes } from "../domain/quantity.ts";
 import { summarizeArtifact } from "../registry/describe.ts";
@@ -20,7 +20,7 @@ export default command(
     positionals: [{ name: "NAME", description: "only versions of this name" }],
     flags: {
       name: { type: "string", valueHint: "NAME", description: "only versions of this name" },
-      type: { type: "string", valueHint: "TYPE", description: "only this type: model, dataset, plot, …" },
+      type: { type: "string", valueHint: "TYPE", options: ARTIFACT_TYPES, description: `only this type: ${ARTIFACT_TYPES.join(", ")}` },
       run: { type: "string", valueHint: "RUN", description: "only what this run made" },
       pipeline: { type: "string", valueHint: "ID", description: "only this pipeline" },
       dataset: { type: "string", valueHint: "NAME", description: "only this dataset" },
@@ -62,7 +62,7 @@ export default command(
     const name = positionals[0] ?? flags.name;
     const filter: ArtifactFilter = {
       ...(name !== undefined && { name }),
-      ...(flags.type !== undefined && { type: checkArtifactType(flags.type) }),
+      ...(flags.type !== undefined && { type: flags.type }),
       ...(flags.run !== undefined && { run: resolveRun(store, flags.run).seq }),
       ...(flags.pipeline !== undefined && { pipeline: flags.pipeline }),
       ...(flags.dataset !== undefined && { dataset: flags.dataset }),

@@ -16,7 +16,7 @@ test("every type of the list is taken, any other refused with the one that was m
 
 test("a name or extension stands for one type", () => {
   const source = readFileSync(join(import.meta.dir, "../../src/domain/artifact-type.ts"), "utf8");
-  const named = /FILES_OF = \{([^}]*)\}/.exec(source)?.[1]?.match(/"[^"]+"/g) ?? [];
+  const named: string[] = /FILES_OF = \{([^}]*)\}/.exec(source)?.[1]?.match(/"[^"]+"/g) ?? [];
   expect(named).toContain(`"onnx"`);
   expect(named.filter((name, index) => named.indexOf(name) !== index)).toEqual([]);
 });
