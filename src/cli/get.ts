@@ -1,19 +1,19 @@
-import { basename, resolve as resolvePath } from "node:path";
 import { statSync } from "node:fs";
-import * as blobs from "../db/blobs.ts";
-import * as inputs from "../db/run-inputs.ts";
-import { formatDigest } from "../domain/digest.ts";
-import { CofferError } from "../domain/error.ts";
+import { resolve as resolvePath } from "node:path";
+import { EXIT } from "../domain/error.ts";
+import type { ArtifactRow } from "../db/artifacts.ts";
+import { artifactRef } from "../domain/artifact-ref.ts";
+import { hold, openReader, recordRead } from "../registry/hand-out.ts";
+import type { Held, Reader } from "../registry/hand-out.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
+import { withDependencies } from "../registry/with-dependencies.ts";
 import { readablePath } from "../store/cache.ts";
-import { holdBlob, readerLease } from "../store/lease.ts";
-import { readTree } from "../store/read.ts";
 import type { Store } from "../store/store.ts";
 import { writeOut } from "../store/write-out.ts";
-import type { Content } from "../store/write-out.ts";
-import type { ArtifactRow } from "../db/artifacts.ts";
-import { currentRun } from "./current-run.ts";
+import { writeTogether } from "../store/write-together.ts";
 import { command } from "./command.ts";
+import { currentRun } from "./current-run.ts";
+import type { Io } from "./io.ts";
 
 export default command(
   {
@@ -31,76 +31,69 @@ export default command(
         valueHint: "PATH",
         description: "write the bytes there (into PATH where it is a directory), hashing every one of them",
       },
+      "with-deps": {
+        type: "boolean",
+        description: "also all that it was made from, each once, dependencies first; with -o into a new directory",
+      },
     },
     about:
       "Prints a path under which the bytes can be read: read only, for as long as the calling process or run lives. A large file is its own place in the store; a small one or a directory is a plain copy in the cache.",
     examples: [
       ["model=$(coffer get churn-model@best)", "a path for a script"],
       ["coffer get churn-model -o model.onnx", "a copy of one's own"],
+      ["coffer get churn-model --with-deps -o all", "with what it was made from, in a new directory"],
     ],
-    exits: { "4": "nothing is called so", "5": "the target exists: nothing is overwritten" },
+    exits: {
+      "3": "with --with-deps: something that it was made from was deleted",
+      "4": "nothing is called so",
+      "5": "the target exists: nothing is overwritten",
+    },
   },
   async ({ flags, positionals, io }) => {
     using store = await io.openStore({ make: false });
     const { artifact, inside } = resolveArtifact(store, positionals[0] as string);
-    if (artifact.blob === null)
-      throw new CofferError("NOT_FOUND", `the bytes of ${artifact.id} are gone`, { hint: "coffer show tells when and why" });
-    const run = currentRun(store, io.env);
-    const lease = readerLease(store, run?.seq);
-    holdBlob(store, lease, artifact.blob);
-    const content = await contentOf(store, artifact, artifact.blob, inside);
-    if (run)
-      store.transaction(() =>
-        inputs.add(store.db, {
-          run: run.seq,
-          artifact: artifact.seq,
-          path: null,
-          digest: artifact.digest,
-          size: artifact.size,
-          how: "got",
-        }),
-      );
-    if (flags.output !== undefined) {
-      const given = resolvePath(io.cwd, flags.output);
-      const target = statSync(given, { throwIfNoEntry: false })?.isDirectory() ? resolvePath(given, content.name) : given;
-      await writeOut(store, content, target);
-      io.print(
-        { schema: "coffer.get/1", id: artifact.id, path: target, digest: content.digest, size: content.size },
-        (document) => document.path,
-      );
-      return;
-    }
-    const path = await readablePath(store, content, lease);
-    io.print({ schema: "coffer.get/1", id: artifact.id, path, digest: content.digest, size: content.size }, (document) => document.path);
+    const reader = openReader(store, currentRun(store, io.env));
+    const target = flags.output === undefined ? undefined : resolvePath(io.cwd, flags.output);
+    if (flags["with-deps"]) return await getAll(store, io, reader, artifact, inside, target);
+    const content = await hold(store, reader, artifact, inside);
+    const path = target === undefined ? await readablePath(store, content, reader.lease) : await writeOne(store, content, target);
+    recordRead(store, reader, [artifact]);
+    io.print({ schema: "coffer.get/1", ...got(artifact, content, path) }, (document) => document.path);
+    return EXIT.done;
   },
 );
 
-/** The bytes of an artifact, or of one file inside the directory that it is. */
-async function contentOf(
+async function writeOne(store: Store, content: Held, given: string): Promise<string> {
+  const target = statSync(given, { throwIfNoEntry: false })?.isDirectory() ? resolvePath(given, content.name) : given;
+  await writeOut(store, content, target);
+  return target;
+}
+
+async function getAll(
   store: Store,
+  io: Io,
+  reader: Reader,
   artifact: ArtifactRow,
-  blob: number,
   inside: string | undefined,
-): Promise<Content & { size: number; digest: string; name: string }> {
-  if (inside === undefined)
-    return { kind: artifact.kind, blob, mode: artifact.mode, size: artifact.size, digest: artifact.digest, name: basename(artifact.path) };
-  const entries = await readTree(store, blob);
-  const entry = entries.find((candidate) => candidate.path === inside);
-  const row = entry?.kind === "file" ? blobs.byDigest(store.db, { algorithm: "blake3", hex: entry.hex }) : null;
-  if (entry?.kind !== "file" || !row)
-    throw new CofferError("NOT_FOUND", `${artifact.path} has no file “${inside}”`, {
-      hint: "coffer show REF --files lists them; get the whole directory for what is below a directory in it",
-      candidates: entries
-        .filter((candidate) => candidate.path.startsWith(`${inside}/`))
-        .slice(0, 10)
-        .map((candidate) => `${artifact.id}/${candidate.path}`),
-    });
-  return {
-    kind: "file",
-    blob: row.seq,
-    mode: entry.mode,
-    size: row.size,
-    digest: formatDigest({ algorithm: "blake3", hex: entry.hex }),
-    name: basename(inside),
-  };
+  directory: string | undefined,
+): Promise<number> {
+  const { there, gone } = withDependencies(store, artifact);
+  const contents: Held[] = [];
+  // all are held before the first is read
+  for (const one of there) contents.push(await hold(store, reader, one, one === artifact ? inside : undefined));
+  const paths: string[] = [];
+  if (directory !== undefined) paths.push(...(await writeTogether(store, contents, directory)));
+  else for (const content of contents) paths.push(await readablePath(store, content, reader.lease));
+  recordRead(store, reader, there);
+  const order = there.map((one, index) => ({ ref: artifactRef(one), ...got(one, contents[index] as Held, paths[index] as string) }));
+  const { ref: _, ...own } = order.at(-1) as (typeof order)[number];
+  io.print({ schema: "coffer.get/1", ...own, order, gone: gone.map((one) => one.id) }, (document) =>
+    document.order.map(({ path }) => `${path}\n`).join(""),
+  );
+  for (const one of gone) io.say.warn(`${one.id} was deleted and is left out: coffer show ${one.id} tells when and why`);
+  return gone.length > 0 ? EXIT.partly : EXIT.done;
+}
+
+function got({ id }: ArtifactRow, { digest, size }: Held, path: string): { id: string; path: string; digest: string; size: number } {
+  return { id, path, digest, size };
 }
