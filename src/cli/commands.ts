@@ -16,6 +16,7 @@ export const COMMANDS: Record<string, Entry> = {
   show: { summary: "everything about one run or artifact", load: () => import("./show.ts") },
   get: { summary: "the path of an artifact's bytes, or a copy of them", load: () => import("./get.ts") },
   load: { summary: "paths of a step's records by branch and fold, or of a meta-model's sources", load: () => import("./load.ts") },
+  lineage: { summary: "what an artifact was made from, and what was made from it", load: () => import("./lineage.ts") },
   alias: { summary: "point a name at one version, such as NAME@best", load: () => import("./alias.ts") },
   pin: { summary: "protect an artifact from all pruning", load: () => import("./pin.ts") },
   unpin: { summary: "take the protection away", load: () => import("./unpin.ts") },

@@ -33,7 +33,7 @@ export function fields(pairs: readonly (readonly [string, unknown])[]): string {
 }
 
 /** A file's name may hold a line break, or what would move a terminal's cursor. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (char) =>
     char < " " ? JSON.stringify(char).slice(1, -1) : `\\u00${char.charCodeAt(0).toString(16)}`,
   );

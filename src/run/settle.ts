@@ -1,5 +1,5 @@
-import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
+import * as edges from "../db/edges.ts";
 import * as events from "../db/events.ts";
 import * as metrics from "../db/metrics.ts";
 import * as params from "../db/params.ts";
@@ -8,6 +8,7 @@ import type { RunInputRow } from "../db/run-inputs.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
+import { readBefore } from "../registry/read-before.ts";
 import { manifestIsDue, recordArtifact } from "../registry/record.ts";
 import { shownName } from "../registry/shown-name.ts";
 import type { Admitted } from "../store/ingest.ts";
@@ -57,16 +58,15 @@ export function settle(store: Store, seq: number, request: RunRequest, end: End,
   metrics.insert(store.db, seq, found.readings.metrics);
   for (const { position } of found.changed) inputs.markChanged(store.db, seq, position);
 
-  const readBefore = inputs
-    .ofRun(store.db, seq)
-    .flatMap((input) => (input.artifact === null ? [] : [artifacts.bySeq(store.db, input.artifact) as ArtifactRow]));
   const roles = new Map(found.captured.map(({ unit, role }) => [unit, role]));
   const own = found.admitted.filter(({ unit }) => !roles.has(unit));
-  const { recorded, problems: unregistered } = recordOutputs(store, run, own, found.outputs, request.register, readBefore);
+  const { recorded, problems: unregistered } = recordOutputs(store, run, own, found.outputs, request.register, readBefore(store, seq));
   for (const admitted of found.admitted) {
     const role = roles.get(admitted.unit);
     if (role !== undefined) recorded.push(recordArtifact(store, run, admitted, { role, type: role === "log" ? "log" : "file" }));
   }
+  // also on what was logged while the command ran
+  edges.markChanged(store.db, seq);
 
   const note = (kind: string, message: string, artifact: number | null = null) =>
     events.record(store.db, { at: store.now(), run: seq, artifact, kind, message });

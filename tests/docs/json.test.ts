@@ -101,6 +101,13 @@ test("what the commands print is what the page says, key by key", async () => {
   await see(["show", "p:0:1.2:3", "--files"]);
   await see(["get", "raw"]);
   await see(["get", "p:0:1.2:3", "-o", "out"]);
+  await see(["lineage", "raw@v1", "--down"]);
+  await see(["pin", "p:0:1.2:3"]);
+  await see(["alias", "p:0:1.2:3", "good"]);
+  await see(["lineage", "raw@v1", "--down", "--depth", "1"]);
+  await see(["lineage", "p:0:1.2:3"]);
+  await see(["alias", "p:0:1.2:3@good", "--remove"]);
+  await see(["unpin", "p:0:1.2:3"]);
   await see(["alias", "raw", "best"]);
   await see(["show", "raw@best"]);
   await see(["alias", "raw@best", "--remove"]);
@@ -137,6 +144,6 @@ test("what the commands print is what the page says, key by key", async () => {
     const unseen = shapes.unseen(title).filter((key) => title !== "coffer.gc/1" || !elsewhere.test(key));
     expect([title, unseen]).toEqual([title, []]);
   }
-  for (const title of ["artifact in a list", "artifact", "entry", "run in a list", "place", "sum"])
+  for (const title of ["artifact in a list", "artifact", "entry", "run in a list", "place", "sum", "artifact in a graph", "edge", "impact"])
     expect([title, shapes.unseen(title).filter((key) => !["params.*", "metrics.*"].includes(key))]).toEqual([title, []]);
 }, 60_000);
