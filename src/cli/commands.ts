@@ -26,6 +26,10 @@ export const COMMANDS: Record<string, Entry> = {
   gc: { summary: "what can be pruned and why; --apply prunes it", load: () => import("./gc.ts") },
   "sync-mlflow": { summary: "deliver to MLflow what it has not been told yet", load: () => import("./sync-mlflow.ts") },
   stats: { summary: "what takes how much room, and where", load: () => import("./stats.ts") },
+  "cache stats": { summary: "how full the cache is, what set its limits, how often it served", load: () => import("./cache-stats.ts") },
+  "cache preload": { summary: "make copies before they are asked for", load: () => import("./cache-preload.ts") },
+  "cache set-size": { summary: "limits of the cache that stay with this store", load: () => import("./cache-set-size.ts") },
+  "cache clear": { summary: "take every copy that nobody else holds", load: () => import("./cache-clear.ts") },
   verify: { summary: "read every byte again and say what is damaged", load: () => import("./verify.ts") },
   "config show": { summary: "each value of the configuration with where it came from", load: () => import("./config-show.ts") },
   "config validate": {

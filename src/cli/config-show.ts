@@ -1,8 +1,15 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { configKeys } from "../config/settings.ts";
-import type { Origin } from "../config/settings.ts";
 import { formatDuration } from "../domain/quantity.ts";
+import { reason } from "../domain/error.ts";
 import { displayUrl } from "../domain/secret.ts";
+import { cacheLimits, limitOrigin, LIMIT_NAMES } from "../store/cache-limits.ts";
+import type { LimitOrigin } from "../store/cache-limits.ts";
 import { command } from "./command.ts";
+import type { Io } from "./io.ts";
+
+type ShownValue = { key: string; value: unknown } & LimitOrigin;
 
 interface Shown {
   schema: "coffer.config/1";
@@ -12,14 +19,14 @@ interface Shown {
   user_file: string | null;
   roots: { store: string; workspace: string; mlflow: string };
   /** Sizes in bytes, durations in milliseconds; URLs without their user part. */
-  values: ({ key: string; value: unknown } & Origin)[];
+  values: ShownValue[];
 }
 
 export default command(
   {
     flags: {},
     about:
-      "Every key with its value and where it comes from: a flag outranks the environment, that the project's file, that the user's file, that the default. URLs are shown without their user part.",
+      "Every key with its value and where it comes from: a flag outranks the environment, that the project's file, that the user's file, that the default. The limits of the cache may come from the store itself, whose coffer cache set-size outranks them all. URLs are shown without their user part.",
     examples: [
       ["coffer config show", "the configuration that holds here"],
       ["coffer config show --json", "the same for programs; sizes in bytes, durations in milliseconds"],
@@ -27,7 +34,10 @@ export default command(
   },
   async ({ io }) => {
     const settings = await io.settings();
-    const values = configKeys().map((key) => ({ key, value: safe(at(settings.values, key)), ...settings.origin(key) }));
+    const own = await limitsOfStore(io);
+    const values = configKeys().map(
+      (key) => own.find((limit) => limit.key === key) ?? { key, value: safe(at(settings.values, key)), ...settings.origin(key) },
+    );
     io.print(
       {
         schema: "coffer.config/1",
@@ -40,6 +50,20 @@ export default command(
     );
   },
 );
+
+/** The store's own limits of its cache outrank the configuration. Where there is no store, or none that can be opened, the configuration is all there is. */
+async function limitsOfStore(io: Io): Promise<ShownValue[]> {
+  const { roots } = await io.settings();
+  if (!existsSync(join(roots.store, "coffer.db"))) return [];
+  try {
+    using store = await io.openStore({ make: false, adopt: false });
+    const limits = cacheLimits(store);
+    return LIMIT_NAMES.map((name) => ({ key: `cache.${name}`, value: limits[name], ...limitOrigin(store, name) }));
+  } catch (error) {
+    io.say.warn(`what coffer cache set-size may have set cannot be seen: ${reason(error)}`);
+    return [];
+  }
+}
 
 function render({ values }: Shown): string {
   const rows = values.map(

@@ -43,6 +43,10 @@ export function all(db: Database): LeaseRow[] {
   return db.query<LeaseRow, []>("SELECT * FROM leases ORDER BY seq").all();
 }
 
+export function bySeq(db: Database, lease: number): LeaseRow | null {
+  return db.query<LeaseRow, [number]>("SELECT * FROM leases WHERE seq = ?").get(lease);
+}
+
 export function isAny(db: Database): boolean {
   return db.query("SELECT 1 FROM leases LIMIT 1").get() !== null;
 }
@@ -64,9 +68,31 @@ export function token(db: Database, lease: number): string {
   return (db.query<{ token: string }, [number]>("SELECT token FROM leases WHERE seq = ?").get(lease) as { token: string }).token;
 }
 
-/** Whether a lease holds a cache entry, by its path under the cache. */
-export function isEntryHeld(db: Database, cachePath: string): boolean {
-  return db.query("SELECT 1 FROM lease_entries WHERE cache_path = ? LIMIT 1").get(cachePath) !== null;
+/** The leases that hold a cache entry, by its path under the cache; those of dead processes among them. */
+export function holdersOf(db: Database, cachePath: string): LeaseRow[] {
+  // the leases are few, and each is asked by its key: the table of holds has no index by path
+  return db
+    .query<LeaseRow, [string]>(
+      "SELECT * FROM leases WHERE EXISTS (SELECT 1 FROM lease_entries e WHERE e.lease = leases.seq AND e.cache_path = ?) ORDER BY seq",
+    )
+    .all(cachePath);
+}
+
+/** Nobody holds it any more, since it is gone. */
+export function forgetEntry(db: Database, cachePath: string): void {
+  db.query("DELETE FROM lease_entries WHERE cache_path = ?").run(cachePath);
+}
+
+export function releaseEntry(db: Database, lease: number, cachePath: string): void {
+  db.query("DELETE FROM lease_entries WHERE lease = ? AND cache_path = ?").run(lease, cachePath);
+}
+
+/** A hold without a path: the holder was told that the limit of the cache takes what it holds. */
+const TOLD = "";
+
+/** True for the first call of each lease. */
+export function tellOnce(db: Database, lease: number): boolean {
+  return db.query("INSERT OR IGNORE INTO lease_entries (lease, cache_path) VALUES (?, ?)").run(lease, TOLD).changes > 0;
 }
 
 /** Whether any lease holds a blob. */

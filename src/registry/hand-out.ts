@@ -32,12 +32,17 @@ export function openReader(store: Store, run: RunRow | undefined): Reader {
  * @throws CofferError NOT_FOUND where they are gone, or the directory has no such file
  */
 export async function hold(store: Store, reader: Reader, artifact: ArtifactRow, inside?: string): Promise<Held> {
-  const { blob } = artifact;
-  if (blob === null)
-    throw new CofferError("NOT_FOUND", `the bytes of ${shownName(artifact)} are gone`, {
-      hint: `coffer show ${artifact.id} tells when and why`,
-    });
+  const blob = blobOf(artifact);
   unflushed(store.db, () => holdBlob(store, reader.lease, blob));
+  return heldBytes(store, artifact, inside);
+}
+
+/**
+ * The same without a reader: nothing is held, and nothing counts as used.
+ * @throws CofferError NOT_FOUND
+ */
+export async function heldBytes(store: Store, artifact: ArtifactRow, inside?: string): Promise<Held> {
+  const blob = blobOf(artifact);
   if (inside !== undefined) return fileInside(store, artifact, blob, inside);
   return { kind: artifact.kind, blob, mode: artifact.mode, size: artifact.size, digest: artifact.digest, name: basename(artifact.path) };
 }
@@ -56,6 +61,13 @@ export function recordRead(store: Store, { run }: Reader, artifacts: readonly Ar
   store.transaction(() => {
     for (const { seq, digest, size } of artifacts)
       inputs.add(store.db, { run: run.seq, artifact: seq, path: null, digest, size, how: "got" });
+  });
+}
+
+function blobOf(artifact: ArtifactRow): number {
+  if (artifact.blob !== null) return artifact.blob;
+  throw new CofferError("NOT_FOUND", `the bytes of ${shownName(artifact)} are gone`, {
+    hint: `coffer show ${artifact.id} tells when and why`,
   });
 }
 

@@ -1,120 +1,124 @@
-import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdirSync, renameSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Blake3 } from "../blobs/blake3.ts";
-import { moveAway } from "../blobs/move-away.ts";
+import { removeTree } from "../blobs/remove-tree.ts";
 import * as entries from "../db/cache-entries.ts";
 import * as leases from "../db/leases.ts";
 import * as metadata from "../db/metadata.ts";
-import { errno } from "../domain/error.ts";
-import { holdBlob } from "./lease.ts";
+import { formatBytes } from "../domain/quantity.ts";
+import { cacheLimits, isOff } from "./cache-limits.ts";
+import type { Limits } from "./cache-limits.ts";
+import { copyStamp } from "./copy-stamp.ts";
+import { evict, takeAway, wayside } from "./evict.ts";
+import type { Taken } from "./evict.ts";
+import { holdBlob, processLease } from "./lease.ts";
 import { blobRow, checkedFile, hexOf } from "./read.ts";
-import { storeDirectory } from "./store.ts";
 import type { Store } from "./store.ts";
 import { writeOut } from "./write-out.ts";
 import type { Content } from "./write-out.ts";
 
+/** What somebody wants to read: its size in bytes, and the name that its copy gets. */
+export type Readable = Content & { size: number; name: string };
+
 /**
- * A path under which the bytes can be read: a large blob's own file, or a plain copy in the cache for a packed blob or a directory.
- * What is handed out is held by `lease` until it ends, so that neither gc nor the cache's own limit takes it.
+ * A path under which the bytes can be read: a large blob's own file, or a plain copy in the cache for a packed blob or a directory. `lease` is the reader's, and
+ * holds what is handed out; so does this process until its store is closed. Brings the cache under its limits afterwards, if need be at the cost of what
+ * the same reader got earlier: then that is said, once.
  * @throws CofferError CORRUPT
  */
-export async function readablePath(store: Store, content: Content & { size: number; name: string }, lease: number): Promise<string> {
+export async function readablePath(store: Store, content: Readable, lease: number): Promise<string> {
   holdBlob(store, lease, content.blob);
   const row = blobRow(store, content.blob);
   if (content.kind === "file" && row.place !== "pack") return checkedFile(store, row);
 
-  const blake3 = await loadBlake3();
-  // the same bytes with other mode bits are another copy
-  const path = join(`${hexOf(row).slice(0, 16)}-${content.mode.toString(8)}`, content.name);
-  const absolute = store.path("cache", path);
-  // held before the first look: an eviction that runs beside us leaves it alone
-  store.transaction(() => leases.holdEntry(store.db, lease, path));
-  const isThere = (): boolean => {
-    const entry = entries.get(store.db, path);
-    return entry !== null && entry.blob === content.blob && entry.stamp === copyStamp(blake3, absolute);
-  };
-  if (isThere()) {
-    store.transaction(() => {
-      entries.touch(store.db, path, store.now());
-      metadata.count(store.db, "cache.hits", 1);
-    });
-    return absolute;
-  }
-  const staging = leases.token(store.db, lease);
-  const [made, old] = [wayside(store, staging), wayside(store, staging)];
-  await writeOut(store, content, made, { removable: true });
+  const { path, isNew } = await copyFor(store, content, [lease]);
   store.transaction(() => {
-    metadata.count(store.db, "cache.misses", 1);
+    entries.touch(store.db, path, store.now(), isNew ? 0 : 1);
+    metadata.count(store.db, isNew ? "cache.misses" : "cache.hits", 1);
+  });
+  settle(store, lease);
+  return store.path("cache", path);
+}
+
+/** Whether a reader would find a copy; nothing counts as used. `own`: it needs none. */
+export async function isCached(store: Store, content: Readable): Promise<boolean | "own"> {
+  const row = blobRow(store, content.blob);
+  if (content.kind === "file" && row.place !== "pack") return "own";
+  return isThere(store, await loadBlake3(), content, entryPath(store, content));
+}
+
+/**
+ * Has a copy ready for whoever will read it; counts neither as a hit nor as a miss. Nobody holds it. `lease`: of the process that asks for it, whose earlier
+ * copies may have to go. `own`: it needs none.
+ * @throws CofferError CORRUPT
+ */
+export async function preload(store: Store, content: Readable, lease: number): Promise<"loaded" | "there" | "own"> {
+  const mine = processLease(store);
+  holdBlob(store, mine.seq, content.blob);
+  const row = blobRow(store, content.blob);
+  if (content.kind === "file" && row.place !== "pack") {
+    await checkedFile(store, row);
+    return "own";
+  }
+  const { path, isNew } = await copyFor(store, content, []);
+  store.transaction(() => {
+    entries.touch(store.db, path, store.now(), 0);
+    leases.releaseEntry(store.db, mine.seq, path);
+  });
+  settle(store, lease);
+  return isNew ? "loaded" : "there";
+}
+
+/** The same bytes with other mode bits are another copy. */
+function entryPath(store: Store, content: Readable): string {
+  return join(`${hexOf(blobRow(store, content.blob)).slice(0, 16)}-${content.mode.toString(8)}`, content.name);
+}
+
+/** The entry's path under the cache, held by this process and by `holders`. */
+async function copyFor(store: Store, content: Readable, holders: readonly number[]): Promise<{ path: string; isNew: boolean }> {
+  const blake3 = await loadBlake3();
+  const path = entryPath(store, content);
+  const mine = processLease(store);
+  // held before the first look: an eviction that runs beside us leaves it alone
+  store.transaction(() => {
+    for (const lease of [mine.seq, ...holders]) leases.holdEntry(store.db, lease, path);
+    entries.reserve(store.db, { path, blob: content.blob, at: store.now() });
+  });
+  if (isThere(store, blake3, content, path)) return { path, isNew: false };
+
+  const [made, old] = [wayside(store), wayside(store)];
+  await writeOut(store, content, made, { removable: true });
+  const absolute = store.path("cache", path);
+  store.transaction(() => {
     // another process was faster, and somebody may be reading its copy already
-    if (isThere()) return;
+    if (isThere(store, blake3, content, path)) return;
     takeAway(absolute, old);
     mkdirSync(dirname(absolute), { recursive: true });
     renameSync(made, absolute);
     entries.put(store.db, { path, blob: content.blob, size: content.size, stamp: copyStamp(blake3, absolute) as string, at: store.now() });
   });
-  for (const left of [made, old]) rmSync(left, { recursive: true, force: true });
-  evict(store);
-  return absolute;
+  for (const left of [made, old]) removeTree(left);
+  return { path, isNew: true };
 }
 
-/** Takes the least recently used entries until the limits hold; never one that a reader holds. Returns the bytes freed. */
-export function evict(store: Store, limits = store.settings.values.cache): number {
-  const all = entries.oldestFirst(store.db);
-  let size = all.reduce((sum, entry) => sum + entry.size, 0);
-  let count = all.length;
-  let freed = 0;
-  for (const entry of all) {
-    if (size <= limits.max_size && count <= limits.max_entries) break;
-    const old = wayside(store);
-    // asked and moved in one transaction: a reader holds an entry before it looks for it
-    const isGone = store.transaction(() => {
-      if (leases.isEntryHeld(store.db, entry.path)) return false;
-      entries.remove(store.db, entry.path);
-      takeAway(store.path("cache", entry.path), old);
-      return true;
-    });
-    if (!isGone) continue;
-    rmSync(old, { recursive: true, force: true });
-    size -= entry.size;
-    count--;
-    freed += entry.size;
-  }
-  return freed;
+function isThere(store: Store, blake3: Blake3, content: Readable, path: string): boolean {
+  const entry = entries.get(store.db, path);
+  return (
+    entry !== null && entry.blob === content.blob && entry.stamp !== "" && entry.stamp === copyStamp(blake3, store.path("cache", path))
+  );
 }
 
-/** A name under `tmp/`; what a crash leaves there, gc takes: what belongs to a lease when that has ended. */
-function wayside(store: Store, token = ""): string {
-  return join(storeDirectory(store, "tmp", token), `cache-${Bun.randomUUIDv7()}`);
+function settle(store: Store, lease: number): void {
+  const limits = cacheLimits(store);
+  // where nothing is kept, a copy lives as long as its reader: this one's earlier ones too
+  const taken = evict(store, limits, isOff(limits) ? undefined : lease);
+  const lost = taken.filter((entry) => entry.from === "reader");
+  if (lost.length > 0 && store.transaction(() => leases.tellOnce(store.db, lease))) store.say(farewell(lost, limits));
 }
 
-/** Takes an entry away, and its directory where nothing else lies in it. */
-function takeAway(path: string, to: string): void {
-  try {
-    if (moveAway(path, to)) rmdirSync(dirname(path));
-  } catch (error) {
-    if (!["ENOENT", "ENOTDIR", "ENOTEMPTY", "EEXIST"].includes(errno(error) ?? "")) throw error;
-  }
-}
-
-/**
- * What tells whether anybody changed a copy since it was made: kind, mode, size, mtime, ctime and inode of each file and directory in it, and
- * their names. Undefined where there is none.
- */
-function copyStamp(blake3: Blake3, path: string): string | undefined {
-  const lines: string[] = [];
-  const visit = (at: string, name: string): void => {
-    const { mode, size, mtimeNs, ctimeNs, ino } = lstatSync(at, { bigint: true });
-    lines.push([mode, size, mtimeNs, ctimeNs, ino, JSON.stringify(name)].join(" "));
-    // S_IFDIR
-    if ((mode & 0o170000n) === 0o040000n)
-      for (const inner of readdirSync(at).sort()) visit(join(at, inner), name === "" ? inner : `${name}/${inner}`);
-  };
-  try {
-    visit(path, "");
-  } catch (error) {
-    if (errno(error) === undefined) throw error;
-    return undefined;
-  }
-  return Buffer.from(blake3.hash(Buffer.from(lines.join("\n")))).toString("hex");
+function farewell(lost: readonly Taken[], limits: Limits): string {
+  const names = lost.map((entry) => basename(entry.path)).slice(0, 3);
+  const more = lost.length > names.length ? ` and ${lost.length - names.length} more` : "";
+  return `the cache is full (at most ${limits.max_entries} entries and ${formatBytes(limits.max_size)}), so the copies that were got longest ago go: ${names.join(", ")}${more}. coffer cache set-size --max-entries N --max-size S makes more room; what is got inside coffer run stays until the run ends`;
 }

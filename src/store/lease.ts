@@ -4,7 +4,7 @@ import * as leases from "../db/leases.ts";
 import type { LeaseKind, LeaseRow } from "../db/leases.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { liveness, of, self } from "../domain/process-identity.ts";
-import type { Who } from "../domain/process-identity.ts";
+import type { Liveness, Who } from "../domain/process-identity.ts";
 import type { Store } from "./store.ts";
 
 /** "This live process is using these blobs." It is taken before the first question whether a digest is already there. */
@@ -63,8 +63,12 @@ export function abandonLease(store: Store, lease: Lease): void {
 }
 
 /** How a lease stands: dead when wrapper and child are; what cannot be known counts as alive. */
-export function leaseState(lease: LeaseRow, now: number): "alive" | "dead" | "unknown" {
-  if (lease.until !== null && lease.until > now) return "alive";
+export function leaseState(lease: LeaseRow, now: number): Liveness {
+  return lease.until !== null && lease.until > now ? "alive" : processState(lease);
+}
+
+/** How its processes stand, whatever the grace that it has beyond them. */
+export function processState(lease: LeaseRow): Liveness {
   const me = self();
   const states = [lease.wrapper, lease.child].filter((who) => who !== null).map((who) => liveness(JSON.parse(who) as Who, me));
   if (states.includes("alive")) return "alive";
@@ -88,15 +92,26 @@ export function holdBlob(store: Store, lease: number, blob: number): void {
     if (!row || row.state === "trashed")
       throw new CofferError("NOT_FOUND", "gc has just deleted these bytes", { hint: "coffer show tells when and why" });
     leases.holdBlob(store.db, lease, blob);
-    blobs.touch(store.db, [blob], store.now());
+    if (isFirstUse(store, blob)) blobs.touch(store.db, [blob], store.now());
   });
+}
+
+const used = new WeakMap<Store, Set<number>>();
+
+/** A command uses a blob once, however many of its steps hold it. */
+function isFirstUse(store: Store, blob: number): boolean {
+  const known = used.get(store);
+  if (known?.has(blob)) return false;
+  if (known) known.add(blob);
+  else used.set(store, new Set([blob]));
+  return true;
 }
 
 const READ_GRACE_MS = 3_600_000;
 
 /**
- * The lease that holds what `get` hands out: the run's own inside a run; outside, one of the process that called us, which lives at least an hour
- * (a shell that ran `$(coffer get …)` may be gone while its child reads). Returns its seq.
+ * The lease that holds what `get` hands out: the run's own inside a run; outside, one of the process that called us. It holds blobs for at least an hour
+ * (a shell that ran `$(coffer get …)` may be gone while its child reads), and entries of the cache as long as that process lives. Returns its seq.
  */
 export function readerLease(store: Store, run: number | undefined): number {
   if (run !== undefined) {
@@ -106,8 +121,22 @@ export function readerLease(store: Store, run: number | undefined): number {
   const holder = of(process.ppid) ?? self();
   const until = store.now() + READ_GRACE_MS;
   const key = JSON.stringify(holder);
-  const before = leases.all(store.db).find((lease) => lease.kind === "read" && lease.wrapper === key);
-  if (!before) return takeLease(store, "read", { holder, until }).seq;
-  store.transaction(() => leases.extend(store.db, before.seq, until));
-  return before.seq;
+  return store.transaction(() => {
+    const before = leases.all(store.db).find((lease) => lease.kind === "read" && lease.wrapper === key);
+    if (!before) return takeLease(store, "read", { holder, until }).seq;
+    leases.extend(store.db, before.seq, until);
+    return before.seq;
+  });
+}
+
+const own = new WeakMap<Store, Lease>();
+
+/** What this very process holds and stages while it hands something out; ends when the store is closed, or with the process. */
+export function processLease(store: Store): Lease {
+  const before = own.get(store);
+  if (before) return before;
+  const lease = takeLease(store, "read");
+  own.set(store, lease);
+  store.atClose(() => abandonLease(store, lease));
+  return lease;
 }

@@ -26,6 +26,8 @@ export interface Store extends Disposable {
   keep(absolute: string): string;
   /** All of it or nothing; other writers wait. Not asynchronous. What it journalled reaches the file right after. */
   transaction<T>(work: Work<T>): T;
+  /** Done when the store is closed, while the database is still open. */
+  atClose(work: () => void): void;
 }
 
 /**
@@ -37,6 +39,7 @@ export function openStore(settings: Settings, options: { make: boolean; now: () 
   const root = settings.roots.store;
   checkRoot(root, options.make);
   const db = openDatabase(join(root, "coffer.db"), options);
+  const atClose: (() => void)[] = [];
   const store: Store = {
     root,
     db,
@@ -54,7 +57,14 @@ export function openStore(settings: Settings, options: { make: boolean; now: () 
       if (outermost) flush(store);
       return result;
     },
-    [Symbol.dispose]: () => closeDatabase(db),
+    atClose: (work) => void atClose.push(work),
+    [Symbol.dispose]() {
+      try {
+        for (const work of atClose.splice(0)) work();
+      } finally {
+        closeDatabase(db);
+      }
+    },
   };
   try {
     if (metadata.get(db, "id") === undefined)

@@ -34,7 +34,7 @@ test("what the commands print is what the page says, key by key", async () => {
   const env = { HOME: root.path };
   const see = async (args: string[], more: { env?: Record<string, string>; stdin?: string } = {}): Promise<Record<string, unknown>> => {
     const [command = "", ...words] = args;
-    const two = ["config", "sync"].includes(command) && words[0] ? 1 : 0;
+    const two = ["config", "sync", "cache"].includes(command) && words[0] ? 1 : 0;
     const result = await coffer([command, ...words.slice(0, two), "--json", ...words.slice(two)], {
       root: root.at("s"),
       cwd: root.path,
@@ -119,6 +119,10 @@ test("what the commands print is what the page says, key by key", async () => {
   await see(["rm", "raw@v2"]);
   await see(["restore", "raw@v2"]);
   await see(["stats"]);
+  await see(["cache", "stats", "raw", "p:0:1.2:3"]);
+  await see(["cache", "preload", "raw", "p:0:1.2:3"]);
+  await see(["cache", "set-size", "--max-entries", "0"]);
+  await see(["cache", "clear"]);
   await see(["verify"]);
   writeFileSync(root.at("s/binaries/default/stray"), "stray");
   utimesSync(root.at("s/binaries/default/stray"), 1, 1);

@@ -62,7 +62,7 @@ test("leases of dead processes are freed with what they staged and held; those o
   freeDeadLeases(test.store);
   expect(leases.all(test.store.db).map(({ seq }) => seq)).toEqual([run.seq, alive.seq]);
   expect([ingest, run, alive].map(({ token }) => existsSync(test.store.path("tmp", token)))).toEqual([false, true, true]);
-  expect([leases.holds(test.store.db, artifact.blob as number), leases.isEntryHeld(test.store.db, "x/y")]).toEqual([false, false]);
+  expect([leases.holds(test.store.db, artifact.blob as number), leases.holdersOf(test.store.db, "x/y")]).toEqual([false, []]);
 });
 
 test("a reader outside of a run has one lease, which is made longer; inside, it uses the run's", async () => {
