@@ -40,15 +40,11 @@ export default command(
       {
         schema: "coffer.artifact/1",
         ...describeArtifact(store, artifact),
-        versions: artifact.name === null ? undefined : versions(artifact.name),
+        versions: artifact.name === null ? undefined : artifacts.versionsOfName(store.db, artifact.name),
         entries,
       },
       (record) => renderArtifact(record) + renderEntries(record.entries),
     );
-
-    function versions(name: string): number[] {
-      return artifacts.list(store.db, { name }).map((row) => row.version);
-    }
   },
 );
 
@@ -152,7 +148,7 @@ function renderArtifact(artifact: ArtifactRecord & { versions: number[] | undefi
       ["run", artifact.run],
       ["created", artifact.created_at],
       ["dataset", artifact.dataset],
-      ["pipeline", artifact.pipeline_id],
+      ["pipeline", placeOf(artifact)],
       ["description", artifact.description],
       ["code", artifact.code_commit],
     ]),
@@ -165,6 +161,23 @@ function renderArtifact(artifact: ArtifactRecord & { versions: number[] | undefi
     section("tags of the run", artifact.run_tags),
     renderEvents(artifact.events),
   ].join("");
+}
+
+/** `pls, branch 0:2, step 3.1, fold 4`. */
+function placeOf({
+  pipeline_id: pipeline,
+  branch_path: branch,
+  step_index: step,
+  sub_step: subStep,
+  fold_id: fold,
+}: ArtifactRecord): string | null {
+  if (pipeline === null) return null;
+  return [
+    pipeline,
+    ...(branch.length > 0 ? [`branch ${branch.join(":")}`] : []),
+    ...(step === null ? [] : [`step ${step}${subStep === null ? "" : `.${subStep}`}`]),
+    ...(fold === null ? [] : [`fold ${fold}`]),
+  ].join(", ");
 }
 
 function renderDependencies({ dependencies, meta_config: meta }: ArtifactRecord): string {

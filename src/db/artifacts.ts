@@ -169,19 +169,23 @@ export function atPath(db: Database, run: number, path: string, scope: Scope = "
 export function ofBlobs(db: Database, blobs: readonly number[], limit: number, scope: Scope = "live"): ArtifactRow[] {
   return db
     .query<ArtifactRow, [string, number]>(
-      `SELECT *, max(seq) FROM artifacts WHERE blob IN (SELECT value FROM json_each(?)) AND ${IN_SCOPE[scope]} GROUP BY blob ORDER BY seq DESC LIMIT ?`,
+      // one step down the index for each blob: thousands of artifacts may share one
+      `SELECT * FROM artifacts WHERE seq IN (
+         SELECT (SELECT seq FROM artifacts WHERE blob = value AND ${IN_SCOPE[scope]} ORDER BY seq DESC LIMIT 1) FROM json_each(?)
+       ) ORDER BY seq DESC LIMIT ?`,
     )
     .all(JSON.stringify(blobs), limit);
 }
 
-/** The newest in sight with exactly this content. */
-export function latestOfDigest(db: Database, digest: string): ArtifactRow | null {
+/** The newest in sight with exactly this content: one that was kept from a file of this name, where there is one. */
+export function latestOfDigest(db: Database, digest: string, name: string): ArtifactRow | null {
   const [algorithm, hex = ""] = digest.split(":");
   return db
-    .query<ArtifactRow, [Uint8Array]>(
-      `SELECT * FROM artifacts WHERE blob = (SELECT seq FROM blobs WHERE ${algorithm === "sha256" ? "sha256" : "blake3"} = ?) AND state = 'live' ORDER BY seq DESC LIMIT 1`,
+    .query<ArtifactRow, [Uint8Array, string]>(
+      `SELECT * FROM (SELECT * FROM artifacts WHERE blob = (SELECT seq FROM blobs WHERE ${algorithm === "sha256" ? "sha256" : "blake3"} = ?1) AND state = 'live' ORDER BY seq DESC LIMIT 1000)
+       ORDER BY path = ?2 OR substr(path, -length(?2) - 1) = '/' || ?2 DESC, seq DESC LIMIT 1`,
     )
-    .get(Buffer.from(hex, "hex"));
+    .get(Buffer.from(hex, "hex"), name);
 }
 
 export function setState(db: Database, seq: number, state: Exclude<ArtifactState, "deleted">, at: number): void {
@@ -201,12 +205,26 @@ export function entomb(db: Database, seq: number, at: number): void {
   db.query("DELETE FROM pins WHERE artifact = ?").run(seq);
 }
 
-/** Names that resemble a wrong one: for the error that lists candidates. */
-export function names(db: Database, limit = 5000): string[] {
+/** Names in their order, also of what is out of sight: for the error that lists candidates. */
+export function names(db: Database, limit: number): string[] {
+  // one step down the index for each: DISTINCT would read all versions
   return db
-    .query<{ name: string }, [number]>("SELECT DISTINCT name FROM artifacts WHERE name IS NOT NULL AND state = 'live' LIMIT ?")
+    .query<{ name: string }, [number]>(
+      `WITH RECURSIVE known (name) AS (
+         SELECT min(name) FROM artifacts WHERE name IS NOT NULL
+         UNION ALL SELECT (SELECT min(name) FROM artifacts WHERE name > known.name) FROM known WHERE name IS NOT NULL
+       ) SELECT name FROM known WHERE name IS NOT NULL LIMIT ?`,
+    )
     .all(limit)
     .map((row) => row.name);
+}
+
+/** Those of a name in sight, the newest first. */
+export function versionsOfName(db: Database, name: string): number[] {
+  return db
+    .query<{ version: number }, [string]>("SELECT version FROM artifacts WHERE name = ? AND state = 'live' ORDER BY version DESC")
+    .all(name)
+    .map((row) => row.version);
 }
 
 export interface ArtifactFilter {

@@ -22,5 +22,10 @@ export function ofRun(db: Database, run: number): EventRow[] {
 }
 
 export function ofArtifact(db: Database, artifact: number): EventRow[] {
-  return db.query<EventRow, [number]>("SELECT at, kind, message FROM events WHERE artifact = ? ORDER BY seq").all(artifact);
+  // what befalls an artifact is told with its run, by which there is an index
+  return db
+    .query<EventRow, [number]>(
+      "SELECT at, kind, message FROM events WHERE run = (SELECT run FROM artifacts WHERE seq = ?1) AND artifact = ?1 ORDER BY seq",
+    )
+    .all(artifact);
 }

@@ -15,6 +15,8 @@ export type Resolved =
   | { kind: "artifact"; artifact: ArtifactRow; /** A path inside the directory that the artifact is. */ inside: string | undefined };
 
 const MANY = 20;
+/** Looked through for one that resembles a wrong one. */
+const NAMES = 1000;
 
 /**
  * What a reference means. Tried in this order: digest (`blake3:PREFIX`), exact id, name (`name`, `name@v3`, `name@alias`, `name@run:RUN`),
@@ -154,10 +156,12 @@ function artifact(row: ArtifactRow | null): Resolved | undefined {
 }
 
 function unknown(store: Store, ref: string): CofferError {
-  const names = artifacts.names(store.db);
-  const near = closest(ref.replace(/@.*$/, ""), names);
+  const known = artifacts.names(store.db, NAMES);
+  const isInSight = (name: string): boolean => artifacts.latestOfName(store.db, name) !== null;
+  const nearest = closest(ref.replace(/@.*$/, ""), known);
+  const near = nearest !== undefined && isInSight(nearest) ? nearest : undefined;
   return new CofferError("NOT_FOUND", `nothing is called “${ref}”`, {
     hint: near ? `did you mean ${near}?` : "coffer ls lists artifacts, coffer runs lists runs",
-    candidates: near ? [near] : names.slice(0, 5),
+    candidates: near ? [near] : known.slice(0, MANY).filter(isInSight).slice(0, 5),
   });
 }
