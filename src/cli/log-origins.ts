@@ -33,7 +33,7 @@ function dependency(store: Store, text: string, missing: Map<string, CofferError
   const artifact = tryResolve(store, text, whole);
   if (artifact) return { artifact };
   const cut = text.indexOf("=");
-  if (cut > 0) {
+  if (cut !== -1) {
     const role = checkName("role", text.slice(0, cut));
     const named = tryResolve(store, text.slice(cut + 1), missing);
     return named && { artifact: named, role };

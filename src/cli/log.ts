@@ -107,7 +107,7 @@ export default command(
       name: flags.name === undefined ? undefined : checkArtifactName(flags.name),
       type: flags.type,
       class: flags.class === undefined ? undefined : checkName("class", flags.class),
-      dataset: datasetOf(flags.dataset ?? io.env["COFFER_DATASET"]),
+      dataset: datasetOf(flags.dataset, io.env),
       step,
       description: flags.description,
       format: flags.format,
@@ -221,8 +221,10 @@ function ownContext(step: ExecutionPath | undefined, env: Io["env"]): Partial<Ru
   };
 }
 
-function datasetOf(name: string | undefined): string | undefined {
-  return name === undefined || name === "" ? undefined : checkName("dataset", name);
+/** An empty variable is none; an empty flag is a mistake. */
+function datasetOf(flag: string | undefined, env: Io["env"]): string | undefined {
+  const name = flag ?? (env["COFFER_DATASET"] || undefined);
+  return name === undefined ? undefined : checkName("dataset", name);
 }
 
 function report(store: Store, io: Io, run: RunRow | undefined, logged: Logged | undefined, taken: number, refused: number): void {

@@ -10,9 +10,13 @@ const MAX_NAME = 200;
 export function checkName(what: string, name: string): string {
   const why = fault(name);
   if (why)
-    throw new CofferError("NAME_INVALID", `not a ${what}: ${JSON.stringify(name.slice(0, 60))}: ${why}`, {
-      hint: "use letters, digits, dots, dashes and underscores",
-    });
+    throw new CofferError(
+      "NAME_INVALID",
+      `not ${/^[aeiou]/.test(what) ? "an" : "a"} ${what}: ${JSON.stringify(name.slice(0, 60))}: ${why}`,
+      {
+        hint: "use letters, digits, dots, dashes and underscores",
+      },
+    );
   return name;
 }
 

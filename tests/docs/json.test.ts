@@ -101,6 +101,11 @@ test("what the commands print is what the page says, key by key", async () => {
   await see(["show", "p:0:1.2:3", "--files"]);
   await see(["get", "raw"]);
   await see(["get", "p:0:1.2:3", "-o", "out"]);
+  await see(["log", "raw.csv", "--step", "p:0:1.4:5", "--type", "meta_model", "--source", "p:0:1.2:3"]);
+  await see(["show", "p:0:1.4:5"]);
+  await see(["load", "--pipeline", "p", "--step", "1", "--folds"]);
+  await see(["load", "--meta", "p:0:1.4:5"]);
+  await see(["get", "p:0:1.4:5", "--with-deps"]);
   await see(["lineage", "raw@v1", "--down"]);
   await see(["pin", "p:0:1.2:3"]);
   await see(["alias", "p:0:1.2:3", "good"]);
@@ -148,6 +153,6 @@ test("what the commands print is what the page says, key by key", async () => {
     const unseen = shapes.unseen(title).filter((key) => title !== "coffer.gc/1" || !elsewhere.test(key));
     expect([title, unseen]).toEqual([title, []]);
   }
-  for (const title of ["artifact in a list", "artifact", "entry", "run in a list", "place", "sum", "artifact in a graph", "edge", "impact"])
+  for (const title of ["artifact in a list", "artifact", "record", "source", "got", "meta_config", "entry", "run in a list", "place", "sum", "artifact in a graph", "edge", "impact"])
     expect([title, shapes.unseen(title).filter((key) => !["params.*", "metrics.*"].includes(key))]).toEqual([title, []]);
 }, 60_000);
