@@ -97,23 +97,27 @@ export function recordOutputs(
 
   let waiting = admitted.flatMap((unit) => (found.said.get(unit.unit) ?? []).map((item) => ({ unit, item })));
   const ids = new Set(waiting.map(({ item }) => item.id));
+  const madeFrom = ({ dependsOn, sourceIds }: ManifestItem): string[] => [...dependsOn, ...sourceIds];
+  const known = (id: string): ArtifactRow => made.get(id) ?? resolveArtifact(store, id).artifact;
   while (waiting.length > 0) {
     const ready = waiting.filter(({ item }) =>
-      item.dependsOn.every((id) => made.has(id) || refused.has(id) || !ids.has(id) || id === item.id),
+      madeFrom(item).every((id) => made.has(id) || refused.has(id) || !ids.has(id) || id === item.id),
     );
     if (ready.length === 0) {
       for (const { item } of waiting) refuse(item, "what it depends on depends on it");
       break;
     }
     for (const { unit, item } of ready) {
-      const lacking = item.dependsOn.find((id) => refused.has(id));
+      const lacking = madeFrom(item).find((id) => refused.has(id));
       if (lacking !== undefined) {
         refuse(item, `it depends on ${lacking}, which is not`);
         continue;
       }
       try {
-        const dependsOn = item.dependsOn.map((id) => ({ artifact: made.get(id) ?? resolveArtifact(store, id).artifact }));
-        const row = recordArtifact(store, run, unit, { ...item, role: "output", name: item.id, dependsOn, readBefore });
+        const sources = item.sourceIds.map(known);
+        // manifests name the sources of a meta-model among what it depends on, too
+        const dependsOn = item.dependsOn.filter((id) => !item.sourceIds.includes(id)).map((id) => ({ artifact: known(id) }));
+        const row = recordArtifact(store, run, unit, { ...item, role: "output", name: item.id, dependsOn, sources, readBefore });
         made.set(item.id, row);
         keep(unit, row);
       } catch (error) {

@@ -56,6 +56,44 @@ test("a script's own manifest names its outputs: ids, types, classes, parameters
   expect((await here.artifact("0001_pls:3:all@v2")).version).toBe(2);
 });
 
+test("a script's manifest registers a meta-model with its sources, before them in the list or behind, and refuses one of another branch", async () => {
+  using here = place();
+  const meta = (id: string, path: string, ...sources: string[]) => ({
+    artifact_id: id,
+    path,
+    artifact_type: "meta_model",
+    depends_on: ["data", ...sources],
+    meta_config: { source_models: sources.map((artifact_id, place) => ({ artifact_id, feature_index: sources.length - 1 - place })) },
+  });
+  const script = `cd $W; for f in data a b stack other; do echo $f >$f; done; ${manifest(
+    meta("0001_pls:0:4:all", "stack", "0001_pls:3:all", "0001_pls:0:3:all"),
+    meta("0001_pls:1:4:all", "other", "0001_pls:0:3:all"),
+    { artifact_id: "data", path: "data" },
+    { artifact_id: "0001_pls:0:3:all", path: "a", artifact_type: "model", class_name: "Ridge" },
+    { artifact_id: "0001_pls:3:all", path: "b", artifact_type: "model", class_name: "PLS" },
+  )}`;
+  await here.run(script);
+  const stack = await here.artifact("0001_pls:0:4:all");
+  expect([stack.type, stack.meta_config]).toEqual([
+    "meta_model",
+    {
+      source_models: [
+        { artifact_id: "0001_pls:0:3:all", feature_index: 0 },
+        { artifact_id: "0001_pls:3:all", feature_index: 1 },
+      ],
+      feature_columns: ["Ridge_pred", "PLS_pred"],
+    },
+  ]);
+  expect(stack.dependencies.map(({ ref, role }) => [ref, role])).toEqual([
+    ["data@v1", "input"],
+    ["0001_pls:0:3:all@v1", "source"],
+    ["0001_pls:3:all@v1", "source"],
+  ]);
+  const run = await here.shown();
+  expect(events(run, "not-stored")).toEqual([expect.stringContaining("0001_pls:1:4:all is not registered: branch context mismatch")]);
+  expect(await here.bytes(`${run.id}/other`)).toBe("other\n");
+});
+
 test("what an item depends on may be in the store already", async () => {
   using here = place();
   await here.run("echo r >$W/r", ["--register", "raw=r"]);

@@ -153,6 +153,20 @@ test("what the commands print is what the page says, key by key", async () => {
     const unseen = shapes.unseen(title).filter((key) => title !== "coffer.gc/1" || !elsewhere.test(key));
     expect([title, unseen]).toEqual([title, []]);
   }
-  for (const title of ["artifact in a list", "artifact", "record", "source", "got", "meta_config", "entry", "run in a list", "place", "sum", "artifact in a graph", "edge", "impact"])
+  for (const title of [
+    "artifact in a list",
+    "artifact",
+    "record",
+    "source",
+    "got",
+    "meta_config",
+    "entry",
+    "run in a list",
+    "place",
+    "sum",
+    "artifact in a graph",
+    "edge",
+    "impact",
+  ])
     expect([title, shapes.unseen(title).filter((key) => !["params.*", "metrics.*"].includes(key))]).toEqual([title, []]);
 }, 60_000);
