@@ -1,13 +1,11 @@
-import * as artifacts from "../db/artifacts.ts";
-import type { ArtifactFilter, ArtifactRow } from "../db/artifacts.ts";
+import { search } from "../db/artifact-search.ts";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
 import { CofferError } from "../domain/error.ts";
 import { formatBytes } from "../domain/quantity.ts";
 import { summarizeArtifact } from "../registry/describe.ts";
 import type { ArtifactSummary } from "../registry/describe.ts";
-import type { Store } from "../store/store.ts";
 import { resolveRun } from "../registry/resolve.ts";
-import { fieldOf, meets, parseCondition } from "../registry/where.ts";
+import { parseCondition, parseSort } from "../registry/where.ts";
 import { command } from "./command.ts";
 import { parseTagFilter } from "./tag-filter.ts";
 import { parseLimit } from "./limit.ts";
@@ -45,7 +43,7 @@ export default command(
       limit: { type: "string", valueHint: "N", description: `at most N, the newest first (${SHOWN}; 0 is all)` },
     },
     about:
-      "Conditions compare metrics.KEY, params.KEY, tags.KEY, name, type, class, dataset, pipeline, path, version, step, size, files or created with = != < <= > >=.",
+      "Conditions compare metrics.KEY, params.KEY, tags.KEY, name, type, class, dataset, pipeline, branch (0:2), step, fold (a number or all), path, version, size, files or created with = != < <= > >=. An artifact's own params, metrics and tags come before its run's.",
     examples: [
       ["coffer ls", "the newest artifacts"],
       ["coffer ls --type model --where 'metrics.accuracy > 0.9'", "good models"],
@@ -58,47 +56,37 @@ export default command(
       throw new CofferError("USAGE", "a name was given twice", { hint: "give it once" });
     const limit = parseLimit(flags.limit, SHOWN);
     const conditions = flags.where.map(parseCondition);
+    const sort = flags.sort === undefined ? undefined : parseSort(flags.sort);
     using store = await io.openStore({ make: false });
     const name = positionals[0] ?? flags.name;
-    const filter: ArtifactFilter = {
+    const filter = {
       ...(name !== undefined && { name }),
       ...(flags.type !== undefined && { type: flags.type }),
       ...(flags.run !== undefined && { run: resolveRun(store, flags.run).seq }),
       ...(flags.pipeline !== undefined && { pipeline: flags.pipeline }),
       ...(flags.dataset !== undefined && { dataset: flags.dataset }),
       tags: flags.tag.map(parseTagFilter),
-      states: flags.all ? ["live", "withdrawn", "removed", "deleted"] : ["live"],
-      ...(conditions.length === 0 && flags.sort === undefined && limit > 0 && { limit: limit + 1 }),
+      states: flags.all ? (["live", "withdrawn", "removed", "deleted"] as const) : (["live"] as const),
+      ...(limit > 0 && { limit: limit + 1 }),
     };
-    const found = artifacts.list(store.db, filter).filter((row: ArtifactRow) => meets(store, row, conditions));
-    const sorted = flags.sort === undefined ? undefined : sortBy(store, found, flags.sort);
-    const shown = (sorted?.rows ?? found).slice(0, limit > 0 ? limit : undefined);
-    const values = sorted && { field: sorted.field, values: shown.map((row) => sorted.values.get(row) ?? null) };
+    const found = search(store.db, filter, conditions, sort);
+    const isMore = limit > 0 && found.length > limit;
+    if (isMore) found.pop();
     io.print(
-      { schema: "coffer.ls/1", artifacts: shown.map((row) => summarizeArtifact(store, row)), sorted: values },
-      ({ artifacts: rows }) => render(rows, values),
+      {
+        schema: "coffer.ls/1",
+        artifacts: found.map((row) => summarizeArtifact(store, row, row.run_id)),
+        sorted: sort && { field: sort.field, values: found.map((row) => spelled(row.sorted_by)) },
+      },
+      ({ artifacts, sorted }) => render(artifacts, sorted),
     );
-    if (shown.length < found.length && flags.limit === undefined) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
+    if (isMore && flags.limit === undefined) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
   },
 );
 
-/** By a field of `--where`; what does not have it comes last. */
-function sortBy(
-  store: Store,
-  found: readonly ArtifactRow[],
-  wish: string,
-): { field: string; rows: ArtifactRow[]; values: Map<ArtifactRow, string | number> } {
-  const [, field = "", order] = /^(.*?)(?::(asc|desc))?$/.exec(wish) ?? [];
-  const values = new Map<ArtifactRow, string | number>();
-  for (const row of found) {
-    const value = fieldOf(store, row, field);
-    if (value !== undefined && !Number.isNaN(value)) values.set(row, value);
-  }
-  const [has, lacks] = [found.filter((row) => values.has(row)), found.filter((row) => !values.has(row))];
-  const compare = (a: string | number, b: string | number): number =>
-    typeof a === "number" && typeof b === "number" ? a - b : String(a) < String(b) ? -1 : a === b ? 0 : 1;
-  has.sort((a, b) => compare(values.get(a) as string, values.get(b) as string) * (order === "desc" ? -1 : 1));
-  return { field, rows: [...has, ...lacks], values };
+/** JSON has no infinities. */
+function spelled(value: number | string | null): number | string | null {
+  return typeof value === "number" && !Number.isFinite(value) ? (value > 0 ? "Infinity" : "-Infinity") : value;
 }
 
 function render(

@@ -242,24 +242,41 @@ export interface ArtifactFilter {
 
 /** The newest first. */
 export function list(db: Database, filter: ArtifactFilter): ArtifactRow[] {
-  const where: string[] = [];
-  const values: (string | number)[] = [];
-  const want = (clause: string, ...given: (string | number)[]) => {
-    where.push(clause);
-    values.push(...given);
-  };
-  if (filter.name !== undefined) want("name = ?", filter.name);
-  if (filter.type !== undefined) want("type = ?", filter.type);
-  if (filter.run !== undefined) want("run = ?", filter.run);
-  if (filter.pipeline !== undefined) want("pipeline = ?", filter.pipeline);
-  if (filter.dataset !== undefined) want("dataset = ?", filter.dataset);
-  for (const [key, value] of filter.tags ?? []) {
-    const test = value === undefined ? "key = ?" : "key = ? AND value = ?";
-    const given = value === undefined ? [key] : [key, value];
-    want(`(seq IN (SELECT artifact FROM artifact_tags WHERE ${test}) OR run IN (SELECT run FROM tags WHERE ${test}))`, ...given, ...given);
-  }
-  want("state IN (SELECT value FROM json_each(?))", JSON.stringify(filter.states ?? ["live"]));
+  const { clauses, values } = filterClauses(db, filter);
   return db
-    .query<ArtifactRow, (string | number)[]>(`SELECT * FROM artifacts WHERE ${where.join(" AND ")} ORDER BY seq DESC LIMIT ?`)
-    .all(...values, filter.limit ?? -1);
+    .query<ArtifactRow, (string | number)[]>(
+      `SELECT a.* FROM artifacts a WHERE ${clauses.join(" AND ")} ORDER BY a.seq DESC LIMIT ?${values.push(filter.limit ?? -1)}`,
+    )
+    .all(...values);
+}
+
+/** What a filter asks of a row `a` of artifacts, as clauses with numbered parameters. */
+export function filterClauses(db: Database, filter: ArtifactFilter): { clauses: string[]; values: (string | number)[] } {
+  const values: (string | number)[] = [];
+  const bind = (value: string | number): string => `?${values.push(value)}`;
+  const clauses = (["name", "type", "run", "pipeline", "dataset"] as const).flatMap((column) => {
+    const value = filter[column];
+    return value === undefined ? [] : [`a.${column} = ${bind(value)}`];
+  });
+  for (const [key, value] of filter.tags ?? []) {
+    const test = `key = ${bind(key)}${value === undefined ? "" : ` AND value = ${bind(value)}`}`;
+    clauses.push(
+      isRare(db, key, value)
+        ? `a.seq IN (SELECT artifact FROM artifact_tags WHERE ${test} UNION SELECT o.seq FROM tags t CROSS JOIN artifacts o ON o.run = t.run WHERE ${test})`
+        : `(EXISTS (SELECT 1 FROM artifact_tags WHERE artifact = a.seq AND ${test}) OR EXISTS (SELECT 1 FROM tags t WHERE t.run = a.run AND ${test}))`,
+    );
+  }
+  clauses.push(`a.state IN (${(filter.states ?? ["live"]).map(bind).join(", ")})`);
+  return { clauses, values };
+}
+
+/** A rare tag says which artifacts to look at; for a common one they are asked one by one, the newest first, until there are enough. */
+function isRare(db: Database, key: string, value: string | undefined): boolean {
+  const test = value === undefined ? "key = ?1" : "key = ?1 AND value = ?2";
+  const { count } = db
+    .query<{ count: number }, string[]>(
+      `SELECT count(*) AS count FROM (SELECT 1 FROM tags WHERE ${test} UNION ALL SELECT 1 FROM artifact_tags WHERE ${test} LIMIT 2000)`,
+    )
+    .get(...(value === undefined ? [key] : [key, value])) as { count: number };
+  return count < 2000;
 }

@@ -152,11 +152,12 @@ export interface RunRecord extends RunSummary {
   events: EventRow[];
 }
 
-export function summarizeArtifact(store: Store, row: ArtifactRow): ArtifactSummary {
+/** `run`: the id of its run, where it is known already. */
+export function summarizeArtifact(store: Store, row: ArtifactRow, run?: string): ArtifactSummary {
   return {
     id: row.id,
     ref: artifactRef(row),
-    run: runOf(store, row.run).id,
+    run: run ?? runOf(store, row.run).id,
     name: row.name,
     version: row.version,
     type: row.type,

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import * as artifacts from "../../src/db/artifacts.ts";
+import { search } from "../../src/db/artifact-search.ts";
 import * as metrics from "../../src/db/metrics.ts";
 import * as params from "../../src/db/params.ts";
 import * as tags from "../../src/db/tags.ts";
-import { meets, parseCondition } from "../../src/registry/where.ts";
+import { parseCondition, parseSort } from "../../src/registry/where.ts";
 import { openTestStore } from "../support/store.ts";
 import { logFile } from "./logged.ts";
 
@@ -58,7 +58,7 @@ test("conditions look at the artifact first, then at its run", async () => {
     ["only", "run"],
   ]);
   tags.set(test.store.db, "artifact", plain.seq, [["team", "growth"]]);
-  const holds = (...texts: string[]) => meets(test.store, plain, texts.map(parseCondition));
+  const holds = (...texts: string[]) => search(test.store.db, {}, texts.map(parseCondition)).length === 1;
   for (const text of [
     "metrics.rmse < 0.2",
     "metrics.rmse = 1e-1",
@@ -101,7 +101,52 @@ test("an artifact's own metrics and params count before its run's", async () => 
   const run = test.run({ state: "running" });
   metrics.insert(test.store.db, run.seq, [{ key: "rmse", value: 9, step: 0, time: 0 }]);
   const own = await logFile(test, { metrics: { rmse: 0.1 }, params: { lr: 3 } }, { run });
-  expect(meets(test.store, own, [parseCondition("metrics.rmse < 1"), parseCondition("params.lr = 3.0")])).toBe(true);
+  expect(search(test.store.db, {}, [parseCondition("metrics.rmse < 1"), parseCondition("params.lr = 3.0")]).map(({ seq }) => seq)).toEqual([
+    own.seq,
+  ]);
+});
+
+test.each(["step = all", "fold < all", "fold = none", "version = two", "metrics.a = big"])(
+  "“%s” compares with what is no number",
+  (text) => {
+    expect(() => parseCondition(text)).toThrow(expect.objectContaining({ code: "VALUE_INVALID" }));
+  },
+);
+
+test.each(["", "rmse", "metrics.", "size > 1", "metrics.a b", "toString"])("“%s” is nothing to sort by", (text) => {
+  expect(() => parseSort(text)).toThrow(expect.objectContaining({ code: "VALUE_INVALID" }));
+});
+
+test("what to sort by may hold a colon of its own", () => {
+  expect(["metrics.a", "params.a:b:desc", "size:asc"].map(parseSort)).toEqual([
+    { field: "metrics.a", descending: false },
+    { field: "params.a:b", descending: true },
+    { field: "size", descending: false },
+  ]);
+});
+
+test("a step's branch and fold are fields; a fold is a number or all", async () => {
+  using test = await openTestStore();
+  const run = test.run({ state: "running" });
+  const step = { pipeline: "p", step: 3, subStep: null };
+  const nested = await logFile(test, { step: { ...step, branch: [0, 2], fold: 1 } }, { run, as: "a" });
+  const whole = await logFile(test, { step: { ...step, branch: [1], fold: null } }, { run, as: "b" });
+  const none = await logFile(test, {}, { run, as: "c" });
+  const found = (text: string) => search(test.store.db, {}, [parseCondition(text)]).map(({ seq }) => seq);
+  expect([found("branch = 0:2"), found("branch = 1"), found("branch != 1"), found("pipeline = p")]).toEqual([
+    [nested.seq],
+    [whole.seq],
+    [nested.seq],
+    [whole.seq, nested.seq],
+  ]);
+  expect([found("fold = all"), found("fold != all"), found("fold = 1"), found("fold != 1"), found("fold >= 0")]).toEqual([
+    [whole.seq],
+    [nested.seq],
+    [nested.seq],
+    [whole.seq],
+    [nested.seq],
+  ]);
+  expect(found("path = c")).toEqual([none.seq]);
 });
 
 test("several tags must all hold, each on the artifact or on its run", async () => {
@@ -110,7 +155,7 @@ test("several tags must all hold, each on the artifact or on its run", async () 
   const [both, one] = [await test.add({ run }), await test.add({ run })];
   tags.set(test.store.db, "run", run.seq, [["a", "1"]]);
   tags.set(test.store.db, "artifact", both.seq, [["b", "2"]]);
-  const list = (...filter: [string, string | undefined][]) => artifacts.list(test.store.db, { tags: filter }).map(({ seq }) => seq);
+  const list = (...filter: [string, string | undefined][]) => search(test.store.db, { tags: filter }, []).map(({ seq }) => seq);
   expect(list(["a", undefined])).toEqual([one.seq, both.seq]);
   expect(list(["a", undefined], ["b", undefined])).toEqual([both.seq]);
   expect(list(["a", "1"], ["b", "2"])).toEqual([both.seq]);
