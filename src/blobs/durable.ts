@@ -74,12 +74,13 @@ export function renameNoReplace(from: string, to: string): boolean {
   return true;
 }
 
-/** Writes a whole small file so that a reader, and a crash, see the old or the new one. */
-export function replaceFile(path: string, bytes: Uint8Array | string, mode = 0o644): void {
+/** Writes a whole file so that a reader, and a crash, see the old or the new one. A large one may come in pieces. */
+export function replaceFile(path: string, bytes: Uint8Array | string | Generator<string>, mode = 0o644): void {
   const beside = join(dirname(path), `.${process.pid}-${Bun.randomUUIDv7().slice(-12)}.tmp`);
   const fd = openSync(beside, "wx", mode);
   try {
-    writeWhole(fd, typeof bytes === "string" ? Buffer.from(bytes) : bytes);
+    if (bytes instanceof Uint8Array) writeWhole(fd, bytes);
+    else for (const piece of typeof bytes === "string" ? [bytes] : bytes) writeWhole(fd, Buffer.from(piece));
     fsyncSync(fd);
   } catch (error) {
     rmSync(beside, { force: true });

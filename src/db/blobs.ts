@@ -152,9 +152,15 @@ export function restamp(db: Database, seq: number, stamp: FileStamp): void {
   db.query("UPDATE blobs SET mtime_ns = ?, ctime_ns = ?, inode = ? WHERE seq = ?").run(stamp.mtime_ns, stamp.ctime_ns, stamp.inode, seq);
 }
 
-/** A condemned blob that is wanted again. False where it is past that. */
+/** A condemned blob that is wanted again: what was never read still is not. False where it is past that. */
 export function revive(db: Database, seq: number): boolean {
-  return db.query("UPDATE blobs SET state = 'live', condemned_at = NULL WHERE seq = ? AND state = 'condemned'").run(seq).changes > 0;
+  return (
+    db
+      .query(
+        "UPDATE blobs SET state = iif(place = 'foreign' AND mtime_ns IS NULL, 'unverified', 'live'), condemned_at = NULL WHERE seq = ? AND state = 'condemned'",
+      )
+      .run(seq).changes > 0
+  );
 }
 
 export function insertMembers(db: Database, tree: number, members: readonly number[]): void {

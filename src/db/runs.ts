@@ -43,6 +43,8 @@ export interface RunRow {
   configuration: string;
   removed_at: number | null;
   manifest: "due" | "written" | null;
+  /** JSON. */
+  extra: string;
 }
 
 /** What is known when a run begins. */
@@ -87,6 +89,13 @@ export function byId(db: Database, id: string): RunRow | null {
 /** The newest that was given this name and is in sight. */
 export function newestOfName(db: Database, name: string): RunRow | null {
   return db.query<RunRow, [string]>("SELECT * FROM runs WHERE name = ? AND removed_at IS NULL ORDER BY seq DESC LIMIT 1").get(name);
+}
+
+/** Those of some ids that no run has. */
+export function unknownIds(db: Database, ids: readonly string[]): string[] {
+  return (
+    db.query("SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM runs) ORDER BY 1").values(JSON.stringify(ids)) as [string][]
+  ).map(([id]) => id);
 }
 
 /** At most `limit` runs whose id begins with `prefix`. */

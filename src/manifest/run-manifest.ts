@@ -1,7 +1,9 @@
 import { makeDirectory, replaceFile } from "../blobs/durable.ts";
 import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
+import * as blobs from "../db/blobs.ts";
 import * as edges from "../db/edges.ts";
+import * as metaSources from "../db/meta-sources.ts";
 import * as metrics from "../db/metrics.ts";
 import { unflushed } from "../db/open.ts";
 import * as outbox from "../db/outbox.ts";
@@ -11,7 +13,9 @@ import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
 import type { Store } from "../store/store.ts";
-import { toYaml } from "./yaml.ts";
+import { metaOf } from "./export-manifest.ts";
+import { manifestItem } from "./manifest-item.ts";
+import { yamlPieces } from "./yaml.ts";
 import type { Plain } from "./yaml.ts";
 
 /**
@@ -29,15 +33,17 @@ export function writeDueManifests(store: Store): void {
         // read, written and marked as one: nothing that changes meanwhile is passed over, and no older text replaces a newer one
         const run = runs.bySeq(store.db, seq);
         if (run?.manifest !== "due") return;
-        replaceFile(store.path("manifests", `${run.id}.yaml`), toYaml(runManifest(store, run)), 0o644);
+        replaceFile(store.path("manifests", `${run.id}.yaml`), yamlPieces(runManifest(store, run)), 0o644);
         runs.update(store.db, seq, { manifest: "written" });
       }),
     );
 }
 
-/** A run and all it made, as a manifest names them. */
+/** A run and all it made, as a manifest names them. Records are read one by one, as they are written: an import may have ten thousand. */
 function runManifest(store: Store, run: RunRow): { readonly [key: string]: Plain } {
   const made = artifacts.ofRun(store.db, run.seq, "any");
+  const known = new Map(made.map((artifact) => [artifact.seq, artifact]));
+  const names: Names = (seq) => known.get(seq) ?? artifacts.bySeq(store.db, seq) ?? { id: "", uid: "" };
   return {
     schema_version: "2.0",
     uid: run.id,
@@ -46,37 +52,30 @@ function runManifest(store: Store, run: RunRow): { readonly [key: string]: Plain
     dataset: run.dataset ?? "default",
     created_at: new Date(run.started_at).toISOString(),
     metadata: {},
-    artifacts: {
-      schema_version: "2.0",
-      items: made.filter((artifact) => artifact.state === "live").map((artifact) => item(store, artifact)),
-    },
-    coffer: { run: runBlock(store, run), artifacts: made.map((artifact) => artifactBlock(store, artifact)) },
+    artifacts: { schema_version: "2.0", items: items(store, made, names) },
+    coffer: { run: runBlock(store, run), artifacts: blocks(store, made, names) },
   };
 }
 
-function item(store: Store, artifact: ArtifactRow): Plain {
-  return {
-    artifact_id: artifact.id,
-    content_hash: artifact.digest,
-    path: artifact.path,
-    pipeline_id: artifact.pipeline,
-    branch_path: JSON.parse(artifact.branch) as number[],
-    step_index: artifact.step,
-    fold_id: artifact.fold,
-    artifact_type: artifact.type,
-    class_name: artifact.class,
-    depends_on: edges.dependencies(store.db, artifact.seq).map(({ dependency }) => artifacts.bySeq(store.db, dependency)?.id ?? ""),
-    format: artifact.format,
-    format_version: artifact.format_version,
-    size_bytes: artifact.size,
-    created_at: new Date(artifact.created_at).toISOString(),
-    params: JSON.parse(artifact.params) as Plain,
-    version: artifact.version,
-  };
+/** How an artifact is called: by its id in the format, by its uid in what is ours. */
+type Names = (seq: number) => { id: string; uid: string };
+
+/** What is in sight. Digests are the blobs' own; what came with an import stands in the block. */
+function* items(store: Store, made: readonly ArtifactRow[], names: Names): Generator<Plain> {
+  for (const artifact of made) {
+    if (artifact.state !== "live") continue;
+    const dependsOn = edges.dependencies(store.db, artifact.seq).map(({ dependency }) => names(dependency).id);
+    const meta = metaOf(store, artifact, (seq) => names(seq).id);
+    yield manifestItem({ ...artifact, extra: "{}" }, { contentHash: artifact.digest, dependsOn: [...new Set(dependsOn)], meta });
+  }
+}
+
+function* blocks(store: Store, made: readonly ArtifactRow[], names: Names): Generator<Plain> {
+  for (const artifact of made) yield artifactBlock(store, artifact, names);
 }
 
 function runBlock(store: Store, run: RunRow): Plain {
-  const { seq, parent, manifest: _, command, environment, configuration, branch, ...rest } = run;
+  const { seq, parent, manifest: _, command, environment, configuration, branch, extra, ...rest } = run;
   return {
     ...rest,
     parent: parent === null ? null : (runs.bySeq(store.db, parent)?.id ?? null),
@@ -84,6 +83,7 @@ function runBlock(store: Store, run: RunRow): Plain {
     branch: JSON.parse(branch) as number[],
     environment: JSON.parse(environment) as Plain,
     configuration: JSON.parse(configuration) as Plain,
+    extra: JSON.parse(extra) as Plain,
     params: params.ofRun(store.db, seq),
     tags: tags.of(store.db, "run", seq),
     metrics: metrics.since(store.db, seq).map(({ key, value, step, time }) => [key, value, step, time]),
@@ -110,8 +110,8 @@ function runBlock(store: Store, run: RunRow): Plain {
 }
 
 /** Every column, whatever the artifact's state: an item of the format's own list says only what is in sight. */
-function artifactBlock(store: Store, artifact: ArtifactRow): Plain {
-  const { seq, run: _run, blob: _blob, id, branch, params: own, metrics: measured, feature_columns: columns, extra, ...rest } = artifact;
+function artifactBlock(store: Store, artifact: ArtifactRow, names: Names): Plain {
+  const { seq, run: _run, blob, id, branch, params: own, metrics: measured, feature_columns: columns, extra, ...rest } = artifact;
   return {
     ...rest,
     artifact_id: id,
@@ -121,11 +121,24 @@ function artifactBlock(store: Store, artifact: ArtifactRow): Plain {
     feature_columns: columns === null ? null : (JSON.parse(columns) as string[]),
     tags: tags.of(store.db, "artifact", seq),
     edges: edges.dependencies(store.db, seq).map(({ dependency, role, implicit, changed }) => ({
-      to: artifacts.bySeq(store.db, dependency)?.uid ?? "",
+      to: names(dependency).uid,
       role,
       implicit: implicit === 1,
       changed: changed === 1,
     })),
+    meta_sources: metaSources.ofArtifact(store.db, seq).map(({ feature_index, source }) => ({
+      feature_index,
+      source: names(source).uid,
+    })),
+    foreign: foreignBytes(store, blob),
     extra: JSON.parse(extra) as Plain,
   };
+}
+
+/** Where an import left the bytes, and by which digests they are known. */
+function foreignBytes(store: Store, blob: number | null): Plain {
+  const row = blob === null ? null : blobs.bySeq(store.db, blob);
+  if (row?.place !== "foreign") return undefined;
+  const hex = (digest: Uint8Array | null): string | null => (digest === null ? null : Buffer.from(digest).toString("hex"));
+  return { path: row.path, state: row.state, blake3: hex(row.blake3), sha256: hex(row.sha256), dataset: row.dataset };
 }

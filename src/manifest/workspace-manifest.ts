@@ -20,6 +20,10 @@ export interface ManifestItem {
   format: string | undefined;
   formatVersion: string | undefined;
   params: Record<string, unknown>;
+  /** Of a meta-model: the ids of its sources, in the order of their features. */
+  sourceIds: string[];
+  /** One for each source; undefined where the script leaves their names to us. */
+  featureColumns: string[] | undefined;
   /** Hex digits of SHA-256, where the script gives them. */
   sha256: string | undefined;
   /** Keys that the format does not have. */
@@ -33,6 +37,12 @@ const KEYS = new Set(
 );
 
 const optionalText = v.optional(v.nullable(v.string()));
+const MetaConfig = v.looseObject({
+  source_models: v.array(
+    v.looseObject({ artifact_id: v.string(), feature_index: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))) }),
+  ),
+  feature_columns: v.optional(v.nullable(v.array(v.string()))),
+});
 const Item = v.looseObject({
   artifact_id: v.string(),
   path: v.string(),
@@ -43,6 +53,7 @@ const Item = v.looseObject({
   format_version: optionalText,
   params: v.optional(v.nullable(v.record(v.string(), v.unknown()))),
   content_hash: optionalText,
+  meta_config: v.optional(v.nullable(MetaConfig)),
 });
 const Manifest = v.looseObject({ schema_version: v.literal("2.0"), artifacts: v.looseObject({ items: v.array(v.unknown()) }) });
 
@@ -90,6 +101,11 @@ function itemOf(raw: unknown): ManifestItem {
     format: item.format ?? undefined,
     formatVersion: item.format_version ?? undefined,
     params: item.params ?? {},
+    sourceIds: (item.meta_config?.source_models ?? [])
+      .map((source, place) => ({ id: source.artifact_id, index: source.feature_index ?? place }))
+      .sort((one, other) => one.index - other.index)
+      .map(({ id }) => id),
+    featureColumns: item.meta_config?.feature_columns ?? undefined,
     sha256: /^sha256:([0-9a-f]{64})$/.exec(item.content_hash ?? "")?.[1],
     extra: Object.fromEntries(Object.entries(item).filter(([key]) => !KEYS.has(key))),
   };

@@ -22,4 +22,6 @@ export interface IngestOptions {
   ignored?: (unit: IngestUnit, path: string) => boolean;
   /** Another process has it open for writing: its inode may not become the blob. */
   openElsewhere?: (stat: BigIntStats) => boolean;
+  /** Filled before `commit` is called: SHA-256 of each unit's bytes, by its hex BLAKE3. */
+  sha256?: Map<string, Buffer>;
 }

@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { blobFileName } from "../blobs/file-name.ts";
 import { makeDirectory, renameNoReplace, syncDirectory } from "../blobs/durable.ts";
 import * as blobs from "../db/blobs.ts";
+import * as foreign from "../db/foreign-blobs.ts";
 import type { Work } from "../db/open.ts";
 import * as packs from "../db/packs.ts";
 import { errno, reason } from "../domain/error.ts";
@@ -10,6 +11,7 @@ import type { Lease } from "./lease.ts";
 import { cannotTake } from "./cannot-take.ts";
 import { stage } from "./stage.ts";
 import type { IngestOptions, IngestUnit } from "./ingest-unit.ts";
+import { sha256OfStaged } from "./sha256.ts";
 import type { Staged, StagedBlob, StagedUnit } from "./staged.ts";
 import { stampOf } from "./stamp.ts";
 import type { Store } from "./store.ts";
@@ -67,6 +69,8 @@ export async function ingest<T>(
   const distrusted = new Set<string>();
   for (let round = 1; ; round++) {
     const staged = await stage(store, lease, units, options, distrusted);
+    const sha256 = await sha256OfStaged(store, staged, options.sha256 !== undefined);
+    for (const [hex, digest] of sha256) options.sha256?.set(hex, digest);
     const placed = place(store, staged, options.dataset);
     const surplus: string[] = [];
     const moved: Moved[] = [];
@@ -74,7 +78,7 @@ export async function ingest<T>(
     let result: T;
     try {
       result = store.transaction((() => {
-        const seqs = admitBlobs(store, staged, placed, options.dataset, { surplus, moved, added });
+        const seqs = admitBlobs(store, staged, placed, { dataset: options.dataset, sha256 }, { surplus, moved, added });
         return commit(
           staged.units.map((unit) => admitUnit(store, unit, seqs)),
           staged.problems,
@@ -174,7 +178,7 @@ function admitBlobs(
   store: Store,
   staged: Staged,
   placed: Placed,
-  dataset: string,
+  { dataset, sha256 }: { dataset: string; sha256: ReadonlyMap<string, Buffer> },
   out: { surplus: string[]; moved: Moved[]; added: { blobs: number; bytes: number } },
 ): Map<string, number> {
   const seqs = new Map<string, number>();
@@ -198,7 +202,7 @@ function admitBlobs(
   const sorted = [...staged.blobs.values()].sort((a, b) => (a.hex < b.hex ? -1 : 1));
   for (const { hex, size, bytes } of sorted) {
     const digest = Buffer.from(hex, "hex");
-    const row = isEmpty ? null : blobs.known(store.db, digest);
+    const row = isEmpty ? null : (blobs.known(store.db, digest) ?? unreadOne(store, { blake3: digest, size, sha256: sha256.get(hex) }));
     const alive = row !== null && (row.state === "live" || row.state === "condemned");
     if (alive && !staged.doubted.has(hex)) {
       if (row.state === "condemned") blobs.revive(store.db, row.seq);
@@ -233,6 +237,16 @@ function admitBlobs(
   // every member of this pack turned out to be there already
   if (placed.pack && pack === undefined) out.surplus.push(placed.pack.path);
   return seqs;
+}
+
+/** The bytes of an import that nobody has read yet turn out to be these: its row gets them. */
+function unreadOne(
+  store: Store,
+  known: { blake3: Uint8Array; size: number; sha256: Uint8Array | undefined },
+): ReturnType<typeof foreign.unread> {
+  const row = known.sha256 ? foreign.unread(store.db, known.sha256) : null;
+  if (row) foreign.learnBlake3(store.db, row.seq, known);
+  return row;
 }
 
 function admitUnit(

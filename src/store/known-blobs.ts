@@ -39,10 +39,12 @@ export class KnownBlobs {
     if (this.#isEmpty || this.#distrusted.has(hex) || this.doubted.has(hex)) return undefined;
     const row = blobs.known(this.#store.db, digest);
     if (!row || (row.state !== "live" && row.state !== "condemned")) return undefined;
+    // bytes that an import left elsewhere may go at any time: the store gets its own
     const isThere =
-      row.place === "pack"
+      row.place !== "foreign" &&
+      (row.place === "pack"
         ? this.#isInPack(row.pack as number, row.offset as number, row.size, digest)
-        : this.#isInFile(row.path as string, row.size, digest);
+        : this.#isInFile(row.path as string, row.size, digest));
     if (isThere) return row.size;
     this.doubted.add(hex);
     return undefined;

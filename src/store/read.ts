@@ -1,13 +1,16 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { loadBlake3 } from "../blobs/blake3.ts";
-import { hashFile } from "../blobs/copy.ts";
+import type { Hasher } from "../blobs/blake3.ts";
+import { hashFile, openRegular } from "../blobs/copy.ts";
 import { readMember } from "../blobs/pack.ts";
 import { decodeTree } from "../blobs/tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
+import * as foreign from "../db/foreign-blobs.ts";
 import * as packs from "../db/packs.ts";
+import { formatDigest } from "../domain/digest.ts";
 import { CofferError, errno } from "../domain/error.ts";
 import { sameStamp, stampOf } from "./stamp.ts";
 import type { Store } from "./store.ts";
@@ -25,6 +28,21 @@ export function blobRow(store: Store, blob: number): BlobRow {
   return row;
 }
 
+/**
+ * The row of a blob whose bytes somebody has read: those of an import are read and hashed now, at their first use, and where the store has the same bytes
+ * under another row, that row comes back, and artifacts name it from now on.
+ * @throws CofferError CORRUPT where the bytes are gone or are others; UNREADABLE
+ */
+export async function readRow(store: Store, blob: number): Promise<BlobRow> {
+  const row = blobRow(store, blob);
+  return isUnread(row) ? settle(store, row) : row;
+}
+
+/** Whether an import brought it, and nobody has looked at its bytes since. */
+export function isUnread(row: BlobRow): boolean {
+  return row.state === "unverified" || row.blake3 === null;
+}
+
 export function locate(store: Store, row: BlobRow): Location {
   if (row.place === "pack") {
     const pack = packs.bySeq(store.db, row.pack as number);
@@ -40,6 +58,10 @@ export function locate(store: Store, row: BlobRow): Location {
  */
 export async function checkedFile(store: Store, row: BlobRow): Promise<string> {
   const { path } = locate(store, row);
+  if (isUnread(row)) {
+    await settle(store, row);
+    return path;
+  }
   const fd = openBlob(path, row);
   try {
     const stat = fstatSync(fd, { bigint: true });
@@ -88,6 +110,65 @@ export function openBlob(path: string, row: BlobRow): number {
   }
 }
 
+export function corrupt(path: string, row: BlobRow): CofferError {
+  return new CofferError("CORRUPT", `the bytes in ${path} are not those of ${digestOf(row)}`, {
+    hint: "coffer verify lists what is damaged; put the file back from a backup or log it again. Damaged bytes are never handed out",
+  });
+}
+
+/** Both digests of an open file, in one pass; at its end its stamp must be what it was before. */
+export async function hashTwice(fd: number): Promise<{ blake3: Buffer; sha256: Buffer; size: number }> {
+  const blake3 = (await loadBlake3()).hasher();
+  const sha256 = new Bun.CryptoHasher("sha256");
+  const both: Hasher = {
+    update(bytes) {
+      blake3.update(bytes);
+      sha256.update(bytes);
+    },
+    digest: () => blake3.digest(),
+  };
+  const size = await hashFile(fd, both);
+  return { blake3: both.digest(), sha256: sha256.digest() as Buffer, size };
+}
+
+async function settle(store: Store, row: BlobRow): Promise<BlobRow> {
+  const { path } = locate(store, row);
+  const { fd, stat } = openForeign(path, row);
+  try {
+    const found = await hashTwice(fd);
+    const isSame = (row.sha256 === null || found.sha256.equals(row.sha256)) && (row.blake3 === null || found.blake3.equals(row.blake3));
+    if (!isSame) throw corrupt(path, row);
+    const after = fstatSync(fd, { bigint: true });
+    return store.transaction(() => {
+      const now = blobs.bySeq(store.db, row.seq);
+      const twin = blobs.byDigest(store.db, { algorithm: "blake3", hex: found.blake3.toString("hex") });
+      // another process was faster
+      if (!now || !isUnread(now)) return now ?? twin ?? row;
+      if (twin && twin.seq !== row.seq) {
+        // one that a sweep has in its hands goes first: this one is read again next time
+        if (twin.state === "trashed") return { ...now, blake3: found.blake3 };
+        if (twin.state === "condemned") blobs.revive(store.db, twin.seq);
+        foreign.merge(store.db, row.seq, twin.seq, found);
+        return blobRow(store, twin.seq);
+      }
+      // where somebody wrote meanwhile, the stamp of before shows it
+      foreign.settle(store.db, row.seq, { ...found, ...stampOf(after.mtimeNs === stat.mtimeNs ? after : stat) });
+      return blobRow(store, row.seq);
+    });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** It lies in a place that is not ours: it may be anything by now. */
+function openForeign(path: string, row: BlobRow): { fd: number; stat: BigIntStats } {
+  try {
+    return openRegular(path);
+  } catch (error) {
+    throw missing(path, row, error);
+  }
+}
+
 async function hashAgain(store: Store, row: BlobRow, fd: number, stat: BigIntStats, path: string): Promise<void> {
   const hasher = (await loadBlake3()).hasher();
   const size = await hashFile(fd, hasher);
@@ -95,17 +176,18 @@ async function hashAgain(store: Store, row: BlobRow, fd: number, stat: BigIntSta
   store.transaction(() => blobs.restamp(store.db, row.seq, stampOf(stat)));
 }
 
-export function corrupt(path: string, row: BlobRow): CofferError {
-  return new CofferError("CORRUPT", `the bytes in ${path} are not those of blake3:${hexOf(row)}`, {
-    hint: "coffer verify lists what is damaged; put the file back from a backup or log it again. Damaged bytes are never handed out",
-  });
+export function digestOf(row: BlobRow): string {
+  return formatDigest({ algorithm: row.blake3 ? "blake3" : "sha256", hex: hexOf(row) });
 }
 
 function missing(path: string, row: BlobRow, error: unknown): CofferError {
   if (error instanceof CofferError) return error;
   if (errno(error) !== "ENOENT")
     return new CofferError("UNREADABLE", `${path} cannot be read: ${errno(error)}`, { hint: "check its owner and mode", cause: error });
-  return new CofferError("CORRUPT", `${path} is gone (blake3:${hexOf(row)})`, {
-    hint: "coffer verify lists what is missing; put the file back from a backup or log it again",
+  return new CofferError("CORRUPT", `${path} is gone (${digestOf(row)})`, {
+    hint:
+      row.place === "foreign"
+        ? "an import left these bytes there: put the file back, or log or import it with --copy from where it is now"
+        : "coffer verify lists what is missing; put the file back from a backup or log it again",
   });
 }

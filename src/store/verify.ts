@@ -1,14 +1,15 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, lstatSync, openSync, readSync } from "node:fs";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Blake3 } from "../blobs/blake3.ts";
 import { decodeTree } from "../blobs/tree.ts";
 import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
+import * as foreign from "../db/foreign-blobs.ts";
 import * as integrity from "../db/integrity.ts";
 import * as packs from "../db/packs.ts";
-import { errno, isMalformed, reason } from "../domain/error.ts";
-import { hexOf, locate, readChecked } from "./read.ts";
+import { CofferError, errno, isMalformed, reason } from "../domain/error.ts";
+import { digestOf, isUnread, locate, readChecked, readRow } from "./read.ts";
 import type { Store } from "./store.ts";
 
 export interface Damage {
@@ -21,6 +22,8 @@ export interface Damage {
 export interface Verified {
   blobs: number;
   bytes: number;
+  /** Blobs whose bytes an import had left elsewhere, and that nobody had read before. */
+  unverified: number;
   damage: Damage[];
 }
 
@@ -28,13 +31,14 @@ const CHUNK = 4 << 20;
 
 /**
  * Reads the bytes of every blob again and holds them against their digests; looks whether each directory's files are all there,
- * and whether the database is whole. `share` (0–1] takes a random part of the blobs. Changes nothing, and others may work meanwhile.
+ * and whether the database is whole. `share` (0–1] takes a random part of the blobs. Changes nothing, but that what an import left elsewhere counts as read
+ * from now on; others may work meanwhile.
  */
 export async function verify(
   store: Store,
   options: { share: number; random: () => number; progress?: (bytes: number) => void },
 ): Promise<Verified> {
-  const found: Verified = { blobs: 0, bytes: 0, damage: [] };
+  const found: Verified = { blobs: 0, bytes: 0, unverified: 0, damage: [] };
   try {
     checkDatabase(store, found);
     await checkBytes(store, options, found);
@@ -54,10 +58,11 @@ export function databaseDamage(path: string, detail: string): Damage {
 async function checkBytes(store: Store, options: Parameters<typeof verify>[1], found: Verified): Promise<void> {
   const reader = new Reader(await loadBlake3());
   try {
-    for (const seq of integrity.ownBlobs(store.db)) {
+    for (const seq of [...integrity.ownBlobs(store.db), ...foreign.all(store.db)]) {
       if (options.share < 1 && options.random() >= options.share) continue;
       for (let row = present(store, seq); row;) {
-        const damage = await reader.check(store, row);
+        const wasUnread = isUnread(row);
+        const damage = wasUnread ? await checkUnread(store, row) : await reader.check(store, row);
         const again = damage && present(store, seq);
         if (again && (again.path !== row.path || again.pack !== row.pack || again.offset !== row.offset)) {
           // it was moved while it was read
@@ -66,6 +71,7 @@ async function checkBytes(store: Store, options: Parameters<typeof verify>[1], f
         }
         // one that was swept meanwhile is not missing
         if (damage && again) found.damage.push(damage);
+        if (wasUnread) found.unverified++;
         found.blobs++;
         found.bytes += row.size;
         options.progress?.(found.bytes);
@@ -82,7 +88,21 @@ async function checkBytes(store: Store, options: Parameters<typeof verify>[1], f
 /** The row of a blob whose bytes should be there. */
 function present(store: Store, seq: number): BlobRow | undefined {
   const row = blobs.bySeq(store.db, seq);
-  return row && (row.state === "live" || row.state === "condemned") ? row : undefined;
+  return row && row.state !== "trashed" ? row : undefined;
+}
+
+/** Bytes that nobody has read since a manifest told of them. */
+async function checkUnread(store: Store, row: BlobRow): Promise<Damage | undefined> {
+  try {
+    await readRow(store, row.seq);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error;
+    const { path } = locate(store, row);
+    const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+    const what = error.code !== "CORRUPT" ? "unreadable" : isThere ? "changed" : "missing";
+    return { digest: digestOf(row), path, what, detail: error.message };
+  }
 }
 
 class Reader {
@@ -98,10 +118,10 @@ class Reader {
   async check(store: Store, row: BlobRow): Promise<Damage | undefined> {
     const pack = row.pack === null ? undefined : packs.bySeq(store.db, row.pack);
     const path = row.place === "pack" ? (pack ? store.path(pack.path) : "(a pack without a row)") : store.path(row.path as string);
-    const hurt = (what: Damage["what"], detail: string): Damage => ({ digest: `blake3:${hexOf(row)}`, path, what, detail });
+    const hurt = (what: Damage["what"], detail: string): Damage => ({ digest: digestOf(row), path, what, detail });
     try {
       const fd = this.#opened(path);
-      if (row.place === "file") {
+      if (row.place !== "pack") {
         const { size } = fstatSync(fd);
         if (size !== row.size) return hurt(size < row.size ? "short" : "changed", `${size} bytes instead of ${row.size}`);
       }
@@ -155,7 +175,7 @@ async function checkTrees(store: Store): Promise<Damage[]> {
     const row = present(store, seq);
     if (!row) continue;
     const hurt = (what: Damage["what"], detail: string): Damage => ({
-      digest: `blake3:${hexOf(row)}`,
+      digest: digestOf(row),
       path: locate(store, row).path,
       what,
       detail,

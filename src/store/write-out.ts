@@ -8,7 +8,7 @@ import type { TreeEntry } from "../blobs/tree.ts";
 import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
-import { blobRow, corrupt, locate, openBlob, readPacked, readTree } from "./read.ts";
+import { corrupt, locate, openBlob, readPacked, readRow, readTree } from "./read.ts";
 import type { Store } from "./store.ts";
 
 /** What is written: a file's bytes or a directory. */
@@ -33,7 +33,7 @@ export async function writeOut(store: Store, content: Content, target: string, o
   try {
     mkdirSync(parent, { recursive: true });
     if (content.kind === "tree") await writeTree(store, content, beside, options.removable ? 0o700 : 0);
-    else await writeBlob(store, blobRow(store, content.blob), beside, content.mode);
+    else await writeBlob(store, await readRow(store, content.blob), beside, content.mode);
     renameSync(beside, target);
   } catch (error) {
     rmSync(beside, { recursive: true, force: true });

@@ -5,7 +5,7 @@ import { formatDigest } from "../domain/digest.ts";
 import type { Digest } from "../domain/digest.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import type { UploadSource } from "../mlflow/upload-source.ts";
-import { checkedFile, locate, readChecked } from "../store/read.ts";
+import { checkedFile, locate, readChecked, readRow } from "../store/read.ts";
 import type { Store } from "../store/store.ts";
 
 /**
@@ -13,8 +13,9 @@ import type { Store } from "../store/store.ts";
  * @throws CofferError CORRUPT, UNREADABLE
  */
 export async function storedSource(store: Store, digest: Digest): Promise<{ row: BlobRow; source: UploadSource }> {
-  const row = blobs.byDigest(store.db, digest);
-  if (!row) throw new CofferError("CORRUPT", `${formatDigest(digest)} is missing from the store`, { hint: "run coffer verify" });
+  const found = blobs.byDigest(store.db, digest);
+  if (!found) throw new CofferError("CORRUPT", `${formatDigest(digest)} is missing from the store`, { hint: "run coffer verify" });
+  const row = await readRow(store, found.seq);
   // a packed one is small, and its pack has no stamp of its own: it is hashed
   if (row.place === "pack") await readChecked(store, row);
   else await checkedFile(store, row);

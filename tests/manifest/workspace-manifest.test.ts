@@ -36,6 +36,8 @@ test("an item has what the script says, and defaults for the rest", async () => 
       format: undefined,
       formatVersion: undefined,
       params: { n: 3 },
+      sourceIds: [],
+      featureColumns: undefined,
       sha256: digest,
       extra: { theirs: [1] },
     },
@@ -49,9 +51,29 @@ test("an item has what the script says, and defaults for the rest", async () => 
       format: undefined,
       formatVersion: undefined,
       params: {},
+      sourceIds: [],
+      featureColumns: undefined,
       sha256: undefined,
       extra: {},
     },
+  ]);
+});
+
+test("a meta-model's sources come in the order of their features, whatever the order they stand in", async () => {
+  const manifest = await read(`${HEAD}  - artifact_id: stack
+    path: stack.joblib
+    artifact_type: meta_model
+    meta_config:
+      source_models:
+      - {artifact_id: second, feature_index: 1}
+      - {artifact_id: first, feature_index: 0}
+      feature_columns: [a, b]
+  - {artifact_id: other, path: other, meta_config: {source_models: [{artifact_id: x}, {artifact_id: y}]}}
+`);
+  expect(manifest?.problems).toEqual([]);
+  expect(manifest?.items.map(({ sourceIds, featureColumns }) => ({ sourceIds, featureColumns }))).toEqual([
+    { sourceIds: ["first", "second"], featureColumns: ["a", "b"] },
+    { sourceIds: ["x", "y"], featureColumns: undefined },
   ]);
 });
 

@@ -1,0 +1,77 @@
+import { lstatSync, realpathSync } from "node:fs";
+import type { Stats } from "node:fs";
+import { dirname, join, resolve, sep } from "node:path";
+import { CofferError, errno, reason } from "../domain/error.ts";
+import type { FoundManifest } from "./find-manifests.ts";
+
+/** Where the bytes of an item lie. */
+export interface FoundBytes {
+  path: string;
+  size: number;
+  kind: "file" | "tree";
+}
+
+/** Finds bytes by a look at their names; no file is opened. */
+export class BytesFinder {
+  readonly #roots: string[];
+  readonly #workspace: string;
+  readonly #real = new Map<string, string | undefined>();
+
+  /** In the order of trial: `binaries/<dataset>/`, beside the manifest, and the places that the schema before had. */
+  constructor({ path, workspace }: FoundManifest, dataset: string) {
+    const own = dirname(resolve(path));
+    this.#workspace = workspace;
+    this.#roots = [join(workspace, "binaries", dataset), own, join(dirname(own), "_binaries"), join(workspace, "artifacts"), workspace];
+  }
+
+  /** Where they should lie. */
+  expected(path: string): string {
+    return join(this.#roots[0] as string, path);
+  }
+
+  /** @throws CofferError PATH_INVALID for what leads out of the workspace by a link */
+  find(path: string): FoundBytes | undefined {
+    for (const root of this.#roots) {
+      const at = join(root, path);
+      const stat = statOf(at);
+      if (!stat || !(stat.isFile() || stat.isDirectory() || stat.isSymbolicLink())) continue;
+      const parent = this.#realDirectory(dirname(at));
+      if (parent === undefined) continue;
+      const real = stat.isSymbolicLink() ? realPath(at) : join(parent, at.slice(dirname(at).length + 1));
+      if (real === undefined) continue;
+      if (!real.startsWith(`${this.#workspace}${sep}`))
+        throw new CofferError("PATH_INVALID", `${at} leads out of ${this.#workspace}`, {
+          hint: "a link that leads out is not followed: put the file itself there",
+        });
+      const target = stat.isSymbolicLink() ? statOf(real) : stat;
+      if (target?.isFile() || target?.isDirectory()) return { path: real, size: target.size, kind: target.isFile() ? "file" : "tree" };
+    }
+    return undefined;
+  }
+
+  /** Asked once: ten thousand files lie in one directory. */
+  #realDirectory(directory: string): string | undefined {
+    if (!this.#real.has(directory)) this.#real.set(directory, realPath(directory));
+    return this.#real.get(directory);
+  }
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (errno(error) === "ENOTDIR" || errno(error) === "ENAMETOOLONG") return undefined;
+    throw new CofferError("UNREADABLE", `${path} cannot be looked at: ${reason(error)}`, {
+      hint: "check that you may enter its directory; nothing was stored",
+      cause: error,
+    });
+  }
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}

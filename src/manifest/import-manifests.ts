@@ -1,0 +1,140 @@
+import * as leases from "../db/leases.ts";
+import * as runs from "../db/runs.ts";
+import type { RunRow } from "../db/runs.ts";
+import { formatDigest } from "../domain/digest.ts";
+import { CofferError } from "../domain/error.ts";
+import { ingest } from "../store/ingest.ts";
+import type { IngestUnit } from "../store/ingest-unit.ts";
+import { clearStaging, dropLease, endLease, takeLease } from "../store/lease.ts";
+import type { Lease } from "../store/lease.ts";
+import type { Store } from "../store/store.ts";
+import { checkLineage } from "./check-lineage.ts";
+import type { FoundManifest } from "./find-manifests.ts";
+import { planImport } from "./plan-import.ts";
+import type { PlannedItem, PlannedManifest } from "./plan-import.ts";
+import { recordImport } from "./record-import.ts";
+import type { Recorded, Taken } from "./record-import.ts";
+
+export interface Imported {
+  manifests: {
+    path: string;
+    schema: "1.0" | "2.0";
+    run: RunRow;
+    /** known: the store had all of it; grown: it had a part. */
+    state: "imported" | "grown" | "known";
+    artifacts: number;
+    known: number;
+  }[];
+  /** Records whose bytes nobody has read. */
+  unverified: number;
+  copied: { files: number; bytes: number };
+  /** Records whose bytes are not where they should be, or cannot be theirs. */
+  missing: { id: string; path: string; why: string }[];
+  renumbered: Recorded["renumbered"];
+  notes: string[];
+}
+
+/**
+ * Takes records over from manifests: all of them in one transaction, or none. Their bytes stay where they are and are not read, but for directories, whose digest
+ * is that of a list; with `copy` all of them are taken into the store, and each must be what its manifest says.
+ * @throws CofferError MANIFEST_INVALID, PATH_INVALID, UNREADABLE, DEPENDENCY_MISSING, DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP, COLLISION, CORRUPT
+ */
+export async function importManifests(store: Store, found: readonly FoundManifest[], options: { copy: boolean }): Promise<Imported> {
+  const planned = await planImport(store, found);
+  const outside = checkLineage(store, planned);
+  const wanted = planned.flatMap(({ read, items }) =>
+    items.filter((one) => !one.lacking && (options.copy || one.bytes?.kind === "tree")).map((one) => ({ ...one, dataset: read.dataset })),
+  );
+  if (wanted.length === 0)
+    return report(
+      store,
+      planned,
+      store.transaction(() => recordImport(store, planned, outside, new Map())),
+      new Map(),
+    );
+  const lease = takeLease(store, "ingest");
+  try {
+    const taken = await takeIn(store, lease, wanted);
+    const recorded = store.transaction(() => {
+      const done = recordImport(store, planned, outside, taken);
+      endLease(store, lease);
+      return done;
+    });
+    clearStaging(store, lease);
+    return report(store, planned, recorded, taken);
+  } catch (error) {
+    dropLease(store, lease);
+    throw error;
+  }
+}
+
+/** Takes bytes into the store, one dataset after the other; the lease holds them until the records name them. */
+async function takeIn(store: Store, lease: Lease, wanted: readonly (PlannedItem & { dataset: string })[]): Promise<Taken> {
+  const taken = new Map<string, { blob: number; hex: string; size: number; files: number; mode: number }>();
+  const wrong: string[] = [];
+  for (const [dataset, items] of Map.groupBy(wanted, (one) => one.dataset)) {
+    const bySource = Map.groupBy(items, (one) => one.place);
+    const units = [...bySource].map(([source, [first]]): IngestUnit => unitOf(source, first as PlannedItem));
+    const sha256 = new Map<string, Buffer>();
+    const { result, problems } = await ingest(store, lease, units, { dataset, sha256 }, (admitted) => {
+      for (const { blob } of admitted) leases.holdBlob(store.db, lease.seq, blob);
+      return admitted;
+    });
+    for (const problem of problems) wrong.push(`${problem.path}: ${problem.why}`);
+    for (const { unit, ...rest } of result)
+      for (const { item, digest } of bySource.get(unit.source) ?? []) {
+        const isSame = digest.hex === (digest.algorithm === "blake3" ? rest.hex : sha256.get(rest.hex)?.toString("hex"));
+        if (isSame) taken.set(formatDigest(digest), rest);
+        else wrong.push(`${unit.source} is not what ${item.id} says (${formatDigest(digest)})`);
+      }
+  }
+  if (wrong.length > 0)
+    throw new CofferError(
+      "CORRUPT",
+      wrong.length === 1 ? "a file is not what its manifest says" : `${wrong.length} files are not what their manifests say`,
+      {
+        hint: "put the right ones there, or take these records out of the manifest; nothing was imported",
+        candidates: wrong.slice(0, 1000),
+      },
+    );
+  return taken;
+}
+
+function unitOf(source: string, { item, bytes }: PlannedItem): IngestUnit {
+  const kind = bytes?.kind ?? "file";
+  return { path: item.path, source, kind, type: item.type, class: item.class, typed: kind === "file" && item.type !== "file", move: false };
+}
+
+function report(store: Store, planned: readonly PlannedManifest[], recorded: readonly Recorded[], taken: Taken): Imported {
+  const missing = planned.flatMap(({ items }) =>
+    items.filter(({ lacking }) => lacking !== undefined).map((one) => ({ id: one.item.id, path: one.place, why: one.lacking as string })),
+  );
+  return {
+    manifests: recorded.map(({ manifest: { read, run, items, known }, run: seq }) => ({
+      path: read.path,
+      schema: read.schema,
+      run: runs.bySeq(store.db, seq) as RunRow,
+      state: !run ? "imported" : items.length > 0 ? "grown" : "known",
+      artifacts: items.length,
+      known,
+    })),
+    unverified: recorded.reduce((sum, one) => sum + one.unverified, 0),
+    copied: { files: taken.size, bytes: [...taken.values()].reduce((sum, one) => sum + one.size, 0) },
+    missing,
+    renumbered: recorded.flatMap((one) => one.renumbered),
+    notes: planned.flatMap(notesOf),
+  };
+}
+
+function notesOf({ read, items }: PlannedManifest): string[] {
+  const notes: string[] = [];
+  if (read.inexact > 0) notes.push(`${read.path}: ${read.inexact} whole numbers are beyond 2^53, and lose their last digits`);
+  const odd = new Set(
+    items.map(({ item }) => item.raw["artifact_type"]).filter((type, index) => type !== undefined && type !== items[index]?.item.type),
+  );
+  for (const type of odd)
+    notes.push(
+      `${read.path}: ${JSON.stringify(type)} is no type of artifact here; its records count as files, and are exported as they were`,
+    );
+  return notes;
+}

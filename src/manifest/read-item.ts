@@ -1,0 +1,142 @@
+import * as v from "valibot";
+import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
+import type { ArtifactType } from "../domain/artifact-type.ts";
+import type { Digest } from "../domain/digest.ts";
+import { CofferError } from "../domain/error.ts";
+import { parseExecutionPath } from "../domain/execution-path.ts";
+import type { ExecutionPath } from "../domain/execution-path.ts";
+import { checkArtifactName, checkArtifactPath } from "../domain/names.ts";
+import { timeOf } from "./item-time.ts";
+import type { MetaSources } from "./manifest-item.ts";
+
+/** One record of a manifest, checked. */
+export interface ReadItem {
+  id: string;
+  /** What the id says, where it is one of a step. */
+  step: ExecutionPath | undefined;
+  /** As its run knows it: where the id has no name of its own. */
+  name: string | null;
+  /** Undefined where the manifest does not say. */
+  digest: Digest | undefined;
+  path: string;
+  /** Where its bytes lie, from one of the places that a workspace has for them. */
+  bytesAt: string;
+  type: ArtifactType;
+  class: string | null;
+  pipeline: string | null;
+  branch: number[];
+  stepIndex: number | null;
+  fold: number | null;
+  dependsOn: string[];
+  format: string | null;
+  formatVersion: string | null;
+  size: number | undefined;
+  createdAt: number | undefined;
+  params: Record<string, unknown>;
+  version: number | undefined;
+  meta: MetaSources | undefined;
+  /** Its keys as they stand there; empty for one of schema 1, which is not written back. */
+  raw: Record<string, unknown>;
+}
+
+const text = v.optional(v.nullable(v.string()), null);
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const number = v.optional(v.nullable(count), null);
+const map = v.optional(
+  v.nullable(
+    v.custom<Record<string, unknown>>(
+      (value) => value !== null && typeof value === "object" && !Array.isArray(value),
+      "it should hold keys",
+    ),
+  ),
+);
+
+const Item = v.looseObject({
+  artifact_id: v.string(),
+  content_hash: text,
+  path: v.string(),
+  pipeline_id: text,
+  branch_path: v.optional(v.nullable(v.array(count)), null),
+  step_index: number,
+  fold_id: number,
+  artifact_type: text,
+  class_name: text,
+  depends_on: v.optional(v.nullable(v.array(v.string())), null),
+  format: text,
+  format_version: v.optional(v.nullable(v.union([v.string(), v.number()])), null),
+  size_bytes: number,
+  created_at: v.optional(v.unknown()),
+  params: map,
+  version: v.optional(v.nullable(v.pipe(v.number(), v.safeInteger(), v.minValue(1))), null),
+  meta_config: v.optional(
+    v.nullable(
+      v.looseObject({
+        source_models: v.optional(v.nullable(v.array(v.looseObject({ artifact_id: v.string(), feature_index: v.optional(count) }))), null),
+        feature_columns: v.optional(v.nullable(v.array(v.string())), null),
+      }),
+    ),
+    null,
+  ),
+});
+
+/** @throws ValiError, CofferError NAME_INVALID, PATH_INVALID, MANIFEST_INVALID */
+export function readItem(raw: unknown, context: { uid: string; pipeline: string | null }): ReadItem {
+  const item = v.parse(Item, raw);
+  const { id, step, name } = readId(item.artifact_id, context.uid);
+  const path = checkArtifactPath(item.path.replace(/^\.\//, ""));
+  return {
+    id,
+    step,
+    name,
+    digest: readDigest(item.content_hash),
+    path,
+    bytesAt: path,
+    type: (ARTIFACT_TYPES as readonly string[]).includes(item.artifact_type ?? "") ? (item.artifact_type as ArtifactType) : "file",
+    class: item.class_name,
+    pipeline: step?.pipeline ?? item.pipeline_id ?? context.pipeline,
+    branch: step ? [...step.branch] : (item.branch_path ?? []),
+    stepIndex: step?.step ?? item.step_index,
+    fold: step ? step.fold : item.fold_id,
+    dependsOn: item.depends_on ?? [],
+    format: item.format,
+    formatVersion: item.format_version === null ? null : String(item.format_version),
+    size: item.size_bytes ?? undefined,
+    createdAt: timeOf(item.created_at),
+    // as they stand there: valibot leaves out keys such as __proto__
+    params: ((raw as Record<string, unknown>)["params"] as Record<string, unknown> | null | undefined) ?? {},
+    version: item.version ?? undefined,
+    meta: item.meta_config === null ? undefined : metaOf(item.meta_config),
+    raw: raw as Record<string, unknown>,
+  };
+}
+
+/** An execution-path id, `<uid>/<path>` of an artifact that belongs to its run, or a name. */
+function readId(id: string, uid: string): Pick<ReadItem, "id" | "step" | "name"> {
+  if (id.startsWith(`${uid}/`)) {
+    checkArtifactPath(id.slice(uid.length + 1));
+    return { id, step: undefined, name: null };
+  }
+  checkArtifactName(id);
+  try {
+    return { id, step: parseExecutionPath(id), name: id };
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error;
+    return { id, step: undefined, name: id };
+  }
+}
+
+/** With its algorithm, or 64 hex digits of SHA-256 alone. */
+export function readDigest(text: string | null): Digest | undefined {
+  if (text === null || text === "") return undefined;
+  const found = /^(?:(blake3|sha256):)?([0-9a-f]{64})$/i.exec(text);
+  if (!found)
+    throw new CofferError("MANIFEST_INVALID", `content_hash is no digest: ${text.slice(0, 80)}`, {
+      hint: "write sha256: and 64 hex digits",
+    });
+  return { algorithm: (found[1]?.toLowerCase() ?? "sha256") as Digest["algorithm"], hex: (found[2] as string).toLowerCase() };
+}
+
+function metaOf(config: NonNullable<v.InferOutput<typeof Item>["meta_config"]>): MetaSources {
+  const sources = (config.source_models ?? []).map((source, place) => ({ id: source.artifact_id, index: source.feature_index ?? place }));
+  return { sources: sources.sort((a, b) => a.index - b.index), columns: config.feature_columns ?? [] };
+}
