@@ -16,6 +16,7 @@ export const COMMANDS: Record<string, Entry> = {
   show: { summary: "everything about one run or artifact", load: () => import("./show.ts") },
   get: { summary: "the path of an artifact's bytes, or a copy of them", load: () => import("./get.ts") },
   load: { summary: "paths of a step's records by branch and fold, or of a meta-model's sources", load: () => import("./load.ts") },
+  diff: { summary: "what differs between two runs", load: () => import("./diff.ts") },
   lineage: { summary: "what an artifact was made from, and what was made from it", load: () => import("./lineage.ts") },
   alias: { summary: "point a name at one version, such as NAME@best", load: () => import("./alias.ts") },
   pin: { summary: "protect an artifact from all pruning", load: () => import("./pin.ts") },
@@ -31,6 +32,8 @@ export const COMMANDS: Record<string, Entry> = {
   "cache set-size": { summary: "limits of the cache that stay with this store", load: () => import("./cache-set-size.ts") },
   "cache clear": { summary: "take every copy that nobody else holds", load: () => import("./cache-clear.ts") },
   verify: { summary: "read every byte again and say what is damaged", load: () => import("./verify.ts") },
+  "manifest export": { summary: "runs and their artifacts as YAML manifests", load: () => import("./manifest-export.ts") },
+  "manifest import": { summary: "take over artifacts from YAML manifests of another workspace", load: () => import("./manifest-import.ts") },
   "config show": { summary: "each value of the configuration with where it came from", load: () => import("./config-show.ts") },
   "config validate": {
     summary: "check the configuration; every problem with file, line and column",

@@ -96,6 +96,8 @@ test("what the commands print is what the page says, key by key", async () => {
   }
   await see(["runs"]);
   await see(["ls"]);
+  await see(["ls", "--sort", "metrics.m"]);
+  await see(["diff", run, logged, "--all"]);
   for (const ref of [run, logged, "raw", "p:0:1.2:3", `${run}/code.tar`])
     await coffer(["show", ref], { root: root.at("s") }).then(({ code }) => (code === 0 ? see(["show", ref]) : undefined));
   await see(["show", "p:0:1.2:3", "--files"]);
@@ -157,6 +159,11 @@ test("what the commands print is what the page says, key by key", async () => {
     "artifact in a list",
     "artifact",
     "record",
+    "sorting",
+    "value in two runs",
+    "metric in two runs",
+    "bytes in two runs",
+    "side",
     "source",
     "got",
     "meta_config",
