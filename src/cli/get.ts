@@ -3,11 +3,10 @@ import { resolve as resolvePath } from "node:path";
 import { EXIT } from "../domain/error.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
-import { hold, openReader, recordRead } from "../registry/hand-out.ts";
+import { hold, openReader, readablePaths, recordRead } from "../registry/hand-out.ts";
 import type { Held, Reader } from "../registry/hand-out.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import { withDependencies } from "../registry/with-dependencies.ts";
-import { readablePath } from "../store/cache.ts";
 import type { Store } from "../store/store.ts";
 import { writeOut } from "../store/write-out.ts";
 import { writeTogether } from "../store/write-together.ts";
@@ -56,9 +55,9 @@ export default command(
     const target = flags.output === undefined ? undefined : resolvePath(io.cwd, flags.output);
     if (flags["with-deps"]) return await getAll(store, io, reader, artifact, inside, target);
     const content = await hold(store, reader, artifact, inside);
-    const path = target === undefined ? await readablePath(store, content, reader.lease) : await writeOne(store, content, target);
+    const [path] = target === undefined ? await readablePaths(store, reader, [content]) : [await writeOne(store, content, target)];
     recordRead(store, reader, [artifact]);
-    io.print({ schema: "coffer.get/1", ...got(artifact, content, path) }, (document) => document.path);
+    io.print({ schema: "coffer.get/1", ...got(artifact, content, path as string) }, (document) => document.path);
     return EXIT.done;
   },
 );
@@ -81,9 +80,7 @@ async function getAll(
   const contents: Held[] = [];
   // all are held before the first is read
   for (const one of there) contents.push(await hold(store, reader, one, one === artifact ? inside : undefined));
-  const paths: string[] = [];
-  if (directory !== undefined) paths.push(...(await writeTogether(store, contents, directory)));
-  else for (const content of contents) paths.push(await readablePath(store, content, reader.lease));
+  const paths = directory === undefined ? await readablePaths(store, reader, contents) : await writeTogether(store, contents, directory);
   recordRead(store, reader, there);
   const order = there.map((one, index) => ({ ref: artifactRef(one), ...got(one, contents[index] as Held, paths[index] as string) }));
   const { ref: _, ...own } = order.at(-1) as (typeof order)[number];

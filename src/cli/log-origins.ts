@@ -14,10 +14,10 @@ export function resolveOrigins(
   dependsOn: readonly string[],
   sources: readonly string[],
 ): { dependsOn: Dependency[]; sources: ArtifactRow[] } {
-  const missing = new Map<string, CofferError>();
+  const missing: Missing = new Map();
   const found = {
     dependsOn: dependsOn.flatMap((text) => dependency(store, text, missing) ?? []),
-    sources: sources.flatMap((ref) => tryResolve(store, ref, missing) ?? []),
+    sources: sources.flatMap((ref) => tryResolve(store, "source", ref, missing) ?? []),
   };
   if (missing.size > 0) throw missingError(missing);
   const twice = found.sources.find((source, index) => found.sources.some((other, at) => at < index && other.seq === source.seq));
@@ -28,36 +28,41 @@ export function resolveOrigins(
   return found;
 }
 
-function dependency(store: Store, text: string, missing: Map<string, CofferError>): Dependency | undefined {
-  const whole = new Map<string, CofferError>();
-  const artifact = tryResolve(store, text, whole);
+/** By reference: each is named once. */
+type Missing = Map<string, { flag: string; candidates: readonly string[] }>;
+
+function dependency(store: Store, text: string, missing: Missing): Dependency | undefined {
+  const whole: Missing = new Map();
+  const artifact = tryResolve(store, "depends-on", text, whole);
   if (artifact) return { artifact };
   const cut = text.indexOf("=");
   if (cut !== -1) {
     const role = checkName("role", text.slice(0, cut));
-    const named = tryResolve(store, text.slice(cut + 1), missing);
+    const named = tryResolve(store, "depends-on", text.slice(cut + 1), missing);
     return named && { artifact: named, role };
   }
   for (const [ref, error] of whole) missing.set(ref, error);
   return undefined;
 }
 
-function tryResolve(store: Store, ref: string, missing: Map<string, CofferError>): ArtifactRow | undefined {
+function tryResolve(store: Store, flag: string, ref: string, missing: Missing): ArtifactRow | undefined {
   try {
     return resolveArtifact(store, ref).artifact;
   } catch (error) {
     if (!(error instanceof CofferError) || error.code !== "NOT_FOUND") throw error;
-    missing.set(ref, error);
+    missing.set(ref, { flag, candidates: error.candidates });
     return undefined;
   }
 }
 
-function missingError(missing: ReadonlyMap<string, CofferError>): CofferError {
-  const refs = [...missing.keys()];
-  const candidates = [...new Set([...missing.values()].flatMap((error) => error.candidates))];
+function missingError(missing: Missing): CofferError {
+  const given = [...missing].map(([ref, { flag }]) => `--${flag} ${ref}`);
   return new CofferError(
     "DEPENDENCY_MISSING",
-    refs.length === 1 ? `there is no artifact ${refs[0]}` : `there are no artifacts ${refs.slice(0, -1).join(", ")} and ${refs.at(-1)}`,
-    { hint: "log it first, or correct the reference; nothing was stored", candidates },
+    given.length === 1 ? `${given[0]}: there is no such artifact` : `there are no such artifacts: ${given.join(", ")}`,
+    {
+      hint: "log it first, or correct the reference; nothing was stored",
+      candidates: [...new Set([...missing.values()].flatMap(({ candidates }) => candidates))],
+    },
   );
 }

@@ -88,6 +88,16 @@ export function unflushed<T>(db: Database, work: Work<T>): T {
   }
 }
 
+/** The same for work that waits in between: nothing that has to last may be committed beside it. */
+export async function unflushedWhile<T>(db: Database, work: () => Promise<T>): Promise<T> {
+  db.run("PRAGMA synchronous = NORMAL");
+  try {
+    return await work();
+  } finally {
+    db.run("PRAGMA synchronous = FULL");
+  }
+}
+
 /** Closes it; the last one out moves the write-ahead log into the database. */
 export function closeDatabase(db: Database): void {
   db.close(false);

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import * as blobs from "../db/blobs.ts";
-import { unflushed } from "../db/open.ts";
+import { unflushed, unflushedWhile } from "../db/open.ts";
 import * as inputs from "../db/run-inputs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { formatDigest } from "../domain/digest.ts";
@@ -49,10 +49,22 @@ export async function heldBytes(store: Store, artifact: ArtifactRow, inside?: st
 
 /** Paths of whole artifacts, in the same order; they are inputs of the run then. */
 export async function handOut(store: Store, reader: Reader, artifacts: readonly ArtifactRow[]): Promise<string[]> {
-  const paths: string[] = [];
-  for (const artifact of artifacts) paths.push(await readablePath(store, await hold(store, reader, artifact), reader.lease));
+  const contents: Held[] = [];
+  // all are held before the first is read
+  for (const artifact of artifacts) contents.push(await hold(store, reader, artifact));
+  const paths = await readablePaths(store, reader, contents);
   recordRead(store, reader, artifacts);
   return paths;
+}
+
+/** Paths under which they can be read, in the same order. @throws CofferError CORRUPT */
+export async function readablePaths(store: Store, reader: Reader, contents: readonly Held[]): Promise<string[]> {
+  // what is copied into the cache, and who holds it, means nothing after a machine has stopped
+  return unflushedWhile(store.db, async () => {
+    const paths: string[] = [];
+    for (const content of contents) paths.push(await readablePath(store, content, reader.lease));
+    return paths;
+  });
 }
 
 /** What a run was handed out becomes its input. */

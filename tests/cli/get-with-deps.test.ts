@@ -98,7 +98,7 @@ test("all references that mean nothing are named, each once, and nothing is stor
   ]);
   expect([code, JSON.parse(stderr)]).toMatchObject([
     4,
-    { code: "DEPENDENCY_MISSING", message: "there are no artifacts nope, c=d and left@v9" },
+    { code: "DEPENDENCY_MISSING", message: "there are no such artifacts: --depends-on nope, --depends-on c=d, --depends-on left@v9" },
   ]);
   expect([(await here.coffer(["show", "x"])).code, here.binaries()]).toEqual([4, before]);
 });

@@ -372,7 +372,7 @@ const BAD: [args: string[], exit: number, code: string, words: RegExp][] = [
   [["f", "g", "--name", "x"], 2, "USAGE", /versions of one another/],
   [["f", "g", "--step", "p:1:all"], 2, "USAGE", /versions of one another/],
   [["f", "d/f"], 2, "COLLISION", /would both be “f”/],
-  [["f", "--type", "modle"], 2, "VALUE_INVALID", /did you mean model\?/],
+  [["f", "--type", "modle"], 2, "USAGE", /did you mean model\?/],
   [["f", "--step", "0001:1_0:all"], 2, "NAME_INVALID", /not an execution-path id/],
   [["--metric", "loss"], 2, "VALUE_INVALID", /not a metric/],
   [["--metric", "loss=high"], 2, "VALUE_INVALID", /not a metric/],
