@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration } from "../domain/quantity.ts";
-import type { RunSummary } from "../registry/describe.ts";
+import type { RunSummary } from "../registry/describe-run.ts";
 import { diffRuns } from "../registry/diff.ts";
 import type { BytesDiff, MetricDiff, RunDiff, Side, ValueDiff } from "../registry/diff.ts";
 import { resolveRun } from "../registry/resolve.ts";

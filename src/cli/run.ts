@@ -169,7 +169,7 @@ async function deliver(store: Store, io: Io, run: RunRow, sync: string, signals:
 }
 
 async function showRun(store: Store, io: Io, run: RunRow): Promise<void> {
-  const { describeRun } = await import("../registry/describe.ts");
+  const { describeRun } = await import("../registry/describe-run.ts");
   io.print({ schema: "coffer.run/1", ...describeRun(store, run) }, () => "");
 }
 

@@ -1,5 +1,5 @@
 import { resolveRun } from "../registry/resolve.ts";
-import { summarizeRun } from "../registry/describe.ts";
+import { summarizeRun } from "../registry/describe-run.ts";
 import { closeRun } from "../run/adopt.ts";
 import { command } from "./command.ts";
 import { writeManifests } from "./write-manifests.ts";

@@ -1,8 +1,8 @@
 import * as runs from "../db/runs.ts";
 import type { RunState } from "../domain/run-state.ts";
 import { formatDuration } from "../domain/quantity.ts";
-import { summarizeRun } from "../registry/describe.ts";
-import type { RunSummary } from "../registry/describe.ts";
+import { summarizeRun } from "../registry/describe-run.ts";
+import type { RunSummary } from "../registry/describe-run.ts";
 import { command } from "./command.ts";
 import { parseTagFilter } from "./tag-filter.ts";
 import { parseLimit } from "./limit.ts";

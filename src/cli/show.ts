@@ -1,8 +1,10 @@
 import * as artifacts from "../db/artifacts.ts";
 import { CofferError } from "../domain/error.ts";
 import { formatBytes, formatDuration } from "../domain/quantity.ts";
-import { describeArtifact, describeRun } from "../registry/describe.ts";
-import type { ArtifactRecord, RunRecord } from "../registry/describe.ts";
+import { describeRun } from "../registry/describe-run.ts";
+import type { RunRecord } from "../registry/describe-run.ts";
+import { describeArtifact } from "../registry/describe.ts";
+import type { ArtifactRecord } from "../registry/describe.ts";
 import { resolve } from "../registry/resolve.ts";
 import type { Resolved } from "../registry/resolve.ts";
 import { decodeTree } from "../blobs/tree.ts";

@@ -3,8 +3,8 @@ import * as inputs from "../db/run-inputs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
 import type { Store } from "../store/store.ts";
-import { describeRun, summarizeRun } from "./describe.ts";
-import type { RunRecord, RunSummary } from "./describe.ts";
+import { describeRun, summarizeRun } from "./describe-run.ts";
+import type { RunRecord, RunSummary } from "./describe-run.ts";
 
 /** A value of one key in both runs; null where a run does not have it. */
 export interface ValueDiff {

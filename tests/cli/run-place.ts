@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { ArtifactRecord, RunRecord, RunSummary } from "../../src/registry/describe.ts";
+import type { RunRecord, RunSummary } from "../../src/registry/describe-run.ts";
+import type { ArtifactRecord } from "../../src/registry/describe.ts";
 import { coffer } from "../support/coffer.ts";
 import type { CofferOptions, CofferResult } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
