@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
 import { afterAll, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import type { ArtifactRecord } from "../../src/registry/describe.ts";
 import { asOrdinaryUser, giveToEverybody } from "../support/mount.ts";
 import { binary, cleanEnvironment, coffer, spawnCoffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
@@ -151,6 +152,20 @@ test("log to a run that is named, or to the current one; an empty variable is no
     c: "3",
   });
   expect((await runs(root.at("s"))).length).toBe(2);
+});
+
+test("outside of a run the environment says where in a pipeline something stands, as it does to a run; a step's id says it alone", async () => {
+  using root = temporaryRoot();
+  writeFileSync(root.at("f"), "x");
+  const at = {
+    root: root.at("s"),
+    cwd: root.path,
+    env: { COFFER_PIPELINE: "p", COFFER_BRANCH: "0:2", COFFER_STEP: "3.1", COFFER_FOLD: "4" },
+  };
+  const log = async (...args: string[]) =>
+    (await done(["log", "f", "--json", ...args], at)).json<{ artifacts: ArtifactRecord[] }>().artifacts[0];
+  expect(await log()).toMatchObject({ pipeline_id: "p", branch_path: [0, 2], step_index: 3, sub_step: 1, fold_id: 4 });
+  expect(await log("--step", "q:1:all")).toMatchObject({ pipeline_id: "q", branch_path: [], step_index: 1, sub_step: null, fold_id: null });
 });
 
 test("a directory of 1,000 files that is logged twice adds no byte the second time", async () => {
