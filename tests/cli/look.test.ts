@@ -189,7 +189,7 @@ test("show tells everything of a run", async () => {
 test("show --files lists a directory", async () => {
   const { runs } = await world();
   const { stdout } = await look("show", `${runs[3]}/data`, "--files");
-  expect(stdout.slice(stdout.indexOf("\n\n")).trim()).toMatchInlineSnapshot(`
+  expect(stdout.slice(stdout.indexOf("\n\nFILE")).trim()).toMatchInlineSnapshot(`
     "FILE           SIZE
     a.csv          5 B
     deep/b.csv     10 B
@@ -207,7 +207,7 @@ test("a name with a line break stays on its line", async () => {
 
 test.each([
   [["ls", "--where", "rmse < 1"], 2, "VALUE_INVALID", /not a condition/],
-  [["ls", "--type", "modell"], 2, "VALUE_INVALID", /did you mean model\?/],
+  [["ls", "--type", "modell"], 2, "USAGE", /did you mean model\?/],
   [["ls", "--limit", "-1"], 2, "USAGE", /--limit/],
   [["ls", "--limit=-1"], 2, "USAGE", /not a number of lines/],
   [["ls", "--limit", "1e3"], 2, "USAGE", /not a number of lines/],
