@@ -91,16 +91,21 @@ export class PackWriter {
 
 /** Reads a whole member. `size` and `offset` are those of its row. */
 export function readMember(packPath: string, offset: number, size: number): Buffer {
-  const bytes = Buffer.allocUnsafe(size);
   const fd = openSync(packPath, "r");
   try {
-    for (let at = 0; at < size;) {
-      const read = readSync(fd, bytes, at, size - at, offset + at);
-      if (read === 0) throw new CofferError("CORRUPT", `${packPath} is cut short`, { hint: "run coffer verify" });
-      at += read;
-    }
+    return readMemberOf({ fd, path: packPath }, offset, size);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** The same of a pack that is open. */
+export function readMemberOf(pack: { fd: number; path: string }, offset: number, size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size);
+  for (let at = 0; at < size;) {
+    const read = readSync(pack.fd, bytes, at, size - at, offset + at);
+    if (read === 0) throw new CofferError("CORRUPT", `${pack.path} is cut short`, { hint: "run coffer verify" });
+    at += read;
   }
   return bytes;
 }

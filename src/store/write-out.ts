@@ -1,14 +1,17 @@
-import { chmodSync, closeSync, fstatSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, closeSync, fchmodSync, fstatSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
-import type { Hasher } from "../blobs/blake3.ts";
+import type { Blake3, Hasher } from "../blobs/blake3.ts";
 import { cloneOpened, copyAndHash, hashFile } from "../blobs/copy.ts";
 import { writeWhole } from "../blobs/durable.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
+import { reading } from "../db/open.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
-import { corrupt, locate, openBlob, readPacked, readRow, readTree } from "./read.ts";
+import { OpenPacks } from "./open-packs.ts";
+import { corrupt, locate, openBlob, readRow, readTree } from "./read.ts";
 import type { Store } from "./store.ts";
 
 /** What is written: a file's bytes or a directory. */
@@ -60,6 +63,7 @@ async function writeTree(store: Store, { blob, mode }: Content, directory: strin
     if (cut !== -1) make(path.slice(0, cut), 0o755);
   };
   const links: Extract<TreeEntry, { kind: "link" }>[] = [];
+  const files: FileEntry[] = [];
   for (const entry of await readTree(store, blob)) {
     if (entry.kind === "directory") {
       make(entry.path, entry.mode);
@@ -68,41 +72,71 @@ async function writeTree(store: Store, { blob, mode }: Content, directory: strin
     }
     makeAbove(entry.path);
     if (entry.kind === "link") links.push(entry);
-    else {
-      const row = blobs.byDigest(store.db, { algorithm: "blake3", hex: entry.hex });
-      if (!row)
-        throw new CofferError("CORRUPT", `a file of the directory is missing from the store: ${entry.path}`, { hint: "run coffer verify" });
-      await writeBlob(store, row, join(directory, entry.path), entry.mode);
-    }
+    else files.push(entry);
   }
+  await writeFiles(store, directory, files);
   // last, so that no path is ever written through a link
   for (const link of links) symlinkSync(link.target, join(directory, link.path));
   // the innermost first: a directory may forbid the way into it
   for (const [path, bits] of [...made].reverse()) chmodSync(join(directory, path), bits | atLeast);
 }
 
-async function writeBlob(store: Store, row: BlobRow, target: string, mode: number): Promise<void> {
-  const { path, offset } = locate(store, row);
+type FileEntry = Extract<TreeEntry, { kind: "file" }>;
+
+const FILES_PER_TURN = 256;
+
+async function writeFiles(store: Store, directory: string, files: readonly FileEntry[]): Promise<void> {
   const blake3 = await loadBlake3();
-  let digest: Uint8Array;
-  if (row.place === "pack") {
-    const bytes = readPacked(path, offset, row);
-    digest = blake3.hash(bytes);
-    const fd = openSync(target, "wx", 0o600);
-    try {
-      writeWhole(fd, bytes);
-    } finally {
-      closeSync(fd);
-    }
-  } else digest = await copyOut(openBlob(path, row), target, blake3.hasher());
-  if (!Buffer.from(digest).equals(row.blake3 as Uint8Array)) {
+  using packs = new OpenPacks(store);
+  for (let at = 0; at < files.length; at += FILES_PER_TURN) {
+    const large: { row: BlobRow; entry: FileEntry }[] = [];
+    // one read transaction for many look-ups: alone, each would take and drop the lock
+    reading(store.db, () => {
+      for (const entry of files.slice(at, at + FILES_PER_TURN)) {
+        const row = blobs.byDigest(store.db, { algorithm: "blake3", hex: entry.hex });
+        if (!row)
+          throw new CofferError("CORRUPT", `a file of the directory is missing from the store: ${entry.path}`, {
+            hint: "run coffer verify",
+          });
+        if (row.place === "pack") writePacked(packs, row, join(directory, entry.path), entry.mode, blake3);
+        else large.push({ row, entry });
+      }
+    });
+    for (const { row, entry } of large) await writeLarge(store, row, join(directory, entry.path), entry.mode, blake3);
+    await yieldToSignals();
+  }
+}
+
+async function writeBlob(store: Store, row: BlobRow, target: string, mode: number): Promise<void> {
+  const blake3 = await loadBlake3();
+  if (row.place !== "pack") return writeLarge(store, row, target, mode, blake3);
+  using packs = new OpenPacks(store);
+  writePacked(packs, row, target, mode, blake3);
+}
+
+function writePacked(packs: OpenPacks, row: BlobRow, target: string, mode: number, blake3: Blake3): void {
+  const { bytes, path } = packs.read(row);
+  if (!blake3.hash(bytes).equals(row.blake3 as Uint8Array)) throw corrupt(path, row);
+  const fd = openSync(target, "wx", 0o600);
+  try {
+    writeWhole(fd, bytes);
+    fchmodSync(fd, mode);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function writeLarge(store: Store, row: BlobRow, target: string, mode: number, blake3: Blake3): Promise<void> {
+  const { path } = locate(store, row);
+  const digest = await copyOut(openBlob(path, row), target, blake3.hasher());
+  if (!digest.equals(row.blake3 as Uint8Array)) {
     rmSync(target, { force: true });
     throw corrupt(path, row);
   }
   chmodSync(target, mode);
 }
 
-async function copyOut(from: number, target: string, hasher: Hasher): Promise<Uint8Array> {
+async function copyOut(from: number, target: string, hasher: Hasher): Promise<Buffer> {
   try {
     if (cloneOpened(from, fstatSync(from, { bigint: true }).dev, target)) {
       const clone = openSync(target, "r");
