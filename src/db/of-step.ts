@@ -6,8 +6,8 @@ export interface StepFilter {
   pipeline: string;
   step: number;
   subStep?: number;
-  /** As the column holds them. */
-  branches?: readonly string[];
+  /** Only those of one of these branch paths. */
+  branches?: readonly (readonly number[])[];
   /** Records of this fold and those without one; null: only those without one. */
   fold?: number | null;
   /** Only those that have a fold. */
@@ -30,15 +30,6 @@ export function newest(db: Database, filter: StepFilter): ArtifactRow[] {
       `SELECT * FROM artifacts WHERE seq IN (SELECT max(seq) FROM artifacts WHERE ${where} AND ${LOADABLE} GROUP BY ${SAME})`,
     )
     .all(...values);
-}
-
-/** The branch paths that occur, as the column holds them. */
-export function branches(db: Database, filter: StepFilter): string[] {
-  const { where, values } = clauses(filter);
-  return db
-    .query<{ branch: string }, (string | number)[]>(`SELECT DISTINCT branch FROM artifacts WHERE ${where} AND ${LOADABLE}`)
-    .all(...values)
-    .map((row) => row.branch);
 }
 
 /** For the error that says what there is. */
@@ -76,7 +67,8 @@ function clauses(filter: StepFilter): { where: string; values: (string | number)
     values.push(...given);
   };
   if (filter.subStep !== undefined) want("sub_step = ?", filter.subStep);
-  if (filter.branches !== undefined) want("branch IN (SELECT value FROM json_each(?))", JSON.stringify(filter.branches));
+  if (filter.branches !== undefined)
+    want("branch IN (SELECT value FROM json_each(?))", JSON.stringify(filter.branches.map((branch) => JSON.stringify(branch))));
   if (filter.fold === null) want("fold IS NULL");
   else if (filter.fold !== undefined) want("(fold IS NULL OR fold = ?)", filter.fold);
   if (filter.hasFold) want("fold IS NOT NULL");

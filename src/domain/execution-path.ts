@@ -54,6 +54,11 @@ export function branchMatches(record: readonly number[], asked: readonly number[
   return record.length <= asked.length && record.every((part, index) => part === asked[index]);
 }
 
+/** All branch paths that match the one asked for, for those who cannot ask `branchMatches` of each record. */
+export function matchingBranches(asked: readonly number[]): number[][] {
+  return Array.from({ length: asked.length + 1 }, (_, length) => asked.slice(0, length));
+}
+
 function checkPipeline(pipeline: string): void {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$/.test(pipeline))
     throw new CofferError("NAME_INVALID", `not a pipeline id: “${pipeline}”`, {

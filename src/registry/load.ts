@@ -4,7 +4,7 @@ import type { StepFilter } from "../db/of-step.ts";
 import type { ArtifactType } from "../domain/artifact-type.ts";
 import { closest } from "../domain/closest.ts";
 import { CofferError } from "../domain/error.ts";
-import { branchMatches } from "../domain/execution-path.ts";
+import { matchingBranches } from "../domain/execution-path.ts";
 import type { Store } from "../store/store.ts";
 
 /** Which records of a pipeline's step are wanted; what is not said narrows nothing. */
@@ -31,14 +31,13 @@ export function findRecords(store: Store, wanted: Wanted): ArtifactRow[] {
     pipeline: wanted.pipeline,
     step: wanted.step,
     hasFold: wanted.hasFold,
+    ...(wanted.branch !== undefined && { branches: matchingBranches(wanted.branch) }),
     ...(wanted.subStep !== null && { subStep: wanted.subStep }),
     ...(wanted.fold !== undefined && { fold: wanted.fold }),
     ...(wanted.type !== undefined && { type: wanted.type }),
     ...(wanted.dataset !== undefined && { dataset: wanted.dataset }),
   };
-  const { branch } = wanted;
-  const branches = branch && ofStep.branches(store.db, filter).filter((text) => branchMatches(JSON.parse(text) as number[], branch));
-  const found = ofStep.newest(store.db, { ...filter, ...(branches && { branches }) });
+  const found = ofStep.newest(store.db, filter);
   if (found.length === 0) throw nothingFound(store, wanted);
   return found.toSorted(inOrder);
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { branchMatches, formatExecutionPath, parseExecutionPath } from "../../src/domain/execution-path.ts";
+import { branchMatches, formatExecutionPath, matchingBranches, parseExecutionPath } from "../../src/domain/execution-path.ts";
 import type { ExecutionPath } from "../../src/domain/execution-path.ts";
 
 const GOLDEN: [text: string, path: ExecutionPath][] = [
@@ -82,4 +82,14 @@ test.each([
   [[0], [], false],
 ])("a record of branch %j, asked for %j: %p", (record, asked, wanted) => {
   expect(branchMatches(record, asked)).toBe(wanted);
+});
+
+test("the branches that match are just those that are said to match", () => {
+  const branch = fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 4 });
+  fc.assert(
+    fc.property(branch, branch, (record, asked) => {
+      const matching = matchingBranches(asked).map((each) => JSON.stringify(each));
+      expect(matching.includes(JSON.stringify(record))).toBe(branchMatches(record, asked));
+    }),
+  );
 });
