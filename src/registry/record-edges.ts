@@ -72,6 +72,22 @@ export function recordOrigins(store: Store, artifact: Pick<ArtifactRow, "seq" | 
     });
 }
 
+/** What somebody says later of an artifact that is there already stands behind what was said before. */
+export function addDependencies(store: Store, artifact: Pick<ArtifactRow, "seq" | "id">, dependsOn: readonly Dependency[]): void {
+  checkOrigins(store, artifact.id, { dependsOn });
+  const before = edges.dependencies(store.db, artifact.seq).filter((edge) => edge.implicit === 0).length;
+  edges.insert(
+    store.db,
+    artifact.seq,
+    named({ dependsOn }).map(({ artifact: { seq }, role }, index) => ({
+      dependency: seq,
+      role,
+      position: before + index,
+      implicit: false,
+    })),
+  );
+}
+
 function named({ dependsOn = [], sources = [] }: Origins): { artifact: ArtifactRow; role: string }[] {
   return [
     ...dependsOn.map(({ artifact, role = "input" }) => ({ artifact, role })),

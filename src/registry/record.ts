@@ -16,7 +16,7 @@ import type { ExecutionPath } from "../domain/execution-path.ts";
 import type { Admitted } from "../store/ingest.ts";
 import type { Store } from "../store/store.ts";
 import { checkBranches, featureColumns } from "./meta-model.ts";
-import { checkOrigins, recordOrigins } from "./record-edges.ts";
+import { addDependencies, checkOrigins, recordOrigins } from "./record-edges.ts";
 import type { Origins } from "./record-edges.ts";
 
 /** What is said of an artifact, beyond its bytes. */
@@ -58,7 +58,10 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
   const name = said.name ?? stepId ?? null;
   const before = artifacts.atPath(store.db, run.seq, unit.path);
   if (before && name === null) {
-    if (before.blob === blob && before.kind === admitted.kind) return before;
+    if (before.blob === blob && before.kind === admitted.kind) {
+      addDependencies(store, before, said.dependsOn ?? []);
+      return before;
+    }
     // what a workspace holds in the end is no mistake of a caller: it is the next version of its id
     if (said.role === "logged")
       throw new CofferError("COLLISION", `this run already has another “${unit.path}”`, {

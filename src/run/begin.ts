@@ -1,5 +1,5 @@
 import { existsSync, realpathSync, rmSync } from "node:fs";
-import { resolve as resolvePath } from "node:path";
+import { basename, resolve as resolvePath } from "node:path";
 import * as artifacts from "../db/artifacts.ts";
 import * as leases from "../db/leases.ts";
 import { unflushed } from "../db/open.ts";
@@ -125,7 +125,7 @@ async function declaredInput(
   }
   const { hex, size } = await digestPath(realpathSync(path));
   const digest = `blake3:${hex}`;
-  return { artifact: artifacts.latestOfDigest(store.db, digest)?.seq ?? null, path: store.keep(path), digest, size };
+  return { artifact: artifacts.latestOfDigest(store.db, digest, basename(path))?.seq ?? null, path: store.keep(path), digest, size };
 }
 
 /** Beside the outputs of a run whose end could not be written to the store; read when the run is adopted. */
