@@ -33,6 +33,16 @@ export function syncFile(fd: number): Promise<void> {
   return new Promise((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())));
 }
 
+/** The same for a file that somebody else wrote and closed. */
+export async function syncPath(path: string): Promise<void> {
+  const fd = openSync(path, "r");
+  try {
+    await syncFile(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Directories that this process made durable, or saw to be. */
 const durable = new Set<string>();
 

@@ -31,6 +31,7 @@ export const COMMANDS: Record<string, Entry> = {
   "cache preload": { summary: "make copies before they are asked for", load: () => import("./cache-preload.ts") },
   "cache set-size": { summary: "limits of the cache that stay with this store", load: () => import("./cache-set-size.ts") },
   "cache clear": { summary: "take every copy that nobody else holds", load: () => import("./cache-clear.ts") },
+  backup: { summary: "a copy of the database, and of the bytes too, while others work", load: () => import("./backup.ts") },
   verify: { summary: "read every byte again and say what is damaged", load: () => import("./verify.ts") },
   "manifest export": { summary: "runs and their artifacts as YAML manifests", load: () => import("./manifest-export.ts") },
   "manifest import": { summary: "take over artifacts from YAML manifests of another workspace", load: () => import("./manifest-import.ts") },

@@ -157,7 +157,7 @@ test("what gc deleted is still compared by its digest", async () => {
       options,
     );
   }
-  await done(["gc", "--max-versions", "1", "--grace", "0", "--apply"], options);
+  await done(["gc", "--max-versions", "1", "--grace", "0", "--apply", "--json"], options);
   expect((await done(["show", "f@v1"], options)).stdout).toContain("deleted");
   const found = (await done(["diff", "r0", "r1", "--json"], options)).json<Diff>();
   expect(found.artifacts.map(({ key, change }) => [key, change])).toEqual([["f", "changed"]]);

@@ -131,6 +131,7 @@ test("what the commands print is what the page says, key by key", async () => {
   await see(["cache", "set-size", "--max-entries", "0"]);
   await see(["cache", "clear"]);
   await see(["verify"]);
+  await see(["backup", root.at("backup"), "--with-bytes"]);
   writeFileSync(root.at("s/binaries/default/stray"), "stray");
   utimesSync(root.at("s/binaries/default/stray"), 1, 1);
   await see(["gc", "--max-versions", "1", "--workspaces", "--orphans", "--max-size", "1", "--grace", "0"]);
@@ -146,6 +147,7 @@ test("what the commands print is what the page says, key by key", async () => {
   chmodSync(stored as string, 0o644);
   writeFileSync(stored as string, "damaged");
   await see(["verify"]);
+  await see(["backup", root.at("without what is damaged"), "--with-bytes"]);
   await see(["show", "nothing"]);
 
   expect(problems).toEqual([]);
@@ -164,6 +166,7 @@ test("what the commands print is what the page says, key by key", async () => {
     "metric in two runs",
     "bytes in two runs",
     "side",
+    "files",
     "source",
     "got",
     "meta_config",

@@ -1,0 +1,162 @@
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve, sep } from "node:path";
+import { makeDirectory, syncDirectory, syncPath } from "../blobs/durable.ts";
+import { removeTree } from "../blobs/remove-tree.ts";
+import { copyInto, DatabaseCopy, holdAll } from "../db/copy-database.ts";
+import { CofferError, errno, isFull, reason } from "../domain/error.ts";
+import { copyBytes } from "./copy-bytes.ts";
+import { copyManifests } from "./copy-manifests.ts";
+import { dropLease, holdBlob, takeLease } from "./lease.ts";
+import type { Lease } from "./lease.ts";
+import type { Store } from "./store.ts";
+
+export interface Backup {
+  path: string;
+  runs: number;
+  artifacts: number;
+  /** Of the database's file. */
+  database_bytes: number;
+  manifests: number;
+  /** null where only the database was asked for. */
+  bytes: { files: number; bytes: number } | null;
+  /** What imports left elsewhere stays there. */
+  foreign: { files: number; bytes: number };
+  /** Bytes that are damaged or gone in the store itself. */
+  failed: { path: string; error: string }[];
+}
+
+const TRIES = 5;
+
+/**
+ * Makes a copy of the store's rows, and of its bytes where they are asked for, in a directory that is absent or empty. Others work meanwhile.
+ *
+ *  1. With bytes, a lease takes hold of every blob, so that no sweep takes one while it is copied.
+ *  2. The database is copied as it is at one moment. A blob that came between 1 and 2 is held too; where a sweep was faster, both are done again.
+ *  3. The bytes that the copy names are copied: cloned where the file system can, never linked. Manifests and the journal follow, no newer than the copy.
+ *  4. All of it is flushed, in a directory beside the target, which then takes the target's name.
+ *
+ * Undefined where `stop` said so; nothing is left then.
+ * @throws CofferError PROTECTED where something is there, or the target lies in the store; STORE_UNUSABLE
+ */
+export async function backUp(store: Store, to: string, options: { withBytes: boolean; stop: () => boolean }): Promise<Backup | undefined> {
+  const target = resolve(to);
+  checkTarget(store, target);
+  const beside = join(dirname(target), `.${basename(target)}-${Bun.randomUUIDv7().slice(-12)}.tmp`);
+  const lease = options.withBytes ? takeLease(store, "read") : undefined;
+  try {
+    makeDirectory(dirname(target));
+    // nobody else looks in before it has the modes of the store
+    mkdirSync(beside, { mode: 0o700 });
+    const backup = await fill(store, beside, lease, options);
+    if (!backup) return undefined;
+    syncDirectories(beside);
+    chmodSync(beside, statSync(existsSync(target) ? target : store.root).mode & 0o777);
+    renameSync(beside, target);
+    syncDirectory(dirname(target));
+    return { ...backup, path: target };
+  } catch (error) {
+    throw unwritable(target, error);
+  } finally {
+    removeTree(beside);
+    if (lease) dropLease(store, lease);
+  }
+}
+
+async function fill(
+  store: Store,
+  directory: string,
+  lease: Lease | undefined,
+  { stop }: { stop: () => boolean },
+): Promise<Omit<Backup, "path"> | undefined> {
+  const file = join(directory, "coffer.db");
+  const copied = await copyAll(store, file, lease, stop);
+  if (stop()) return undefined;
+  chmodSync(file, statSync(store.path("coffer.db")).mode & 0o777);
+  await syncPath(file);
+  return { ...copied, database_bytes: statSync(file).size };
+}
+
+async function copyAll(
+  store: Store,
+  file: string,
+  lease: Lease | undefined,
+  stop: () => boolean,
+): Promise<Omit<Backup, "path" | "database_bytes">> {
+  using copy = copyDatabase(store, file, lease);
+  copy.trim(lease !== undefined);
+  const failed: Backup["failed"] = [];
+  const bytes = lease ? await copyBytes(store, copy, dirname(file), { stop, failed }) : null;
+  const manifests = await copyManifests(store, copy, dirname(file));
+  return { ...copy.totals(), manifests, bytes, failed };
+}
+
+function copyDatabase(store: Store, file: string, lease: Lease | undefined): DatabaseCopy {
+  for (let tries = 1; ; tries++) {
+    if (lease) store.transaction(() => holdAll(store.db, lease.seq));
+    copyInto(store.db, file);
+    const copy = new DatabaseCopy(file);
+    if (!lease || holdRest(store, copy, lease)) return copy;
+    copy[Symbol.dispose]();
+    removeTree(file);
+    if (tries === TRIES)
+      throw new CofferError("STORE_BUSY", "gc takes bytes as fast as they come", { hint: "wait until it is done, then try again" });
+  }
+}
+
+/** False where a sweep was faster. */
+function holdRest(store: Store, copy: DatabaseCopy, lease: Lease): boolean {
+  try {
+    for (const blob of copy.unheld(lease.seq)) holdBlob(store, lease.seq, blob);
+    return true;
+  } catch (error) {
+    if (error instanceof CofferError && error.code === "NOT_FOUND") return false;
+    throw error;
+  }
+}
+
+function checkTarget(store: Store, target: string): void {
+  const stat = lstatSync(target, { throwIfNoEntry: false });
+  if (stat && (!stat.isDirectory() || readdirSync(target).length > 0))
+    throw new CofferError("PROTECTED", `${target} ${stat.isDirectory() ? "is not empty" : "is no directory"}`, {
+      hint: "name a directory that does not exist yet; a backup overwrites nothing",
+    });
+  const own = [store.root, store.settings.roots.workspace, store.settings.roots.mlflow].map(existing);
+  const place = existing(target);
+  const inside = own.find((root) => place === root || place.startsWith(root + sep));
+  if (inside !== undefined)
+    throw new CofferError("PROTECTED", `${target} lies inside ${inside}, which is to be backed up`, {
+      hint: "name a directory outside the store, best on another disk",
+    });
+  if (stat && stat.dev !== statSync(dirname(target)).dev)
+    throw new CofferError("PROTECTED", `${target} is the root of a file system, which cannot be made in one step`, {
+      hint: `name a directory inside it, such as ${join(target, "coffer")}`,
+    });
+}
+
+/** With links followed as far as the path exists. */
+function existing(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (errno(error) !== "ENOENT" || dirname(path) === path) throw error;
+    return join(existing(dirname(path)), basename(path));
+  }
+}
+
+function syncDirectories(directory: string): void {
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true }))
+    if (entry.isDirectory()) syncDirectory(join(entry.parentPath, entry.name));
+  syncDirectory(directory);
+}
+
+function unwritable(target: string, error: unknown): unknown {
+  const code = errno(error);
+  if (error instanceof CofferError || code === undefined) return error;
+  return new CofferError("STORE_UNUSABLE", `the backup ${target} could not be written: ${reason(error)}`, {
+    hint:
+      isFull(error) || code === "SQLITE_FULL"
+        ? "make room on its disk, or name another; nothing was left there"
+        : "name a directory that you may write; nothing was left there",
+    cause: error,
+  });
+}
