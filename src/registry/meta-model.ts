@@ -79,7 +79,7 @@ export function sourcesOf(store: Store, artifact: ArtifactRow): MetaSource[] {
   }));
 }
 
-export function columnsOf(artifact: ArtifactRow): string[] {
+function columnsOf(artifact: ArtifactRow): string[] {
   return artifact.feature_columns === null ? [] : (JSON.parse(artifact.feature_columns) as string[]);
 }
 
