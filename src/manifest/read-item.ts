@@ -42,37 +42,35 @@ export interface ReadItem {
 const text = v.optional(v.nullable(v.string()), null);
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const number = v.optional(v.nullable(count), null);
-const map = v.optional(
-  v.nullable(
-    v.custom<Record<string, unknown>>(
-      (value) => value !== null && typeof value === "object" && !Array.isArray(value),
-      "it should hold keys",
-    ),
-  ),
-);
 
+/** What every writer of the format writes may be null, but not missing: that an item has lost its end shows in its last keys. */
 const Item = v.looseObject({
   artifact_id: v.string(),
-  content_hash: text,
+  content_hash: v.nullable(v.string()),
   path: v.string(),
   pipeline_id: text,
   branch_path: v.optional(v.nullable(v.array(count)), null),
   step_index: number,
   fold_id: number,
-  artifact_type: text,
+  artifact_type: v.nullable(v.string()),
   class_name: text,
-  depends_on: v.optional(v.nullable(v.array(v.string())), null),
+  depends_on: v.nullable(v.array(v.string())),
   format: text,
   format_version: v.optional(v.nullable(v.union([v.string(), v.number()])), null),
   size_bytes: number,
   created_at: v.optional(v.unknown()),
-  params: map,
-  version: v.optional(v.nullable(v.pipe(v.number(), v.safeInteger(), v.minValue(1))), null),
+  params: v.nullable(
+    v.custom<Record<string, unknown>>(
+      (value) => value !== null && typeof value === "object" && !Array.isArray(value),
+      "it should hold keys",
+    ),
+  ),
+  version: v.nullable(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   meta_config: v.optional(
     v.nullable(
       v.looseObject({
-        source_models: v.optional(v.nullable(v.array(v.looseObject({ artifact_id: v.string(), feature_index: v.optional(count) }))), null),
-        feature_columns: v.optional(v.nullable(v.array(v.string())), null),
+        source_models: v.nullable(v.array(v.looseObject({ artifact_id: v.string(), feature_index: v.optional(count) }))),
+        feature_columns: v.nullable(v.array(v.string())),
       }),
     ),
     null,
@@ -82,6 +80,10 @@ const Item = v.looseObject({
 /** @throws ValiError, CofferError NAME_INVALID, PATH_INVALID, MANIFEST_INVALID */
 export function readItem(raw: unknown, context: { uid: string; pipeline: string | null }): ReadItem {
   const item = v.parse(Item, raw);
+  if (item.artifact_type === "meta_model" && item.meta_config === null)
+    throw new CofferError("MANIFEST_INVALID", `${item.artifact_id} is a meta-model without meta_config`, {
+      hint: "look whether the manifest was written to its end",
+    });
   const { id, step, name } = readId(item.artifact_id, context.uid);
   const path = checkArtifactPath(item.path.replace(/^\.\//, ""));
   return {

@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { expect, test } from "bun:test";
+import { foreignWorkspace } from "../manifest/foreign-workspace.ts";
 import { coffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import { project, readPage } from "./page.ts";
@@ -34,7 +35,7 @@ test("what the commands print is what the page says, key by key", async () => {
   const env = { HOME: root.path };
   const see = async (args: string[], more: { env?: Record<string, string>; stdin?: string } = {}): Promise<Record<string, unknown>> => {
     const [command = "", ...words] = args;
-    const two = ["config", "sync", "cache"].includes(command) && words[0] ? 1 : 0;
+    const two = ["config", "sync", "cache", "manifest"].includes(command) && words[0] ? 1 : 0;
     const result = await coffer([command, ...words.slice(0, two), "--json", ...words.slice(two)], {
       root: root.at("s"),
       cwd: root.path,
@@ -143,6 +144,12 @@ test("what the commands print is what the page says, key by key", async () => {
   writeFileSync(root.at("bad.yaml"), "cach:\n");
   await see(["config", "validate", "bad.yaml"]);
   await see(["completions", "bash"]);
+  using workspace = foreignWorkspace();
+  const records = [{ artifact_id: "raw", version: 1, artifact_type: "sheet" }, { artifact_id: "gone" }];
+  const manifest = workspace.write(records, { bytes: { "gone.joblib": null } });
+  await see(["manifest", "import", manifest]);
+  await see(["manifest", "export", logged]);
+  await see(["manifest", "export", logged, "-o", "out.yaml"]);
   const { path: stored } = await see(["get", "raw"]);
   chmodSync(stored as string, 0o644);
   writeFileSync(stored as string, "damaged");

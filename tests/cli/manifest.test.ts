@@ -1,0 +1,192 @@
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "bun:test";
+import { installedPython } from "../../scripts/mlflow/environment.ts";
+import { binary, cleanEnvironment, coffer } from "../support/coffer.ts";
+import type { CofferResult } from "../support/coffer.ts";
+import { asOrdinaryUser, giveToEverybody } from "../support/mount.ts";
+import { temporaryRoot } from "../support/temporary-root.ts";
+import type { TemporaryRoot } from "../support/temporary-root.ts";
+import { foreignWorkspace, sha256, UID } from "../manifest/foreign-workspace.ts";
+
+const STACK = "0001_pls_abc123:0:5:all";
+
+/** A store, and a copy of a workspace that another program wrote. */
+function place(): TemporaryRoot & { run(...args: string[]): Promise<CofferResult> } {
+  const root = temporaryRoot();
+  cpSync(join(import.meta.dir, "../fixtures/pipeline-workspace-v2"), root.at("w"), { recursive: true });
+  return {
+    ...root,
+    [Symbol.dispose]: () => root[Symbol.dispose](),
+    run: (...args) => coffer(args, { root: root.at("s"), cwd: root.path }),
+  };
+}
+
+const original = (root: TemporaryRoot): string => root.at("w/runs/2025-12-12_corn_m5/0001_pls_abc123/manifest.yaml");
+
+test("import, then export: the same manifest in meaning, with the keys of the format and those that are not in it", async () => {
+  using root = place();
+  const imported = await root.run("manifest", "import", "w");
+  expect(imported).toMatchObject({ code: 0, stdout: "4b975cbc-0f73-4481-b99a-0c793bbe19bf  imported  4\n" });
+  expect(imported.stderr).toContain("the bytes of 4 stay where they are");
+  const exported = await root.run("manifest", "export", "4b975cbc");
+  expect(exported).toMatchObject({ code: 0, stderr: "" });
+  expect(Bun.YAML.parse(exported.stdout)).toEqual(Bun.YAML.parse(readFileSync(original(root), "utf8")));
+  expect(exported.stdout).toContain('- artifact_id: "0001_pls_abc123:0:5:all"');
+});
+
+const python = installedPython();
+if (!python) console.error("skipped: there is no PyYAML under .venv to read a manifest with");
+test.skipIf(!python)("PyYAML reads the same values from an export as from the original, ids as text", async () => {
+  using root = place();
+  await root.run("manifest", "import", "w");
+  await root.run("manifest", "export", "4b975cbc", "-o", "out.yaml");
+  const compare = `import sys, yaml; one, other = (yaml.safe_load(open(path)) for path in sys.argv[1:]); print(one == other, all(type(item["artifact_id"]) is str for item in other["artifacts"]["items"]))`;
+  const seen = Bun.spawnSync([python as string, "-c", compare, original(root), root.at("out.yaml")]);
+  expect(seen.stdout.toString()).toBe("True True\n");
+});
+
+test("what a store of coffer exports with its bytes, another one takes over whole, and exports again the same", async () => {
+  using root = place();
+  const log = (...args: string[]) => root.run("log", ...args);
+  writeFileSync(root.at("raw.csv"), "1,2");
+  writeFileSync(root.at("model.pt"), "weights");
+  mkdirSync(root.at("plots/deep"), { recursive: true });
+  writeFileSync(root.at("plots/deep/a.png"), "png");
+  await log("raw.csv", "--name", "raw", "--dataset", "corn", "--artifact-tag", "source=lab");
+  await log(
+    "model.pt",
+    "--step",
+    "0001_pls:0:3.1:2",
+    "--dataset",
+    "corn",
+    "--type",
+    "model",
+    "--class",
+    "PLS",
+    "--depends-on",
+    "raw",
+    "--metric",
+    "rmse=0.25",
+  );
+  writeFileSync(root.at("model.pt"), "other weights");
+  await log("model.pt", "--dataset", "corn", "--description", "a second one");
+  expect(await log("plots", "--name", "plots", "--dataset", "corn")).toMatchObject({ code: 0 });
+  const exported = await root.run("manifest", "export", "--dataset", "corn", "--with-bytes", "-o", "out");
+  expect(exported).toMatchObject({ code: 0 });
+  const files = readdirSync(root.at("out/binaries/corn"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  expect(files.map(({ name }) => name.replace(/[0-9a-f]{12}/, "…")).toSorted()).toEqual(["a.png", "model.pt", "model_….pt", "raw.csv"]);
+
+  const other = (...args: string[]) => coffer(args, { root: root.at("other"), cwd: root.path });
+  expect(await other("manifest", "import", "out")).toMatchObject({ code: 0 });
+  const shown = (await other("show", "0001_pls:0:3.1:2", "--json")).json<{ artifact?: object }>();
+  expect(JSON.stringify(shown)).toContain('"PLS"');
+  expect((await other("get", "plots/deep/a.png")).code).toBe(0);
+  expect(readFileSync((await other("get", "0001_pls:0:3.1:2")).stdout.trim(), "utf8")).toBe("weights");
+  expect(await other("ls", "--tag", "source=lab", "--json")).toMatchObject({ stdout: expect.stringContaining('"name":"raw"') });
+  expect(await other("lineage", "0001_pls:0:3.1:2", "--json")).toMatchObject({ stdout: expect.stringContaining('"raw') });
+  expect(await other("verify")).toMatchObject({ code: 0 });
+  const again = await other("manifest", "export", "--dataset", "corn", "--with-bytes", "-o", "again");
+  expect(again).toMatchObject({ code: 0 });
+  const manifests = (directory: string): unknown[] =>
+    [...new Bun.Glob("runs/**/manifest.yaml").scanSync({ cwd: root.at(directory) })]
+      .toSorted()
+      .map((path) => Bun.YAML.parse(readFileSync(root.at(directory, path), "utf8")))
+      .map((manifest) => {
+        // how the run went is the first store's to know
+        const { coffer: block, ...rest } = manifest as { coffer?: { artifacts?: unknown } };
+        return { ...rest, coffer: block?.artifacts };
+      });
+  expect(manifests("again")).toEqual(manifests("out"));
+});
+
+test("half-written YAML is refused with its place, and another version by its name; nothing is stored", async () => {
+  using root = place();
+  const text = readFileSync(original(root), "utf8");
+  writeFileSync(original(root), text.slice(0, text.indexOf("class_name: Ridge")));
+  const half = await root.run("manifest", "import", "w");
+  expect(half.code).toBe(1);
+  expect(half.stderr).toMatch(/manifest\.yaml: artifacts\.items\[1\]|line [0-9]+/);
+  writeFileSync(original(root), text.replace("branch_path: []", "branch_path: [0"));
+  expect((await root.run("manifest", "import", "w")).stderr).toMatch(/manifest\.yaml: line 1[0-9], column/);
+  writeFileSync(original(root), text.replaceAll("'2.0'", "'9.9'"));
+  expect((await root.run("manifest", "import", "w")).stderr).toContain('it is of schema "9.9"');
+  expect(await root.run("ls", "--json")).toMatchObject({ stdout: expect.stringContaining('"artifacts":[]') });
+  expect(await root.run("manifest", "import", "nowhere")).toMatchObject({ code: 4 });
+});
+
+test("what is not there is said, and the exit code says it too; when it is there it can be used", async () => {
+  using root = place();
+  const file = root.at("w/binaries/corn_m5/meta_model_Ridge_c047704d7a92.joblib");
+  renameSync(file, root.at("elsewhere"));
+  const imported = await root.run("manifest", "import", "w");
+  expect(imported.code).toBe(3);
+  expect(imported.stderr).toContain(`${STACK}: ${file}: it is not there`);
+  const gone = await root.run("get", STACK);
+  expect(gone.code).toBe(1);
+  expect(gone.stderr).toContain(`${file} is gone`);
+  renameSync(root.at("elsewhere"), file);
+  expect(await root.run("get", STACK)).toMatchObject({ code: 0, stdout: `${file}\n` });
+  expect(await root.run("get", "sha256:c047704d7a92", "-o", "copy")).toMatchObject({ code: 0 });
+  expect(sha256(readFileSync(root.at("copy")))).toStartWith("c047704d7a92");
+});
+
+test("gc never deletes what lies elsewhere", async () => {
+  using root = place();
+  await root.run("manifest", "import", "w");
+  expect((await root.run("verify")).stderr).toContain("4 of them came with an import");
+  await root.run("rm", "4b975cbc");
+  expect(await root.run("gc", "--grace", "0", "--apply")).toMatchObject({ code: 0 });
+  expect((await root.run("ls", "--json")).json<{ artifacts: unknown[] }>().artifacts).toEqual([]);
+  expect(readdirSync(root.at("w/binaries/corn_m5"))).toHaveLength(4);
+});
+
+test("with --copy the workspace may go", async () => {
+  using root = place();
+  expect((await root.run("manifest", "import", "w", "--copy")).stderr).toContain("4 taken into the store");
+  rmSync(root.at("w"), { recursive: true });
+  expect(await root.run("get", STACK, "-o", "copy")).toMatchObject({ code: 0 });
+  expect(sha256(readFileSync(root.at("copy")))).toStartWith("c047704d7a92");
+});
+
+test("an export overwrites nothing, and says where several go", async () => {
+  using root = place();
+  await root.run("manifest", "import", "w");
+  writeFileSync(root.at("there"), "mine");
+  expect(await root.run("manifest", "export", "4b975cbc", "-o", "there")).toMatchObject({ code: 5 });
+  expect(await root.run("manifest", "export", "4b975cbc", "--with-bytes", "-o", "w")).toMatchObject({ code: 5 });
+  expect(await root.run("manifest", "export", "4b975cbc", "--with-bytes")).toMatchObject({ code: 2 });
+  expect(await root.run("manifest", "export")).toMatchObject({ code: 2 });
+  expect(await root.run("manifest", "export", "--dataset", "nosuch")).toMatchObject({ code: 4 });
+  await root.run("log", "there", "--dataset", "corn_m5", "--depends-on", STACK);
+  expect((await root.run("manifest", "export", "--dataset", "corn_m5")).stderr).toContain("add -o DIR");
+  const several = await root.run("manifest", "export", "--dataset", "corn_m5", "-o", "out");
+  expect(several.stdout.trim().split("\n")).toHaveLength(2);
+  const latest = (await root.run("runs", "--json")).json<{ runs: { id: string }[] }>().runs[0]?.id as string;
+  expect((await root.run("manifest", "export", latest)).stderr).toContain("of other runs");
+  expect(readFileSync(root.at("there"), "utf8")).toBe("mine");
+});
+
+const user = asOrdinaryUser();
+test.skipIf(user === undefined)(
+  "ten thousand records are taken over by a user who may read none of their files",
+  async () => {
+    using workspace = foreignWorkspace();
+    const items = Array.from({ length: 10_000 }, (_, index) => ({
+      artifact_id: `0001_big:${index % 5}:${Math.floor(index / 5)}:${index % 7}`,
+      depends_on: index % 90 < 5 ? [] : [`0001_big:${index % 5}:${Math.floor(index / 5) - 1}:${(index - 5) % 7}`],
+    }));
+    workspace.write(items, { uid: UID });
+    Bun.spawnSync(["chmod", "-R", "a+rX", workspace.root.path]);
+    for (const name of readdirSync(workspace.file(""))) chmodSync(workspace.file(name), 0);
+    giveToEverybody(workspace.root.at("s"));
+    const child = Bun.spawnSync([...(user as string[]), binary(), "manifest", "import", workspace.root.at("w"), "--json"], {
+      env: { ...cleanEnvironment(), COFFER_ROOT: workspace.root.at("s"), HOME: workspace.root.at("s") },
+      cwd: workspace.root.at("s"),
+    });
+    expect(child.stderr.toString()).toContain("the bytes of 10000 stay where they are");
+    expect(JSON.parse(child.stdout.toString()) as object).toMatchObject({ unverified: 10_000, missing: [] });
+    expect(existsSync(workspace.root.at("s/manifests", `${UID}.yaml`))).toBe(true);
+  },
+  60_000,
+);

@@ -1,0 +1,141 @@
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { expect, test } from "bun:test";
+import * as artifacts from "../../src/db/artifacts.ts";
+import type { ArtifactRow } from "../../src/db/artifacts.ts";
+import * as blobs from "../../src/db/blobs.ts";
+import * as runs from "../../src/db/runs.ts";
+import type { RunRow } from "../../src/db/runs.ts";
+import { exportManifest } from "../../src/manifest/export-manifest.ts";
+import { findManifests } from "../../src/manifest/find-manifests.ts";
+import { importManifests } from "../../src/manifest/import-manifests.ts";
+import { ITEM_KEYS } from "../../src/manifest/manifest-item.ts";
+import { parseManifest } from "../../src/manifest/parse-manifest.ts";
+import { toYaml } from "../../src/manifest/yaml.ts";
+import { remove } from "../../src/registry/marks.ts";
+import { openTestStore } from "../support/store.ts";
+import type { TestStore } from "../support/store.ts";
+import { fixture, foreignWorkspace, sha256, UID } from "./foreign-workspace.ts";
+
+const exported = async (test: TestStore, uid: string) => {
+  const { manifest } = await exportManifest(test.store, runs.byId(test.store.db, uid) as RunRow);
+  return parseManifest(toYaml(manifest), "export").tree;
+};
+
+test("a run of ours: the format's keys and no other, SHA-256, and one block of what the format has no key for", async () => {
+  using test = await openTestStore();
+  const run = test.run({ dataset: "corn", pipeline: "0001_pls" });
+  await test.add({ run, path: "raw.csv", bytes: "abc" });
+  await test.add({ run, path: "model.pt", name: "model", bytes: "weights" });
+  const manifest = (await exported(test, run.id)) as { artifacts: { items: Record<string, unknown>[] } };
+  expect(Object.keys(manifest)).toEqual([
+    "schema_version",
+    "uid",
+    "pipeline_id",
+    "name",
+    "dataset",
+    "created_at",
+    "metadata",
+    "artifacts",
+    "coffer",
+  ]);
+  expect(manifest).toMatchObject({
+    uid: run.id,
+    pipeline_id: "0001_pls",
+    dataset: "corn",
+    coffer: {
+      run: { kind: "wrapped", state: "finished" },
+      artifacts: [{ artifact_id: `${run.id}/model.pt`, version: 1, name: "model" }],
+    },
+  });
+  for (const item of manifest.artifacts.items) expect(Object.keys(item)).toEqual([...ITEM_KEYS]);
+  expect(manifest.artifacts.items.map((item) => [item["artifact_id"], item["content_hash"], item["path"]])).toEqual([
+    [`${run.id}/raw.csv`, `sha256:${sha256("abc")}`, "raw.csv"],
+    [`${run.id}/model.pt`, `sha256:${sha256("weights")}`, "model.pt"],
+  ]);
+});
+
+test("the digest is kept, so that the next export reads nothing; damaged bytes are not given one", async () => {
+  using test = await openTestStore();
+  const run = test.run();
+  const one = await test.add({ run, bytes: "abc" });
+  const row = () => blobs.bySeq(test.store.db, one.blob as number);
+  expect(row()?.sha256).toBeNull();
+  await exported(test, run.id);
+  expect(Buffer.from(row()?.sha256 ?? []).toString("hex")).toBe(sha256("abc"));
+  const other = test.run();
+  const damaged = await test.add({ run: other, bytes: "right" });
+  const path = test.store.path(blobs.bySeq(test.store.db, damaged.blob as number)?.path as string);
+  chmodSync(path, 0o644);
+  writeFileSync(path, "wrong");
+  await expect(exported(test, other.id)).rejects.toMatchObject({ code: "CORRUPT" });
+});
+
+test("the fixture comes back equal, without a block of ours", async () => {
+  using test = await openTestStore();
+  const found = findManifests(fixture());
+  await importManifests(test.store, found, { copy: false });
+  expect(await exported(test, UID)).toEqual(Bun.YAML.parse(readFileSync(found[0]?.path as string, "utf8")) as Record<string, unknown>);
+});
+
+test("whatever a manifest holds survives: numbers that are none, keys that are nobody's, odd feature numbers, other order", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  const path = workspace.write(
+    [
+      {
+        artifact_id: "0001_pls:0:all",
+        params: { missing: Number.NaN, most: Infinity, least: -Infinity, tiny: 1e-7 },
+        theirs: { deep: [1, { a: null }] },
+      },
+      { artifact_id: "0001_pls:1:all", artifact_type: "ensemble", created_at: "2026-11-20T08:22:24.426916+00:00" },
+      {
+        artifact_id: "0001_pls:2:all",
+        artifact_type: "meta_model",
+        depends_on: ["0001_pls:0:all"],
+        meta_config: {
+          source_models: [
+            { artifact_id: "0001_pls:1:all", feature_index: 7, weight: 0.5 },
+            { artifact_id: "0001_pls:0:all", feature_index: 2 },
+          ],
+          feature_columns: ["a", "b"],
+          use_proba: false,
+        },
+      },
+      { artifact_id: "named", pipeline_id: "other pipeline", branch_path: [0, 2], step_index: 4, fold_id: 0, format_version: 1.5 },
+    ],
+    {
+      top: {
+        pipeline: { steps: [{ "a b": 1 }] },
+        predictions: [],
+        metadata: { seed: 3, "<<": { x: 1 } },
+        name: null,
+        created_at: "2025-10-13T23:00:00",
+      },
+    },
+  );
+  writeFileSync(path, readFileSync(path, "utf8").replace("predictions: []", 'predictions: []\nodd: {__proto__: 1, "yes": "no"}'));
+  await workspace.import(test);
+  const before = parseManifest(readFileSync(path, "utf8"), path).tree as { artifacts: { items: Record<string, unknown>[] } };
+  const after = (await exported(test, UID)) as typeof before;
+  // what the original leaves open, an export says
+  for (const [index, item] of before.artifacts.items.entries())
+    for (const [key, value] of Object.entries(item))
+      if (key !== "version") expect([index, key, after.artifacts.items[index]?.[key]]).toEqual([index, key, value]);
+  const { artifacts: _, ...top } = before as Record<string, unknown>;
+  expect(after).toMatchObject(top);
+  const row = artifacts.latestOfId(test.store.db, "0001_pls:2:all") as ArtifactRow;
+  expect(row.type).toBe("meta_model");
+});
+
+test("what was removed is not in it, and ids of other runs are told", async () => {
+  using test = await openTestStore();
+  const raw = await test.add({ name: "raw" });
+  const run = test.run();
+  await test.add({ run, path: "made", dependsOn: [raw] });
+  const gone = await test.add({ run, path: "gone" });
+  remove(test.store, { kind: "artifact", artifact: gone });
+  const { manifest, elsewhere, artifacts: rows } = await exportManifest(test.store, run);
+  expect(elsewhere).toEqual([raw.id]);
+  expect(rows.map(({ path }) => path)).toEqual(["made"]);
+  expect(toYaml(manifest)).toContain(`depends_on: ["${raw.id}"]`);
+});

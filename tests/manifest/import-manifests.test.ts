@@ -1,0 +1,315 @@
+import { chmodSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { expect, test } from "bun:test";
+import * as artifacts from "../../src/db/artifacts.ts";
+import type { ArtifactRow } from "../../src/db/artifacts.ts";
+import * as blobs from "../../src/db/blobs.ts";
+import * as edges from "../../src/db/edges.ts";
+import * as metaSources from "../../src/db/meta-sources.ts";
+import * as runs from "../../src/db/runs.ts";
+import { findManifests } from "../../src/manifest/find-manifests.ts";
+import { importManifests } from "../../src/manifest/import-manifests.ts";
+import { openTestStore } from "../support/store.ts";
+import type { TestStore } from "../support/store.ts";
+import { fixture, foreignWorkspace, put, sha256, UID } from "./foreign-workspace.ts";
+
+const byId = (test: TestStore, id: string): ArtifactRow => artifacts.latestOfId(test.store.db, id) as ArtifactRow;
+const blobOf = (test: TestStore, id: string) => blobs.bySeq(test.store.db, byId(test, id).blob as number);
+const count = (test: TestStore, table: "artifacts" | "runs" | "blobs" | "edges"): number =>
+  (test.store.db.query(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n;
+const A = "0001_pls:0:all";
+const B = "0001_pls:1:all";
+
+test("a workspace of another program becomes a run with its artifacts, edges, sources and columns; its bytes stay where they are, unread", async () => {
+  using test = await openTestStore();
+  const imported = await importManifests(test.store, findManifests(fixture()), { copy: false });
+  expect(imported).toMatchObject({ unverified: 4, missing: [], renumbered: [], notes: [] });
+  const run = runs.byId(test.store.db, UID);
+  expect(run).toMatchObject({ kind: "import", state: "finished", name: "pls", dataset: "corn_m5", pipeline: "0001_pls_abc123" });
+  const stack = byId(test, "0001_pls_abc123:0:5:all");
+  expect(stack).toMatchObject({
+    name: "0001_pls_abc123:0:5:all",
+    version: 1,
+    role: "imported",
+    type: "meta_model",
+    class: "Ridge",
+    branch: "[0]",
+    step: 5,
+    fold: null,
+    size: 422,
+    feature_columns: '["Ridge_pred","LinearRegression_pred"]',
+    created_at: Date.parse("2026-11-20T08:22:24.430Z"),
+  });
+  const idOf = (seq: number): string | undefined => artifacts.bySeq(test.store.db, seq)?.id;
+  expect(edges.dependencies(test.store.db, stack.seq).map(({ dependency, role }) => [idOf(dependency), role])).toEqual([
+    ["0001_pls_abc123:0:3:0", "source"],
+    ["0001_pls_abc123:0:3:1", "source"],
+  ]);
+  expect(metaSources.ofArtifact(test.store.db, stack.seq).map(({ source }) => idOf(source))).toEqual([
+    "0001_pls_abc123:0:3:0",
+    "0001_pls_abc123:0:3:1",
+  ]);
+  expect(blobOf(test, "0001_pls_abc123:0:5:all")).toMatchObject({
+    state: "unverified",
+    place: "foreign",
+    blake3: null,
+    path: `${fixture()}/binaries/corn_m5/meta_model_Ridge_c047704d7a92.joblib`,
+  });
+});
+
+test("the same manifest again adds nothing; one that has grown adds what is new", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  workspace.write([{ artifact_id: A }]);
+  await workspace.import(test);
+  expect((await workspace.import(test)).manifests).toMatchObject([{ state: "known", artifacts: 0, known: 1 }]);
+  expect(count(test, "artifacts")).toBe(1);
+  workspace.write([{ artifact_id: A }, { artifact_id: B, depends_on: [A] }]);
+  expect((await workspace.import(test)).manifests).toMatchObject([{ state: "grown", artifacts: 1, known: 1 }]);
+  expect(count(test, "artifacts")).toBe(2);
+  expect(count(test, "runs")).toBe(1);
+  expect(edges.dependencies(test.store.db, byId(test, B).seq)).toMatchObject([{ dependency: byId(test, A).seq }]);
+});
+
+test("versions are kept where they are free, else the next one is given and said", async () => {
+  using test = await openTestStore();
+  const given: unknown[] = [];
+  for (const [index, version] of [5, 5, 2].entries()) {
+    using workspace = foreignWorkspace();
+    const uid = UID.replace(/^4/, String(index + 1));
+    workspace.write([{ artifact_id: A, version }], { uid, bytes: { "0001_pls-0-all.joblib": `bytes ${index}` } });
+    given.push(...(await workspace.import(test)).renumbered);
+  }
+  expect(artifacts.list(test.store.db, { name: A }).map((row) => row.version)).toEqual([2, 6, 5]);
+  expect(given).toEqual([{ id: A, said: 5, given: 6 }]);
+  const next = await test.add({ name: A });
+  expect(next.version).toBe(7);
+});
+
+test("what is known by its digest is used, whatever the manifest's file is", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  workspace.write([{ artifact_id: A }]);
+  await workspace.import(test);
+  workspace.write([{ artifact_id: A }, { artifact_id: B, path: "again.joblib" }], {
+    uid: UID.replace(/^4/, "5"),
+    pipeline: "0002",
+    bytes: { "again.joblib": "0001_pls-0-all.joblib" },
+  });
+  await workspace.import(test);
+  expect(byId(test, B).blob).toBe(byId(test, A).blob as number);
+  expect(count(test, "blobs")).toBe(1);
+});
+
+test("what records depend on is looked for in all that is imported, then in the store; what is nowhere is named once, and nothing is stored", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  workspace.write([
+    { artifact_id: B, depends_on: [A, "nowhere", "nor-this"] },
+    { artifact_id: "c", depends_on: ["nowhere"] },
+  ]);
+  const failure = workspace.import(test);
+  await expect(failure).rejects.toMatchObject({ code: "DEPENDENCY_MISSING", candidates: [A, "nowhere", "nor-this"] });
+  expect([count(test, "runs"), count(test, "artifacts"), count(test, "blobs")]).toEqual([0, 0, 0]);
+
+  const raw = await test.add({ name: "raw" });
+  workspace.write([{ artifact_id: B, depends_on: [A, "raw"] }]);
+  workspace.write([{ artifact_id: A }], { uid: UID.replace(/^4/, "5"), pipeline: "0000_before" });
+  await workspace.import(test);
+  expect(edges.dependencies(test.store.db, byId(test, B).seq).map(({ dependency }) => dependency)).toEqual([byId(test, A).seq, raw.seq]);
+});
+
+test("a circle is refused, within what is imported and through what the store has", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  workspace.write([
+    { artifact_id: A, depends_on: [B] },
+    { artifact_id: B, depends_on: [A] },
+    { artifact_id: "c", depends_on: [B] },
+  ]);
+  await expect(workspace.import(test)).rejects.toMatchObject({ code: "DEPENDENCY_CYCLE", candidates: [A, B, "c"] });
+  const old = await test.add({ name: "x" });
+  const made = await test.add({ name: "y", dependsOn: [old] });
+  workspace.write([{ artifact_id: old.id.split("/")[1] ?? "" }]);
+  workspace.write([{ artifact_id: A }, { artifact_id: B, depends_on: [A, made.id] }]);
+  await workspace.import(test);
+  // B was made from A; a new A made from B would stand above itself
+  using later = foreignWorkspace();
+  later.write(
+    [
+      { artifact_id: A, depends_on: ["z"] },
+      { artifact_id: "z", depends_on: [B] },
+    ],
+    { uid: UID.replace(/^4/, "6") },
+  );
+  await expect(later.import(test)).rejects.toMatchObject({ code: "DEPENDENCY_CYCLE" });
+});
+
+test("a chain as long as the limit passes, one more is refused", async () => {
+  using test = await openTestStore({ "artifact_store.max_dependency_depth": 3 });
+  using workspace = foreignWorkspace();
+  const chain = (length: number) =>
+    Array.from({ length }, (_, index) => ({
+      artifact_id: `0001_pls:${index}:all`,
+      ...(index > 0 && { depends_on: [`0001_pls:${index - 1}:all`] }),
+    }));
+  workspace.write(chain(5));
+  await expect(workspace.import(test)).rejects.toMatchObject({ code: "DEPENDENCY_TOO_DEEP" });
+  workspace.write(chain(4));
+  await workspace.import(test);
+  using more = foreignWorkspace();
+  more.write([{ artifact_id: "0001_pls:9:all", depends_on: ["0001_pls:3:all"] }], { uid: UID.replace(/^4/, "5") });
+  await expect(more.import(test)).rejects.toMatchObject({ code: "DEPENDENCY_TOO_DEEP" });
+});
+
+test("a missing file, and one of another size, are recorded and said", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  workspace.write([{ artifact_id: A }, { artifact_id: B, size_bytes: 3 }], { bytes: { "0001_pls-0-all.joblib": null } });
+  const { missing } = await workspace.import(test);
+  expect(missing).toEqual([
+    { id: A, path: workspace.file("0001_pls-0-all.joblib"), why: "it is not there" },
+    { id: B, path: workspace.file("0001_pls-1-all.joblib"), why: "it has 21 bytes instead of 3" },
+  ]);
+  expect(count(test, "artifacts")).toBe(2);
+});
+
+test.each([
+  ["a path that leads out", { path: "../../secret" }, /not a path inside a run/],
+  ["an absolute path", { path: "/etc/passwd" }, /not a path inside a run/],
+  ["no path", { path: undefined }, /items\[0\]\.path/],
+  ["an id with a slash", { artifact_id: "a/b" }, /slash/],
+  ["an id with a version", { artifact_id: "a@v1" }, /@/],
+  ["no id", { artifact_id: undefined as never }, /items\[0\]\.artifact_id/],
+  ["a digest of another algorithm", { content_hash: "md5:12" }, /no digest/],
+  ["a size beyond all bounds", { size_bytes: Infinity }, /items\[0\]\.size_bytes/],
+  ["an item without its last key", { version: undefined }, /items\[0\]\.version/],
+  ["a meta-model without its sources", { artifact_type: "meta_model" }, /without meta_config/],
+  ["a negative fold", { fold_id: -1 }, /items\[0\]\.fold_id/],
+  ["parameters that are a list", { params: [1] }, /items\[0\]\.params/],
+  ["a version that is none", { version: 0 }, /items\[0\]\.version/],
+])("%s is refused with its place, and nothing is stored", async (_, change, words) => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  workspace.write([{ artifact_id: "fine" }]);
+  workspace.write([{ artifact_id: A, ...change }], { uid: UID.replace(/^4/, "5"), pipeline: "0002" });
+  const failure = workspace.import(test);
+  await expect(failure).rejects.toMatchObject({ code: "MANIFEST_INVALID", message: expect.stringMatching(words) });
+  expect([count(test, "runs"), count(test, "artifacts")]).toEqual([0, 0]);
+});
+
+test("a link that leads out of the workspace is not followed; one inside is", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  workspace.write(
+    [
+      { artifact_id: A, path: "link" },
+      { artifact_id: B, path: "target" },
+    ],
+    { bytes: { link: "same", target: "same" } },
+  );
+  rmSync(workspace.file("link"));
+  symlinkSync("target", workspace.file("link"));
+  await workspace.import(test);
+  expect(blobOf(test, A)?.path).toBe(workspace.file("target"));
+  put(workspace.root.at("outside"), "same");
+  rmSync(workspace.file("link"));
+  symlinkSync(workspace.root.at("outside"), workspace.file("link"));
+  workspace.write([{ artifact_id: "x", path: "link", content_hash: `sha256:${sha256("other")}` }], {
+    uid: UID.replace(/^4/, "5"),
+    bytes: { link: null },
+  });
+  await expect(workspace.import(test)).rejects.toMatchObject({ code: "PATH_INVALID" });
+});
+
+test("two digests for one file cannot both be true, and are refused", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  workspace.write([
+    { artifact_id: A, path: "one" },
+    { artifact_id: B, path: "one", content_hash: `sha256:${sha256("else")}` },
+  ]);
+  await expect(workspace.import(test)).rejects.toMatchObject({ code: "COLLISION" });
+});
+
+test("with copy the bytes come into the store; a file that is not what its manifest says stops all of it", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  workspace.write([{ artifact_id: A }, { artifact_id: B, artifact_type: "report" }], { bytes: { "0001_pls-1-all.joblib": "as it was" } });
+  writeFileSync(workspace.file("0001_pls-1-all.joblib"), "was it as");
+  const failure = workspace.import(test, { copy: true });
+  await expect(failure).rejects.toMatchObject({ code: "CORRUPT", message: "a file is not what its manifest says" });
+  expect([count(test, "runs"), count(test, "artifacts")]).toEqual([0, 0]);
+  writeFileSync(workspace.file("0001_pls-1-all.joblib"), "as it was");
+  expect(await workspace.import(test, { copy: true })).toMatchObject({ unverified: 0, copied: { files: 2 } });
+  expect(blobOf(test, A)).toMatchObject({ state: "live", place: "file" });
+  expect(Buffer.from(blobOf(test, A)?.sha256 ?? []).toString("hex")).toBe(sha256("0001_pls-0-all.joblib"));
+  expect(byId(test, A).digest).toStartWith("blake3:");
+});
+
+test("the list that came before schema 2.0 is imported one way: each under its name, found where that layout kept it", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  const hash = sha256("scaler");
+  put(workspace.root.at("old/artifacts", `objects/ab/${hash}.pkl`), "scaler");
+  put(
+    workspace.root.at("old/pipelines/uid-1/manifest.yaml"),
+    `uid: "uid-1"\nname: svm_baseline\ndataset: corn\ncreated_at: "2025-10-13T23:00:00Z"\nversion: "1.0"\npipeline: [{MinMaxScaler: {}}]\nartifacts:\n` +
+      `  - {hash: "sha256:${hash}", name: "MinMaxScaler_0.pkl", path: "objects/ab/${hash}.pkl", format: sklearn_pickle, size: 6, step: 2, saved_at: "2025-10-13T23:00:05Z", theirs: 1}\npredictions: []\n`,
+  );
+  const find = () => importManifests(test.store, findManifests(workspace.root.at("old")), { copy: false });
+  const { manifests } = await find();
+  expect(manifests).toMatchObject([{ schema: "1.0", state: "imported", artifacts: 1 }]);
+  const [row] = artifacts.ofRun(test.store.db, manifests[0]?.run.seq as number);
+  expect(row).toMatchObject({
+    path: "MinMaxScaler_0.pkl",
+    name: null,
+    step: 2,
+    format: "sklearn_pickle",
+    type: "model",
+    extra: '{"theirs":1}',
+  });
+  expect((await find()).manifests).toMatchObject([{ state: "known" }]);
+  expect(JSON.parse(manifests[0]?.run.extra as string)).toEqual({
+    uid: "uid-1",
+    created_at: "2025-10-13T23:00:00Z",
+    pipeline: [{ MinMaxScaler: {} }],
+    predictions: [],
+  });
+});
+
+test.each([
+  ['schema_version: "9.9"\nartifacts: {items: []}', /schema "9\.9"/],
+  ["schema_version: 9.9\nartifacts: {items: []}", /schema 9\.9/],
+  ['schema_version: "2.0"', /artifacts\.items is no list/],
+  ['schema_version: "2.0"\nartifacts: []', /artifacts\.items is no list/],
+  ["artifacts: {items: []}", /no schema_version/],
+  ["something: else", /neither schema_version nor artifacts/],
+])("%p is refused by name", async (text, words) => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  put(workspace.root.at("manifest.yaml"), text);
+  const failure = importManifests(test.store, findManifests(workspace.root.path), { copy: false });
+  await expect(failure).rejects.toMatchObject({ code: "MANIFEST_INVALID", message: expect.stringMatching(words) });
+  expect(count(test, "runs")).toBe(0);
+});
+
+test("a type that is none here, and numbers that lose digits, are said", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  const path = workspace.write([{ artifact_id: A, artifact_type: "ensemble" }], { top: { seed: 1 } });
+  writeFileSync(path, readFileSync(path, "utf8").replace("seed: 1", "seed: 12345678901234567890"));
+  const { notes } = await workspace.import(test);
+  expect(notes).toEqual([expect.stringContaining("beyond 2^53"), expect.stringContaining('"ensemble" is no type of artifact here')]);
+  expect(byId(test, A)).toMatchObject({ type: "file", extra: expect.stringContaining("ensemble") });
+});
+
+test("no artifact file is opened", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  workspace.write([{ artifact_id: A }]);
+  // whoever reads it finds other bytes of that size; nobody does
+  writeFileSync(workspace.file("0001_pls-0-all.joblib"), "x".repeat(21));
+  chmodSync(workspace.file("0001_pls-0-all.joblib"), 0);
+  expect((await workspace.import(test)).missing).toEqual([]);
+  expect(blobOf(test, A)).toMatchObject({ state: "unverified", mtime_ns: null });
+});
