@@ -22,6 +22,18 @@ function makeDatabase(path: string, statements: readonly string[]): void {
   db.close();
 }
 
+function schemaOf(db: Database): unknown[] {
+  return db.query("SELECT type, name, sql FROM sqlite_schema ORDER BY name").all();
+}
+
+function newSchema(): unknown[] {
+  using root = temporaryRoot();
+  const db = openDatabase(root.at("coffer.db"), quiet);
+  const schema = schemaOf(db);
+  closeDatabase(db);
+  return schema;
+}
+
 test("a new database has the newest version, foreign keys, a write-ahead log and full syncs", () => {
   using root = temporaryRoot();
   const db = openDatabase(root.at("coffer.db"), quiet);
@@ -42,6 +54,22 @@ test("opening it again changes nothing", () => {
   const before = snapshot(root.path);
   closeDatabase(openDatabase(root.at("coffer.db"), quiet));
   expect(snapshot(root.path)).toEqual(before);
+});
+
+test("a database of each earlier version is brought up to date with its rows", () => {
+  for (let version = 1; version < MIGRATIONS.length; version++) {
+    using root = temporaryRoot();
+    makeDatabase(root.at("coffer.db"), [
+      ...MIGRATIONS.slice(0, version),
+      `PRAGMA user_version = ${version}`,
+      `PRAGMA application_id = ${APPLICATION_ID}`,
+      "INSERT INTO runs (id, kind, state, started_at) VALUES ('old', 'log', 'finished', 1)",
+    ]);
+    const db = openDatabase(root.at("coffer.db"), quiet);
+    expect(db.query("SELECT id, extra FROM runs").all()).toEqual([{ id: "old", extra: "{}" }]);
+    expect(schemaOf(db)).toEqual(newSchema());
+    closeDatabase(db);
+  }
 });
 
 test("a database of a newer version is refused, and no byte of it changes", () => {

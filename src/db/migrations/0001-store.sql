@@ -44,8 +44,7 @@ CREATE TABLE runs (
   note TEXT,
   configuration TEXT NOT NULL DEFAULT '{}',     -- JSON: the checked configuration, secrets out
   removed_at INTEGER,                           -- taken out of sight by `rm`
-  manifest TEXT CHECK (manifest IN ('due', 'written')),
-  extra TEXT NOT NULL DEFAULT '{}'              -- JSON: keys of an imported manifest that are not ours
+  manifest TEXT CHECK (manifest IN ('due', 'written'))
 ) STRICT;
 CREATE INDEX runs_by_name ON runs (name) WHERE name IS NOT NULL;
 CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
