@@ -28,10 +28,11 @@ export function lineageSvg(lineage: Lineage, note = ""): string {
     const its = lines.get(node.uid) as string[];
     graph.setNode(node.uid, { width: Math.max(...its.map(widthOf)) + 2 * PADDING, height: its.length * LINE + PADDING });
   }
-  for (const edge of lineage.edges) {
+  // under numbers of ours: the library makes keys out of names, and roles may hold anything
+  for (const [index, edge] of lineage.edges.entries()) {
     const words = edgeWords(edge);
     const size = words === "" ? {} : { width: widthOf(words), height: LINE, labelpos: "c" as const };
-    graph.setEdge(edge.dependency, edge.artifact, size, edge.role);
+    graph.setEdge(edge.dependency, edge.artifact, size, String(index));
   }
   layout(graph);
   const root = lineage.nodes.find((node) => node.uid === lineage.root) as LineageNode;
@@ -48,8 +49,8 @@ export function lineageSvg(lineage: Lineage, note = ""): string {
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     `<text x="${MARGIN}" y="20" font-weight="bold">${escape(title)}</text>`,
     ...(note === "" ? [] : [`<text x="${MARGIN}" y="36" fill="#666">${escape(note)}</text>`]),
-    ...lineage.edges.map((edge) => {
-      const drawn = graph.edge(edge.dependency, edge.artifact, edge.role) as { points: Point[]; x?: number; y?: number };
+    ...lineage.edges.map((edge, index) => {
+      const drawn = graph.edge(edge.dependency, edge.artifact, String(index)) as { points: Point[]; x?: number; y?: number };
       return drawEdge(edge, drawn.points.map(place), drawn.x === undefined ? undefined : place(drawn as Point));
     }),
     ...lineage.nodes.map((node) => drawNode(node, lines.get(node.uid) as string[], place(graph.node(node.uid) as Point), node === root)),
