@@ -5,14 +5,14 @@ import { formatDigest } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
 import { ingest } from "../store/ingest.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
-import { clearStaging, dropLease, endLease, takeLease } from "../store/lease.ts";
+import { abandonLease, clearStaging, endLease, takeLease } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { checkLineage } from "./check-lineage.ts";
 import type { FoundManifest } from "./find-manifests.ts";
 import { planImport } from "./plan-import.ts";
 import type { PlannedItem, PlannedManifest } from "./plan-import.ts";
-import { recordImport } from "./record-import.ts";
+import { Outrun, recordImport } from "./record-import.ts";
 import type { Recorded, Taken } from "./record-import.ts";
 
 export interface Imported {
@@ -40,18 +40,27 @@ export interface Imported {
  * @throws CofferError MANIFEST_INVALID, PATH_INVALID, UNREADABLE, DEPENDENCY_MISSING, DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP, COLLISION, CORRUPT
  */
 export async function importManifests(store: Store, found: readonly FoundManifest[], options: { copy: boolean }): Promise<Imported> {
+  for (let round = 1; ; round++) {
+    try {
+      return await importOnce(store, found, options);
+    } catch (error) {
+      if (!(error instanceof Outrun) || round === MAX_ROUNDS) throw error;
+    }
+  }
+}
+
+const MAX_ROUNDS = 5;
+
+async function importOnce(store: Store, found: readonly FoundManifest[], { copy }: { copy: boolean }): Promise<Imported> {
   const planned = await planImport(store, found);
   const outside = checkLineage(store, planned);
   const wanted = planned.flatMap(({ read, items }) =>
-    items.filter((one) => !one.lacking && (options.copy || one.bytes?.kind === "tree")).map((one) => ({ ...one, dataset: read.dataset })),
+    items.filter((one) => !one.lacking && (copy || one.bytes?.kind === "tree")).map((one) => ({ ...one, dataset: read.dataset })),
   );
-  if (wanted.length === 0)
-    return report(
-      store,
-      planned,
-      store.transaction(() => recordImport(store, planned, outside, new Map())),
-      new Map(),
-    );
+  if (wanted.length === 0) {
+    const recorded = store.transaction(() => recordImport(store, planned, outside, new Map()));
+    return report(store, planned, recorded, new Map());
+  }
   const lease = takeLease(store, "ingest");
   try {
     const taken = await takeIn(store, lease, wanted);
@@ -63,7 +72,7 @@ export async function importManifests(store: Store, found: readonly FoundManifes
     clearStaging(store, lease);
     return report(store, planned, recorded, taken);
   } catch (error) {
-    dropLease(store, lease);
+    abandonLease(store, lease);
     throw error;
   }
 }

@@ -33,6 +33,8 @@ export interface PlannedManifest {
   read: ReadManifest;
   /** The run that it became at an earlier import. */
   run: RunRow | undefined;
+  /** How many artifacts that run had. */
+  seen: number;
   items: PlannedItem[];
   /** Records that the store has already. */
   known: number;
@@ -51,7 +53,8 @@ export async function planImport(store: Store, found: readonly FoundManifest[]):
 async function planOne(store: Store, found: FoundManifest): Promise<PlannedManifest> {
   const read = readManifest(found.path);
   const run = runs.byId(store.db, read.uid) ?? undefined;
-  const isKnown = knownIn(store, run);
+  const before = run ? artifacts.ofRun(store.db, run.seq, "any") : [];
+  const isKnown = knownIn(store, run, before);
   const finder = new BytesFinder(found, read.dataset);
   const items: PlannedItem[] = [];
   for (const item of read.items) {
@@ -70,7 +73,7 @@ async function planOne(store: Store, found: FoundManifest): Promise<PlannedManif
     const place = bytes?.path ?? finder.expected(item.bytesAt);
     items.push({ item, beyond, digest, bytes, place, lacking: lackOf(item, beyond, bytes) });
   }
-  return { read, run, items, known: read.items.length - items.length };
+  return { read, run, seen: before.length, items, known: read.items.length - items.length };
 }
 
 function lackOf(item: ReadItem, beyond: BeyondItem | undefined, bytes: FoundBytes | undefined): string | undefined {
@@ -86,11 +89,11 @@ async function hash(path: string): Promise<string> {
 }
 
 /** Tells whether a run has a record already: the same id with the same bytes. A run of the store's own has all of its. */
-function knownIn(store: Store, run: RunRow | undefined): (item: ReadItem) => boolean {
+function knownIn(store: Store, run: RunRow | undefined, before: readonly ArtifactRow[]): (item: ReadItem) => boolean {
   if (!run) return () => false;
   if (run.kind !== "import") return () => true;
   const known = new Map<string, Set<string>>();
-  for (const artifact of artifacts.ofRun(store.db, run.seq, "any")) {
+  for (const artifact of before) {
     const digests = known.get(artifact.id) ?? new Set();
     for (const digest of digestsOf(store, artifact)) digests.add(digest);
     known.set(artifact.id, digests);

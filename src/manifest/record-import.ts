@@ -30,10 +30,13 @@ export interface Recorded {
   renumbered: { id: string; said: number; given: number }[];
 }
 
+/** Another process imported into one of the runs since the plan was made. */
+export class Outrun extends Error {}
+
 /**
  * Writes what was planned: a run for each manifest, its artifacts with the versions that they had (or the next, where another has that number), edges in their
  * order. Inside one write transaction.
- * @throws CofferError DEPENDENCY_CYCLE, COLLISION
+ * @throws CofferError DEPENDENCY_CYCLE, COLLISION; Outrun
  */
 export function recordImport(store: Store, manifests: readonly PlannedManifest[], outside: Outside, taken: Taken): Recorded[] {
   const recorded: Recorded[] = [];
@@ -42,8 +45,9 @@ export function recordImport(store: Store, manifests: readonly PlannedManifest[]
     const run = runOf(store, manifest);
     const result: Recorded = { manifest, run, unverified: 0, renumbered: [] };
     recorded.push(result);
-    const seqs = new Map<string, number>();
-    for (const artifact of artifacts.ofRun(store.db, run, "any")) seqs.set(artifact.id, artifact.seq);
+    const before = artifacts.ofRun(store.db, run, "any");
+    if (before.length !== manifest.seen) throw new Outrun();
+    const seqs = new Map(before.map(({ id, seq }) => [id, seq]));
     const lastAt = new Map(manifest.items.map(({ item, beyond }, index) => [beyond?.path ?? item.path, index]));
     const rows = manifest.items.map((planned, index) => {
       const deliver = lastAt.get(planned.beyond?.path ?? planned.item.path) === index;

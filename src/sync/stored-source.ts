@@ -27,5 +27,6 @@ export async function storedSource(store: Store, digest: Digest): Promise<{ row:
       throw new CofferError("UNREADABLE", `${path} cannot be read: ${reason(error)}`, { hint: "run coffer verify", cause: error });
     }
   };
-  return { row, source: { size, open, ...(row.place !== "pack" && { path }) } };
+  // a file that an import left elsewhere is somebody's: whoever writes to it must not write to a link of ours
+  return { row, source: { size, open, ...(row.place === "file" && { path }) } };
 }

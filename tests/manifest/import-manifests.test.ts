@@ -313,3 +313,13 @@ test("no artifact file is opened", async () => {
   expect((await workspace.import(test)).missing).toEqual([]);
   expect(blobOf(test, A)).toMatchObject({ state: "unverified", mtime_ns: null });
 });
+
+test("two imports of one manifest at the same time make one run with its records once", async () => {
+  using test = await openTestStore();
+  using workspace = foreignWorkspace();
+  workspace.write([{ artifact_id: A }, { artifact_id: B, depends_on: [A] }]);
+  // the first stops to copy, the second passes it
+  const states = await Promise.all([workspace.import(test, { copy: true }), workspace.import(test)]);
+  expect(states.flatMap(({ manifests }) => manifests.map(({ state }) => state)).toSorted()).toEqual(["imported", "known"]);
+  expect([count(test, "runs"), count(test, "artifacts"), count(test, "edges")]).toEqual([1, 2, 1]);
+});
