@@ -13,7 +13,7 @@ type Format = (typeof FORMATS)[number];
 const SUFFIX: Record<Format, string> = { tree: "txt", json: "json", dot: "dot", mermaid: "mmd", svg: "svg" };
 
 /** What can be laid out in about a second. */
-const DRAWN = { nodes: 300, edges: 600 };
+const DRAWN = 300;
 /** Mermaid refuses more, unless the page that draws it says otherwise. */
 const MERMAID_EDGES = 500;
 
@@ -30,7 +30,7 @@ export default command(
     about: `What an artifact was made from, and what was made from it. Named by --depends-on, or following from what a run had read with coffer get or --input: those edges
 are dashed in pictures. What was deleted stays in the graph. Each artifact stands once, behind what it was made from; in a tree, where it is first met.
 
-svg draws up to ${DRAWN.nodes} artifacts; of more, those nearest to the one that was asked for. dot is for Graphviz, mermaid for Markdown pages.`,
+svg draws up to ${DRAWN} artifacts; of more, those nearest to the one that was asked for. dot is for Graphviz, mermaid for Markdown pages.`,
     examples: [
       ["coffer lineage churn-model", "both ways"],
       ["coffer lineage raw-data@v2 --down", "what hangs on it"],
@@ -69,7 +69,7 @@ const RENDER: Record<Format, (found: Lineage, io: Io) => Promise<string>> = {
     return (await import("../registry/lineage-mermaid.ts")).lineageMermaid(found);
   },
   async svg(found, io) {
-    const { lineage: near, left } = nearest(found, DRAWN.nodes, DRAWN.edges);
+    const { lineage: near, left } = nearest(found, DRAWN);
     const note = leftOut(near, left);
     if (note !== "") io.say.warn(`${note}; --format dot has all`);
     return (await import("../registry/lineage-svg.ts")).lineageSvg(near, note);
@@ -77,9 +77,8 @@ const RENDER: Record<Format, (found: Lineage, io: Io) => Promise<string>> = {
 };
 
 function leftOut(near: Lineage, left: { nodes: number; edges: number }): string {
-  if (left.nodes > 0)
-    return `only the neighbourhood is drawn: the nearest ${near.nodes.length} of ${near.nodes.length + left.nodes} artifacts, ${near.edges.length} of ${near.edges.length + left.edges} edges`;
-  return left.edges > 0 ? `only ${near.edges.length} of ${near.edges.length + left.edges} edges are drawn, the nearest ones` : "";
+  if (left.nodes === 0) return "";
+  return `only the neighbourhood is drawn: the nearest ${near.nodes.length} of ${near.nodes.length + left.nodes} artifacts, ${near.edges.length} of ${near.edges.length + left.edges} edges`;
 }
 
 /** What is in sight comes first; what was removed, withdrawn or deleted has a lineage too. */

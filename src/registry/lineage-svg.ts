@@ -9,15 +9,20 @@ const HEAD = 40;
 /** Of a letter at 12 pixels, in the fonts that `monospace` stands for. */
 const LETTER = 7.3;
 const LONGEST = 40;
+/** Layers that all edges together may cross in the layout: each crossing is a point to be placed, and 3,000 of them take about a second. */
+const MAX_CROSSED = 3000;
 
 interface Point {
   x: number;
   y: number;
 }
+type Box = Point & { width: number };
+/** What the layout says of an edge; its label is at x and y. */
+type Drawn = { points: Point[] } & Partial<Point>;
 
 /**
- * A picture that any browser shows, without scripts or anything from elsewhere. The layout takes time that grows with the square of what is drawn: some 300 artifacts
- * are a second. `note` is written below the title.
+ * A picture that any browser shows, without scripts or anything from elsewhere. Some 300 artifacts are laid out in a second, and the time grows with the square of what
+ * is drawn. The longest edges of a graph with very many are drawn straight across. `note` is written below the title.
  */
 export function lineageSvg(lineage: Lineage, note = ""): string {
   const graph = new Graph({ multigraph: true });
@@ -28,11 +33,10 @@ export function lineageSvg(lineage: Lineage, note = ""): string {
     const its = lines.get(node.uid) as string[];
     graph.setNode(node.uid, { width: Math.max(...its.map(widthOf)) + 2 * PADDING, height: its.length * LINE + PADDING });
   }
-  // under numbers of ours: the library makes keys out of names, and roles may hold anything
-  for (const [index, edge] of lineage.edges.entries()) {
+  for (const edge of laidOut(lineage)) {
     const words = edgeWords(edge);
     const size = words === "" ? {} : { width: widthOf(words), height: LINE, labelpos: "c" as const };
-    graph.setEdge(edge.dependency, edge.artifact, size, String(index));
+    graph.setEdge(edge.dependency, edge.artifact, size, nameOf(edge));
   }
   layout(graph);
   const root = lineage.nodes.find((node) => node.uid === lineage.root) as LineageNode;
@@ -49,14 +53,33 @@ export function lineageSvg(lineage: Lineage, note = ""): string {
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     `<text x="${MARGIN}" y="20" font-weight="bold">${escape(title)}</text>`,
     ...(note === "" ? [] : [`<text x="${MARGIN}" y="36" fill="#666">${escape(note)}</text>`]),
-    ...lineage.edges.map((edge, index) => {
-      const drawn = graph.edge(edge.dependency, edge.artifact, String(index)) as { points: Point[]; x?: number; y?: number };
-      return drawEdge(edge, drawn.points.map(place), drawn.x === undefined ? undefined : place(drawn as Point));
+    ...lineage.edges.map((edge) => {
+      const drawn = graph.edge(edge.dependency, edge.artifact, nameOf(edge)) as Drawn | undefined;
+      if (drawn) return drawEdge(edge, drawn.points.map(place), drawn.x === undefined ? undefined : place(drawn as Point));
+      const [from, to] = [edge.dependency, edge.artifact].map((uid) => graph.node(uid) as Box) as [Box, Box];
+      const ends = [place({ x: from.x + from.width / 2, y: from.y }), place({ x: to.x - to.width / 2, y: to.y })] as const;
+      return drawEdge(edge, ends, { x: (ends[0].x + ends[1].x) / 2, y: (ends[0].y + ends[1].y) / 2 });
     }),
     ...lineage.nodes.map((node) => drawNode(node, lines.get(node.uid) as string[], place(graph.node(node.uid) as Point), node === root)),
     "</svg>",
     "",
   ].join("\n");
+}
+
+/** The shortest edges, as many as fit: those that lead to the layer right behind, one of which each artifact has, come first. */
+function laidOut(lineage: Lineage): LineageEdge[] {
+  const layers = new Map<string, number>();
+  const made = Map.groupBy(lineage.edges, (edge) => edge.artifact);
+  const layer = (uid: string): number => layers.get(uid) ?? 0;
+  for (const { uid } of lineage.nodes) layers.set(uid, Math.max(0, ...(made.get(uid) ?? []).map((edge) => layer(edge.dependency) + 1)));
+  const crossed = (edge: LineageEdge): number => Math.max(1, layer(edge.artifact) - layer(edge.dependency));
+  let left = MAX_CROSSED;
+  return lineage.edges.toSorted((one, other) => crossed(one) - crossed(other)).filter((edge) => (left -= crossed(edge)) >= 0);
+}
+
+/** Two artifacts may have several edges. Roles may hold anything, and the library makes keys out of names. */
+function nameOf(edge: LineageEdge): string {
+  return `role ${Buffer.from(edge.role).toString("hex")}`;
 }
 
 function drawNode(node: LineageNode, lines: readonly string[], { x, y }: Point, isRoot: boolean): string {

@@ -106,6 +106,19 @@ test("in SVG a long name is shortened in the middle, and is whole where somebody
   expect(texts.some((text) => text.startsWith(`${name}@v1\nrun`))).toBe(true);
 });
 
+test("what crosses very many layers is drawn too, outside of the layout", () => {
+  // each of a chain was made from the first as well: 44,850 layers are crossed
+  const nodes = Array.from({ length: 300 }, (_, index) => node(String(index), Math.min(index, 1)));
+  const edges = nodes
+    .slice(1)
+    .flatMap((_, index) => [edge(`${index + 1} < ${index}`), ...(index > 0 ? [edge(`${index + 1} < 0`, { role: "base" })] : [])]);
+  const svg = lineageSvg(lineageOf(nodes, edges));
+  expect(readXml(svg).faults).toEqual([]);
+  expect([...svg.matchAll(/marker-end/g)]).toHaveLength(edges.length);
+  expect([...svg.matchAll(/>base</g)]).toHaveLength(298);
+  expect(svg).not.toMatch(/NaN|undefined|Infinity/);
+});
+
 test("two roles between the same two artifacts are two edges", () => {
   const lineage = lineageOf([node("a", 0), node("b", 1)], [edge("b < a"), edge("b < a", { role: "source" })]);
   expect([...lineageSvg(lineage).matchAll(/marker-end/g)]).toHaveLength(2);
