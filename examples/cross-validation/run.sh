@@ -10,8 +10,8 @@ for fold in 3 0 4 1 2; do
 done
 
 say "The models of all folds, in order; the one of fold 3."
-show coffer load --pipeline folds --step 1 --folds --type model
-show coffer load --pipeline folds --step 1 --fold 3 --type model
+show coffer load --pipeline folds --step 1 --folds
+show coffer load --pipeline folds --step 1 --fold 3
 
 say "Their mean score, as a metric, and their averaged prediction."
 show coffer run --quiet --pipeline folds --step 2 --register folds-predictions=predictions.csv -- node "$here/average.mjs"

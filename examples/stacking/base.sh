@@ -2,5 +2,4 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 node "$here/base.mjs" "$1"
-id=$COFFER_PIPELINE:${COFFER_BRANCH:+$COFFER_BRANCH:}$COFFER_STEP:all
-coffer log --quiet "$COFFER_WORKSPACE/model.json" --type model --class "$1" --step "$id"
+coffer log --quiet "$COFFER_WORKSPACE/model.json" --type model --class "$1" --step .

@@ -8,7 +8,7 @@ say "Three base models: sub-steps of step 1."
 show coffer run --quiet --pipeline stacking --step 1.0 -- sh "$here/base.sh" Ridge
 show coffer run --quiet --pipeline stacking --step 1.1 -- sh "$here/base.sh" KNeighbors
 show coffer run --quiet --pipeline stacking --step 1.2 -- sh "$here/base.sh" RegressionTree
-show coffer load --pipeline stacking --step 1 --type model --list
+show coffer load --pipeline stacking --step 1 --list
 
 say "The meta-model, with its sources in the order of its features."
 show coffer run --quiet --pipeline stacking --step 2 -- sh "$here/meta.sh"

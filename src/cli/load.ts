@@ -40,7 +40,7 @@ export default command(
   {
     flags: FLAGS,
     about:
-      "Prints the paths of a step's records, one a line, as coffer get does: by branch, sub-step, fold and id, the newest version of each. A record matches when its branch path is a prefix of the one asked for; what has no branch matches all. Inside a run all that is loaded becomes the run's input.",
+      "Prints the paths of a step's records, one a line, as coffer get does: by branch, sub-step, fold and id, the newest version of each. A record matches when its branch path is a prefix of the one asked for; what has no branch matches all. Metrics, configurations and logs come only where --type names them, or where they were given an id of the step. Inside a run all that is loaded becomes the run's input.",
     examples: [
       ["coffer load --pipeline pls --step 3 --branch 0:2 --type model", "what that branch of a step may use"],
       ["coffer load --pipeline pls --step 3 --folds", "the models of a cross-validation, from fold 0"],

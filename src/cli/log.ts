@@ -1,12 +1,8 @@
 import { createInterface } from "node:readline";
-import * as outboxRows from "../db/outbox.ts";
-import * as runRows from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
 import { parseAssignment, parseMetric } from "../domain/assignment.ts";
 import { CofferError, EXIT } from "../domain/error.ts";
-import { parseExecutionPath } from "../domain/execution-path.ts";
-import type { ExecutionPath } from "../domain/execution-path.ts";
 import { checkArtifactName, checkName } from "../domain/names.ts";
 import { matcher } from "../domain/pattern.ts";
 import { formatBytes } from "../domain/quantity.ts";
@@ -18,14 +14,12 @@ import { log } from "../registry/log.ts";
 import type { Logged, LoggedPath, LogRequest } from "../registry/log.ts";
 import { describeArtifact, summarizeArtifact } from "../registry/describe.ts";
 import { requireMetaModel } from "../registry/meta-model.ts";
-import { resolveRun } from "../registry/resolve.ts";
 import type { Store } from "../store/store.ts";
 import { command } from "./command.ts";
-import { parseContext } from "./context.ts";
-import { currentRun } from "./current-run.ts";
 import type { Io } from "./io.ts";
 import { readLogLines } from "./log-lines.ts";
 import { resolveOrigins } from "./log-origins.ts";
+import { findTarget } from "./log-target.ts";
 import { writeManifests } from "./write-manifests.ts";
 import { skipsArtifacts } from "../mlflow/environment.ts";
 
@@ -43,7 +37,11 @@ export default command(
       type: { type: "string", valueHint: "TYPE", options: ARTIFACT_TYPES, description: ARTIFACT_TYPES.join(", ") },
       class: { type: "string", valueHint: "NAME", description: "its class, such as Ridge" },
       dataset: { type: "string", valueHint: "NAME", description: "the dataset that it belongs to" },
-      step: { type: "string", valueHint: "ID", description: "an execution-path id, pipeline:[branch:…]step[.sub]:fold" },
+      step: {
+        type: "string",
+        valueHint: "ID",
+        description: "an execution-path id, pipeline:[branch:…]step[.sub]:fold; a dot is where the run stands",
+      },
       "depends-on": {
         type: "string",
         valueHint: "[ROLE=]REF",
@@ -100,7 +98,6 @@ export default command(
     const metrics = flags.metric.map((text) => ({ ...parseMetric(text), time: now }));
     const params = flags.param.map((text) => parseAssignment("param", text));
     const tags = flags.tag.map((text) => parseAssignment("tag", text));
-    const step = flags.step === undefined ? undefined : parseExecutionPath(flags.step);
     const featureColumns = flags["feature-columns"]?.split(",").map((column) => column.trim());
     if (!flags.stdin) requireMetaModel(flags.type, flags.source.length, featureColumns);
     const particulars = {
@@ -108,7 +105,6 @@ export default command(
       type: flags.type,
       class: flags.class === undefined ? undefined : checkName("class", flags.class),
       dataset: datasetOf(flags.dataset, io.env),
-      step,
       description: flags.description,
       format: flags.format,
       formatVersion: flags["format-version"],
@@ -118,17 +114,13 @@ export default command(
     const ignored = matcher([...settings.values.workspace.ignore, ...flags.ignore]);
 
     using store = await io.openStore();
-    const target = targetOf(store, io, flags.run);
+    const target = await findTarget(store, io, flags.run, flags.step);
     const origins = resolveOrigins(store, flags["depends-on"], flags.source);
     const request: LogRequest = {
       run: target.run,
-      newRun: {
-        dataset: particulars.dataset ?? null,
-        directory: io.cwd,
-        ...(!target.run && { ...ownContext(step, io.env), ...(await circumstances(store, io)) }),
-      },
+      newRun: { dataset: particulars.dataset ?? null, ...target.newRun },
       paths,
-      particulars: { ...particulars, ...origins },
+      particulars: { ...particulars, step: target.step, ...origins },
       secrets: knownSecrets(io.env),
       metrics,
       params,
@@ -160,27 +152,6 @@ export default command(
   },
 );
 
-/** What is known of a run that is made for this one call; inside of a run, its wrapper has recorded it. */
-async function circumstances(store: Store, io: Io): Promise<Partial<RunRow>> {
-  const [{ recordedCircumstances }, { readCodeCommit }] = await Promise.all([
-    import("../run/recorded-circumstances.ts"),
-    import("../run/code-commit.ts"),
-  ]);
-  return { ...recordedCircumstances(store, io.env), ...(await readCodeCommit(io.cwd, io.env)) };
-}
-
-/** `--run`, then the current run, then MLFLOW_RUN_ID; an empty variable is none. */
-function targetOf(store: Store, io: Io, ref: string | undefined): { run: RunRow | undefined; remoteRun: string | undefined } {
-  if (ref !== undefined) return { run: resolveRun(store, ref), remoteRun: undefined };
-  const current = currentRun(store, io.env);
-  const remote = io.env["MLFLOW_RUN_ID"];
-  if (current || !remote) return { run: current, remoteRun: undefined };
-  const known = outboxRows.runOfRemote(store.db, remote);
-  return known === undefined
-    ? { run: undefined, remoteRun: remote }
-    : { run: runRows.bySeq(store.db, known) ?? undefined, remoteRun: undefined };
-}
-
 /** Files and directories, each with what the switches of its stage say. */
 function pathsOf(
   tracking: Settings["values"]["tracking"],
@@ -201,24 +172,6 @@ function pathsOf(
     ...(checkpoint === undefined ? [] : [given("checkpoint", checkpoint)]),
     ...(metrics === undefined ? [] : [given("metrics", metrics)]),
   ];
-}
-
-/** Where a run of its own stands: where its step does, else where the environment says. */
-function ownContext(step: ExecutionPath | undefined, env: Io["env"]): Partial<RunRow> {
-  if (step) return { pipeline: step.pipeline };
-  const {
-    pipeline,
-    branch,
-    step: at,
-    fold,
-  } = parseContext({ pipeline: undefined, step: undefined, branch: undefined, fold: undefined }, env);
-  return {
-    pipeline: pipeline ?? null,
-    branch: JSON.stringify(branch ?? []),
-    step: at?.step ?? null,
-    sub_step: at?.subStep ?? null,
-    fold: fold ?? null,
-  };
 }
 
 /** An empty variable is none; an empty flag is a mistake. */

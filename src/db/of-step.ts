@@ -22,6 +22,9 @@ const LOADABLE = "state = 'live' AND role IN ('output', 'logged', 'imported')";
 /** The same again is a newer version: the id, or, where that is a run's own, the place in the pipeline together with name or path. */
 const SAME = "CASE WHEN instr(id, '/') = 0 THEN id ELSE json_array(branch, sub_step, fold, ifnull(name, path)) END";
 
+/** What a step reports of itself is loaded where somebody asks for it, or gave it an id of the step: by type, or as such. */
+const REPORTS = "(type IN ('metrics', 'config', 'log') AND instr(id, '/') > 0)";
+
 /** The newest version of each record in sight, in no order. */
 export function newest(db: Database, filter: StepFilter): ArtifactRow[] {
   const { where, values } = clauses(filter);
@@ -74,6 +77,7 @@ function clauses(filter: StepFilter): { where: string; values: (string | number)
   if (filter.hasFold) want("fold IS NOT NULL");
   // the unary plus keeps SQLite at the index of pipeline and step: a type or a dataset may have a million records
   if (filter.type !== undefined) want("+type = ?", filter.type);
+  else want(`NOT ${REPORTS}`);
   if (filter.dataset !== undefined) want("+dataset = ?", filter.dataset);
   return { where: where.join(" AND "), values };
 }

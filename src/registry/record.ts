@@ -56,9 +56,10 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
   const stepId = said.step ? formatExecutionPath(said.step) : undefined;
   const id = stepId ?? `${run.id}/${unit.path}`;
   const name = said.name ?? stepId ?? null;
+  const sources = said.sources ?? [];
   const before = artifacts.atPath(store.db, run.seq, unit.path);
   if (before && name === null) {
-    if (before.blob === blob && before.kind === admitted.kind) {
+    if (before.blob === blob && before.kind === admitted.kind && sources.length === 0) {
       addDependencies(store, before, said.dependsOn ?? []);
       return before;
     }
@@ -69,7 +70,6 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
       });
   }
   const branch = step?.branch ?? (JSON.parse(run.branch) as number[]);
-  const sources = said.sources ?? [];
   checkBranches(branch, sources);
   const columns = sources.length > 0 ? JSON.stringify(featureColumns(sources, said.featureColumns)) : null;
   checkOrigins(store, id, said);

@@ -53,6 +53,33 @@ test("a record without branch or fold is one of every branch and fold", async ()
   expect(await read(here, ...step, "--fold", "all")).toEqual(["pls:3:all"]);
 });
 
+test("what a step reports of itself is loaded only where somebody asks for it", async () => {
+  using here = await folds();
+  const script = "echo '{\"a\": 1}' >$COFFER_WORKSPACE/metrics.json; echo bits >$COFFER_WORKSPACE/bits.bin";
+  await here.coffer(["run", "--pipeline", "rep", "--step", "2", "--", "sh", "-c", script]);
+  const step = ["--pipeline", "rep", "--step", "2"];
+  expect(await read(here, ...step)).toEqual(["bits\n"]);
+  expect(await read(here, ...step, "--type", "metrics")).toEqual(['{"a": 1}\n']);
+  here.write("own.json", "own");
+  await here.coffer(["log", "own.json", "--type", "metrics", "--step", "rep:2:all"]);
+  expect((await read(here, ...step)).toSorted()).toEqual(["bits\n", "own"]);
+});
+
+test("--step . of log is where the run stands", async () => {
+  using here = await folds();
+  const script = "echo bits >bits; coffer log bits --step . --type model";
+  const { stdout } = await here.run(
+    script,
+    ["--quiet", "--pipeline", "dot", "--branch", "0:2", "--step", "4.1", "--fold", "3"],
+    WITH_COFFER,
+  );
+  expect(stdout).toBe("dot:0:2:4.1:3@v1\n");
+  const alone = await here.coffer(["log", "bits", "--step", "."], { env: { COFFER_PIPELINE: "dot", COFFER_STEP: "5" } });
+  expect(alone.stdout).toBe("dot:5:all@v1\n");
+  const nowhere = await here.coffer(["log", "bits", "--step", "."]);
+  expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringContaining("of no step of a pipeline")]);
+});
+
 test("--list is a table, and opens nothing", async () => {
   using here = await folds();
   rmSync(`${here.root}/binaries`, { recursive: true });
