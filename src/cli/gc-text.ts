@@ -1,5 +1,5 @@
 import { formatBytes } from "../domain/quantity.ts";
-import type { GcPlan } from "../gc/gc-plan.ts";
+import type { GcItem, GcPlan, GcRule } from "../gc/gc-plan.ts";
 import type { Swept } from "../gc/swept.ts";
 import { table } from "./table.ts";
 
@@ -8,46 +8,65 @@ const SHOWN = 20;
 
 /** The plan as people read it: by rule, with totals, and what is kept. */
 export function renderPlan(plan: GcPlan): string {
-  const rules = [...new Set(plan.items.map((item) => item.rule))];
-  const rows = rules.flatMap((rule) => {
-    const items = plan.items.filter((item) => item.rule === rule);
-    const shown = items
-      .slice(0, SHOWN)
-      .map((item) => [
-        rule,
-        item.what,
-        formatBytes(item.bytes),
-        item.bytes_after_repacking > 0 ? formatBytes(item.bytes_after_repacking) : "-",
-        item.why,
-      ]);
-    return items.length > SHOWN ? [...shown, [rule, `… and ${items.length - SHOWN} more`, "", "", ""]] : shown;
+  const groups = groupsOf(plan);
+  const rows = groups.flatMap(({ rule, count, first }) => {
+    const shown = first.map((item) => [
+      rule,
+      item.what,
+      formatBytes(item.bytes),
+      item.bytes_after_repacking > 0 ? formatBytes(item.bytes_after_repacking) : "-",
+      item.why,
+    ]);
+    return count > first.length ? [...shown, [rule, `… and ${count - first.length} more`, "", "", ""]] : shown;
   });
   return [
     table(["RULE", "WHAT", "FREES", "AFTER REPACKING", "WHY"], rows, "nothing to delete"),
-    keptAndMissing(plan),
+    renderKept(plan),
     section(
       "packs that are more than half dead are written anew",
       plan.repack.map((pack) => `${pack.path}: ${formatBytes(pack.bytes)} become ${formatBytes(pack.live)}`),
     ),
-    totals(plan),
+    totals(plan, groups),
   ].join("");
 }
 
-function keptAndMissing({ kept, missing }: GcPlan): string {
+interface Group {
+  rule: GcRule;
+  count: number;
+  first: GcItem[];
+}
+
+function groupsOf({ artifacts, blobs, others }: GcPlan): Group[] {
+  const rest = [...Map.groupBy(others, (item) => item.rule)].map(([rule, items]) => ({
+    rule,
+    count: items.length,
+    first: items.slice(0, SHOWN),
+  }));
+  return [...artifacts.byRule(SHOWN), ...blobs.byRule(SHOWN), ...rest];
+}
+
+/** What is kept although a rule condemns it, why gc stopped, and rows whose files are gone. */
+export function renderKept({ keptArtifacts, keptOthers, missing, stopped }: GcPlan): string {
+  const first = [...keptArtifacts.first(SHOWN), ...keptOthers].slice(0, SHOWN);
   return [
     section(
+      "gc is stopped",
+      stopped.map(({ dataset, because }) => `${dataset === null ? "for everything" : `for dataset ${dataset}`}: ${because}`),
+    ),
+    section(
       "kept although a rule condemns it",
-      kept.map(({ what, because, rule }) => `${what}: ${because} (${rule})`),
+      first.map(({ what, because, rule }) => `${what}: ${because} (${rule})`),
+      keptArtifacts.count + keptOthers.length,
     ),
     section(
       "rows whose files are gone (coffer verify tells more)",
-      missing.map(({ path, digest }) => `${path} ${digest}`),
+      missing.map(({ path, digest, bytes }) => `${path} ${digest} (${formatBytes(bytes)})`),
     ),
   ].join("");
 }
 
 /** What a sweep did. */
-export function renderSwept({ applied: swept, ...plan }: GcPlan & { applied: Swept }): string {
+export function renderSwept(plan: GcPlan, swept: Swept): string {
   return [
     table(
       ["DELETED", "WHAT", "BYTES"],
@@ -58,7 +77,7 @@ export function renderSwept({ applied: swept, ...plan }: GcPlan & { applied: Swe
       "stayed, since something changed after the plan was made",
       swept.stayed.map((one) => `${one.what}: ${one.because}`),
     ),
-    keptAndMissing(plan),
+    renderKept(plan),
     section(
       "packs that were written anew",
       swept.repacked.map((pack) => `${pack.from} → ${pack.to}: ${formatBytes(pack.before)} became ${formatBytes(pack.after)}`),
@@ -68,9 +87,11 @@ export function renderSwept({ applied: swept, ...plan }: GcPlan & { applied: Swe
   ].join("");
 }
 
-function totals(plan: GcPlan): string {
+function totals(plan: GcPlan, groups: readonly Group[]): string {
   const { items, bytes, bytes_after_repacking: later } = plan.totals;
-  const alone = plan.items.reduce((sum, item) => sum + item.bytes + item.bytes_after_repacking, 0);
+  const shown = groups.flatMap(({ first }) => first);
+  // where not all lines are there, nobody adds them up
+  const alone = shown.length < items ? Infinity : shown.reduce((sum, item) => sum + item.bytes + item.bytes_after_repacking, 0);
   const shared = bytes + later - alone;
   return [
     `\n${items} to delete: ${formatBytes(bytes)} at once${later > 0 ? `, ${formatBytes(later)} after repacking` : ""}`,
@@ -85,8 +106,8 @@ function limit({ limit: size }: Pick<GcPlan, "limit">): string {
   return `the limit of ${formatBytes(size.bytes)} cannot be met: ${formatBytes(size.after)} are protected\n`;
 }
 
-function section(title: string, lines: readonly string[]): string {
-  if (lines.length === 0) return "";
+export function section(title: string, lines: readonly string[], count = lines.length): string {
+  if (count === 0) return "";
   const shown = lines.slice(0, SHOWN).map((line) => `  ${line}\n`);
-  return [`\n${title}:\n`, ...shown, lines.length > SHOWN ? `  … and ${lines.length - SHOWN} more\n` : ""].join("");
+  return [`\n${title}:\n`, ...shown, count > shown.length ? `  … and ${count - shown.length} more\n` : ""].join("");
 }

@@ -1,27 +1,19 @@
 import { EXIT } from "../domain/error.ts";
 import { checkDatabase, requireConfirmed } from "../gc/check-database.ts";
 import { planGc } from "../gc/plan.ts";
-import { rulesFrom } from "../gc/rules.ts";
-import { sweep } from "../gc/sweep.ts";
 import { planWorkspaces } from "../gc/workspaces.ts";
+import { applyPlan } from "./apply-plan.ts";
 import { command } from "./command.ts";
+import { planDocument, spelledOut } from "./gc-document.ts";
+import { gcRules, RULE_FLAGS } from "./gc-rules.ts";
 import { renderPlan, renderSwept } from "./gc-text.ts";
+import { streamJson } from "./stream-json.ts";
 
 export default command(
   {
     flags: {
       apply: { type: "boolean", description: "delete what the plan has; without it nothing is" },
-      orphans: { type: "boolean", description: "files that no row names" },
-      "failed-runs": { type: "boolean", description: "what failed runs registered (after failed_runs_days, or --grace where given)" },
-      workspaces: {
-        type: "boolean",
-        description: "workspaces of finished runs whose outputs are all stored (after workspaces_days, or --grace)",
-      },
-      "max-versions": { type: "string", valueHint: "N", description: "all but the newest N versions of each name" },
-      "max-age": { type: "string", valueHint: "DAYS", description: "what is older: 90 (days), 90d, 12h" },
-      "max-size": { type: "string", valueHint: "SIZE", description: "what was used longest ago, until so much is stored: 50GB" },
-      grace: { type: "string", valueHint: "TIME", description: "how long garbage is left alone: 1h, 0 (cleanup_policy.grace)" },
-      "forget-unsynced": { type: "boolean", description: "give up what the tracking server was not told, where that keeps garbage" },
+      ...RULE_FLAGS,
       yes: { type: "boolean", description: "after a rebuild of the database: yes, it is complete" },
     },
     about: `Shows what can go, why, and the bytes that only it frees; --apply deletes it, after looking again at each.
@@ -46,39 +38,23 @@ listed with its reason.`,
   },
   async ({ flags, io }) => {
     const { values } = await io.settings();
-    const rules = rulesFrom(
-      {
-        orphans: flags.orphans,
-        failedRuns: flags["failed-runs"],
-        workspaces: flags.workspaces,
-        maxVersions: flags["max-versions"],
-        maxAge: flags["max-age"],
-        maxSize: flags["max-size"],
-        grace: flags.grace,
-        forgetUnsynced: flags["forget-unsynced"],
-      },
-      values.artifact_store.cleanup_policy,
-    );
+    const rules = gcRules(flags, values);
     using store = await io.openStore({ make: false });
     checkDatabase(store, { thoroughly: flags.apply });
     if (flags.apply) requireConfirmed(store, flags.yes);
     const plan = planGc(store, rules);
     await planWorkspaces(store, plan);
     if (!flags.apply) {
-      io.print({ ...plan, applied: null }, renderPlan);
-      if (plan.items.length + plan.repack.length > 0) io.say.info("nothing was deleted: run it again with --apply to do it");
+      if (io.json) streamJson({ ...planDocument(plan), applied: null }, io.write);
+      else io.print(plan, renderPlan);
+      if (plan.totals.items + plan.repack.length > 0) io.say.info("nothing was deleted: run it again with --apply to do it");
       return EXIT.done;
     }
-    let signal: "SIGINT" | "SIGTERM" | undefined;
-    process.on("SIGINT", () => (signal ??= "SIGINT"));
-    process.on("SIGTERM", () => (signal ??= "SIGTERM"));
-    const applied = await sweep(store, plan, () => signal !== undefined);
-    io.print({ ...plan, applied }, renderSwept);
-    for (const { what, error } of applied.failed) io.say.error(`${what} could not be deleted: ${error}`);
-    if (applied.interrupted) {
-      io.say.warn("interrupted; what was deleted is listed, the rest stays until the next gc --apply");
-      return signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted;
-    }
-    return applied.failed.length > 0 ? EXIT.partly : EXIT.done;
+    // in words now: what it tells of is gone after the sweep
+    const told = io.json ? spelledOut(planDocument(plan)) : undefined;
+    const { applied, exit } = await applyPlan(io, store, plan);
+    if (told) streamJson({ ...told, applied }, io.write);
+    else io.print(plan, () => renderSwept(plan, applied));
+    return exit;
   },
 );

@@ -1,44 +1,52 @@
 import type { Database } from "bun:sqlite";
-import { fill } from "./garbage.ts";
 
 // What becomes of blobs and packs once the garbage of `garbage.ts` is gone.
+
+const HELD = "SELECT l.blob FROM temp.gc_leases h CROSS JOIN lease_blobs l ON l.lease = h.seq";
 
 /** No artifact outside the garbage, no living tree and no lease names the blob. */
 const dies = (
   blob: string,
 ): string => `NOT EXISTS (SELECT 1 FROM artifacts k WHERE k.blob = ${blob} AND k.seq NOT IN (SELECT seq FROM temp.gc_garbage))
   AND NOT EXISTS (SELECT 1 FROM tree_members m WHERE m.member = ${blob} AND m.tree NOT IN (SELECT seq FROM temp.gc_dead))
-  AND ${blob} NOT IN (SELECT l.blob FROM temp.gc_leases h CROSS JOIN lease_blobs l ON l.lease = h.seq)`;
+  AND ${blob} NOT IN (${HELD})`;
 
-/** Blobs that no artifact, tree or lease names now: an interrupted sweep left them, or a lease that has ended. */
-export function unnamedBlobs(db: Database): number[] {
-  return (
-    db
-      .query(
-        // a merge of three sorted lists: half a million blobs in 50 ms
-        `SELECT seq FROM blobs EXCEPT SELECT blob FROM artifacts WHERE blob IS NOT NULL EXCEPT SELECT member FROM tree_members
-         EXCEPT SELECT blob FROM lease_blobs JOIN temp.gc_leases g ON g.seq = lease ORDER BY 1`,
-      )
-      .values() as [number][]
-  ).map(([seq]) => seq);
+/**
+ * Finds the blobs that no artifact, tree or lease names now, before anything is condemned: an interrupted sweep left them, or a lease that has ended. What
+ * lies in directories among them is theirs too. Those of another dataset, or of a stopped one, are left alone.
+ */
+export function findUnnamed(db: Database, dataset: string | null): void {
+  findDead(db);
+  db.query(
+    `INSERT INTO temp.gc_left SELECT d.seq FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq
+     WHERE (?1 IS NOT NULL AND b.dataset <> ?1) OR EXISTS (SELECT 1 FROM temp.gc_stopped s WHERE s.dataset IS NULL OR s.dataset = b.dataset)`,
+  ).run(dataset);
+  db.run("DELETE FROM temp.gc_dead WHERE seq IN (SELECT seq FROM temp.gc_left)");
+  db.run("INSERT INTO temp.gc_unnamed SELECT seq FROM temp.gc_dead");
 }
 
-/** Finds what dies with the garbage, `unnamed` blobs among it, and what lies in trees that die. */
-export function findDead(db: Database, unnamed: Iterable<number>): void {
-  fill(db, "gc_dead", unnamed);
+/** Finds what dies with the garbage, unnamed blobs among it, and what lies in trees that die. */
+export function findDead(db: Database): void {
+  db.run("DELETE FROM temp.gc_dead");
+  // a merge of sorted lists: a million blobs in a tenth of a second
   db.run(
-    `INSERT OR IGNORE INTO temp.gc_dead SELECT a.blob FROM temp.gc_garbage g CROSS JOIN artifacts a ON a.seq = g.seq WHERE a.blob IS NOT NULL AND ${dies("a.blob")}`,
+    `INSERT INTO temp.gc_dead SELECT seq FROM blobs EXCEPT SELECT blob FROM artifacts WHERE blob IS NOT NULL AND seq NOT IN (SELECT seq FROM temp.gc_garbage)
+     EXCEPT SELECT member FROM tree_members EXCEPT ${HELD}`,
   );
+  // one tree after the other by its key: their members may be many millions
+  const trees = `trees (tree) AS (SELECT min(tree) FROM tree_members UNION ALL
+    SELECT (SELECT min(m.tree) FROM tree_members m WHERE m.tree > trees.tree) FROM trees WHERE trees.tree IS NOT NULL)`;
   for (let found = 1; found > 0;)
     found = db.run(
-      `INSERT OR IGNORE INTO temp.gc_dead SELECT t.member FROM temp.gc_dead d CROSS JOIN tree_members t ON t.tree = d.seq
-       WHERE t.member NOT IN (SELECT seq FROM temp.gc_dead) AND ${dies("t.member")}`,
+      `INSERT OR IGNORE INTO temp.gc_dead WITH RECURSIVE ${trees} SELECT t.member FROM trees d CROSS JOIN tree_members t ON t.tree = d.tree
+       WHERE d.tree IN (SELECT seq FROM temp.gc_dead) AND t.member NOT IN (SELECT seq FROM temp.gc_dead) AND ${dies("t.member")}`,
     ).changes;
+  db.run("DELETE FROM temp.gc_dead WHERE seq IN (SELECT seq FROM temp.gc_left)");
 }
 
 /** Adds one artifact to the garbage and returns the bytes that die with it. */
 export function addGarbage(db: Database, artifact: number): number {
-  db.query("INSERT OR IGNORE INTO temp.gc_garbage (seq) VALUES (?)").run(artifact);
+  db.query("INSERT OR IGNORE INTO temp.gc_garbage (seq, rule, detail) VALUES (?, 'size', 0)").run(artifact);
   const blob = db.query<{ blob: number }, [number]>("SELECT blob FROM artifacts WHERE seq = ?").get(artifact)?.blob;
   return blob === undefined ? 0 : bury(db, blob);
 }
@@ -72,6 +80,8 @@ export function deadBytes(db: Database): { now: number; later: number } {
 
 export interface DescribedGarbage {
   seq: number;
+  rule: string;
+  detail: number;
   id: string;
   name: string | null;
   version: number;
@@ -81,7 +91,8 @@ export interface DescribedGarbage {
   later: number;
 }
 
-export function describeGarbage(db: Database): Iterable<DescribedGarbage> {
+/** Garbage as people know it: of one rule, or of all; at most `most` of it. */
+export function describeGarbage(db: Database, rule: string | null, most: number): Iterable<DescribedGarbage> {
   // a directory's files: only this directory has them, and nobody logged one by itself
   const inside = (
     bytes: string,
@@ -92,50 +103,47 @@ export function describeGarbage(db: Database): Iterable<DescribedGarbage> {
   ): string => `iif(b.seq IN (SELECT seq FROM temp.gc_dead) AND NOT EXISTS (SELECT 1 FROM artifacts k WHERE k.blob = b.seq AND k.seq <> a.seq)
     AND NOT EXISTS (SELECT 1 FROM tree_members t WHERE t.member = b.seq), ${kind} + ${inside(kind)}, 0)`;
   return db
-    .query<DescribedGarbage, []>(
-      `WITH ${DYING_PACKS} SELECT a.seq, a.id, a.name, a.version, a.state, ${bytes(NOW)} AS now, ${bytes(LATER)} AS later
-       FROM temp.gc_garbage g CROSS JOIN artifacts a ON a.seq = g.seq CROSS JOIN blobs b ON b.seq = a.blob`,
+    .query<DescribedGarbage, [string | null, number]>(
+      `WITH ${DYING_PACKS} SELECT a.seq, g.rule, g.detail, a.id, a.name, a.version, a.state, ${bytes(NOW)} AS now, ${bytes(LATER)} AS later
+       FROM temp.gc_garbage g CROSS JOIN artifacts a ON a.seq = g.seq CROSS JOIN blobs b ON b.seq = a.blob WHERE ?1 IS NULL OR g.rule = ?1 ORDER BY g.seq LIMIT ?2`,
     )
-    .iterate();
+    .iterate(rule, most);
 }
 
-/** What a tar file of the members `b` takes, but for its end. */
-const FOOTPRINT = "ifnull(sum(512 + (b.size + 511) / 512 * 512), 0)";
-
-export interface HollowPack {
-  seq: number;
-  path: string;
-  size: number;
-  /** How many members stay, how many die now, and the bytes of a pack of those that stay. */
-  members: number;
-  dying: number;
-  live: number;
-}
-
-/** Packs that are more than half dead once the garbage is gone; with no member left, or to be rewritten. */
-export function hollowPacks(db: Database): HollowPack[] {
-  return db
-    .query<HollowPack, []>(
-      `SELECT p.seq, p.path, p.size, count(b.seq) AS members, ${FOOTPRINT} AS live, (SELECT count(*) FROM blobs d WHERE d.pack = p.seq) - count(b.seq) AS dying
-       FROM packs p LEFT JOIN blobs b ON b.pack = p.seq AND b.seq NOT IN (SELECT seq FROM temp.gc_dead)
-       GROUP BY p.seq HAVING count(b.seq) = 0 OR 2 * ${FOOTPRINT} < p.size`,
-    )
-    .all();
-}
-
-export interface BlobName {
+export interface UnnamedBlob {
   seq: number;
   state: string;
   digest: string;
-  size: number;
-  place: "file" | "pack" | "foreign";
+  /** Of a file of its own; under the store's root. */
   path: string | null;
+  now: number;
+  later: number;
 }
 
-/** How people know some blobs. */
-export function describeBlobs(db: Database, seqs: Iterable<number>): BlobName[] {
-  const statement = db.query<BlobName, [number]>(
-    "SELECT seq, state, ifnull('blake3:' || lower(hex(blake3)), 'sha256:' || lower(hex(sha256))) AS digest, size, place, path FROM blobs WHERE seq = ?",
-  );
-  return [...seqs].map((seq) => statement.get(seq)).filter((row) => row !== null);
+const DIGEST = "ifnull('blake3:' || lower(hex(b.blake3)), 'sha256:' || lower(hex(b.sha256)))";
+
+/** Unnamed blobs that the plan takes. One in a pack that goes as a whole frees nothing by itself: the pack does. */
+export function describeUnnamed(db: Database, most: number): Iterable<UnnamedBlob> {
+  return db
+    .query<UnnamedBlob, [number]>(
+      `WITH ${DYING_PACKS} SELECT b.seq, b.state, ${DIGEST} AS digest, iif(b.place = 'file', b.path, NULL) AS path, iif(b.place = 'file', b.size, 0) AS now, ${LATER} AS later
+       FROM temp.gc_unnamed u CROSS JOIN blobs b ON b.seq = u.seq ORDER BY u.seq LIMIT ?`,
+    )
+    .iterate(most);
+}
+
+export function unnamed(db: Database): number[] {
+  return (db.query("SELECT seq FROM temp.gc_unnamed ORDER BY seq").values() as [number][]).map(([seq]) => seq);
+}
+
+export function countUnnamed(db: Database): number {
+  return (db.query("SELECT count(*) AS n FROM temp.gc_unnamed").get() as { n: number }).n;
+}
+
+/** How people know some blobs, and their sizes. */
+export function describeBlobs(db: Database, seqs: Iterable<number>): Map<number, { digest: string; size: number }> {
+  const statement = db.query<{ digest: string; size: number }, [number]>(`SELECT ${DIGEST} AS digest, b.size FROM blobs b WHERE b.seq = ?`);
+  const found = new Map<number, { digest: string; size: number }>();
+  for (const seq of seqs) found.set(seq, statement.get(seq) ?? { digest: "", size: 0 });
+  return found;
 }

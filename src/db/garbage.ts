@@ -1,142 +1,200 @@
 import type { Database } from "bun:sqlite";
+import { NEWEST, protectedRows } from "./protection.ts";
+import type { Keeper } from "./protection.ts";
 
 /*
- * What gc asks of the database as a whole. It is answered with sets (temporary tables of this connection), since a query for each of a million
- * artifacts would take longer than anybody waits. CROSS JOIN says which table is read first: the planner knows nothing about these sets, and would
- * rather read a million rows.
+ * What gc asks of the database as a whole. It is answered with sets (temporary tables of this connection): a query for each of a million artifacts would
+ * take longer than anybody waits, and a million of them do not fit into memory as objects. CROSS JOIN says which table is read first: the planner knows
+ * nothing about these sets.
  *
- *   gc_garbage   artifacts that a rule condemns; those that something protects are taken out again
+ *   gc_garbage   artifacts that a rule condemns: by which rule, and the number that goes with it (a time, or a count of versions)
+ *   gc_kept      those that something protects, taken out of the garbage: by words, or by the artifact that was made from it
+ *   gc_stopped   datasets whose manifests cannot be trusted; NULL is all of them
  *   gc_leases    leases that protect what they hold
+ *   gc_unnamed   blobs that nothing names now, and that the plan takes; gc_left: those that it leaves
  *   gc_dead      blobs that nothing names once the garbage is gone
  *   gc_rooted    artifacts that stay even where room is wanted
  */
-const SETS = ["gc_garbage", "gc_leases", "gc_dead", "gc_rooted"] as const;
+const SETS = {
+  gc_garbage: "seq INTEGER PRIMARY KEY, rule TEXT NOT NULL, detail INTEGER NOT NULL",
+  gc_kept: "seq INTEGER PRIMARY KEY, rule TEXT NOT NULL, because TEXT, needed_by INTEGER",
+  gc_stopped: "dataset TEXT, because TEXT NOT NULL",
+  gc_leases: "seq INTEGER PRIMARY KEY",
+  gc_unnamed: "seq INTEGER PRIMARY KEY",
+  gc_left: "seq INTEGER PRIMARY KEY",
+  gc_dead: "seq INTEGER PRIMARY KEY",
+  gc_rooted: "seq INTEGER PRIMARY KEY",
+} as const;
 
-/** Makes them, empty but for the leases. Not inside a transaction. */
-export function openSets(db: Database, holding: readonly number[]): void {
+export interface Stopped {
+  /** null: all. */
+  dataset: string | null;
+  because: string;
+}
+
+/** Makes them, empty but for leases and stopped datasets. Not inside a transaction. */
+export function openSets(db: Database, given: { leases: readonly number[]; stopped: readonly Stopped[] }): void {
   db.run("PRAGMA temp_store = MEMORY");
-  for (const set of SETS) {
-    db.run(`CREATE TEMP TABLE IF NOT EXISTS ${set} (seq INTEGER PRIMARY KEY)`);
+  for (const [set, columns] of Object.entries(SETS)) {
+    db.run(`CREATE TEMP TABLE IF NOT EXISTS ${set} (${columns})`);
     db.run(`DELETE FROM temp.${set}`);
   }
-  fill(db, "gc_leases", holding);
+  db.query("INSERT INTO temp.gc_leases SELECT value FROM json_each(?)").run(JSON.stringify(given.leases));
+  for (const { dataset, because } of given.stopped) db.query("INSERT INTO temp.gc_stopped VALUES (?, ?)").run(dataset, because);
 }
 
-export function setGarbage(db: Database, artifacts: Iterable<number>): void {
-  fill(db, "gc_garbage", artifacts);
+// What rules condemn ----------------------------------------------------------------------------------------------
+
+/** A rule's word, the same here, in a plan, and on the screen. */
+const RULES = ["removed", "failed-runs", "versions", "age", "size", "purge"] as const;
+type Rule = (typeof RULES)[number];
+
+const condemn = (rule: Rule, detail: string, from: string): string =>
+  `INSERT OR IGNORE INTO temp.gc_garbage (seq, rule, detail) SELECT a.seq, '${rule}', ${detail} FROM ${from}`;
+
+/** What `rm` took out of sight no later than a time. */
+export function condemnRemoved(db: Database, until: number): void {
+  db.query(condemn("removed", "a.state_at", "artifacts a WHERE a.state = 'removed' AND a.state_at <= ?")).run(until);
 }
 
-export function spare(db: Database, artifacts: Iterable<number>): void {
-  const statement = db.query("DELETE FROM temp.gc_garbage WHERE seq = ?");
-  for (const seq of artifacts) statement.run(seq);
+/** What runs that ended no later than a time took back when they failed. */
+export function condemnWithdrawn(db: Database, until: number): void {
+  const since = "ifnull(r.ended_at, a.state_at)";
+  db.query(
+    condemn(
+      "failed-runs",
+      since,
+      `artifacts a JOIN runs r ON r.seq = a.run WHERE a.state = 'withdrawn' AND r.state <> 'running' AND ${since} <= ?`,
+    ),
+  ).run(until);
+}
+
+/** Live versions that have at least `keep` newer ones. */
+export function condemnVersions(db: Database, keep: number): void {
+  const counted = `(SELECT seq, row_number() OVER (PARTITION BY name ORDER BY version DESC) - 1 AS newer FROM artifacts
+    WHERE state = 'live' AND name IN (SELECT substr(key, 6) FROM series WHERE key >= 'name ' AND key < 'name!' AND last_version > ?1)) a WHERE a.newer >= ?1 ORDER BY a.seq`;
+  db.query(condemn("versions", "a.newer", counted)).run(keep);
+}
+
+/** Live ones that were made before a time; the newest versions of their names among them are kept. */
+export function condemnOld(db: Database, before: number): void {
+  db.query(condemn("age", "a.created_at", "artifacts a WHERE a.state = 'live' AND a.created_at < ?")).run(before);
+  keep(
+    db,
+    "'it is the newest version of its name'",
+    "NULL",
+    `(${NEWEST}) n CROSS JOIN temp.gc_garbage g ON g.seq = n.seq WHERE g.rule = 'age'`,
+  );
+}
+
+/** All of a dataset, in sight or not. */
+export function condemnDataset(db: Database, dataset: string, at: number): void {
+  db.query(
+    condemn("purge", "?2", "artifacts a WHERE a.state <> 'deleted' AND (a.dataset = ?1 OR (?1 = 'default' AND a.dataset IS NULL))"),
+  ).run(dataset, at);
 }
 
 const FILLED_AT_ONCE = 100_000;
 
-export function fill(db: Database, set: (typeof SETS)[number], seqs: Iterable<number>): void {
-  const all = [...seqs];
-  for (let at = 0; at < all.length; at += FILLED_AT_ONCE)
-    db.query(`INSERT OR IGNORE INTO temp.${set} (seq) SELECT value FROM json_each(?)`).run(
-      JSON.stringify(all.slice(at, at + FILLED_AT_ONCE)),
-    );
+/** Some that go for the sake of room, and when they were last used. */
+export function condemnForRoom(db: Database, chosen: readonly { seq: number; used: number }[]): void {
+  const add = db.query(
+    "INSERT OR REPLACE INTO temp.gc_garbage (seq, rule, detail) SELECT value ->> 0, 'size', value ->> 1 FROM json_each(?)",
+  );
+  for (let at = 0; at < chosen.length; at += FILLED_AT_ONCE)
+    add.run(JSON.stringify(chosen.slice(at, at + FILLED_AT_ONCE).map(({ seq, used }) => [seq, used])));
 }
 
-// What rules look at ----------------------------------------------------------------------------------------------
+// What is kept all the same ---------------------------------------------------------------------------------------
 
-export interface FactsRow {
+/** Takes out of the garbage what something protects, and what something that stays was made from. `except`: what protects nothing this time. */
+export function spareProtected(db: Database, except: ReadonlySet<Keeper>): void {
+  const narrow = (artifact: string): string => ` AND ${artifact} IN (SELECT seq FROM temp.gc_garbage)`;
+  for (const rows of protectedRows(except, narrow))
+    keep(db, "k.because", "NULL", `(${rows}) k CROSS JOIN temp.gc_garbage g ON g.seq = k.artifact`);
+  keep(db, "NULL", "k.by", `(${needed(garbageCount(db) > MANY)}) k CROSS JOIN temp.gc_garbage g ON g.seq = k.seq`);
+}
+
+/** From here on one look at each edge costs less than one at each artifact's edges. */
+const MANY = 100_000;
+
+/**
+ * Garbage that something was made from that is none (and no tombstone), what that was made from, and so on; each with what was made from it.
+ * The plus keeps SQLite from searching the edges once for each piece of garbage.
+ */
+function needed(many: boolean): string {
+  const stays = (artifact: string): string =>
+    `${artifact} NOT IN (SELECT seq FROM temp.gc_garbage) AND ${artifact} NOT IN (SELECT seq FROM artifacts WHERE state = 'deleted')`;
+  const from = (table: string, column: string): string =>
+    many
+      ? `SELECT e.${column}, e.artifact FROM ${table} e WHERE +e.${column} IN (SELECT seq FROM temp.gc_garbage) AND ${stays("+e.artifact")}`
+      : `SELECT e.${column}, e.artifact FROM temp.gc_garbage g CROSS JOIN ${table} e ON e.${column} = g.seq WHERE ${stays("e.artifact")}`;
+  const onward = (table: string, column: string): string =>
+    `SELECT e.${column}, e.artifact FROM needed n CROSS JOIN ${table} e ON e.artifact = n.seq WHERE +e.${column} IN (SELECT seq FROM temp.gc_garbage)`;
+  return `WITH RECURSIVE needed (seq, by) AS (${from("edges", "dependency")} UNION ${from("meta_sources", "source")}
+    UNION ${onward("edges", "dependency")} UNION ${onward("meta_sources", "source")}) SELECT seq, by FROM needed`;
+}
+
+function keep(db: Database, because: string, neededBy: string, from: string): void {
+  const { changes } = db.run(
+    `INSERT OR IGNORE INTO temp.gc_kept (seq, rule, because, needed_by) SELECT g.seq, g.rule, ${because}, ${neededBy} FROM ${from}`,
+  );
+  if (changes > 0) db.run("DELETE FROM temp.gc_garbage WHERE seq IN (SELECT seq FROM temp.gc_kept)");
+}
+
+// What a plan tells, and a sweep takes ----------------------------------------------------------------------------
+
+function garbageCount(db: Database): number {
+  return (db.query("SELECT count(*) AS n FROM temp.gc_garbage").get() as { n: number }).n;
+}
+
+/** Those that have any; read once, since sorting a million of them takes longer than the rest of a plan. */
+export function countByRule(db: Database, set: "gc_garbage" | "gc_kept"): { rule: Rule; count: number }[] {
+  const [counts] = db.query(`SELECT ${RULES.map((rule) => `ifnull(sum(rule = '${rule}'), 0)`).join(", ")} FROM temp.${set}`).values() as [
+    number[],
+  ];
+  return RULES.map((rule, index) => ({ rule, count: counts[index] as number })).filter(({ count }) => count > 0);
+}
+
+export interface KeptRow {
+  rule: Rule;
   seq: number;
-  name: string | null;
-  version: number;
-  state: "live" | "removed" | "withdrawn";
-  since: number;
+  because: string | null;
+  needed_by: number | null;
 }
 
-/** Removed ones, and withdrawn ones of runs that have ended. */
-export function outOfSight(db: Database): Iterable<FactsRow> {
+export function kept(db: Database, most: number): Iterable<KeptRow> {
+  return db.query<KeptRow, [number]>("SELECT seq, rule, because, needed_by FROM temp.gc_kept ORDER BY seq LIMIT ?").iterate(most);
+}
+
+/** The next garbage to bury, those made last first. */
+export function nextGarbage(db: Database, below: number, most: number): { seq: number; rule: Rule; detail: number }[] {
   return db
-    .query<FactsRow, []>(
-      `SELECT a.seq, a.name, a.version, a.state, CASE a.state WHEN 'removed' THEN a.state_at ELSE ifnull(r.ended_at, a.state_at) END AS since
-       FROM artifacts a JOIN runs r ON r.seq = a.run WHERE a.state IN ('withdrawn', 'removed') AND (a.state = 'removed' OR r.state <> 'running')`,
+    .query<{ seq: number; rule: Rule; detail: number }, [number, number]>(
+      "SELECT seq, rule, detail FROM temp.gc_garbage WHERE seq < ? ORDER BY seq DESC LIMIT ?",
     )
-    .iterate();
+    .all(below, most);
 }
 
-/** Live versions of names, those of one name together: of all names, or only of those that were given more than `more` versions. */
-export function namedVersions(db: Database, more?: number): Iterable<FactsRow> {
-  const columns = "SELECT seq, name, version, state, created_at AS since FROM artifacts WHERE name IS NOT NULL AND state = 'live'";
-  // the order of the index, read backwards
-  if (more === undefined) return db.query<FactsRow, []>(`${columns} ORDER BY name DESC, version DESC`).iterate();
-  return db
-    .query<FactsRow, [number]>(
-      `${columns} AND name IN (SELECT substr(key, 6) FROM series WHERE key >= 'name ' AND key < 'name!' AND last_version > ?) ORDER BY name DESC, version DESC`,
-    )
-    .iterate(more);
+export function isNone(db: Database): boolean {
+  return db.query("SELECT 1 FROM temp.gc_garbage LIMIT 1").get() === null;
 }
 
-/** Live ones without a name that were made before a time. */
-export function unnamedBefore(db: Database, time: number): Iterable<FactsRow> {
-  return db
-    .query<FactsRow, [number]>(
-      "SELECT seq, name, version, state, created_at AS since FROM artifacts WHERE name IS NULL AND state = 'live' AND created_at < ?",
-    )
-    .iterate(time);
+export function isGarbage(db: Database, artifact: number): boolean {
+  return db.query("SELECT 1 FROM temp.gc_garbage WHERE seq = ?").get(artifact) !== null;
 }
 
-// What protects ---------------------------------------------------------------------------------------------------
-
-/** Garbage that must stay, each with one reason. `unsynced` false: what was not delivered protects nothing. */
-export function protectedGarbage(db: Database, unsynced: boolean): Map<number, string> {
-  const found = new Map<number, string>();
-  const ask = (sql: string): void => {
-    for (const [seq, because] of db.query(sql).values() as [number, string][]) if (!found.has(seq)) found.set(seq, because);
-  };
-  const candidates = "(SELECT seq FROM temp.gc_garbage)";
-  ask(`SELECT artifact, 'it is pinned' || ifnull(' (' || note || ')', '') FROM pins WHERE artifact IN ${candidates}`);
-  ask(
-    `SELECT artifact, 'an alias points at it (' || group_concat(alias, ', ') || ')' FROM aliases WHERE artifact IN ${candidates} GROUP BY artifact`,
-  );
-  ask(
-    `SELECT a.seq, 'its run is still going' FROM runs r JOIN artifacts a ON a.run = r.seq WHERE r.state = 'running' AND a.seq IN ${candidates}`,
-  );
-  ask(
-    `SELECT i.artifact, 'a run that is still going reads it' FROM runs r JOIN run_inputs i ON i.run = r.seq WHERE r.state = 'running' AND i.artifact IN ${candidates}`,
-  );
-  ask(
-    `SELECT a.seq, 'a live process uses it' FROM temp.gc_leases g CROSS JOIN lease_blobs l ON l.lease = g.seq CROSS JOIN artifacts a ON a.blob = l.blob WHERE a.seq IN ${candidates}`,
-  );
-  ask(
-    `SELECT a.seq, 'its bytes were imported and never read' FROM blobs b JOIN artifacts a ON a.blob = b.seq WHERE b.state = 'unverified' AND a.state <> 'removed' AND a.seq IN ${candidates}`,
-  );
-  if (unsynced) ask(`SELECT o.artifact, 'not delivered to ' || d.target || ' yet' FROM ${OPEN_UPLOADS} AND o.artifact IN ${candidates}`);
-  return found;
-}
-
-/** Artifacts that a server was not sent: `o` of a delivery `d`; more conditions may follow. */
-export const OPEN_UPLOADS =
-  "deliveries d JOIN outbox o ON o.delivery = d.seq WHERE d.state IN ('pending', 'refused') AND o.settled_at IS NULL AND o.step = 'artifact'";
-
-/** Garbage that something was made from that is none (and no tombstone), and the newest of those. */
-export function neededGarbage(db: Database): Map<number, number> {
-  const into = (table: string, column: string): string =>
-    `SELECT e.${column} AS dependency, max(e.artifact) AS artifact FROM temp.gc_garbage g CROSS JOIN ${table} e ON e.${column} = g.seq
-     WHERE e.artifact NOT IN (SELECT seq FROM temp.gc_garbage) AND e.artifact NOT IN (SELECT seq FROM artifacts WHERE state = 'deleted') GROUP BY e.${column}`;
-  return new Map(db.query(`${into("edges", "dependency")} UNION ALL ${into("meta_sources", "source")}`).values() as [number, number][]);
-}
-
-/** What an artifact was made from; a meta-model's sources too. */
-export function dependenciesOf(db: Database, artifact: number): number[] {
-  return (
-    db
-      .query("SELECT dependency FROM edges WHERE artifact = ?1 UNION SELECT source FROM meta_sources WHERE artifact = ?1")
-      .values(artifact) as [number][]
-  ).map(([seq]) => seq);
+/** It is buried, or it stays. */
+export function settleGarbage(db: Database, artifact: number): void {
+  db.query("DELETE FROM temp.gc_garbage WHERE seq = ?").run(artifact);
 }
 
 /** Deliveries that still have garbage to send. */
 export function unsyncedGarbage(db: Database): { seq: number; run: number; target: string; artifacts: number }[] {
   return db
     .query<{ seq: number; run: number; target: string; artifacts: number }, []>(
-      `SELECT d.seq, d.run, d.target, count(*) AS artifacts FROM ${OPEN_UPLOADS} AND o.artifact IN (SELECT seq FROM temp.gc_garbage) GROUP BY d.seq`,
+      `SELECT d.seq, d.run, d.target, count(*) AS artifacts FROM deliveries d JOIN outbox o ON o.delivery = d.seq
+       WHERE d.state IN ('pending', 'refused') AND o.settled_at IS NULL AND o.step = 'artifact' AND o.artifact IN (SELECT seq FROM temp.gc_garbage) GROUP BY d.seq`,
     )
     .all();
 }

@@ -53,22 +53,32 @@ export function hasMember(db: Database, tree: number, blake3: Uint8Array): boole
   );
 }
 
-/** How many files rows name below `binaries/`. */
-export function countFiles(db: Database): number {
-  const { files } = db.query("SELECT (SELECT count(*) FROM blobs WHERE place = 'file') + (SELECT count(*) FROM packs) AS files").get() as {
-    files: number;
-  };
+const OF_DATASET = "(?1 IS NULL OR dataset = ?1)";
+
+/** How many files rows name below `binaries/`: of a dataset, or of all. */
+export function countFiles(db: Database, dataset: string | null = null): number {
+  const { files } = db
+    .query<{ files: number }, [string | null]>(
+      `SELECT (SELECT count(*) FROM blobs WHERE place = 'file' AND ${OF_DATASET}) + (SELECT count(*) FROM packs WHERE ${OF_DATASET}) AS files`,
+    )
+    .get(dataset) as { files: number };
   return files;
 }
 
 /** Blobs with a file of their own, and its path under the store's root. */
-export function blobFiles(db: Database): { blob: number; path: string }[] {
+export function blobFiles(db: Database, dataset: string | null = null): Iterable<{ blob: number; path: string }> {
   return db
-    .query<{ blob: number; path: string }, []>("SELECT seq AS blob, path FROM blobs WHERE place = 'file' AND state <> 'trashed'")
-    .all();
+    .query<{ blob: number; path: string }, [string | null]>(
+      `SELECT seq AS blob, path FROM blobs WHERE place = 'file' AND state <> 'trashed' AND ${OF_DATASET}`,
+    )
+    .iterate(dataset);
 }
 
 /** Packed blobs, and the paths of their packs. */
-export function packedBlobs(db: Database): Iterable<{ blob: number; path: string }> {
-  return db.query<{ blob: number; path: string }, []>("SELECT b.seq AS blob, p.path FROM packs p JOIN blobs b ON b.pack = p.seq").iterate();
+export function packedBlobs(db: Database, dataset: string | null = null): Iterable<{ blob: number; path: string }> {
+  return db
+    .query<{ blob: number; path: string }, [string | null]>(
+      `SELECT b.seq AS blob, p.path FROM packs p JOIN blobs b ON b.pack = p.seq WHERE ?1 IS NULL OR p.dataset = ?1`,
+    )
+    .iterate(dataset);
 }

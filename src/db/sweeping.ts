@@ -15,6 +15,8 @@ export interface Suspect {
   seq: number;
   uid: string;
   id: string;
+  name: string | null;
+  version: number;
   run: number;
   state: "live" | "removed" | "withdrawn" | "deleted";
   state_at: number;
@@ -23,8 +25,6 @@ export interface Suspect {
   size: number;
   /** Whether newer versions of its name still condemn it. */
   outdone: 0 | 1;
-  /** Why it must stay after all. */
-  keeper: string | null;
 }
 
 /**
@@ -34,20 +34,19 @@ export interface Suspect {
 export function suspect(db: Database, seq: number, newer: number, planned: number): Suspect | null {
   return db
     .query<Suspect, [number, number, number]>(
-      `SELECT a.seq, a.uid, a.id, a.run, a.state, a.state_at, a.blob, a.digest, a.size,
-         ?2 = 0 OR (EXISTS (SELECT 1 FROM artifacts n WHERE n.name = a.name AND n.version > a.version AND n.state = 'live')
+      `SELECT a.seq, a.uid, a.id, a.name, a.version, a.run, a.state, a.state_at, a.blob, a.digest, a.size,
+         ?2 = 0 OR a.name IS NULL OR (EXISTS (SELECT 1 FROM artifacts n WHERE n.name = a.name AND n.version > a.version AND n.state = 'live')
            AND (SELECT 1 FROM artifacts n WHERE n.name = a.name AND n.version > a.version AND (n.state = 'live' OR (n.state = 'deleted' AND n.state_at >= ?3))
-                LIMIT 1 OFFSET ?2 - 1) IS NOT NULL) AS outdone,
-         CASE WHEN EXISTS (SELECT 1 FROM pins WHERE artifact = a.seq) THEN 'it was pinned'
-              WHEN EXISTS (SELECT 1 FROM aliases WHERE artifact = a.seq) THEN 'an alias points at it now'
-              WHEN EXISTS (SELECT 1 FROM lease_blobs WHERE blob = a.blob) THEN 'a live process uses it now'
-              WHEN EXISTS (SELECT 1 FROM runs r WHERE r.seq = a.run AND r.state = 'running') THEN 'its run is going again'
-              WHEN EXISTS (SELECT 1 FROM run_inputs i JOIN runs r ON r.seq = i.run WHERE i.artifact = a.seq AND r.state = 'running') THEN 'a run that is still going reads it'
-              WHEN EXISTS (SELECT 1 FROM outbox o JOIN deliveries d ON d.seq = o.delivery
-                           WHERE o.artifact = a.seq AND o.settled_at IS NULL AND d.state IN ('pending', 'refused')) THEN 'it waits for delivery now' END AS keeper
+                LIMIT 1 OFFSET ?2 - 1) IS NOT NULL) AS outdone
        FROM artifacts a WHERE a.seq = ?1`,
     )
     .get(seq, newer, planned);
+}
+
+/** From here on every lease protects what it holds: those of dead processes were freed before the sweep. */
+export function respectAllLeases(db: Database): void {
+  db.run("DELETE FROM temp.gc_leases");
+  db.run("INSERT INTO temp.gc_leases SELECT seq FROM leases");
 }
 
 /** Artifacts that are no tombstones and were made from this one. */

@@ -1,48 +1,67 @@
+import { setImmediate as yieldToSignals } from "node:timers/promises";
 import * as artifacts from "../db/artifacts.ts";
 import * as events from "../db/events.ts";
+import * as garbage from "../db/garbage.ts";
 import * as journal from "../db/journal.ts";
-import { condemn, dependents, suspect } from "../db/sweeping.ts";
+import { keepersOf } from "../db/protection.ts";
+import type { Keeper } from "../db/protection.ts";
+import { condemn, dependents, respectAllLeases, suspect } from "../db/sweeping.ts";
 import type { Suspect } from "../db/sweeping.ts";
-import type { GcItem } from "./gc-plan.ts";
-import { batches } from "./swept.ts";
+import { artifactRef } from "../domain/artifact-ref.ts";
+import { newerNeeded } from "./described.ts";
+import { protectingNothing } from "./plan.ts";
+import { verdictWords } from "./retention.ts";
+import type { Verdict } from "./retention.ts";
+import { BATCH } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
-type ArtifactItem = Extract<GcItem, { kind: "artifact" }>;
-
 /** Makes the plan's artifacts tombstones (step 2 of the sweep). Returns the blobs that nothing names any more. */
-export async function buryArtifacts(sweep: Sweep): Promise<number[]> {
+export async function buryArtifacts(sweep: Sweep): Promise<Set<number>> {
+  const { store, plan, swept } = sweep;
+  const except = protectingNothing(plan.rules, plan.scope);
   const condemned = new Set<number>();
-  const pending = new Map(
-    sweep.plan.items.filter((item): item is ArtifactItem => item.kind === "artifact").map((item) => [item.seq, item]),
-  );
   // what was made from others mostly came after them; where it did not, its turn comes in a later round
-  for (let before = -1; pending.size !== before && !sweep.swept.interrupted;) {
-    before = pending.size;
-    const round = [...pending.values()].sort((a, b) => b.seq - a.seq);
-    for await (const batch of batches(sweep, round))
-      sweep.store.transaction(() => batch.forEach((item) => buryOne(sweep, item, pending, condemned)));
+  for (let isSettled = true; isSettled;) {
+    isSettled = false;
+    for (let below = Number.MAX_SAFE_INTEGER; ;) {
+      await yieldToSignals();
+      const batch = garbage.nextGarbage(store.db, below, BATCH);
+      const last = batch.at(-1);
+      if (!last) break;
+      if (sweep.stop()) {
+        swept.interrupted = true;
+        return condemned;
+      }
+      store.transaction(() => {
+        respectAllLeases(store.db);
+        for (const item of batch) {
+          if (!buryOne(sweep, item, except, condemned)) continue;
+          garbage.settleGarbage(store.db, item.seq);
+          isSettled = true;
+        }
+      });
+      below = last.seq;
+    }
   }
-  return [...condemned];
+  return condemned;
 }
 
-function buryOne(sweep: Sweep, item: ArtifactItem, pending: Map<number, ArtifactItem>, condemned: Set<number>): void {
+/** False where it has to wait for others that go. */
+function buryOne(sweep: Sweep, item: Verdict & { seq: number }, except: ReadonlySet<Keeper>, condemned: Set<number>): boolean {
   const { store, swept, plan } = sweep;
-  const now = suspect(store.db, item.seq, item.newer, plan.at);
-  if (now?.state === "deleted" || !now) {
-    pending.delete(item.seq);
-    return;
-  }
+  const now = suspect(store.db, item.seq, newerNeeded(item.rule, plan.rules), plan.at);
+  if (now?.state === "deleted" || !now) return true;
+  const what = artifactRef(now);
   const needing = dependents(store.db, item.seq);
   const keeper =
     changed(item, now, store.now() - plan.rules.grace) ??
-    now.keeper ??
-    (needing.some((seq) => !pending.has(seq)) ? "something that stays was made from it" : undefined);
+    keepersOf(store.db, item.seq, except)[0]?.because ??
+    (needing.some((seq) => !garbage.isGarbage(store.db, seq)) ? "something that stays was made from it" : undefined);
   if (keeper !== undefined) {
-    swept.stayed.push({ what: item.what, because: keeper });
-    pending.delete(item.seq);
-    return;
+    swept.stayed.push({ what, because: keeper });
+    return true;
   }
-  if (needing.length > 0) return;
+  if (needing.length > 0) return false;
   artifacts.entomb(store.db, item.seq, store.now());
   journal.append(store.db, { at: store.now(), did: "delete", artifact: now.uid, id: now.id, digest: now.digest, size: now.size });
   events.record(store.db, {
@@ -50,15 +69,18 @@ function buryOne(sweep: Sweep, item: ArtifactItem, pending: Map<number, Artifact
     run: now.run,
     artifact: item.seq,
     kind: "deleted",
-    message: `gc deleted ${item.what}: ${item.why}`,
+    message: `gc deleted ${what}: ${verdictWords(item, plan.rules, plan.at)}`,
   });
   if (now.blob !== null && condemn(store.db, now.blob, store.now())) condemned.add(now.blob);
-  swept.deleted.push({ kind: "artifact", what: item.what, bytes: 0 });
-  pending.delete(item.seq);
+  swept.deleted.push({ kind: "artifact", what, bytes: 0 });
+  return true;
 }
 
-function changed(item: ArtifactItem, now: Suspect, graceBegan: number): string | undefined {
-  if (now.state !== item.state) return `it is ${now.state} now`;
-  if (now.state === "removed" && now.state_at > graceBegan) return "it was taken out of sight anew";
+const STATE_OF: Partial<Record<Verdict["rule"], Suspect["state"]>> = { removed: "removed", "failed-runs": "withdrawn" };
+
+function changed({ rule }: Verdict, now: Suspect, graceBegan: number): string | undefined {
+  if (rule === "purge") return undefined;
+  if (now.state !== (STATE_OF[rule] ?? "live")) return `it is ${now.state} now`;
+  if (rule === "removed" && now.state_at > graceBegan) return "it was taken out of sight anew";
   return now.outdone === 0 ? "newer versions of its name are gone meanwhile" : undefined;
 }

@@ -6,13 +6,14 @@ import { condemn, forgetBlob, forgetCacheEntries, trash } from "../db/sweeping.t
 import { formatDigest } from "../domain/digest.ts";
 import { reason } from "../domain/error.ts";
 import { hexOf } from "../store/read.ts";
+import { blobWords } from "./described.ts";
 import { batches, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
 /** Deletes blobs that nothing names, and then what was named by them alone (steps 3 to 5 of the sweep). */
-export async function dropBlobs(sweep: Sweep, unnamed: readonly number[]): Promise<void> {
+export async function dropBlobs(sweep: Sweep, unnamed: Iterable<number>): Promise<void> {
   const { store, swept } = sweep;
-  for (let wave = unnamed; wave.length > 0 && !swept.interrupted;) {
+  for (let wave = [...new Set(unnamed)]; wave.length > 0 && !swept.interrupted;) {
     const next = new Set<number>();
     for await (const batch of batches(sweep, wave)) {
       store.transaction(() => {
@@ -36,7 +37,8 @@ function dropOne(sweep: Sweep, blob: number, next: Set<number>): boolean {
   const { store, swept } = sweep;
   const row = blobs.bySeq(store.db, blob);
   if (!row) return true;
-  const what = formatDigest({ algorithm: row.blake3 ? "blake3" : "sha256", hex: hexOf(row) });
+  const digest = formatDigest({ algorithm: row.blake3 ? "blake3" : "sha256", hex: hexOf(row) });
+  const what = blobWords({ path: row.place === "file" ? row.path : null, digest });
   if (row.state !== "trashed" || leases.holds(store.db, blob)) {
     swept.stayed.push({ what, because: row.state === "trashed" ? "a live process uses it now" : "it is wanted again" });
     return false;
@@ -45,11 +47,11 @@ function dropOne(sweep: Sweep, blob: number, next: Set<number>): boolean {
   try {
     if (row.place === "file") moveOwnFile(sweep, row, what);
   } catch (error) {
-    swept.failed.push({ what: `${row.path} (${what})`, error: reason(error) });
+    swept.failed.push({ what, error: reason(error) });
     return false;
   }
   for (const member of forgetBlob(store.db, blob)) if (condemn(store.db, member, store.now())) next.add(member);
-  swept.deleted.push({ kind: "blob", what: row.place === "file" ? `${row.path} (${what})` : what, bytes });
+  swept.deleted.push({ kind: "blob", what, bytes });
   return true;
 }
 

@@ -5,13 +5,13 @@ import * as leases from "../db/leases.ts";
 import * as runs from "../db/runs.ts";
 import { isNamed } from "../db/sweeping.ts";
 import { reason } from "../domain/error.ts";
-import type { GcItem } from "./gc-plan.ts";
+import type { OtherItem } from "./gc-plan.ts";
 import { strayAt } from "./strays.ts";
 import { batches, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 import { lookAtWorkspace } from "./workspaces.ts";
 
-type Item<K extends GcItem["kind"]> = Extract<GcItem, { kind: K }>;
+type Item<K extends OtherItem["kind"]> = Extract<OtherItem, { kind: K }>;
 
 export async function dropStrays(sweep: Sweep): Promise<void> {
   for await (const batch of batches(sweep, items(sweep, "file"))) {
@@ -82,6 +82,6 @@ function removeDirectory({ swept }: Sweep, item: Item<"staging" | "workspace">, 
   return true;
 }
 
-function items<K extends GcItem["kind"]>({ plan }: Sweep, kind: K): Item<K>[] {
-  return plan.items.filter((item): item is Item<K> => item.kind === kind);
+function items<K extends OtherItem["kind"]>({ plan }: Sweep, kind: K): Item<K>[] {
+  return plan.others.filter((item): item is Item<K> => item.kind === kind);
 }

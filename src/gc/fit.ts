@@ -1,12 +1,13 @@
-/** An artifact that may go for the sake of room. */
-export interface FitUnit {
-  seq: number;
-  /** When its bytes were last used; milliseconds. */
-  used: number;
+/** Artifacts that may go for the sake of room, in the order of their seqs; a million of them, so in columns. */
+export interface FitUnits {
+  seqs: Float64Array;
+  /** When the bytes of each were last used; milliseconds. */
+  used: Float64Array;
 }
 
 export interface Fit {
-  chosen: FitUnit[];
+  /** Places in the columns, in the order in which they were taken. */
+  chosen: number[];
   /** Bytes. */
   freed: number;
 }
@@ -15,52 +16,110 @@ export interface Fit {
  * Takes the least recently used units until `excess` bytes are free, or none is left. What something was made from counts as used when that
  * was used, and goes after it.
  *
- * `free` takes a unit and returns the bytes that become free with it; undefined, and nothing is taken, where its bytes stay in any case.
+ * `free` takes the place of a unit and returns the bytes that become free with it; undefined, and nothing is taken, where its bytes stay in any case.
  */
 export function chooseToFit(
-  units: readonly FitUnit[],
-  edges: Iterable<readonly [artifact: number, dependency: number]>,
+  { seqs, used }: FitUnits,
+  edges: Iterable<{ artifact: number; dependency: number }>,
   excess: number,
-  free: (seq: number) => number | undefined,
+  free: (place: number) => number | undefined,
 ): Fit {
-  const dependencies = new Map<number, number[]>(units.map((unit) => [unit.seq, []]));
-  for (const [artifact, dependency] of edges) if (dependencies.has(dependency)) dependencies.get(artifact)?.push(dependency);
-
   const fit: Fit = { chosen: [], freed: 0 };
-  const needed = new Set<number>();
-  for (const unit of leastUsedFirst(units, dependencies)) {
+  if (excess <= 0) return fit;
+  const graph = dependenciesOf(seqs, edges);
+  const needed = new Uint8Array(seqs.length);
+  for (const place of leastUsedFirst(used, graph)) {
     if (fit.freed >= excess) break;
-    const bytes = needed.has(unit.seq) ? undefined : free(unit.seq);
+    const bytes = needed[place] ? undefined : free(place);
     if (bytes === undefined) {
       // it stays, and so does what it was made from; dependents come first in this order, so that is known in time
-      for (const dependency of dependencies.get(unit.seq) ?? []) needed.add(dependency);
+      for (let at = graph.first[place] as number; at < (graph.first[place + 1] as number); at++) needed[graph.list[at] as number] = 1;
       continue;
     }
-    fit.chosen.push(unit);
+    fit.chosen.push(place);
     fit.freed += bytes;
   }
   return fit;
 }
 
-function leastUsedFirst(units: readonly FitUnit[], dependencies: ReadonlyMap<number, readonly number[]>): FitUnit[] {
-  const dependents = new Map<number, number>();
-  for (const list of dependencies.values())
-    for (const dependency of list) dependents.set(dependency, (dependents.get(dependency) ?? 0) + 1);
+/** The dependencies of unit i are list[first[i]] … list[first[i + 1] - 1]. */
+interface Graph {
+  first: Uint32Array;
+  list: Uint32Array;
+}
 
-  /** Last use, by what was made from it too, and how far below the last dependent it stands. */
-  const place = new Map(units.map((unit) => [unit.seq, { used: unit.used, below: 0 }]));
-  const ready = units.map((unit) => unit.seq).filter((seq) => !dependents.has(seq));
-  for (const seq of ready) {
-    const own = place.get(seq) as { used: number; below: number };
-    for (const dependency of dependencies.get(seq) ?? []) {
-      const theirs = place.get(dependency) as { used: number; below: number };
-      theirs.used = Math.max(theirs.used, own.used);
-      theirs.below = Math.max(theirs.below, own.below + 1);
-      const left = (dependents.get(dependency) as number) - 1;
-      dependents.set(dependency, left);
-      if (left === 0) ready.push(dependency);
-    }
+function dependenciesOf(seqs: Float64Array, edges: Iterable<{ artifact: number; dependency: number }>): Graph {
+  const pairs: number[] = [];
+  const first = new Uint32Array(seqs.length + 1);
+  for (const { artifact, dependency } of edges) {
+    const [from, to] = [placeOf(seqs, artifact), placeOf(seqs, dependency)];
+    if (from === -1 || to === -1) continue;
+    pairs.push(from, to);
+    (first[from + 1] as number)++;
   }
-  const at = (unit: FitUnit) => place.get(unit.seq) as { used: number; below: number };
-  return [...units].sort((a, b) => at(a).used - at(b).used || at(a).below - at(b).below || a.seq - b.seq);
+  for (let place = 0; place < seqs.length; place++) (first[place + 1] as number) += first[place] as number;
+  const next = first.slice();
+  const list = new Uint32Array(pairs.length / 2);
+  for (let at = 0; at < pairs.length; at += 2) list[(next[pairs[at] as number] as number)++] = pairs[at + 1] as number;
+  return { first, list };
+}
+
+function placeOf(seqs: Float64Array, seq: number): number {
+  let low = 0;
+  for (let high = seqs.length - 1; low <= high;) {
+    const middle = (low + high) >> 1;
+    const found = seqs[middle] as number;
+    if (found === seq) return middle;
+    if (found < seq) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+function leastUsedFirst(given: Float64Array, { first, list }: Graph): Uint32Array {
+  const used = given.slice();
+  /** How far each stands below the last that was made from it. */
+  const below = new Uint32Array(used.length);
+  const dependents = new Uint32Array(used.length);
+  for (const dependency of list) (dependents[dependency] as number)++;
+  const ready: number[] = [];
+  for (let place = 0; place < used.length; place++) if (dependents[place] === 0) ready.push(place);
+  // grows while it is read
+  for (const place of ready)
+    for (let at = first[place] as number; at < (first[place + 1] as number); at++) {
+      const dependency = list[at] as number;
+      used[dependency] = Math.max(used[dependency] as number, used[place] as number);
+      below[dependency] = Math.max(below[dependency] as number, (below[place] as number) + 1);
+      if (--(dependents[dependency] as number) === 0) ready.push(dependency);
+    }
+  return sortedBy(
+    used,
+    sortedBy(
+      below,
+      Uint32Array.from(used, (_, place) => place),
+    ),
+  );
+}
+
+const DIGIT = 16;
+
+/** Sorts places by their keys (integers from 0), digit by digit, and leaves those with equal keys in their order: a tenth of what comparing takes. */
+function sortedBy(keys: Float64Array | Uint32Array, places: Uint32Array): Uint32Array {
+  let least = Infinity;
+  let largest = 0;
+  for (const key of keys) {
+    if (key < least) least = key;
+    if (key > largest) largest = key;
+  }
+  let from = places;
+  for (let scale = 1; scale <= largest - least; scale *= 2 ** DIGIT) {
+    const digit = (place: number): number => Math.floor(((keys[place] as number) - least) / scale) % 2 ** DIGIT;
+    const starts = new Uint32Array(2 ** DIGIT + 1);
+    for (const place of from) (starts[digit(place) + 1] as number)++;
+    for (let value = 0; value < 2 ** DIGIT; value++) (starts[value + 1] as number) += starts[value] as number;
+    const to = new Uint32Array(from.length);
+    for (const place of from) to[(starts[digit(place)] as number)++] = place;
+    from = to;
+  }
+  return from;
 }

@@ -4,8 +4,7 @@ import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import { renameNoReplace, syncDirectory } from "../blobs/durable.ts";
 import { PackWriter, readMember } from "../blobs/pack.ts";
-import * as deadBlobs from "../db/dead-blobs.ts";
-import * as garbage from "../db/garbage.ts";
+import { hollowNow } from "../db/hollow-packs.ts";
 import * as packs from "../db/packs.ts";
 import type { PackRow } from "../db/packs.ts";
 import { forgetPack } from "../db/sweeping.ts";
@@ -18,7 +17,7 @@ const MEMBERS_PER_TURN = 256;
 
 /** Removes packs of which no member is left. */
 export function dropEmptyPacks(sweep: Sweep): void {
-  for (const pack of hollowPacks(sweep)) if (pack.members === 0) dropPack(sweep, pack.seq);
+  for (const pack of hollowNow(sweep.store.db, sweep.plan.scope.dataset)) if (pack.members === 0) dropPack(sweep, pack.seq);
 }
 
 /**
@@ -27,7 +26,7 @@ export function dropEmptyPacks(sweep: Sweep): void {
  */
 export async function repack(sweep: Sweep): Promise<void> {
   const planned = new Set(sweep.plan.repack.map((pack) => pack.seq));
-  for (const { seq } of hollowPacks(sweep).filter((pack) => planned.has(pack.seq) && pack.members > 0)) {
+  for (const { seq } of hollowNow(sweep.store.db, sweep.plan.scope.dataset).filter((pack) => planned.has(pack.seq) && pack.members > 0)) {
     await yieldToSignals();
     if (sweep.swept.interrupted || sweep.stop()) {
       sweep.swept.interrupted = true;
@@ -120,9 +119,4 @@ function dropPack(sweep: Sweep, seq: number): void {
     swept.failed.push({ what: path ?? `pack ${seq}`, error: reason(error) });
   }
   unlinkMoved(sweep);
-}
-
-function hollowPacks({ store }: Sweep): deadBlobs.HollowPack[] {
-  garbage.openSets(store.db, []);
-  return deadBlobs.hollowPacks(store.db);
 }

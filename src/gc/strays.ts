@@ -1,16 +1,17 @@
 import { lstatSync } from "node:fs";
 import type { Stats } from "node:fs";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { listOrNothing } from "../blobs/list-or-nothing.ts";
 import * as integrity from "../db/integrity.ts";
 import * as leases from "../db/leases.ts";
 import type { LeaseRow } from "../db/leases.ts";
-import * as runs from "../db/runs.ts";
 import { isNamed } from "../db/sweeping.ts";
+import { filePart } from "../domain/names.ts";
 import { formatDuration } from "../domain/quantity.ts";
 import { leaseState } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { measure } from "./measure.ts";
+import type { StrangeManifests } from "./strange-manifests.ts";
 
 /** A file below `binaries/` that no row names. */
 export interface Stray {
@@ -40,17 +41,34 @@ export interface Strays {
 /** A directory that is there and cannot be listed is no empty one. */
 const ABSENT = ["ENOENT"];
 
+export interface StrayRules {
+  /** Milliseconds. */
+  grace: number;
+  /** null: all of them. */
+  dataset: string | null;
+  strange: StrangeManifests;
+}
+
 /** Holds the files against the rows. Files are listed first and rows asked after, so that what an ingest commits meanwhile is no stray. */
-export function findStrays(store: Store, grace: number): Strays {
+export function findStrays(store: Store, { grace, dataset, strange }: StrayRules): Strays {
   const files: Stray[] = [];
+  const below = dataset === null ? "binaries" : join("binaries", filePart(dataset));
   let named = 0;
-  for (const [path, hasRow] of filesBelow(store, "binaries")) {
+  for (const [path, hasRow] of filesBelow(store, below)) {
     const stray = hasRow ? undefined : strayAt(store, path, grace);
     if (hasRow) named++;
-    else if (stray) files.push(stray);
+    else if (stray) files.push({ ...stray, keeper: stray.keeper ?? keptByManifest(path, strange) });
   }
-  keepForUnknownRuns(store, files);
-  return { files, missing: named === integrity.countFiles(store.db) ? [] : missingFiles(store) };
+  return { files, missing: named === integrity.countFiles(store.db, dataset) ? [] : missingFiles(store, dataset) };
+}
+
+/** A manifest of a run that the database does not know may name any file of its datasets; one that cannot be read may name any. */
+function keptByManifest(path: string, { named, stopped }: StrangeManifests): string | undefined {
+  const directory = path.split(sep)[1] ?? "";
+  const stop = stopped.find(({ dataset }) => dataset === null || filePart(dataset) === directory);
+  if (stop) return stop.because;
+  const manifest = named.get(directory);
+  return manifest === undefined ? undefined : `${manifest} tells of a run that the database does not know: it may name this file`;
 }
 
 /**
@@ -62,7 +80,15 @@ export function strayAt(store: Store, path: string, grace: number, own?: number)
   if (!stat) return undefined;
   const changed = Math.floor(stat.ctimeMs);
   const age = store.now() - changed;
-  return { path, bytes: stat.isFile() ? stat.size : 0, changed, inode: stat.ino, age, keeper: keeperOf(store, stat, age, grace, own) };
+  // what has another name too frees nothing
+  return {
+    path,
+    bytes: stat.isFile() && stat.nlink === 1 ? stat.size : 0,
+    changed,
+    inode: stat.ino,
+    age,
+    keeper: keeperOf(store, stat, age, grace, own),
+  };
 }
 
 const CLOCK_SLACK_MS = 2000;
@@ -78,21 +104,6 @@ function keeperOf(store: Store, stat: Stats, age: number, grace: number, own: nu
 
 function mayHaveMade(lease: LeaseRow, stat: Stats, own: number | undefined): boolean {
   return lease.kind !== "read" && lease.kind !== "sync" && lease.seq !== own && lease.taken_at <= stat.ctimeMs + CLOCK_SLACK_MS;
-}
-
-/** A manifest of a run that the database does not know may name any of them: then the database is the one that lacks something. */
-function keepForUnknownRuns(store: Store, files: Stray[]): void {
-  if (files.length === 0) return;
-  const unknown = unknownManifest(store);
-  if (unknown === undefined) return;
-  for (const file of files) file.keeper ??= `manifests/${unknown} tells of a run that the database does not know: it may name this file`;
-}
-
-/** The name of a manifest whose run has no row. */
-function unknownManifest(store: Store): string | undefined {
-  return listOrNothing(store.path("manifests"), ABSENT).find(
-    (name) => name.endsWith(".yaml") && runs.byId(store.db, name.slice(0, -".yaml".length)) === null,
-  );
 }
 
 /** Paths under the store's root of all that is no directory, and whether a row names them. Links are not followed. */
@@ -128,16 +139,16 @@ export function leftStaging(store: Store, grace: number): LeftStaging[] {
   });
 }
 
-function missingFiles(store: Store): Strays["missing"] {
+function missingFiles(store: Store, dataset: string | null): Strays["missing"] {
   const gone = new Map<string, boolean>();
   const isGone = (path: string): boolean => {
     let known = gone.get(path);
     if (known === undefined) gone.set(path, (known = lstatSync(store.path(path), { throwIfNoEntry: false }) === undefined));
     return known;
   };
-  const missing = integrity
-    .blobFiles(store.db)
-    .filter((row) => lstatSync(store.path(row.path), { throwIfNoEntry: false }) === undefined && isNamed(store.db, row.path));
-  for (const row of integrity.packedBlobs(store.db)) if (isGone(row.path)) missing.push(row);
-  return missing;
+  const missing: Strays["missing"] = [];
+  for (const row of integrity.blobFiles(store.db, dataset)) if (isGone(row.path)) missing.push(row);
+  for (const row of integrity.packedBlobs(store.db, dataset)) if (isGone(row.path)) missing.push(row);
+  // those that a sweep has taken meanwhile are not missed
+  return missing.filter(({ path }) => isNamed(store.db, path));
 }

@@ -1,3 +1,4 @@
+import * as deadBlobs from "../db/dead-blobs.ts";
 import * as events from "../db/events.ts";
 import * as journal from "../db/journal.ts";
 import * as leases from "../db/leases.ts";
@@ -10,7 +11,8 @@ import type { Store } from "../store/store.ts";
 import { buryArtifacts } from "./bury-artifacts.ts";
 import { dropBlobs } from "./drop-blobs.ts";
 import { dropStaging, dropStrays, dropWorkspaces } from "./drop-files.ts";
-import type { GcItem, GcPlan } from "./gc-plan.ts";
+import type { GcPlan } from "./gc-plan.ts";
+import { requireLatest } from "./plan.ts";
 import { dropEmptyPacks, repack } from "./repack.ts";
 import type { Sweep, Swept } from "./swept.ts";
 
@@ -32,6 +34,7 @@ import type { Sweep, Swept } from "./swept.ts";
  * a stray, and what was renamed away goes with the staging of the dead lease. `stop` is asked between batches; a stopped sweep is done by another plan.
  */
 export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Promise<Swept> {
+  requireLatest(store, plan);
   freeDeadLeases(store);
   expectMuch(store.db);
   const lease = takeLease(store, "sweep");
@@ -47,7 +50,7 @@ export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Pr
   try {
     if (metadata.get(store.db, "rebuilt")) store.transaction(() => metadata.set(store.db, "rebuilt", ""));
     forgetDeliveries(sweeping);
-    const unnamed = plan.items.filter((item) => item.kind === "blob").map((item) => item.seq);
+    const unnamed = deadBlobs.unnamed(store.db);
     const condemned = await buryArtifacts(sweeping);
     await dropBlobs(sweeping, [...unnamed, ...condemned]);
     dropEmptyPacks(sweeping);
@@ -63,7 +66,7 @@ export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Pr
 
 /** Gives up deliveries that still have garbage to send, unless a process is sending just now. */
 function forgetDeliveries({ store, plan, swept }: Sweep): void {
-  const items = plan.items.filter((item): item is Extract<GcItem, { kind: "delivery" }> => item.kind === "delivery");
+  const items = plan.others.filter((item) => item.kind === "delivery");
   if (items.length === 0) return;
   store.transaction(() => {
     for (const { seq, what } of items) {

@@ -35,7 +35,7 @@ export interface Sweep {
 }
 
 /** How many items one write transaction takes: others wait no longer than that. */
-const BATCH = 2000;
+export const BATCH = 2000;
 
 /** Batches of `items`, until the sweep is to stop. Handlers of signals run in between. */
 export async function* batches<T>({ stop, swept }: Sweep, items: readonly T[]): AsyncGenerator<readonly T[]> {

@@ -17,12 +17,12 @@ export async function planWorkspaces(store: Store, plan: GcPlan): Promise<void> 
     const what = store.path(run.workspace as string);
     const { bytes, keeper } = await lookAtWorkspace(store, run);
     if (keeper !== undefined) {
-      plan.kept.push({ rule: "workspaces", what, because: keeper });
+      plan.keptOthers.push({ rule: "workspaces", what, because: keeper });
       plan.totals.kept++;
       continue;
     }
     const why = `its run finished ${formatDuration(store.now() - (run.ended_at as number))} ago`;
-    plan.items.push({ kind: "workspace", rule: "workspaces", what, why, bytes, bytes_after_repacking: 0, run: run.seq });
+    plan.others.push({ kind: "workspace", rule: "workspaces", what, why, bytes, bytes_after_repacking: 0, run: run.seq });
     plan.totals.items++;
     plan.totals.bytes += bytes;
   }

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { expect, test } from "bun:test";
-import type { GcPlan } from "../../src/gc/gc-plan.ts";
+import type { spelledOut } from "../../src/cli/gc-document.ts";
 import type { Swept } from "../../src/gc/swept.ts";
 import { mountSmall, needsMount } from "../support/mount.ts";
 import { place } from "./run-place.ts";
@@ -30,7 +30,7 @@ async function workspaceOf(here: Place, script = FILL, flags: readonly string[] 
 /** What keeps each workspace that stays. */
 async function collect(here: Place): Promise<string[]> {
   const { applied, kept } = (await here.coffer(["gc", "--workspaces", "--grace", "0", "--apply", "--json"])).json<
-    GcPlan & { applied: Swept }
+    ReturnType<typeof spelledOut> & { applied: Swept }
   >();
   expect([applied.failed, applied.stayed]).toEqual([[], []]);
   return kept.map(({ because }) => because);

@@ -1,13 +1,13 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, openSync, closeSync, readdirSync, statSync, writeFileSync, writeSync } from "node:fs";
-import type { GcPlan } from "../../src/gc/gc-plan.ts";
+import type { spelledOut } from "../../src/cli/gc-document.ts";
 import type { Swept } from "../../src/gc/swept.ts";
 import { binary, coffer, spawnCoffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
 
-type Applied = GcPlan & { applied: Swept | null };
+type Applied = ReturnType<typeof spelledOut> & { applied: Swept | null };
 
 function logVersions(root: TemporaryRoot, name: string, count: number): Promise<unknown> {
   return Array.from({ length: count }, (_, index) => index + 1).reduce(async (before: Promise<unknown>, version) => {

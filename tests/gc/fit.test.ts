@@ -3,9 +3,10 @@ import { chooseToFit } from "../../src/gc/fit.ts";
 
 /** Each unit frees 10 bytes, but for those in `shared`. */
 function fit(used: readonly number[], excess: number, edges: readonly (readonly [number, number])[] = [], shared: readonly number[] = []) {
-  const units = used.map((time, index) => ({ seq: index + 1, used: time }));
-  const { chosen, freed } = chooseToFit(units, edges, excess, (seq) => (shared.includes(seq) ? undefined : 10));
-  return { chosen: chosen.map((unit) => unit.seq), freed };
+  const units = { seqs: Float64Array.from(used, (_, place) => place + 1), used: Float64Array.from(used) };
+  const pairs = edges.map(([artifact, dependency]) => ({ artifact, dependency }));
+  const { chosen, freed } = chooseToFit(units, pairs, excess, (place) => (shared.includes(place + 1) ? undefined : 10));
+  return { chosen: chosen.map((place) => place + 1), freed };
 }
 
 test("the least recently used go first, and no more than it takes", () =>

@@ -13,7 +13,8 @@ import * as pins from "../../src/db/pins.ts";
 import * as runs from "../../src/db/runs.ts";
 import { self } from "../../src/domain/process-identity.ts";
 import { planGc } from "../../src/gc/plan.ts";
-import type { GcPlan } from "../../src/gc/gc-plan.ts";
+import { itemsOf, keptOf } from "../../src/gc/gc-plan.ts";
+import type { GcItem, GcPlan, Kept } from "../../src/gc/gc-plan.ts";
 import { rulesFrom } from "../../src/gc/rules.ts";
 import type { RuleFlags } from "../../src/gc/rules.ts";
 import { sweep } from "../../src/gc/sweep.ts";
@@ -27,7 +28,10 @@ import { verify } from "../../src/store/verify.ts";
 import { DAY, HOUR, openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
 
-function plan({ store }: TestStore, flags: Partial<RuleFlags> = {}): GcPlan {
+type Shown = GcPlan & { readonly items: GcItem[]; readonly kept: Kept[] };
+
+/** A plan, with its items and what it keeps as lists. */
+function plan({ store }: TestStore, flags: Partial<RuleFlags> = {}): Shown {
   const none: RuleFlags = {
     orphans: false,
     failedRuns: false,
@@ -38,11 +42,17 @@ function plan({ store }: TestStore, flags: Partial<RuleFlags> = {}): GcPlan {
     grace: undefined,
     forgetUnsynced: false,
   };
-  return planGc(store, rulesFrom({ ...none, ...flags }, store.settings.values.artifact_store.cleanup_policy));
+  return shown(planGc(store, rulesFrom({ ...none, ...flags }, store.settings.values.artifact_store.cleanup_policy)));
+}
+
+function shown(planned: GcPlan): Shown {
+  const items = { get: () => [...itemsOf(planned)], enumerable: true };
+  const kept = { get: () => [...keptOf(planned)], enumerable: true };
+  return Object.defineProperties(planned, { items, kept }) as Shown;
 }
 
 /** With workspaces. */
-async function planAll(test: TestStore, flags: Partial<RuleFlags> = {}): Promise<GcPlan> {
+async function planAll(test: TestStore, flags: Partial<RuleFlags> = {}): Promise<Shown> {
   const planned = plan(test, flags);
   await planWorkspaces(test.store, planned);
   return planned;
@@ -189,7 +199,7 @@ describe("versions", () => {
     expect(swept.deleted).toEqual([]);
     expect(swept.stayed.sort((a, b) => a.what.localeCompare(b.what))).toEqual([
       { what: "data@v1", because: "something that stays was made from it" },
-      { what: "model@v1", because: "it was pinned" },
+      { what: "model@v1", because: "it is pinned" },
     ]);
     expect(await damage(t.store)).toEqual([]);
   });
@@ -380,7 +390,7 @@ describe("files", () => {
     const old = await t.add({ name: "model" });
     await t.add({ name: "model" });
     rmSync(t.store.path(blobOf(t, old)?.path as string));
-    expect(plan(t).missing).toEqual([{ digest: old.digest, path: blobOf(t, old)?.path as string }]);
+    expect(plan(t).missing).toEqual([{ digest: old.digest, path: blobOf(t, old)?.path as string, bytes: old.size }]);
     expect(await collect(t, { maxVersions: "1" })).toMatchObject({ freed: 0, failed: [] });
     expect(plan(t).missing).toEqual([]);
   });
@@ -559,7 +569,7 @@ describe("ingest and sweep on the same bytes", () => {
       }
       return false;
     });
-    expect(swept.stayed).toEqual([{ what: old.digest, because: "it is wanted again" }]);
+    expect(swept.stayed).toEqual([{ what: expect.stringContaining(`(${old.digest})`), because: "it is wanted again" }]);
     expect(blobs.bySeq(t.store.db, blob)?.state).toBe("live");
     expect((await readChecked(t.store, blobs.bySeq(t.store.db, blob) as blobs.BlobRow)).toString()).toBe("wanted");
   });
