@@ -4,16 +4,34 @@ import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { copyLarge, moveLarge } from "./few-large.ts";
+import { importManifest } from "./import-manifest.ts";
+import { drawLineage } from "./lineage.ts";
 import { manySmall } from "./many-small.ts";
 import { measure } from "./measure.ts";
 import { openStore } from "./open-store.ts";
+import { planGc } from "./plan-gc.ts";
+import { askMillion } from "./registry.ts";
 import { start } from "./start.ts";
 import type { Place, Subject } from "./subject.ts";
 import { makeRow, renderTable } from "./table.ts";
 import type { Row } from "./table.ts";
 import { wrap, wrapInGit } from "./wrap.ts";
+import { writeOut } from "./write-out.ts";
 
-const SUBJECTS: readonly Subject[] = [start, openStore, wrap, wrapInGit, manySmall, moveLarge, copyLarge];
+const SUBJECTS: readonly Subject[] = [
+  start,
+  openStore,
+  wrap,
+  wrapInGit,
+  manySmall,
+  moveLarge,
+  copyLarge,
+  writeOut,
+  ...askMillion,
+  planGc,
+  ...drawLineage,
+  importManifest,
+];
 const project = join(import.meta.dir, "../..");
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: { type: "string" }, write: { type: "boolean" } } });
@@ -78,7 +96,7 @@ function page(measured: readonly Row[]): string {
 Whole processes, from start to exit, measured by \`bun run bench --write\` on ${new Date().toISOString().slice(0, 10)}: ${machine}, on the disk of the
 checkout. Each row is timed in turn with its reference (A B A B …) after one round for warming up; medians, with the range in brackets.
 Inputs are random bytes, made anew for each round and written out before the clock starts. Peak memory is the highest of all runs,
-over all processes of one; at most 150 MB is the goal everywhere. A wide range means that the disk had two speeds:
+over all processes of one; at most 150 MB is the goal, 300 MB for gc and 200 MB for the import. A wide range means that the disk had two speeds:
 then hold the lower ends against each other, not the medians.
 
 ${renderTable(measured)}

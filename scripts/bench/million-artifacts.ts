@@ -7,8 +7,15 @@ import { MIGRATIONS } from "../../src/db/migrations.ts";
 import { fillRows } from "./million-rows.ts";
 import { hexOf } from "./steady.ts";
 
-/** The root of the store, made where this machine does not have it yet. `coffer`: the compiled binary. Nothing in it may be changed but what a reader changes. */
-export function millionArtifacts(coffer: string): string {
+if (Bun.spawnSync([process.execPath, join(import.meta.dir, "../build.ts")], { stdio: ["ignore", "ignore", "inherit"] }).exitCode !== 0)
+  process.exit(1);
+const root = millionArtifacts(join(import.meta.dir, "../../dist/coffer"));
+const copy = process.argv[2] === undefined ? undefined : resolve(process.argv[2]);
+if (copy !== undefined) cpSync(root, copy, { recursive: true, errorOnExist: true, force: false });
+console.log(copy ?? root);
+
+/** The root of the store, made where this machine does not have it yet. Nothing in it may be changed but what a reader changes. */
+function millionArtifacts(coffer: string): string {
   const kept = join(tmpdir(), `coffer-bench-million-${fingerprint()}`);
   if (existsSync(kept)) return kept;
   const making = mkdtempSync(`${kept}-`);
@@ -75,13 +82,4 @@ function logReadable(coffer: string, root: string, directory: string): void {
       const model = write(`fold-${fold}.joblib`, 200_000, 100 + branch * 10 + nth);
       log(`${model} --step bench:${branch}:3:${fold} --type model --class PLS`);
     }
-}
-
-if (import.meta.main) {
-  const built = Bun.spawnSync([process.execPath, join(import.meta.dir, "../build.ts")], { stdio: ["ignore", "ignore", "inherit"] });
-  if (built.exitCode !== 0) process.exit(1);
-  const root = millionArtifacts(join(import.meta.dir, "../../dist/coffer"));
-  const copy = process.argv[2] === undefined ? undefined : resolve(process.argv[2]);
-  if (copy !== undefined) cpSync(root, copy, { recursive: true, errorOnExist: true, force: false });
-  console.log(copy ?? root);
 }

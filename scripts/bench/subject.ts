@@ -19,8 +19,8 @@ export interface Contest {
   afterRound?(): Promise<void> | void;
 }
 
-/** times: of the reference's time. more: milliseconds beyond it. */
-export type Goal = { times: number } | { more: number };
+/** times: of the reference's time. more: milliseconds beyond it. most: milliseconds, whatever the reference takes. */
+export type Goal = { times: number } | { more: number } | { most: number };
 
 export interface Subject {
   name: string;
@@ -28,6 +28,8 @@ export interface Subject {
   what: string;
   reference: string;
   goal: Goal;
+  /** Peak bytes of memory; MOST_MEMORY of the table unless said. */
+  memory?: number;
   /** Timed rounds after one for warming up. */
   rounds: number;
   /** Sets everything up in an empty directory on the project's disk. */

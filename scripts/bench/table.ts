@@ -12,7 +12,7 @@ export interface Row {
   peakBytes: number;
 }
 
-/** More is a failure, whatever the subject. */
+/** More is a failure, unless the subject has a limit of its own. */
 const MOST_MEMORY = 150e6;
 
 export function makeRow(subject: Subject, samples: Record<string, Sample>): Row {
@@ -24,8 +24,8 @@ export function makeRow(subject: Subject, samples: Record<string, Sample>): Row 
     coffer: spell(ours),
     reference: `${spell(theirs)} (${subject.reference})`,
     result,
-    goal: "times" in subject.goal ? `${subject.goal.times} ×` : `+${subject.goal.more} ms`,
-    met: reached && ours.peakBytes <= MOST_MEMORY,
+    goal: spellGoal(subject.goal),
+    met: reached && ours.peakBytes <= (subject.memory ?? MOST_MEMORY),
     peakBytes: ours.peakBytes,
   };
 }
@@ -43,8 +43,18 @@ export function renderTable(rows: readonly Row[]): string {
 }
 
 function compare(goal: Goal, time: number, base: number): { reached: boolean; result: string } {
+  if ("most" in goal) return { reached: time <= goal.most, result: spellTime(time) };
   if ("times" in goal) return { reached: time / base <= goal.times, result: `${(time / base).toFixed(2)} ×` };
   return { reached: time - base <= goal.more, result: `${time < base ? "−" : "+"}${Math.abs(time - base).toFixed(1)} ms` };
+}
+
+function spellGoal(goal: Goal): string {
+  if ("most" in goal) return spellTime(goal.most);
+  return "times" in goal ? `${goal.times} ×` : `+${goal.more} ms`;
+}
+
+function spellTime(milliseconds: number): string {
+  return milliseconds < 1000 ? `${Number(milliseconds.toFixed(1))} ms` : `${Number((milliseconds / 1000).toFixed(2))} s`;
 }
 
 /** The median, and the range in brackets. */

@@ -32,6 +32,20 @@ test("a row compares medians, and misses its goal by time or by memory", () => {
     goal: "+5 ms",
     met: true,
   });
+  expect(
+    makeRow({ ...subject, goal: { most: 2000 }, memory: 200e6 }, { coffer: { milliseconds: [2100], peakBytes: 160e6 }, reference }),
+  ).toMatchObject({
+    result: "2.1 s",
+    goal: "2 s",
+    met: false,
+  });
+  expect(
+    makeRow({ ...subject, goal: { most: 30 }, memory: 200e6 }, { coffer: { milliseconds: [29.96], peakBytes: 160e6 }, reference }),
+  ).toMatchObject({
+    result: "30 ms",
+    goal: "30 ms",
+    met: true,
+  });
   expect(renderTable([ours([20, 22, 900])])).toContain(
     "| an example | 22.0 ms [20.0–900.0] | 11.0 ms [10.0–12.0] (another) | **2.00 ×** | 2 × | met | 50 MB |",
   );
