@@ -85,7 +85,7 @@ export async function readChecked(store: Store, row: BlobRow): Promise<Buffer> {
 }
 
 /** A blob's bytes as they lie there, unchecked. @throws CofferError CORRUPT where file or pack is gone or cut short */
-export function readPacked(path: string, offset: number, row: BlobRow): Buffer {
+function readPacked(path: string, offset: number, row: BlobRow): Buffer {
   try {
     return readMember(path, offset, row.size);
   } catch (error) {
