@@ -145,7 +145,7 @@ test("what the commands print is what the page says, key by key", async () => {
   await see(["config", "validate", "bad.yaml"]);
   await see(["completions", "bash"]);
   using workspace = foreignWorkspace();
-  const records = [{ artifact_id: "raw", version: 1, artifact_type: "sheet" }, { artifact_id: "gone" }];
+  const records = [{ artifact_id: "model", version: 1, artifact_type: "sheet" }, { artifact_id: "gone" }];
   const manifest = workspace.write(records, { bytes: { "gone.joblib": null } });
   await see(["manifest", "import", manifest]);
   await see(["manifest", "export", logged]);
