@@ -34,9 +34,9 @@ export function extend(db: Database, lease: number, until: number): void {
   db.query("UPDATE leases SET until = max(ifnull(until, 0), ?2) WHERE seq = ?1").run(lease, until);
 }
 
-/** Ends it, with the blobs and cache entries that it held. */
-export function remove(db: Database, lease: number): void {
-  db.query("DELETE FROM leases WHERE seq = ?").run(lease);
+/** Ends it, with the blobs and cache entries that it held. By its token too: a seq is given again, and another process may have ended this one since we saw it. */
+export function remove(db: Database, lease: Pick<LeaseRow, "seq" | "token">): void {
+  db.query("DELETE FROM leases WHERE seq = ? AND token = ?").run(lease.seq, lease.token);
 }
 
 export function all(db: Database): LeaseRow[] {

@@ -1,7 +1,7 @@
 import * as leases from "../db/leases.ts";
 import type { LeaseRow } from "../db/leases.ts";
 import { self } from "../domain/process-identity.ts";
-import { processState } from "./lease.ts";
+import { processState, readerLeases } from "./lease.ts";
 import type { Store } from "./store.ts";
 
 /** `reader`: nobody but the one on whose behalf we ask. */
@@ -12,7 +12,7 @@ export type Holder = "nobody" | "reader" | "another";
  * as alive. `reader`: the lease of the process for which this one works; this one's own holds are another's.
  */
 export function holderOf(store: Store, reader: number | undefined): (path: string) => Holder {
-  const wrapper = reader === undefined ? undefined : readerName(leases.bySeq(store.db, reader));
+  const names = reader === undefined ? [] : readerLeases(store, reader).map((lease) => readerName(leases.bySeq(store.db, lease)));
   // by token: a lease's seq is given again when it has gone
   const states = new Map<string, boolean>();
   const isLive = (lease: LeaseRow): boolean => {
@@ -24,7 +24,7 @@ export function holderOf(store: Store, reader: number | undefined): (path: strin
     const live = leases.holdersOf(store.db, path).filter(isLive);
     if (live.length === 0) return "nobody";
     // by name and not by lease: the same process may have two
-    return live.every((lease) => lease.kind === "read" && lease.wrapper === wrapper) ? "reader" : "another";
+    return live.every((lease) => lease.kind === "read" && names.includes(lease.wrapper)) ? "reader" : "another";
   };
 }
 

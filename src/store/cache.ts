@@ -12,7 +12,7 @@ import type { Limits } from "./cache-limits.ts";
 import { copyStamp } from "./copy-stamp.ts";
 import { evict, takeAway, wayside } from "./evict.ts";
 import type { Taken } from "./evict.ts";
-import { holdBlob, processLease } from "./lease.ts";
+import { holdBlob, processLease, readerLeases } from "./lease.ts";
 import { blobRow, checkedFile, hexOf } from "./read.ts";
 import type { Store } from "./store.ts";
 import { writeOut } from "./write-out.ts";
@@ -32,7 +32,7 @@ export async function readablePath(store: Store, content: Readable, lease: numbe
   const row = blobRow(store, content.blob);
   if (content.kind === "file" && row.place !== "pack") return checkedFile(store, row);
 
-  const { path, isNew } = await copyFor(store, content, [lease]);
+  const { path, isNew } = await copyFor(store, content, readerLeases(store, lease));
   store.transaction(() => {
     entries.touch(store.db, path, store.now(), isNew ? 0 : 1);
     metadata.count(store.db, isNew ? "cache.misses" : "cache.hits", 1);

@@ -2,8 +2,10 @@ import { mkdirSync, rmSync } from "node:fs";
 import * as blobs from "../db/blobs.ts";
 import * as leases from "../db/leases.ts";
 import type { LeaseKind, LeaseRow } from "../db/leases.ts";
+import { unflushed } from "../db/open.ts";
+import { callers } from "../domain/callers.ts";
 import { CofferError, reason } from "../domain/error.ts";
-import { liveness, of, self } from "../domain/process-identity.ts";
+import { liveness, self } from "../domain/process-identity.ts";
 import type { Liveness, Who } from "../domain/process-identity.ts";
 import type { Store } from "./store.ts";
 
@@ -38,7 +40,7 @@ export function staging(store: Store, lease: Lease): string {
 
 /** Inside the transaction that makes the lease unnecessary; the staging directory goes after it, with `clearStaging`. */
 export function endLease(store: Store, lease: Lease): void {
-  leases.remove(store.db, lease.seq);
+  leases.remove(store.db, lease);
 }
 
 export function clearStaging(store: Store, lease: Lease): void {
@@ -118,15 +120,29 @@ export function readerLease(store: Store, run: number | undefined): number {
     const own = leases.ofRun(store.db, run);
     if (own) return own.seq;
   }
-  const holder = of(process.ppid) ?? self();
-  const until = store.now() + READ_GRACE_MS;
-  const key = JSON.stringify(holder);
+  const [last, ...nearer] = callers().toReversed() as [Who, ...Who[]];
   return store.transaction(() => {
-    const before = leases.all(store.db).find((lease) => lease.kind === "read" && lease.wrapper === key);
-    if (!before) return takeLease(store, "read", { holder, until }).seq;
-    leases.extend(store.db, before.seq, until);
-    return before.seq;
+    const lease = leaseOf(store, last, store.now() + READ_GRACE_MS);
+    copies.set(store, { lease, seqs: nearer.map((who) => leaseOf(store, who, undefined)) });
+    return lease;
   });
+}
+
+/** Leases of the copies of a shell through which it called us: of what they got, each of them holds the entries of the cache too, as long as it lives. */
+const copies = new WeakMap<Store, { lease: number; seqs: number[] }>();
+
+/** A reader's lease, with those of the copies of it that called us. */
+export function readerLeases(store: Store, lease: number): number[] {
+  const known = copies.get(store);
+  return known?.lease === lease ? [lease, ...known.seqs] : [lease];
+}
+
+function leaseOf(store: Store, holder: Who, until: number | undefined): number {
+  const key = JSON.stringify(holder);
+  const before = leases.all(store.db).find((lease) => lease.kind === "read" && lease.wrapper === key);
+  if (!before) return takeLease(store, "read", { holder, ...(until !== undefined && { until }) }).seq;
+  if (until !== undefined) leases.extend(store.db, before.seq, until);
+  return before.seq;
 }
 
 const own = new WeakMap<Store, Lease>();
@@ -137,6 +153,7 @@ export function processLease(store: Store): Lease {
   if (before) return before;
   const lease = takeLease(store, "read");
   own.set(store, lease);
-  store.atClose(() => abandonLease(store, lease));
+  // a machine that stops ends it as well
+  store.atClose(() => unflushed(store.db, () => abandonLease(store, lease)));
   return lease;
 }

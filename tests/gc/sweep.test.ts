@@ -346,7 +346,7 @@ describe("files", () => {
     writeFileSync(stray, "stray");
     t.now = Date.now() + 1;
     expect(plan(t, { grace: "0" })).toMatchObject({ items: [], kept: [{ because: expect.stringContaining("a live process") }] });
-    t.store.transaction(() => leases.remove(t.store.db, lease.seq));
+    t.store.transaction(() => leases.remove(t.store.db, lease));
     await collect(t, { grace: "0" });
     expect(existsSync(stray)).toBe(false);
   });
@@ -487,7 +487,7 @@ describe("workspaces", () => {
       [partial.path, "something in it could not be stored"],
       [edited.path, "deep/out came or changed after the run had ended: it may be stored nowhere"],
     ]);
-    t.store.transaction(() => leases.remove(t.store.db, lease.seq));
+    t.store.transaction(() => leases.remove(t.store.db, lease));
   });
 
   test("what changes between plan and deletion is seen: the workspace stays", async () => {

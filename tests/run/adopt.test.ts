@@ -144,7 +144,7 @@ test("the same where not all was stored: its workspace stays complete, with byte
 test("closing: an ended run is refused, a live one too, one without a lease is closed", async () => {
   using run = await endedRun({});
   await expect(closeRun(run.store, row(run), true)).rejects.toThrow("is alive");
-  leases.remove(run.store.db, run.begun.lease.seq);
+  leases.remove(run.store.db, run.begun.lease);
   expect((await closeRun(run.store, row(run), false)).state).toBe("killed");
   await expect(closeRun(run.store, row(run), true)).rejects.toThrow("has ended (killed)");
 });

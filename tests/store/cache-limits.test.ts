@@ -136,7 +136,7 @@ test("a run holds what it got until it has ended, also against itself", async ()
   expect([there(paths), wrapper.said]).toEqual([[true, true, true], []]);
   await wrapper.end();
   expect(evict(test.store, { max_size: 0, max_entries: 0 })).toEqual([]);
-  test.store.transaction(() => leases.remove(test.store.db, run.seq));
+  test.store.transaction(() => leases.remove(test.store.db, run));
   expect(evict(test.store, cacheLimits(test.store))).toHaveLength(2);
   expect(there(paths)).toEqual([false, false, true]);
 });

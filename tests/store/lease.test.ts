@@ -5,7 +5,7 @@ import * as leases from "../../src/db/leases.ts";
 import type { LeaseRow } from "../../src/db/leases.ts";
 import { of, self } from "../../src/domain/process-identity.ts";
 import type { Who } from "../../src/domain/process-identity.ts";
-import { abandonLease, freeDeadLeases, leaseState, readerLease, staging, takeLease } from "../../src/store/lease.ts";
+import { abandonLease, dropLease, freeDeadLeases, leaseState, readerLease, staging, takeLease } from "../../src/store/lease.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
 import { countOf } from "./keep.ts";
@@ -94,4 +94,14 @@ test("a lease of work that failed goes, and where it cannot the failure is said 
   };
   abandonLease(broken as unknown as TestStore["store"], lease);
   expect(said).toEqual([expect.stringContaining("disk full")]);
+});
+
+test("a lease that another process ended meanwhile takes no newer one along that got its number", async () => {
+  using test = await openTestStore();
+  const first = takeLease(test.store, "read", { holder: await dead() });
+  freeDeadLeases(test.store);
+  const second = takeLease(test.store, "run");
+  expect(second.seq).toBe(first.seq);
+  dropLease(test.store, first);
+  expect(leases.all(test.store.db).map(({ token }) => token)).toEqual([second.token]);
 });
