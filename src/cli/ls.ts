@@ -1,15 +1,16 @@
 import { search } from "../db/artifact-search.ts";
+import type { FoundArtifact } from "../db/artifact-search.ts";
+import { artifactRef } from "../domain/artifact-ref.ts";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
 import { CofferError } from "../domain/error.ts";
 import { formatBytes } from "../domain/quantity.ts";
 import { summarizeArtifact } from "../registry/describe.ts";
-import type { ArtifactSummary } from "../registry/describe.ts";
 import { resolveRun } from "../registry/resolve.ts";
 import { parseCondition, parseSort } from "../registry/where.ts";
 import { command } from "./command.ts";
 import { parseTagFilter } from "./tag-filter.ts";
-import { parseLimit } from "./limit.ts";
-import { table } from "./table.ts";
+import { limited, parseLimit } from "./limit.ts";
+import { printList } from "./print-list.ts";
 
 const SHOWN = 100;
 
@@ -69,17 +70,23 @@ export default command(
       states: flags.all ? (["live", "withdrawn", "removed", "deleted"] as const) : (["live"] as const),
       ...(limit > 0 && { limit: limit + 1 }),
     };
-    const found = search(store.db, filter, conditions, sort);
-    const isMore = limit > 0 && found.length > limit;
-    if (isMore) found.pop();
-    io.print(
-      {
-        schema: "coffer.ls/1",
-        artifacts: found.map((row) => summarizeArtifact(store, row, row.run_id)),
-        sorted: sort && { field: sort.field, values: found.map((row) => spelled(row.sorted_by)) },
+    let isMore = false;
+    const found = limited(search(store.db, filter, conditions, sort), limit, () => (isMore = true));
+    const values: (number | string | null)[] = [];
+    const document = {
+      schema: "coffer.ls/1",
+      key: "artifacts",
+      rest: () => (sort ? { sorted: { field: sort.field, values } } : {}),
+    } as const;
+    printList(io, document, found, {
+      json(row) {
+        if (sort) values.push(spelled(row.sorted_by));
+        return summarizeArtifact(store, row, row.run_id);
       },
-      ({ artifacts, sorted }) => render(artifacts, sorted),
-    );
+      head: ["REF", ...(sort ? [sort.field] : []), "TYPE", "SIZE", "FILES", "DATASET", "CREATED (UTC)", "STATE"],
+      cells: (row) => [artifactRef(row), ...(sort ? [String(spelled(row.sorted_by) ?? "")] : []), ...columns(row)],
+      none: "no artifacts",
+    });
     if (isMore && flags.limit === undefined) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
   },
 );
@@ -89,22 +96,13 @@ function spelled(value: number | string | null): number | string | null {
   return typeof value === "number" && !Number.isFinite(value) ? (value > 0 ? "Infinity" : "-Infinity") : value;
 }
 
-function render(
-  rows: readonly ArtifactSummary[],
-  sorted: { field: string; values: readonly (string | number | null)[] } | undefined,
-): string {
-  return table(
-    ["REF", ...(sorted ? [sorted.field] : []), "TYPE", "SIZE", "FILES", "DATASET", "CREATED (UTC)", "STATE"],
-    rows.map((row, index) => [
-      row.ref,
-      ...(sorted ? [String(sorted.values[index] ?? "")] : []),
-      row.type,
-      formatBytes(row.size),
-      row.kind === "tree" ? String(row.files) : "",
-      row.dataset ?? "",
-      row.created_at.slice(0, 19).replace("T", " "),
-      row.state === "live" ? "" : row.state,
-    ]),
-    "no artifacts",
-  );
+function columns(row: FoundArtifact): string[] {
+  return [
+    row.type,
+    formatBytes(row.size),
+    row.kind === "tree" ? String(row.files) : "",
+    row.dataset ?? "",
+    new Date(row.created_at).toISOString().slice(0, 19).replace("T", " "),
+    row.state === "live" ? "" : row.state,
+  ];
 }

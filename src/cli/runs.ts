@@ -5,8 +5,8 @@ import { summarizeRun } from "../registry/describe-run.ts";
 import type { RunSummary } from "../registry/describe-run.ts";
 import { command } from "./command.ts";
 import { parseTagFilter } from "./tag-filter.ts";
-import { parseLimit } from "./limit.ts";
-import { table } from "./table.ts";
+import { limited, parseLimit } from "./limit.ts";
+import { printList } from "./print-list.ts";
 
 const SHOWN = 50;
 
@@ -28,7 +28,7 @@ export default command(
   async ({ flags, io }) => {
     const limit = parseLimit(flags.limit, SHOWN);
     using store = await io.openStore({ make: false });
-    const found = runs.list(store.db, {
+    const all = runs.each(store.db, {
       ...(flags.state !== undefined && { state: flags.state as RunState }),
       ...(flags.pipeline !== undefined && { pipeline: flags.pipeline }),
       ...(flags.dataset !== undefined && { dataset: flags.dataset }),
@@ -36,25 +36,27 @@ export default command(
       removed: flags.all,
       ...(limit > 0 && { limit: limit + 1 }),
     });
-    const shown = limit > 0 ? found.slice(0, limit) : found;
-    io.print({ schema: "coffer.runs/1", runs: shown.map(summarizeRun) }, ({ runs: rows }) => render(rows));
-    if (shown.length < found.length && flags.limit === undefined) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
+    let isMore = false;
+    const found = limited(all, limit, () => (isMore = true));
+    printList(io, { schema: "coffer.runs/1", key: "runs" }, found, {
+      json: summarizeRun,
+      head: ["RUN", "STATE", "STARTED (UTC)", "TOOK", "NAME", "COMMAND"],
+      cells: (row) => columns(summarizeRun(row)),
+      none: "no runs",
+    });
+    if (isMore && flags.limit === undefined) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
   },
 );
 
-function render(rows: readonly RunSummary[]): string {
-  return table(
-    ["RUN", "STATE", "STARTED (UTC)", "TOOK", "NAME", "COMMAND"],
-    rows.map((row) => [
-      row.id,
-      stateWords(row),
-      row.started_at.slice(0, 19).replace("T", " "),
-      row.seconds === null ? "" : formatDuration(row.seconds * 1000),
-      row.name ?? "",
-      (row.command ?? [row.kind]).join(" ").slice(0, 60),
-    ]),
-    "no runs",
-  );
+function columns(row: RunSummary): string[] {
+  return [
+    row.id,
+    stateWords(row),
+    row.started_at.slice(0, 19).replace("T", " "),
+    row.seconds === null ? "" : formatDuration(row.seconds * 1000),
+    row.name ?? "",
+    (row.command ?? [row.kind]).join(" ").slice(0, 60),
+  ];
 }
 
 function stateWords(row: RunSummary): string {

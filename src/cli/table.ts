@@ -1,24 +1,32 @@
 /** Columns aligned with two blanks between them; numbers to the right. Without rows, only `none`. */
-export function table(head: readonly string[], raw: readonly (readonly string[])[], none: string): string {
-  if (raw.length === 0) return `${none}\n`;
-  const rows = raw.map((row) => row.map(printable));
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => Bun.stringWidth(row[column] ?? ""))));
-  const rightward = head.map((_, column) =>
-    rows.every((row) => /^[-0-9.]*(?: [KMGTP]?i?B| m?s| [a-z]+)?$/.test(row[column] ?? "") && /[0-9]/.test(row[column] ?? "")),
-  );
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) => {
-          const space = " ".repeat((widths[column] as number) - Bun.stringWidth(cell));
-          return rightward[column] ? space + cell : cell + space;
-        })
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n")
-    .concat("\n");
+export function table(head: readonly string[], rows: readonly (readonly string[])[], none: string): string {
+  return growingTable(head, none)(rows);
+}
+
+/** A table that is printed part by part: the first has the head, and says how wide the columns are. */
+export function growingTable(head: readonly string[], none: string): (rows: readonly (readonly string[])[]) => string {
+  let columns: { width: number; isNumber: boolean }[] | undefined;
+  return (raw) => {
+    if (raw.length === 0) return columns ? "" : `${none}\n`;
+    const rows = raw.map((row) => row.map(printable));
+    const all = columns ? rows : [head, ...rows];
+    columns ??= head.map((title, column) => ({
+      width: rows.reduce((width, row) => Math.max(width, Bun.stringWidth(row[column] ?? "")), Bun.stringWidth(title)),
+      isNumber: rows.every((row) => /^[-0-9.]*(?: [KMGTP]?i?B| m?s| [a-z]+)?$/.test(row[column] ?? "") && /[0-9]/.test(row[column] ?? "")),
+    }));
+    return all.map((row) => `${line(row, columns as NonNullable<typeof columns>)}\n`).join("");
+  };
+}
+
+function line(row: readonly string[], columns: readonly { width: number; isNumber: boolean }[]): string {
+  return row
+    .map((cell, column) => {
+      const { width, isNumber } = columns[column] as { width: number; isNumber: boolean };
+      const space = " ".repeat(Math.max(0, width - Bun.stringWidth(cell)));
+      return isNumber ? space + cell : cell + space;
+    })
+    .join("  ")
+    .trimEnd();
 }
 
 /** `key  value` lines; what is undefined, null or empty is left out. */

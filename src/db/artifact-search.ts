@@ -42,9 +42,9 @@ export const PLAIN_FIELDS: Readonly<Record<string, { sql: string; always?: "numb
 /**
  * Artifacts that pass the filter and meet all conditions, the newest first or in the order of `sort`. A field that an artifact does not have meets no
  * condition, and comes last. Two numbers compare as numbers, whichever way they are spelled; anything else as text, byte by byte. Params, metrics and
- * tags are sorted with numbers before texts. The database looks and ranks, so that memory holds no more rows than are asked for.
+ * tags are sorted with numbers before texts. The database looks and ranks, and rows come one by one.
  */
-export function search(db: Database, filter: ArtifactFilter, conditions: readonly Condition[], sort?: Sort): FoundArtifact[] {
+export function search(db: Database, filter: ArtifactFilter, conditions: readonly Condition[], sort?: Sort): Iterable<FoundArtifact> {
   const { clauses, values } = filterClauses(db, filter);
   const bind: Bind = (value) => `?${values.push(value)}`;
   for (const condition of conditions) clauses.push(meets(condition, bind));
@@ -55,7 +55,7 @@ export function search(db: Database, filter: ArtifactFilter, conditions: readonl
       .query<FoundArtifact, (string | number)[]>(
         `SELECT a.*, r.id AS run_id, NULL AS sorted_by FROM artifacts a CROSS JOIN runs r ON r.seq = a.run WHERE ${where} ORDER BY a.seq DESC LIMIT ${limit}`,
       )
-      .all(...values);
+      .iterate(...values);
   const direction = sort.descending ? "DESC" : "ASC";
   const x = valueOf(sort.field, bind);
   const numeric = plainField(sort.field) ? "x" : `CASE WHEN typeof(x) = 'text' THEN ${numberOf("x")} ELSE x END`;
@@ -67,7 +67,7 @@ export function search(db: Database, filter: ArtifactFilter, conditions: readonl
          ORDER BY ${order} LIMIT ${limit})
        SELECT a.*, r.id AS run_id, x AS sorted_by FROM ranks CROSS JOIN artifacts a ON a.seq = ranked CROSS JOIN runs r ON r.seq = a.run ORDER BY ${order}`,
     )
-    .all(...values);
+    .iterate(...values);
 }
 
 type Bind = (value: string | number) => string;

@@ -118,6 +118,11 @@ export interface RunFilter {
 
 /** The newest first. */
 export function list(db: Database, filter: RunFilter = {}): RunRow[] {
+  return [...each(db, filter)];
+}
+
+/** The same, one by one: there may be a million. */
+export function each(db: Database, filter: RunFilter = {}): Iterable<RunRow> {
   const where: string[] = [];
   const values: (string | number)[] = [];
   const want = (clause: string, ...given: (string | number)[]) => {
@@ -132,7 +137,9 @@ export function list(db: Database, filter: RunFilter = {}): RunRow[] {
     if (value === undefined) want("seq IN (SELECT run FROM tags WHERE key = ?)", key);
     else want("seq IN (SELECT run FROM tags WHERE key = ? AND value = ?)", key, value);
   const clause = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
-  return db.query<RunRow, (string | number)[]>(`SELECT * FROM runs ${clause} ORDER BY seq DESC LIMIT ?`).all(...values, filter.limit ?? -1);
+  return db
+    .query<RunRow, (string | number)[]>(`SELECT * FROM runs ${clause} ORDER BY seq DESC LIMIT ?`)
+    .iterate(...values, filter.limit ?? -1);
 }
 
 /** Runs whose manifest is to be written (again). */

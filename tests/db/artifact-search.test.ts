@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { search } from "../../src/db/artifact-search.ts";
+import { search as each } from "../../src/db/artifact-search.ts";
 import type { Condition, FoundArtifact, Operator } from "../../src/db/artifact-search.ts";
 import * as artifacts from "../../src/db/artifacts.ts";
 import type { ArtifactRow } from "../../src/db/artifacts.ts";
@@ -11,6 +11,8 @@ import * as tags from "../../src/db/tags.ts";
 import { parseNumber } from "../../src/domain/assignment.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
+
+const search = (...given: Parameters<typeof each>): FoundArtifact[] => [...each(...given)];
 
 const KEYS = ["a", 'q"u', "back\\slash", "dot.ted", "constructor", "$[0]"];
 const numeral = fc.oneof(
