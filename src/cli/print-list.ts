@@ -23,20 +23,19 @@ export function printList<R>(
   view: View<R>,
 ): void {
   const table = growingTable(view.head, view.none);
-  const parts: string[] = io.json ? [`{"schema":${JSON.stringify(document.schema)},${JSON.stringify(document.key)}:[`] : [];
+  let written = 0;
   let batch: R[] = [];
-  let count = 0;
-  const write = (end: string): void => {
-    if (io.json)
-      parts.push(count > batch.length && batch.length > 0 ? "," : "", batch.map((row) => JSON.stringify(view.json(row))).join(","));
-    else if (batch.length > 0 || count === 0) parts.push(table(batch.map(view.cells)));
-    io.write(parts.splice(0).join("") + end);
+  const write = (): void => {
+    const lead =
+      written === 0 ? `{"schema":${JSON.stringify(document.schema)},${JSON.stringify(document.key)}:[` : batch.length > 0 ? "," : "";
+    if (io.json) io.write(lead + batch.map((row) => JSON.stringify(view.json(row))).join(","));
+    else if (batch.length > 0 || written === 0) io.write(table(batch.map(view.cells)));
+    written += batch.length;
     batch = [];
   };
-  for (const row of rows) {
-    count++;
-    if (batch.push(row) === AT_ONCE) write("");
-  }
+  for (const row of rows) if (batch.push(row) === AT_ONCE) write();
+  write();
+  if (!io.json) return;
   const rest = Object.entries(document.rest?.() ?? {}).map(([key, value]) => `,${JSON.stringify(key)}:${JSON.stringify(value)}`);
-  write(io.json ? `]${rest.join("")}}\n` : "");
+  io.write(`]${rest.join("")}}\n`);
 }

@@ -100,9 +100,34 @@ test.each([
   expect(await refs(...args)).toEqual(wanted);
 });
 
+test("ls --sort shows what it sorted by; what has none comes last", async () => {
+  const sorted = async (...args: string[]) =>
+    (await look("ls", "--json", ...args)).json<{ artifacts: { ref: string }[]; sorted: { field: string; values: unknown[] } }>();
+  const best = await sorted("--sort", "metrics.rmse");
+  expect(best.artifacts.map(({ ref }) => words(ref))).toEqual(["churn@v3", "churn@v2", "churn@v1", "RUN/new\nline", "RUN/data"]);
+  expect(best.sorted).toEqual({ field: "metrics.rmse", values: [0.1, 0.15, 0.3, null, null] });
+  const worst = await sorted("--sort", "metrics.rmse:desc", "--limit", "1");
+  expect([worst.artifacts.map(({ ref }) => ref), worst.sorted.values]).toEqual([["churn@v1"], [0.3]]);
+  expect(words((await look("ls", "--sort", "metrics.rmse", "--limit", "1")).stdout.replace(/ {2,}/g, "  "))).toBe(
+    "REF  metrics.rmse  TYPE  SIZE  FILES  DATASET  CREATED (UTC)  STATE\nchurn@v3  0.1  model  7 B  corn  TIME\n",
+  );
+});
+
 test("ls --run lists what one run made", async () => {
   const { runs } = await world();
   expect(await refs("--run", runs[3] as string)).toEqual(["RUN/data"]);
+});
+
+test("a list of more than a thousand is printed in parts, and is one document or one table", async () => {
+  using root = temporaryRoot();
+  const names = Array.from({ length: 2000 }, (_, index) => `f${index}`);
+  for (const name of names) writeFileSync(root.at(name), name);
+  await done(["log", ...names], { root: root.at("s"), cwd: root.path });
+  const list = async (...args: string[]) => (await done(["ls", "--limit", "0", ...args], { root: root.at("s") })).stdout;
+  const paths = names.toReversed();
+  expect((JSON.parse(await list("--json")) as { artifacts: { path: string }[] }).artifacts.map(({ path }) => path)).toEqual(paths);
+  const [head, ...rows] = (await list()).trimEnd().split("\n");
+  expect([head?.startsWith("REF "), rows.map((row) => /\/(f[0-9]+) /.exec(row)?.[1])]).toEqual([true, paths]);
 });
 
 test("ls shows a hundred, and says when there are more", async () => {
