@@ -1,7 +1,7 @@
-import { formatBytes } from "../domain/quantity.ts";
 import { cacheStats } from "../store/cache-stats.ts";
 import { clear } from "../store/evict.ts";
 import { readerLease } from "../store/lease.ts";
+import { copies } from "./cache-limits-text.ts";
 import { command } from "./command.ts";
 import { currentRun } from "./current-run.ts";
 
@@ -19,7 +19,7 @@ export default command(
     const bytes = cleared.reduce((sum, entry) => sum + entry.size, 0);
     io.print({ schema: "coffer.cache-clear/1", entries: cleared.length, bytes, left, left_bytes: leftBytes }, () => "");
     io.say.info(
-      `${cleared.length} entries (${formatBytes(bytes)}) are gone${left === 0 ? "" : `; ${left} (${formatBytes(leftBytes)}) are held by live processes or runs, and stay`}`,
+      `${copies(cleared.length, bytes)} went${left === 0 ? "" : `; ${copies(left, leftBytes)} held by live processes or runs, and left`}`,
     );
   },
 );

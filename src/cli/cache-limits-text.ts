@@ -19,3 +19,8 @@ export function limitText(name: LimitName, { value, source, where }: ShownLimits
   const origin = source === "default" ? "default" : source === "store" ? where : `${source}: ${where}`;
   return `${value === 0 ? "off" : `at most ${amount}`} (${origin})`;
 }
+
+/** `1 copy (8 B)`. */
+export function copies(count: number, bytes: number): string {
+  return `${count} ${count === 1 ? "copy" : "copies"} (${formatBytes(bytes)})`;
+}

@@ -4,7 +4,7 @@ import { cacheLimits, LIMIT_NAMES, setLimit } from "../store/cache-limits.ts";
 import { cacheStats } from "../store/cache-stats.ts";
 import { evict } from "../store/evict.ts";
 import { readerLease } from "../store/lease.ts";
-import { limitText, shownLimits } from "./cache-limits-text.ts";
+import { copies, limitText, shownLimits } from "./cache-limits-text.ts";
 import { command } from "./command.ts";
 import { currentRun } from "./current-run.ts";
 import { table } from "./table.ts";
@@ -38,6 +38,7 @@ export default command(
     if (maxEntries !== undefined) setLimit(store, "max_entries", maxEntries);
     const evicted = evict(store, cacheLimits(store), readerLease(store, currentRun(store, io.env)?.seq));
     const { entries, bytes } = cacheStats(store);
+    const freed = evicted.reduce((sum, { size }) => sum + size, 0);
     const limits = shownLimits(store);
     io.print(
       { schema: "coffer.cache-set-size/1", limits, entries, bytes, evicted: evicted.map(({ path, size }) => ({ path, size })) },
@@ -49,7 +50,7 @@ export default command(
         ),
     );
     io.say.info(
-      `${limitText("max_entries", limits.max_entries)}, ${limitText("max_size", limits.max_size)}; ${evicted.length} entries went, ${entries} (${formatBytes(bytes)}) are left`,
+      `${limitText("max_entries", limits.max_entries)}, ${limitText("max_size", limits.max_size)}; ${copies(evicted.length, freed)} went, ${copies(entries, bytes)} left`,
     );
     if (entries > limits.max_entries.value || bytes > limits.max_size.value)
       io.say.warn("live processes or runs hold what is over the limit: it goes when they have ended");

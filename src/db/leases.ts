@@ -63,11 +63,6 @@ export function holdEntry(db: Database, lease: number, cachePath: string): void 
   db.query("INSERT OR IGNORE INTO lease_entries (lease, cache_path) VALUES (?, ?)").run(lease, cachePath);
 }
 
-/** Names the staging directory of a lease. */
-export function token(db: Database, lease: number): string {
-  return (db.query<{ token: string }, [number]>("SELECT token FROM leases WHERE seq = ?").get(lease) as { token: string }).token;
-}
-
 /** The leases that hold a cache entry, by its path under the cache; those of dead processes among them. */
 export function holdersOf(db: Database, cachePath: string): LeaseRow[] {
   // the leases are few, and each is asked by its key: the table of holds has no index by path

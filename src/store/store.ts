@@ -90,13 +90,6 @@ function flush(store: Store): void {
   }
 }
 
-/** The subdirectories that a store makes when it needs them. */
-export function storeDirectory(store: Store, ...parts: string[]): string {
-  const path = store.path(...parts);
-  makeDirectory(path);
-  return path;
-}
-
 function checkRoot(root: string, make: boolean): void {
   const stat = statOrNothing(root);
   if (stat?.isDirectory()) return;

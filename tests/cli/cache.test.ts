@@ -115,7 +115,7 @@ test("set-size stays with the store, outranks the configuration until --reset, a
   const shrunk = (await done(["cache", "set-size", "--max-entries", "2", "--json"], at(root))).json<{ evicted: { path: string }[] }>();
   expect([shrunk.evicted.map(({ path }) => path.endsWith("/n1")), onDisk(root).length]).toEqual([[true], 2]);
   expect((await done(["cache", "set-size", "--max-size", "10"], at(root))).stderr).toContain(
-    "at most 2 entries (coffer cache set-size), at most 10 B (coffer cache set-size); 1 entries went, 1 (10 B) are left",
+    "at most 2 entries (coffer cache set-size), at most 10 B (coffer cache set-size); 1 copy (10 B) went, 1 copy (10 B) left",
   );
   expect((await stats(root, "n3")).refs).toMatchObject([{ cached: true }]);
   expect((await done(["config", "show"], at(root))).stdout).toMatch(/^cache.max_entries +2 +store: coffer cache set-size$/m);
@@ -151,7 +151,7 @@ test("clear takes what nobody else holds; a live process and a run keep what the
   expect(await clear()).toMatchObject({ entries: 1, left: 0 });
   const script = `p=$(coffer get n1); q=$(coffer get n2); coffer cache set-size --max-entries 1; coffer get n3 >/dev/null; coffer cache clear; cat "$p/f" "$q/f"`;
   const run = await done(["run", "--", "sh", "-c", `coffer() { ${JSON.stringify(binary())} "$@"; }; ${script}`], at(root));
-  expect([run.stdout.includes("number   1number   2"), run.stderr.includes("3 (30 B) are held")]).toEqual([true, true]);
+  expect([run.stdout.includes("number   1number   2"), run.stderr.includes("3 copies (30 B) held")]).toEqual([true, true]);
   await done(["get", "n3"], at(root));
   expect(onDisk(root)).toHaveLength(1);
 });
