@@ -2,6 +2,7 @@ import type { ArtifactRow } from "../db/artifacts.ts";
 import * as edges from "../db/edges.ts";
 import * as events from "../db/events.ts";
 import * as metaSources from "../db/meta-sources.ts";
+import { artifactRef } from "../domain/artifact-ref.ts";
 import { CofferError } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
 
@@ -36,7 +37,7 @@ export function checkOrigins(store: Store, id: string, origins: Origins): void {
   }
   if (reachesTooDeep(store, explicit)) {
     const dependency = explicit.find((one) => reachesTooDeep(store, [one])) as ArtifactRow;
-    throw new CofferError("DEPENDENCY_TOO_DEEP", `a chain of dependencies longer than ${depthLimit(store)} ends in “${dependency.id}”`, {
+    throw new CofferError("DEPENDENCY_TOO_DEEP", `a chain of dependencies longer than ${depthLimit(store)} ends in “${artifactRef(dependency)}”`, {
       hint: "raise artifact_store.max_dependency_depth if this is meant; nothing was stored",
     });
   }
