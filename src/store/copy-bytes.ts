@@ -23,7 +23,8 @@ export async function copyBytes(
     await twoAtOnce(batch, async ({ path, source }) => {
       const to = join(directory, path);
       try {
-        done.bytes += await copyFile(await source(), to);
+        const size = await copyFile(await source(), to);
+        done.bytes += size;
       } catch (error) {
         if (!(error instanceof CofferError)) throw error;
         failed.push({ path, error: reason(error) });

@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { coffer } from "../support/coffer.ts";
+import { coffer, spawnCoffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
 import { done, words } from "./words.ts";
@@ -58,12 +58,15 @@ test("its bytes are its own, and neither leases nor a log nor a half-made direct
   using root = temporaryRoot();
   await fill(root);
   await done(["get", "data"], { root: root.at("s") });
-  await done(["backup", root.at("copy"), "--with-bytes"], { root: root.at("s") });
-  for (const entry of readdirSync(root.at("copy/binaries"), { recursive: true, withFileTypes: true }))
-    if (entry.isFile()) {
-      const { nlink, mode } = statSync(join(entry.parentPath, entry.name));
-      expect([nlink, mode & 0o777]).toEqual([1, 0o444]);
-    }
+  const made = (await done(["backup", root.at("copy"), "--with-bytes", "--json"], { root: root.at("s") })).json<Made>();
+  const files = readdirSync(root.at("copy/binaries"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  let total = 0;
+  for (const entry of files) {
+    const { nlink, mode, size } = statSync(join(entry.parentPath, entry.name));
+    expect([nlink, mode & 0o777]).toEqual([1, 0o444]);
+    total += size;
+  }
+  expect(made.bytes).toEqual({ files: files.length, bytes: total });
   expect(readdirSync(root.at("copy")).toSorted()).toEqual(["binaries", "coffer.db", "manifests"]);
   expect(readdirSync(root.path).filter((name) => name.startsWith("."))).toEqual([]);
   using db = new Database(root.at("copy/coffer.db"), { readonly: true });
@@ -126,6 +129,22 @@ test("bytes that are damaged in the store are named, and the rest is backed up",
   expect(stderr).toContain("is not in it: the bytes in");
   expect(existsSync(path.replace(root.at("s"), root.at("copy")))).toBe(false);
   expect((await done(["get", "data/3.csv"], { root: root.at("copy") })).code).toBe(0);
+});
+
+test("an interrupted backup leaves nothing", async () => {
+  using root = temporaryRoot();
+  for (let nth = 0; nth < 300; nth++) writeFileSync(root.at(`m${nth}.onnx`), `${nth}`.repeat(50_000));
+  await done(["log", "--type", "model", "--quiet", ...Array.from({ length: 300 }, (_, nth) => `m${nth}.onnx`)], {
+    root: root.at("s"),
+    cwd: root.path,
+  });
+  const child = spawnCoffer(["backup", root.at("b/copy"), "--with-bytes"], { root: root.at("s") });
+  // it has begun when its directory is there
+  while (!existsSync(root.at("b")) || readdirSync(root.at("b")).length === 0) await Bun.sleep(1);
+  child.kill("SIGTERM");
+  expect([await child.exited, readdirSync(root.at("b"))]).toEqual([143, []]);
+  using db = new Database(root.at("s/coffer.db"), { readonly: true });
+  expect(db.query("SELECT count(*) AS n FROM leases").get()).toEqual({ n: 0 });
 });
 
 test("while others log and gc deletes, each row of a backup finds its bytes", async () => {
