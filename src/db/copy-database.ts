@@ -20,12 +20,13 @@ export class DatabaseCopy implements Disposable {
     for (const pragma of ["journal_mode = OFF", "synchronous = OFF", "foreign_keys = ON"]) this.#db.run(`PRAGMA ${pragma}`);
   }
 
-  /** Blobs whose bytes nobody kept from a sweep: they came after the lease had taken hold of all. */
-  unheld(lease: number): number[] {
-    return this.#seqs(
-      "SELECT seq FROM blobs WHERE place <> 'foreign' AND state <> 'trashed' AND NOT EXISTS (SELECT 1 FROM lease_blobs WHERE lease = ? AND blob = blobs.seq)",
-      lease,
-    );
+  /** Blobs whose bytes nobody kept from a sweep, with their places: they came after the lease had taken hold of all. */
+  unheld(lease: number): { seq: number; path: string | null; pack: number | null }[] {
+    return this.#db
+      .query<{ seq: number; path: string | null; pack: number | null }, [number]>(
+        "SELECT seq, path, pack FROM blobs WHERE place <> 'foreign' AND state <> 'trashed' AND NOT EXISTS (SELECT 1 FROM lease_blobs WHERE lease = ? AND blob = blobs.seq)",
+      )
+      .all(lease);
   }
 
   /** Takes out what belongs to processes and to places beside the database. With bytes it is a store of its own: then it has no workspaces either. */
@@ -84,12 +85,5 @@ export class DatabaseCopy implements Disposable {
   [Symbol.dispose](): void {
     this.#db.run("PRAGMA journal_mode = WAL");
     this.#db.close(false);
-  }
-
-  #seqs(sql: string, value: number): number[] {
-    return this.#db
-      .query<{ seq: number }, [number]>(sql)
-      .all(value)
-      .map((row) => row.seq);
   }
 }

@@ -8,6 +8,7 @@ import { copyBytes } from "./copy-bytes.ts";
 import { copyManifests } from "./copy-manifests.ts";
 import { dropLease, holdBlob, takeLease } from "./lease.ts";
 import type { Lease } from "./lease.ts";
+import { blobRow } from "./read.ts";
 import type { Store } from "./store.ts";
 
 export interface Backup {
@@ -103,15 +104,18 @@ function copyDatabase(store: Store, file: string, lease: Lease | undefined): Dat
   }
 }
 
-/** False where a sweep was faster. */
+/** False where a sweep was faster: it took or moved what had just come. */
 function holdRest(store: Store, copy: DatabaseCopy, lease: Lease): boolean {
-  try {
-    for (const blob of copy.unheld(lease.seq)) holdBlob(store, lease.seq, blob);
-    return true;
-  } catch (error) {
-    if (error instanceof CofferError && error.code === "NOT_FOUND") return false;
-    throw error;
-  }
+  return copy.unheld(lease.seq).every(({ seq, path, pack }) => {
+    try {
+      holdBlob(store, lease.seq, seq);
+    } catch (error) {
+      if (error instanceof CofferError && error.code === "NOT_FOUND") return false;
+      throw error;
+    }
+    const now = blobRow(store, seq);
+    return now.path === path && now.pack === pack;
+  });
 }
 
 function checkTarget(store: Store, target: string): void {
