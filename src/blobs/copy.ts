@@ -1,4 +1,4 @@
-import { closeSync, constants, copyFileSync, fstatSync, linkSync, lstatSync, openSync, readSync, rmSync, write } from "node:fs";
+import { closeSync, constants, copyFileSync, fstatSync, linkSync, lstatSync, openSync, readSync, rmSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
@@ -33,39 +33,12 @@ export async function hashFile(fd: number, hasher: Hasher): Promise<number> {
   return eachChunk(fd, (chunk) => hasher.update(chunk));
 }
 
-/**
- * Copies an open file and hashes the very bytes that are written, in one pass: while one chunk is on its way to the file, in another thread, the next one
- * is read and hashed here. Returns the bytes copied.
- */
+/** Copies an open file and hashes the bytes that are written, in one pass. Returns the bytes copied. */
 export async function copyAndHash(from: number, to: number, hasher: Hasher): Promise<number> {
-  const buffers = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)] as const;
-  let writing = Promise.resolve();
-  let total = 0;
-  try {
-    for (let turn = 0; ; turn++) {
-      const buffer = buffers[turn % 2] as Buffer;
-      const read = readSync(from, buffer, 0, CHUNK, total);
-      if (read > 0) hasher.update(read === CHUNK ? buffer : buffer.subarray(0, read));
-      await writing;
-      if (read === 0) return total;
-      writing = writeAt(to, buffer, read, total);
-      total += read;
-    }
-  } finally {
-    // the caller closes the file: nothing may be on its way to it then
-    await Promise.allSettled([writing]);
-  }
-}
-
-/** write(2) may take less than it was given. */
-async function writeAt(fd: number, bytes: Uint8Array, length: number, position: number): Promise<void> {
-  for (let at = 0; at < length;) at += await writeSome(fd, bytes, at, length - at, position + at);
-}
-
-function writeSome(fd: number, bytes: Uint8Array, offset: number, length: number, position: number): Promise<number> {
-  return new Promise((resolve, reject) =>
-    write(fd, bytes, offset, length, position, (error, written) => (error ? reject(error) : resolve(written))),
-  );
+  return eachChunk(from, (chunk) => {
+    hasher.update(chunk);
+    writeWhole(to, chunk);
+  });
 }
 
 /** Copies an open file under a new name, in the kernel and off the event loop where that can be. */

@@ -1,9 +1,9 @@
-import { chmodSync, closeSync, fchmodSync, fstatSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, closeSync, fchmodSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
-import type { Blake3, Hasher } from "../blobs/blake3.ts";
-import { cloneOpened, copyAndHash, hashFile } from "../blobs/copy.ts";
+import type { Blake3 } from "../blobs/blake3.ts";
+import { copyChecked } from "../blobs/copy-checked.ts";
 import { writeWhole } from "../blobs/durable.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 import * as blobs from "../db/blobs.ts";
@@ -128,25 +128,11 @@ function writePacked(packs: OpenPacks, row: BlobRow, target: string, mode: numbe
 
 async function writeLarge(store: Store, row: BlobRow, target: string, mode: number, blake3: Blake3): Promise<void> {
   const { path } = locate(store, row);
-  const digest = await copyOut(openBlob(path, row), target, blake3.hasher());
-  if (!digest.equals(row.blake3 as Uint8Array)) {
+  const from = openBlob(path, row);
+  const isRight = await copyChecked(from, target, row.blake3 as Uint8Array, blake3).finally(() => closeSync(from));
+  if (!isRight) {
     rmSync(target, { force: true });
     throw corrupt(path, row);
   }
   chmodSync(target, mode);
-}
-
-async function copyOut(from: number, target: string, hasher: Hasher): Promise<Buffer> {
-  try {
-    if (cloneOpened(from, fstatSync(from, { bigint: true }).dev, target)) {
-      const clone = openSync(target, "r");
-      await hashFile(clone, hasher).finally(() => closeSync(clone));
-    } else {
-      const to = openSync(target, "wx", 0o600);
-      await copyAndHash(from, to, hasher).finally(() => closeSync(to));
-    }
-    return hasher.digest();
-  } finally {
-    closeSync(from);
-  }
 }
