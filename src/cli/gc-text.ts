@@ -46,7 +46,7 @@ function groupsOf({ artifacts, blobs, others }: GcPlan): Group[] {
 }
 
 /** What is kept although a rule condemns it, why gc stopped, and rows whose files are gone. */
-export function renderKept({ keptArtifacts, keptOthers, missing, stopped }: GcPlan): string {
+function renderKept({ keptArtifacts, keptOthers, missing, stopped }: GcPlan): string {
   const first = [...keptArtifacts.first(SHOWN), ...keptOthers].slice(0, SHOWN);
   return [
     section(
@@ -82,6 +82,10 @@ export function renderSwept(plan: GcPlan, swept: Swept): string {
       "packs that were written anew",
       swept.repacked.map((pack) => `${pack.from} → ${pack.to}: ${formatBytes(pack.before)} became ${formatBytes(pack.after)}`),
     ),
+    section(
+      "moved to the datasets that use them",
+      bySource(swept.rehoused, ({ to }) => to).map(({ from, to, blobs, bytes }) => `${blobs} of ${from} → ${to}: ${formatBytes(bytes)}`),
+    ),
     `\n${swept.deleted.length} deleted, ${formatBytes(swept.freed)} freed${swept.failed.length > 0 ? `, ${swept.failed.length} could not be deleted` : ""}\n`,
     limit(plan),
   ].join("");
@@ -104,6 +108,22 @@ function limit({ limit: size }: Pick<GcPlan, "limit">): string {
   if (!size) return "";
   if (size.met) return `stored: ${formatBytes(size.stored)}, then ${formatBytes(size.after)} (limit ${formatBytes(size.bytes)})\n`;
   return `the limit of ${formatBytes(size.bytes)} cannot be met: ${formatBytes(size.after)} are protected\n`;
+}
+
+/** What moves, by the file that it comes from: a pack has many. */
+export function bySource<T extends { from: string; bytes: number }>(
+  moving: readonly T[],
+  to: (one: T) => string,
+): { from: string; to: string; blobs: string; bytes: number }[] {
+  return [...Map.groupBy(moving, (one) => JSON.stringify([one.from, to(one)])).values()].map((group) => {
+    const first = group[0] as T;
+    return {
+      from: first.from,
+      to: to(first),
+      blobs: group.length === 1 ? "1 blob" : `${group.length} blobs`,
+      bytes: group.reduce((sum, one) => sum + one.bytes, 0),
+    };
+  });
 }
 
 export function section(title: string, lines: readonly string[], count = lines.length): string {

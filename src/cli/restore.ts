@@ -1,20 +1,28 @@
 import { restore } from "../registry/marks.ts";
-import { resolve } from "../registry/resolve.ts";
 import { command } from "./command.ts";
+import { countWords, WHOLE_FLAGS, WHOLE_POSITIONAL, wholeOf } from "./whole.ts";
 
 export default command(
   {
-    positionals: [{ name: "REF", description: "a run or an artifact that rm, or a failed run, took out of sight", required: true }],
-    flags: {},
+    positionals: [WHOLE_POSITIONAL],
+    flags: WHOLE_FLAGS,
+    about: "Brings back what rm, or a failed run, took out of sight. Of a pipeline only what rm took.",
     examples: [["coffer restore 0192f", "a run and what it made are in sight again"]],
     exits: { "4": "nothing is called so, or its bytes are gone" },
   },
-  async ({ positionals, io }) => {
+  async ({ flags, positionals, io }) => {
     using store = await io.openStore({ make: false });
-    const found = resolve(store, positionals[0] as string, "kept");
-    const back = restore(store, found);
-    const id = found.kind === "run" ? found.run.id : found.artifact.id;
-    io.print({ schema: "coffer.restore/1", id, artifacts: back.map((row) => ({ id: row.id, version: row.version })) }, () => "");
-    io.say.info(`${id} is back (${back.length === 1 ? "1 artifact" : `${back.length} artifacts`})`);
+    const { what, id } = wholeOf(store, positionals[0], flags, "kept");
+    const back = restore(store, what);
+    io.print(
+      {
+        schema: "coffer.restore/1",
+        id,
+        artifacts: back.artifacts.map((row) => ({ id: row.id, version: row.version })),
+        runs: back.runs.map((run) => run.id),
+      },
+      () => "",
+    );
+    io.say.info(`${id} is back (${countWords(back)})`);
   },
 );

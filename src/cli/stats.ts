@@ -1,7 +1,10 @@
 import { formatBytes } from "../domain/quantity.ts";
+import { countOrphans } from "../gc/orphans.ts";
+import type { Orphans } from "../gc/orphans.ts";
 import { stats } from "../registry/stats.ts";
 import type { Stats } from "../registry/stats.ts";
 import { command } from "./command.ts";
+import { orphanWords } from "./orphans.ts";
 import { fields, table } from "./table.ts";
 
 export default command(
@@ -13,11 +16,11 @@ export default command(
   },
   async ({ io }) => {
     using store = await io.openStore({ make: false });
-    io.print(stats(store), render);
+    io.print({ ...stats(store), orphans: countOrphans(store, null) }, render);
   },
 );
 
-function render(document: Stats): string {
+function render(document: Stats & { orphans: Orphans }): string {
   const { disk, uploads } = document;
   const sums = (title: string, rows: Stats["by_type"]) =>
     `\n${table(
@@ -33,6 +36,7 @@ function render(document: Stats): string {
       ["logical", formatBytes(document.logical)],
       ["stored", `${formatBytes(document.stored)} in ${document.blobs} blobs, ${document.packed} of them in packs`],
       ["condemned", document.condemned === 0 ? undefined : `${document.condemned} blobs wait for gc`],
+      ["orphans", orphanWords(document.orphans)],
       ["cache", `${document.cache.hits} hits, ${document.cache.misses} misses`],
       ["uploads", `${uploads.done} done (${formatBytes(uploads.bytes)}), ${uploads.failed} failed, ${uploads.waiting} waiting`],
     ]),

@@ -33,6 +33,15 @@ export function bySeq(db: Database, seq: number): PackRow | null {
   return db.query<PackRow, [number]>(`SELECT ${COLUMNS} FROM packs WHERE seq = ?`).get(seq);
 }
 
+/** How many members it has by now, and its size. */
+export function atPath(db: Database, path: string): { members: number; size: number } | null {
+  return db
+    .query<{ members: number; size: number }, [string]>(
+      "SELECT size, (SELECT count(*) FROM blobs WHERE pack = packs.seq) AS members FROM packs WHERE path = ?",
+    )
+    .get(path);
+}
+
 export function all(db: Database): PackRow[] {
   return db.query<PackRow, []>(`SELECT ${COLUMNS} FROM packs ORDER BY seq`).all();
 }
@@ -49,12 +58,14 @@ export function isHeld(db: Database, pack: number): boolean {
   );
 }
 
-/** Moves a member whose bytes were written to another pack. False where it is no longer where it was. */
-export function moveMember(db: Database, blob: number, from: number, to: { pack: number; offset: number }): boolean {
-  return (
-    db
-      .query("UPDATE blobs SET pack = ?, offset = ? WHERE seq = ? AND pack = ? AND state IN ('live', 'condemned')")
-      .run(to.pack, to.offset, blob, from).changes > 0
+/** Moves a member whose bytes were written to another pack, unless it is no longer where it was. */
+export function moveMember(db: Database, blob: number, from: number, to: { pack: number; offset: number; dataset: string }): void {
+  db.query("UPDATE blobs SET pack = ?, offset = ?, dataset = ? WHERE seq = ? AND pack = ? AND state IN ('live', 'condemned')").run(
+    to.pack,
+    to.offset,
+    to.dataset,
+    blob,
+    from,
   );
 }
 

@@ -91,6 +91,12 @@ export function newestOfName(db: Database, name: string): RunRow | null {
   return db.query<RunRow, [string]>("SELECT * FROM runs WHERE name = ? AND removed_at IS NULL ORDER BY seq DESC LIMIT 1").get(name);
 }
 
+/** Every pipeline that runs or artifacts belong to, each once. */
+export function pipelines(db: Database): string[] {
+  const each = (table: string): string => `SELECT DISTINCT pipeline FROM ${table} WHERE pipeline IS NOT NULL`;
+  return (db.query(`${each("runs")} UNION ${each("artifacts")}`).values() as [string][]).map(([pipeline]) => pipeline);
+}
+
 /** Those of some ids that no run has. */
 export function unknownIds(db: Database, ids: readonly string[]): string[] {
   return (

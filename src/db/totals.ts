@@ -8,14 +8,17 @@ interface Sum {
 
 const KEYS = { type: "type", dataset: "dataset", run: "(SELECT id FROM runs WHERE runs.seq = artifacts.run)" } as const;
 
+/** ?1: a dataset, or NULL for all. */
+const OF_DATASET = "(?1 IS NULL OR dataset = ?1 OR (?1 = 'default' AND dataset IS NULL))";
+
 /** Logical bytes (each reference counts) of the artifacts in sight, largest first. */
-export function byKey(db: Database, key: keyof typeof KEYS, limit: number): Sum[] {
+export function byKey(db: Database, key: keyof typeof KEYS, limit: number, dataset: string | null = null): Sum[] {
   const column = KEYS[key];
   return db
-    .query<Sum, [number]>(
-      `SELECT ${column} AS key, count(*) AS artifacts, sum(size) AS bytes FROM artifacts WHERE state = 'live' GROUP BY ${key === "run" ? "run" : column} ORDER BY bytes DESC LIMIT ?`,
+    .query<Sum, [string | null, number]>(
+      `SELECT ${column} AS key, count(*) AS artifacts, sum(size) AS bytes FROM artifacts WHERE state = 'live' AND ${OF_DATASET} GROUP BY ${key === "run" ? "run" : column} ORDER BY bytes DESC LIMIT ?2`,
     )
-    .all(limit);
+    .all(dataset, limit);
 }
 
 export interface StoredTotals {
@@ -32,18 +35,18 @@ export interface StoredTotals {
   condemned: number;
 }
 
-export function stored(db: Database): StoredTotals {
+export function stored(db: Database, dataset: string | null = null): StoredTotals {
   const references = db
-    .query<{ n: number; u: number; bytes: number }, []>(
-      "SELECT count(*) AS n, count(DISTINCT blob) AS u, ifnull(sum(size), 0) AS bytes FROM artifacts WHERE state = 'live'",
+    .query<{ n: number; u: number; bytes: number }, [string | null]>(
+      `SELECT count(*) AS n, count(DISTINCT blob) AS u, ifnull(sum(size), 0) AS bytes FROM artifacts WHERE state = 'live' AND ${OF_DATASET}`,
     )
-    .get() as { n: number; u: number; bytes: number };
+    .get(dataset) as { n: number; u: number; bytes: number };
   const blobs = db
-    .query<{ n: number; bytes: number; packed: number; condemned: number }, []>(
+    .query<{ n: number; bytes: number; packed: number; condemned: number }, [string | null]>(
       `SELECT count(*) AS n, ifnull(sum(size), 0) AS bytes, count(*) FILTER (WHERE place = 'pack') AS packed, count(*) FILTER (WHERE state IN ('condemned', 'trashed')) AS condemned
-       FROM blobs WHERE place <> 'foreign'`,
+       FROM blobs WHERE place <> 'foreign' AND ${OF_DATASET}`,
     )
-    .get() as { n: number; bytes: number; packed: number; condemned: number };
+    .get(dataset) as { n: number; bytes: number; packed: number; condemned: number };
   return {
     references: references.n,
     unique: references.u,

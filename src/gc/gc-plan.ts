@@ -69,6 +69,8 @@ export interface GcPlan {
   missing: { digest: string; path: string; bytes: number }[];
   /** Packs that the sweep rewrites: more than half of their bytes are dead. */
   repack: { seq: number; path: string; bytes: number; live: number }[];
+  /** What a purged dataset leaves to others, and the dataset where it goes. */
+  rehouse: { what: string; from: string; dataset: string; bytes: number }[];
   totals: { items: number; bytes: number; bytes_after_repacking: number; kept: number };
   /** Of `maxSize`, where that rule is on. */
   limit: { bytes: number; stored: number; after: number; met: boolean } | null;

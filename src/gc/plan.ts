@@ -1,3 +1,4 @@
+import * as datasets from "../db/datasets.ts";
 import * as deadBlobs from "../db/dead-blobs.ts";
 import * as garbage from "../db/garbage.ts";
 import { hollowOnce } from "../db/hollow-packs.ts";
@@ -30,7 +31,7 @@ export function planGc(store: Store, rules: GcRules, scope: GcScope = { dataset:
     garbage.openSets(store.db, { leases: holding(store), stopped: strange.stopped });
     // one read transaction: the sets are of one moment, and cost one lock
     const plan = reading(store.db, () => planRows(store, rules, scope));
-    plan.stopped = strange.stopped;
+    plan.stopped = strange.stopped.filter((stop) => stop.dataset === null || scope.dataset === null || stop.dataset === scope.dataset);
     planFiles(store, plan, strange);
     plan.totals.items = plan.artifacts.count + plan.blobs.count + plan.others.length;
     plan.totals.kept = plan.keptArtifacts.count + plan.keptOthers.length;
@@ -82,10 +83,12 @@ function planRows(store: Store, rules: GcRules, scope: GcScope): GcPlan {
     stopped: [],
     missing: [],
     repack: [],
+    rehouse: [],
     totals: { items: 0, bytes: dead.now, bytes_after_repacking: dead.later, kept: 0 },
     limit,
   };
   planPacks(store, plan);
+  if (scope.part === "purge") planRehousing(store, plan, scope.dataset as string);
   if (rules.forgetUnsynced) plan.others.push(...deliveries(store));
   return plan;
 }
@@ -123,6 +126,14 @@ function planPacks({ db }: Store, plan: GcPlan): void {
       });
       plan.totals.bytes += pack.size - pack.bytes;
     }
+}
+
+function planRehousing({ db }: Store, plan: GcPlan, dataset: string): void {
+  const displaced = datasets.displaced(db, dataset);
+  plan.rehouse = displaced.map(({ digest, path, dataset: to, size }) => ({ what: digest, from: path, dataset: to, bytes: size }));
+  // what moves need not be written anew first
+  const leaving = new Set(displaced.map(({ pack }) => pack));
+  plan.repack = plan.repack.filter(({ seq }) => !leaving.has(seq));
 }
 
 function deliveries({ db }: Store): OtherItem[] {

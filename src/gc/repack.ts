@@ -1,14 +1,15 @@
 import { chmodSync, lstatSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
-import { renameNoReplace, syncDirectory } from "../blobs/durable.ts";
+import { makeDirectory, renameNoReplace, syncDirectory } from "../blobs/durable.ts";
 import { PackWriter, readMember } from "../blobs/pack.ts";
 import { hollowNow } from "../db/hollow-packs.ts";
 import * as packs from "../db/packs.ts";
 import type { PackRow } from "../db/packs.ts";
 import { forgetPack } from "../db/sweeping.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
+import { filePart } from "../domain/names.ts";
 import { stampOf } from "../store/stamp.ts";
 import { sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
@@ -44,18 +45,35 @@ export async function repack(sweep: Sweep): Promise<void> {
 }
 
 async function rewrite(sweep: Sweep, old: PackRow): Promise<void> {
+  const written = await writeAnew(sweep, old, { dataset: old.dataset, isWanted: () => true });
+  if (!written) return;
+  sweep.swept.repacked.push({ from: old.path, to: written.path, before: old.size, after: written.size });
+  dropPack(sweep, old.seq);
+}
+
+/**
+ * Writes living members of a pack into a new one, under any dataset, and moves their rows there. The old pack stays.
+ * undefined where somebody reads from it: it stays as it is, and that is told.
+ */
+export async function writeAnew(
+  sweep: Sweep,
+  old: PackRow,
+  into: { dataset: string; isWanted: (blob: number) => boolean },
+): Promise<{ path: string; size: number } | undefined> {
   const { store, swept } = sweep;
-  if (packs.isHeld(store.db, old.seq)) {
+  const leave = (): undefined => {
     swept.stayed.push({ what: old.path, because: "a live process reads from it; it is repacked another time" });
-    return;
-  }
-  const staged = join(sweep.trash, `pack-${old.id}`);
-  const { offsets, size } = await copyLiving(sweep, old, staged);
+  };
+  if (packs.isHeld(store.db, old.seq)) return leave();
   const id = Bun.randomUUIDv7();
-  const path = join(dirname(store.path(old.path)), `${id}.tar`);
+  const staged = join(sweep.trash, `pack-${id}`);
+  const { offsets, size } = await copyLiving(sweep, old, into.isWanted, staged);
+  const directory = store.path("binaries", filePart(into.dataset), "packs");
+  makeDirectory(directory);
+  const path = join(directory, `${id}.tar`);
   if (!renameNoReplace(staged, path)) throw new Error(`two packs with one id: ${id}`);
   chmodSync(path, 0o444);
-  syncDirectory(dirname(path));
+  syncDirectory(directory);
 
   const moved = store.transaction(() => {
     // somebody may have opened the old one while the new one was written
@@ -63,30 +81,34 @@ async function rewrite(sweep: Sweep, old: PackRow): Promise<void> {
     const pack = packs.insert(store.db, {
       id,
       path: store.keep(path),
-      dataset: old.dataset,
+      dataset: into.dataset,
       size,
       created_at: store.now(),
       ...stampOf(lstatSync(path, { bigint: true })),
     });
-    for (const [blob, offset] of offsets) packs.moveMember(store.db, blob, old.seq, { pack, offset });
+    for (const [blob, offset] of offsets) packs.moveMember(store.db, blob, old.seq, { pack, offset, dataset: into.dataset });
     return true;
   });
   if (!moved) {
     rmSync(path, { force: true });
-    swept.stayed.push({ what: old.path, because: "a live process reads from it; it is repacked another time" });
-    return;
+    return leave();
   }
   swept.freed -= size;
-  swept.repacked.push({ from: old.path, to: store.keep(path), before: old.size, after: size });
-  dropPack(sweep, old.seq);
+  return { path: store.keep(path), size };
 }
 
-async function copyLiving({ store }: Sweep, old: PackRow, to: string): Promise<{ offsets: Map<number, number>; size: number }> {
+async function copyLiving(
+  { store }: Sweep,
+  old: PackRow,
+  isWanted: (blob: number) => boolean,
+  to: string,
+): Promise<{ offsets: Map<number, number>; size: number }> {
   const blake3 = await loadBlake3();
   const offsets = new Map<number, number>();
   const writer = new PackWriter(to);
   try {
     for (const [index, member] of packs.members(store.db, old.seq).entries()) {
+      if (!isWanted(member.seq)) continue;
       const bytes = readMember(store.path(old.path), member.offset, member.size);
       const hex = Buffer.from(member.blake3).toString("hex");
       if (!Buffer.from(blake3.hash(bytes)).equals(Buffer.from(member.blake3)))
@@ -104,7 +126,7 @@ async function copyLiving({ store }: Sweep, old: PackRow, to: string): Promise<{
 }
 
 /** Its row and its file. The row goes only where no member is left. */
-function dropPack(sweep: Sweep, seq: number): void {
+export function dropPack(sweep: Sweep, seq: number): void {
   const { store, swept } = sweep;
   const path = packs.bySeq(store.db, seq)?.path;
   try {

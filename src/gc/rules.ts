@@ -61,6 +61,23 @@ export function rulesFrom(flags: RuleFlags, policy: Config["artifact_store"]["cl
   };
 }
 
+/** Only what no row names, and what no artifact names. */
+export function orphanRules(grace: string | undefined, policy: Config["artifact_store"]["cleanup_policy"]): GcRules {
+  return { ...PURGE_RULES, grace: grace === undefined ? policy.grace : quantity("--grace", grace, parseDuration) };
+}
+
+/** A person's word for a whole dataset: nothing of it is too young. */
+export const PURGE_RULES: GcRules = {
+  grace: 0,
+  orphans: true,
+  failedRuns: null,
+  workspaces: null,
+  maxVersions: null,
+  maxAge: null,
+  maxSize: null,
+  forgetUnsynced: false,
+};
+
 function versions(text: string): number {
   const count = Number(text);
   if (!/^[0-9]+$/.test(text) || count < 1)

@@ -13,6 +13,7 @@ import { dropBlobs } from "./drop-blobs.ts";
 import { dropStaging, dropStrays, dropWorkspaces } from "./drop-files.ts";
 import type { GcPlan } from "./gc-plan.ts";
 import { requireLatest } from "./plan.ts";
+import { rehouse } from "./rehouse.ts";
 import { dropEmptyPacks, repack } from "./repack.ts";
 import type { Sweep, Swept } from "./swept.ts";
 
@@ -28,7 +29,7 @@ import type { Sweep, Swept } from "./swept.ts";
  *  4. Removes: in a third transaction, the file of a blob that is still trashed is renamed away and its row goes; a directory's list takes its member
  *     rows along, and members that nothing else names are condemned: they go through 3 and 4 next.
  *  5. Unlinks what was renamed away.
- *  6. Packs without a living member are removed, those more than half dead are written anew; then stray files, staging and workspaces go.
+ *  6. Packs without a living member are removed, what a purged dataset leaves to others moves to them, and packs more than half dead are written anew; then stray files, staging and workspaces go.
  *
  * A crash anywhere leaves nothing wrong: a tombstone's blobs are found unnamed by the next plan, a condemned or trashed row too, a file without a row is
  * a stray, and what was renamed away goes with the staging of the dead lease. `stop` is asked between batches; a stopped sweep is done by another plan.
@@ -44,7 +45,7 @@ export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Pr
     lease,
     trash: staging(store, lease),
     stop,
-    swept: { deleted: [], stayed: [], failed: [], repacked: [], freed: 0, interrupted: false },
+    swept: { deleted: [], stayed: [], failed: [], repacked: [], rehoused: [], freed: 0, interrupted: false },
     moved: [],
   };
   try {
@@ -54,6 +55,7 @@ export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Pr
     const condemned = await buryArtifacts(sweeping);
     await dropBlobs(sweeping, [...unnamed, ...condemned]);
     dropEmptyPacks(sweeping);
+    if (plan.scope.part === "purge") await rehouse(sweeping, plan.scope.dataset as string);
     await repack(sweeping);
     await dropStrays(sweeping);
     await dropStaging(sweeping);

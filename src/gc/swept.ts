@@ -16,6 +16,8 @@ export interface Swept {
   failed: { what: string; error: string }[];
   /** Packs that were written anew; bytes before and after. */
   repacked: { from: string; to: string; before: number; after: number }[];
+  /** What a purged dataset left to others and lies among theirs now. */
+  rehoused: { what: string; from: string; to: string; bytes: number }[];
   /** Bytes on the disk. */
   freed: number;
   interrupted: boolean;

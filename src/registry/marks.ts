@@ -6,6 +6,8 @@ import * as pins from "../db/pins.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
+import { artifactRef } from "../domain/artifact-ref.ts";
+import { closest } from "../domain/closest.ts";
 import { CofferError } from "../domain/error.ts";
 import { redactPairs } from "../domain/redact.ts";
 import { checkAlias } from "../domain/names.ts";
@@ -77,39 +79,48 @@ export function retag(
   });
 }
 
+/** A run with all it made, one artifact, or all of a pipeline: its runs and what they and others made for it; of a dataset only, where one is named. */
+export type Whole =
+  | { kind: "run"; run: RunRow }
+  | { kind: "artifact"; artifact: ArtifactRow }
+  | { kind: "pipeline"; pipeline: string; dataset: string | undefined };
+
 /**
- * Takes an artifact, or a run with all it made, out of sight. Bytes go with gc's grace; until then `restore` brings it back.
- * @throws CofferError PROTECTED where it is pinned, or is a run that goes on; NOT_FOUND where gc was faster
+ * Takes it out of sight. Bytes go with gc's grace; until then `restore` brings it back.
+ * @throws CofferError PROTECTED where something of it is pinned, or a run of it goes on; NOT_FOUND where gc was faster, or there is no such pipeline
  */
-export function remove(store: Store, what: { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow }): ArtifactRow[] {
+export function remove(store: Store, what: Whole): { artifacts: ArtifactRow[]; runs: RunRow[] } {
   return store.transaction(() => {
-    if (what.kind === "run" && runs.bySeq(store.db, what.run.seq)?.state === "running")
-      throw new CofferError("PROTECTED", `run ${what.run.id} is still running`, {
-        hint: "end it first; coffer runs close ends one whose process is gone",
+    const hidden = runsOf(store, what).filter((run) => run.removed_at === null);
+    const running = hidden.find((run) => run.state === "running");
+    if (running)
+      throw new CofferError("PROTECTED", `run ${running.id} is still running`, {
+        hint: "end it first; coffer runs close ends one whose process is gone; nothing was changed",
       });
-    const going = what.kind === "run" ? artifacts.ofRun(store.db, what.run.seq) : [stillThere(store, what.artifact)];
+    const going = artifactsOf(store, what).filter((row) => row.state === "live");
+    if (what.kind === "pipeline" && hidden.length + going.length === 0) throw noPipeline(store, what);
     for (const row of going) {
       if (pins.of(store.db, row.seq))
-        throw new CofferError("PROTECTED", `${row.id} is pinned`, { hint: "coffer unpin it first; nothing was changed" });
+        throw new CofferError("PROTECTED", `${artifactRef(row)} is pinned`, { hint: "coffer unpin it first; nothing was changed" });
       artifacts.setState(store.db, row.seq, "removed", store.now());
       journal.append(store.db, { at: store.now(), did: "remove", artifact: row.uid });
     }
-    if (what.kind === "run") {
-      runs.update(store.db, what.run.seq, { removed_at: store.now() });
-      journal.append(store.db, { at: store.now(), did: "remove", run: what.run.id });
+    for (const run of hidden) {
+      runs.update(store.db, run.seq, { removed_at: store.now() });
+      journal.append(store.db, { at: store.now(), did: "remove", run: run.id });
     }
-    return going;
+    return { artifacts: going, runs: hidden };
   });
 }
 
 /** Brings back what `rm` or a failed run took out of sight. @throws CofferError NOT_FOUND where its bytes are gone, or it was never away */
-export function restore(store: Store, what: { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow }): ArtifactRow[] {
+export function restore(store: Store, what: Whole): { artifacts: ArtifactRow[]; runs: RunRow[] } {
   return store.transaction(() => {
-    const back = (what.kind === "run" ? artifacts.ofRun(store.db, what.run.seq, "kept") : [stillThere(store, what.artifact)]).filter(
-      (row) => row.state === "withdrawn" || row.state === "removed",
+    const back = artifactsOf(store, what).filter(
+      (row) => row.state === "removed" || (row.state === "withdrawn" && what.kind !== "pipeline"),
     );
-    const hidden = what.kind === "run" && what.run.removed_at !== null;
-    if (back.length === 0 && !hidden)
+    const hidden = runsOf(store, what).filter((run) => run.removed_at !== null);
+    if (back.length + hidden.length === 0)
       throw new CofferError("NOT_FOUND", "there is nothing to bring back", {
         hint: "it is in sight, or its bytes are gone; coffer show tells",
       });
@@ -117,12 +128,42 @@ export function restore(store: Store, what: { kind: "run"; run: RunRow } | { kin
       artifacts.setState(store.db, row.seq, "live", store.now());
       journal.append(store.db, { at: store.now(), did: "restore", artifact: row.uid });
     }
-    if (hidden) {
-      runs.restore(store.db, what.run.seq);
-      journal.append(store.db, { at: store.now(), did: "restore", run: what.run.id });
+    for (const run of hidden) {
+      runs.restore(store.db, run.seq);
+      journal.append(store.db, { at: store.now(), did: "restore", run: run.id });
     }
-    return back;
+    return { artifacts: back, runs: hidden };
   });
+}
+
+function runsOf(store: Store, what: Whole): RunRow[] {
+  if (what.kind === "artifact") return [];
+  if (what.kind === "run") return [runs.bySeq(store.db, what.run.seq) ?? what.run];
+  const { pipeline, dataset } = what;
+  return runs.list(store.db, { pipeline, removed: true }).filter(isOf(dataset));
+}
+
+function artifactsOf(store: Store, what: Whole): ArtifactRow[] {
+  if (what.kind === "artifact") return [stillThere(store, what.artifact)];
+  if (what.kind === "run") return artifacts.ofRun(store.db, what.run.seq, "kept");
+  const { pipeline, dataset } = what;
+  return artifacts.list(store.db, { pipeline, states: ["live", "removed", "withdrawn"] }).filter(isOf(dataset));
+}
+
+function isOf(dataset: string | undefined): (row: { dataset: string | null }) => boolean {
+  return (row) => dataset === undefined || (row.dataset ?? "default") === dataset;
+}
+
+function noPipeline(store: Store, { pipeline, dataset }: Extract<Whole, { kind: "pipeline" }>): CofferError {
+  const near = closest(pipeline, runs.pipelines(store.db));
+  return new CofferError(
+    "NOT_FOUND",
+    `nothing in sight is of pipeline “${pipeline}”${dataset === undefined ? "" : ` and dataset “${dataset}”`}`,
+    {
+      hint: near && near !== pipeline ? `did you mean ${near}?` : "coffer ls --pipeline P lists what is in sight; nothing was changed",
+      candidates: near && near !== pipeline ? [near] : [],
+    },
+  );
 }
 
 /** The row as it is now, inside the transaction that changes it: a sweep may have made it a tombstone since it was found. */

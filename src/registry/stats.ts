@@ -5,6 +5,7 @@ import * as blobs from "../db/blobs.ts";
 import * as metadata from "../db/metadata.ts";
 import * as outbox from "../db/outbox.ts";
 import * as totals from "../db/totals.ts";
+import { filePart } from "../domain/names.ts";
 import type { Store } from "../store/store.ts";
 
 interface Place {
@@ -39,6 +40,40 @@ export interface Stats {
 }
 
 const SHOWN = 20;
+
+export interface DatasetStats {
+  schema: "coffer.artifacts-stats/1";
+  /** null: all of them. */
+  dataset: string | null;
+  references: number;
+  unique: number;
+  /** 1 - unique / references. */
+  ratio: number;
+  logical: number;
+  stored: number;
+  blobs: number;
+  packed: number;
+  by_type: { key: string; artifacts: number; bytes: number }[];
+  disk: Place;
+}
+
+/** What the artifacts of a dataset are and take; stored bytes are those that lie under it. */
+export function datasetStats(store: Store, dataset: string | null): DatasetStats {
+  const { references, unique, logical, stored, blobs: count, packed } = totals.stored(store.db, dataset);
+  return {
+    schema: "coffer.artifacts-stats/1",
+    dataset,
+    references,
+    unique,
+    ratio: references === 0 ? 0 : 1 - unique / references,
+    logical,
+    stored,
+    blobs: count,
+    packed,
+    by_type: named(totals.byKey(store.db, "type", SHOWN, dataset)),
+    disk: measure(store.path("binaries", ...(dataset === null ? [] : [filePart(dataset)])), new Set()),
+  };
+}
 
 /** Bytes by type, dataset and run, logical and stored; what lies where on the disk. Reads directories, never a file. */
 export function stats(store: Store): Stats {

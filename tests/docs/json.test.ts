@@ -35,7 +35,7 @@ test("what the commands print is what the page says, key by key", async () => {
   const env = { HOME: root.path };
   const see = async (args: string[], more: { env?: Record<string, string>; stdin?: string } = {}): Promise<Record<string, unknown>> => {
     const [command = "", ...words] = args;
-    const two = ["config", "sync", "cache", "manifest"].includes(command) && words[0] ? 1 : 0;
+    const two = (["config", "sync", "cache", "manifest", "artifacts"].includes(command) && words[0]) || words[0] === "why" ? 1 : 0;
     const result = await coffer([command, ...words.slice(0, two), "--json", ...words.slice(two)], {
       root: root.at("s"),
       cwd: root.path,
@@ -135,8 +135,21 @@ test("what the commands print is what the page says, key by key", async () => {
   await see(["backup", root.at("backup"), "--with-bytes"]);
   writeFileSync(root.at("s/binaries/default/stray"), "stray");
   utimesSync(root.at("s/binaries/default/stray"), 1, 1);
+  await see(["artifacts", "stats", "--dataset", "default"]);
+  await see(["artifacts", "list-orphaned"]);
+  await see(["artifacts", "cleanup", "--force"]);
+  writeFileSync(root.at("s/binaries/default/stray"), "stray");
+  utimesSync(root.at("s/binaries/default/stray"), 1, 1);
+  await see(["artifacts", "list-orphaned", "--grace", "0"]);
+  await see(["gc", "why", "raw@v1", "--max-versions", "1"]);
+  const { digest } = await see(["show", "raw@v2"]);
+  await see(["gc", "why", digest as string]);
+  writeFileSync(root.at("s/binaries/default/young"), "");
+  await see(["artifacts", "list-orphaned"]);
+  await see(["artifacts", "purge", "--dataset", "default"]);
   await see(["gc", "--max-versions", "1", "--workspaces", "--orphans", "--max-size", "1", "--grace", "0"]);
   await see(["gc", "--max-versions", "1", "--workspaces", "--orphans", "--grace", "0", "--apply"]);
+  await see(["gc", "why", "raw@v2"]);
   await see(["sync-mlflow", "--dry-run"], { env: server });
   await see(["config", "show"]);
   await see(["config", "schema"]);
@@ -159,9 +172,11 @@ test("what the commands print is what the page says, key by key", async () => {
 
   expect(problems).toEqual([]);
   // what takes a server, a failure of the disk, or a sweep that another process disturbs, is shown by the tests of these commands
-  const elsewhere = /^(runs|kept|missing|repack|applied|stopped|synced|checked|left|files|bytes|target|items\[\]\.run$)/;
+  const elsewhere = /^(runs|kept|missing|repack|applied|stopped|synced|checked|left|files|bytes|target|rehouse)(\[\]|$)/;
   for (const title of shapes.schemas().filter((schema) => schema !== "coffer.sync/1")) {
-    const unseen = shapes.unseen(title).filter((key) => title !== "coffer.gc/1" || !elsewhere.test(key));
+    const unseen = shapes
+      .unseen(title)
+      .filter((key) => !["coffer.gc/1", "coffer.orphans/1", "coffer.purge/1"].includes(title) || !elsewhere.test(key));
     expect([title, unseen]).toEqual([title, []]);
   }
   for (const title of [
@@ -179,6 +194,11 @@ test("what the commands print is what the page says, key by key", async () => {
     "meta_config",
     "entry",
     "run in a list",
+    "kept item",
+    "bytes",
+    "verdict",
+    "deletion",
+    "orphans",
     "place",
     "sum",
     "artifact in a graph",

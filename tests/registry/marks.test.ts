@@ -65,7 +65,7 @@ test("a run is taken out of sight with all it made, and brought back", async () 
   const run = test.run();
   const made = [await test.add({ run }), await test.add({ run, name: "model" })];
   const other = await test.add({ name: "model" });
-  expect(remove(test.store, { kind: "run", run }).length).toBe(2);
+  expect(remove(test.store, { kind: "run", run }).artifacts).toHaveLength(2);
   expect([
     runs
       .list(test.store.db)
@@ -75,7 +75,7 @@ test("a run is taken out of sight with all it made, and brought back", async () 
     test.again(other).state,
   ]).toEqual([false, ["removed", "removed"], "live"]);
   const removed = runs.bySeq(test.store.db, run.seq);
-  expect(restore(test.store, { kind: "run", run: removed as typeof run }).length).toBe(2);
+  expect(restore(test.store, { kind: "run", run: removed as typeof run }).artifacts).toHaveLength(2);
   expect([
     runs
       .list(test.store.db)

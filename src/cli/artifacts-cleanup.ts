@@ -1,0 +1,50 @@
+import { EXIT } from "../domain/error.ts";
+import { checkDatabase, requireConfirmed } from "../gc/check-database.ts";
+import { requireDataset } from "../gc/dataset.ts";
+import { planGc } from "../gc/plan.ts";
+import { orphanRules } from "../gc/rules.ts";
+import { applyPlan } from "./apply-plan.ts";
+import { command } from "./command.ts";
+import { orphansDocument, renderOrphans } from "./orphans.ts";
+
+export default command(
+  {
+    flags: {
+      dataset: { type: "string", valueHint: "D", description: "of this dataset only" },
+      grace: { type: "string", valueHint: "TIME", description: "younger files are left alone: 1h, 0 (cleanup_policy.grace)" },
+      force: { type: "boolean", description: "delete exactly what is listed; without it nothing is" },
+    },
+    about: `Shows what artifacts list-orphaned shows; with --force it deletes that list and nothing else, after looking at each once more.
+
+Rows whose files are gone stay, since the file may come back from a backup. A manifest of a run that the database does not know keeps the files of its dataset;
+one that cannot be read stops the cleanup of its dataset, or of everything, until it is mended or set aside by name.`,
+    examples: [
+      ["coffer artifacts cleanup", "what would go"],
+      ["coffer artifacts cleanup --grace 0 --force", "delete it, whatever its age"],
+    ],
+    exits: {
+      "3": "some of it could not be deleted; the rest is",
+      "4": "there is no such dataset",
+      "5": "stopped: the database is damaged, or a manifest cannot be read",
+    },
+  },
+  async ({ flags, io }) => {
+    const { values } = await io.settings();
+    const rules = orphanRules(flags.grace, values.artifact_store.cleanup_policy);
+    using store = await io.openStore({ make: false });
+    checkDatabase(store, { thoroughly: flags.force });
+    const dataset = flags.dataset ?? null;
+    if (dataset !== null) requireDataset(store, dataset);
+    if (flags.force) requireConfirmed(store, false);
+    const plan = planGc(store, rules, { dataset, part: "orphans" });
+    const document = orphansDocument(plan);
+    if (!flags.force) {
+      io.print(document, renderOrphans);
+      if (document.items.length > 0) io.say.info("nothing was deleted: run it again with --force to do it");
+      return EXIT.done;
+    }
+    const { applied, exit } = await applyPlan(io, store, plan);
+    io.print({ ...document, applied }, renderOrphans);
+    return exit;
+  },
+);

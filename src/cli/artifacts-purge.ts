@@ -1,0 +1,77 @@
+import { CofferError, EXIT } from "../domain/error.ts";
+import { formatBytes } from "../domain/quantity.ts";
+import { checkDatabase, requireConfirmed } from "../gc/check-database.ts";
+import { requireDataset } from "../gc/dataset.ts";
+import type { GcPlan } from "../gc/gc-plan.ts";
+import { planGc } from "../gc/plan.ts";
+import { PURGE_RULES } from "../gc/rules.ts";
+import { applyPlan } from "./apply-plan.ts";
+import { command } from "./command.ts";
+import { planDocument, spelledOut } from "./gc-document.ts";
+import { bySource, renderPlan, renderSwept, section } from "./gc-text.ts";
+
+export default command(
+  {
+    flags: {
+      dataset: { type: "string", valueHint: "D", description: "the dataset; needed" },
+      force: { type: "boolean", description: "do it; only together with --yes" },
+      yes: { type: "boolean", description: "yes, all of it, newest versions too" },
+    },
+    about: `Takes every artifact of a dataset, newest versions too, and every stray file in its directory, whatever their age. Tombstones stay, so that lineage has no holes.
+
+What is pinned, has an alias, is in use, waits for delivery, or is what something that stays was made from is kept and listed, and the exit code is 3. Bytes that
+another dataset uses as well get a place among that dataset's, durably, before the old one goes. Without --force --yes the plan is shown, nothing is deleted,
+and the exit code is 5.`,
+    examples: [
+      ["coffer artifacts purge --dataset corn", "what would go"],
+      ["coffer artifacts purge --dataset corn --force --yes", "delete it"],
+    ],
+    exits: {
+      "3": "done, but for what is protected, in use, or could not be deleted",
+      "4": "there is no such dataset",
+      "5": "not confirmed, or stopped: nothing was deleted",
+    },
+  },
+  async ({ flags, io }) => {
+    const { dataset } = flags;
+    if (dataset === undefined)
+      throw new CofferError("USAGE", "which dataset?", { hint: "name it with --dataset; coffer stats lists them; nothing was deleted" });
+    using store = await io.openStore({ make: false });
+    const isMeant = flags.force && flags.yes;
+    checkDatabase(store, { thoroughly: isMeant });
+    requireDataset(store, dataset);
+    if (isMeant) requireConfirmed(store, false);
+    const plan = planGc(store, PURGE_RULES, { dataset, part: "purge" });
+    const isNothing = plan.totals.items + plan.totals.kept + plan.rehouse.length === 0;
+    if (!isMeant) {
+      io.print(purgeDocument(plan, dataset), () => renderPlan(plan) + renderRehouse(plan));
+      if (isNothing) return EXIT.done;
+      io.say.error(`not confirmed, so nothing was deleted: coffer artifacts purge --dataset ${dataset} --force --yes does it`);
+      return EXIT.refused;
+    }
+    const document = purgeDocument(plan, dataset);
+    const { applied, exit } = await applyPlan(io, store, plan);
+    io.print({ ...document, applied }, () => renderSwept(plan, applied));
+    return exit === EXIT.done && plan.totals.kept + applied.stayed.length > 0 ? EXIT.partly : exit;
+  },
+);
+
+/** As of gc, without its rules: a purge has none. */
+interface PurgeDocument extends Omit<ReturnType<typeof spelledOut>, "schema" | "rules" | "limit"> {
+  schema: "coffer.purge/1";
+  dataset: string;
+  rehouse: GcPlan["rehouse"];
+  applied: null;
+}
+
+function purgeDocument(plan: GcPlan, dataset: string): PurgeDocument {
+  const { schema: _schema, rules: _rules, limit: _limit, ...rest } = spelledOut(planDocument(plan));
+  return { schema: "coffer.purge/1", dataset, ...rest, rehouse: plan.rehouse, applied: null };
+}
+
+function renderRehouse({ rehouse }: GcPlan): string {
+  return section(
+    "other datasets use these bytes too; they move to them",
+    bySource(rehouse, ({ dataset }) => dataset).map(({ from, to, blobs, bytes }) => `${blobs} of ${from} to ${to}: ${formatBytes(bytes)}`),
+  );
+}

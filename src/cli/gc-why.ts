@@ -1,0 +1,84 @@
+import * as artifacts from "../db/artifacts.ts";
+import type { ArtifactRow } from "../db/artifacts.ts";
+import { CofferError } from "../domain/error.ts";
+import { formatBytes } from "../domain/quantity.ts";
+import { explainBytes } from "../gc/why-bytes.ts";
+import type { BytesWhy } from "../gc/why-bytes.ts";
+import { explain, openWhy } from "../gc/why.ts";
+import type { ArtifactWhy } from "../gc/why.ts";
+import { resolveArtifact } from "../registry/resolve.ts";
+import type { Store } from "../store/store.ts";
+import { command } from "./command.ts";
+import { gcRules, RULE_FLAGS } from "./gc-rules.ts";
+import { fields } from "./table.ts";
+
+export default command(
+  {
+    positionals: [{ name: "REF", description: "an artifact, also a deleted one; a digest; a file: binaries/…", required: true }],
+    flags: RULE_FLAGS,
+    about: `Everything that keeps an artifact from gc: that it is the newest of its name, pins, aliases, processes that use it, deliveries that are not made, and what was
+made from it, with the way to what stays by itself. Else the rule that takes it, or what would have to happen; of a deleted one, when and why it went.
+
+The rules are those that gc would have with the same flags. Of a digest or a file it tells which artifacts have these bytes, and why each is there.`,
+    examples: [
+      ["coffer gc why churn-model@v1", "why gc leaves it, or takes it"],
+      ["coffer gc why churn-model@v1 --max-versions 3", "what gc --max-versions 3 would say"],
+      ["coffer gc why blake3:8e4c7c1b99db", "who needs these bytes"],
+    ],
+    exits: { "4": "nothing is called so", "5": "the database is damaged" },
+  },
+  async ({ flags, positionals, io }) => {
+    const { values } = await io.settings();
+    const rules = gcRules(flags, values);
+    const ref = positionals[0] as string;
+    using store = await io.openStore({ make: false });
+    openWhy(store);
+    const bytes = explainBytes(store, ref, rules);
+    const rows = bytes ? bytes.artifacts : [explain(store, artifactOf(store, ref), rules)];
+    io.print({ schema: "coffer.gc-why/1" as const, ref, bytes: bytes?.bytes ?? null, artifacts: rows }, render);
+  },
+);
+
+/** What is in sight before what is not: a name means its newest version that is there. */
+function artifactOf(store: Store, ref: string): ArtifactRow {
+  for (const scope of ["live", "kept"] as const)
+    try {
+      return artifacts.bySeq(store.db, resolveArtifact(store, ref, scope).artifact.seq) as ArtifactRow;
+    } catch (error) {
+      if (!(error instanceof CofferError) || error.code !== "NOT_FOUND") throw error;
+    }
+  return resolveArtifact(store, ref, "any").artifact;
+}
+
+function render({ bytes, artifacts: rows }: { bytes: BytesWhy | null; artifacts: ArtifactWhy[] }): string {
+  const head = bytes
+    ? fields([
+        ["bytes", bytes.digest ?? bytes.path],
+        ["path", bytes.digest === null ? undefined : bytes.path],
+        ["size", formatBytes(bytes.size)],
+        ["state", bytes.state],
+        ["kept", bytes.keeps],
+        ["goes", bytes.goes ?? undefined],
+      ])
+    : "";
+  return [head, ...rows.map(renderOne)].filter((part) => part !== "").join("\n");
+}
+
+function renderOne({ artifact, state, digest, size, keeps, condemned, goes, until, deleted }: ArtifactWhy): string {
+  const verdict = deleted
+    ? `deleted on ${deleted.at}: ${deleted.message}`
+    : condemned === null
+      ? until
+      : goes
+        ? `the next coffer gc --apply takes it: ${condemned.why} (${condemned.rule})`
+        : `a rule condemns it: ${condemned.why} (${condemned.rule}); what keeps it outweighs that`;
+  return [
+    fields([
+      ["artifact", artifact],
+      ["state", `${state}, ${formatBytes(size)}, ${digest}`],
+    ]),
+    ...keeps.map(({ because }) => `kept: ${because}\n`),
+    keeps.length === 0 && !deleted && condemned === null ? "nothing protects it\n" : "",
+    `${verdict}\n`,
+  ].join("");
+}
