@@ -71,7 +71,8 @@ function utf8(bytes: Uint8Array): string {
 }
 
 function decodeLine(line: string): TreeEntry {
-  const file = /^100([0-7]{3}) ([0-9a-f]{64}) ([0-9]{1,16}) (".*")$/.exec(line);
+  // with s: a dot takes U+2028 and U+2029 too, which JSON leaves as they are in a name
+  const file = /^100([0-7]{3}) ([0-9a-f]{64}) ([0-9]{1,16}) (".*")$/s.exec(line);
   if (file)
     return {
       kind: "file",
@@ -80,13 +81,13 @@ function decodeLine(line: string): TreeEntry {
       size: Number(file[3]),
       path: inside(file[4] as string),
     };
-  const link = /^120000 ("(?:[^"\\]|\\.)*") (".*")$/.exec(line);
+  const link = /^120000 ("(?:[^"\\]|\\.)*") (".*")$/s.exec(line);
   if (link) {
     const [path, target] = [inside(link[1] as string), text(link[2] as string)];
     if (target === "" || target.includes("\0") || !linkStaysInside(path, target)) throw corrupt(`a link leaves it: ${line.slice(7, 87)}`);
     return { kind: "link", path, target };
   }
-  const directory = /^040([0-7]{3}) (".*")$/.exec(line);
+  const directory = /^040([0-7]{3}) (".*")$/s.exec(line);
   if (directory) return { kind: "directory", mode: Number.parseInt(directory[1] as string, 8), path: inside(directory[2] as string) };
   throw corrupt(`it has a line that is no entry: ${line.slice(0, 80)}`);
 }

@@ -28,6 +28,16 @@ test("what is written is read back, sorted by the bytes of the paths, whatever c
   fc.assert(fc.property(tree, (entries) => expect(decodeTree(encodeTree(entries))).toEqual(entries.toSorted(bytewise))));
 });
 
+test("names with the line breaks that JSON does not know as such are read back", () => {
+  const name = "a\u2028b\u2029c\u0085d\re\nf";
+  const entries: TreeEntry[] = [
+    { kind: "file", path: name, mode: 0o644, hex: HEX, size: 1 },
+    { kind: "directory", path: `${name}-directory`, mode: 0o700 },
+    { kind: "link", path: `${name}-link`, target: name },
+  ];
+  expect(decodeTree(encodeTree(entries))).toEqual(entries);
+});
+
 test("one directory has one form, in whatever order it was listed", () => {
   const shuffled = tree.chain((entries) => fc.tuple(fc.constant(entries), fc.shuffledSubarray(entries, { minLength: entries.length })));
   fc.assert(fc.property(shuffled, ([entries, other]) => expect(encodeTree(other)).toEqual(encodeTree(entries))));
