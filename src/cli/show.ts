@@ -1,4 +1,5 @@
 import * as artifacts from "../db/artifacts.ts";
+import { leaves } from "../config/sections.ts";
 import { CofferError } from "../domain/error.ts";
 import { formatBytes, formatDuration } from "../domain/quantity.ts";
 import { describeRun } from "../registry/describe-run.ts";
@@ -131,6 +132,7 @@ function renderRun(run: RunRecord): string {
           ]),
           "",
         )}`,
+    renderConfiguration(run.configuration),
     renderEvents(run.events),
   ].join("");
 }
@@ -161,6 +163,7 @@ function renderArtifact(artifact: ArtifactRecord & { versions: number[] | undefi
     section("params of the run", artifact.run_params),
     section("metrics of the run", artifact.run_metrics),
     section("tags of the run", artifact.run_tags),
+    renderConfiguration(artifact.configuration),
     renderEvents(artifact.events),
   ].join("");
 }
@@ -221,6 +224,10 @@ function renderEntries(entries: readonly TreeEntry[] | undefined): string {
 function section(title: string, values: Record<string, unknown>): string {
   const pairs = Object.entries(values);
   return pairs.length === 0 ? "" : `\n${title}\n${fields(pairs.map(([key, value]) => [`  ${key}`, value]))}`;
+}
+
+function renderConfiguration(configuration: unknown): string {
+  return section("configuration of the run", Object.fromEntries(leaves((configuration ?? {}) as object)));
 }
 
 function renderEvents(events: readonly { at: number; kind: string; message: string }[]): string {

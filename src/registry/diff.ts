@@ -1,3 +1,4 @@
+import { leaves } from "../config/sections.ts";
 import * as artifacts from "../db/artifacts.ts";
 import * as inputs from "../db/run-inputs.ts";
 import type { RunRow } from "../db/runs.ts";
@@ -62,8 +63,8 @@ export function diffRuns(store: Store, left: RunRow, right: RunRow): RunDiff {
     tags: diffValues(a.tags, b.tags),
     inputs: diffBytes(inputsOf(store, left), inputsOf(store, right)),
     artifacts: diffBytes(artifactsOf(store, left), artifactsOf(store, right)),
-    environment: diffValues(flatten(a.environment), flatten(b.environment)),
-    configuration: diffValues(flatten(a.configuration), flatten(b.configuration)),
+    environment: diffValues(dotted(a.environment), dotted(b.environment)),
+    configuration: diffValues(dotted(a.configuration), dotted(b.configuration)),
   };
 }
 
@@ -139,13 +140,8 @@ function inputsOf(store: Store, run: RunRow): Map<string, Side> {
   return new Map(read.map(({ key, side }) => [isOne(key) ? key : side.ref, side]));
 }
 
-/** Nested keys joined by `.`; a list is one value. */
-function flatten(value: unknown, prefix = ""): Record<string, unknown> {
-  const flat: Record<string, unknown> = {};
-  for (const [key, inner] of Object.entries((value ?? {}) as Record<string, unknown>))
-    if (typeof inner === "object" && inner !== null && !Array.isArray(inner)) Object.assign(flat, flatten(inner, `${prefix}${key}.`));
-    else flat[prefix + key] = inner;
-  return flat;
+function dotted(tree: unknown): Record<string, unknown> {
+  return Object.fromEntries(leaves((tree ?? {}) as object));
 }
 
 function own(values: Readonly<Record<string, unknown>>, key: string): unknown {

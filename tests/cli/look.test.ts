@@ -179,6 +179,14 @@ test("show tells everything of an artifact", async () => {
     tags of the run
       good  yes
       try   1
+
+    configuration of the run
+      workspace.policy                   separated
+      workspace.retain                   *.log
+      workspace.ignore                   .tmp, __pycache__
+      artifact_store.versioning_enabled  true
+      tracking.experiment                Default
+      tracking.sync                      after
     "
   `);
 });
@@ -207,6 +215,14 @@ test("show tells everything of a run", async () => {
 
     ARTIFACT  TYPE   SIZE  STATE
     churn@v3  model   7 B
+
+    configuration of the run
+      workspace.policy                   separated
+      workspace.retain                   *.log
+      workspace.ignore                   .tmp, __pycache__
+      artifact_store.versioning_enabled  true
+      tracking.experiment                Default
+      tracking.sync                      after
     "
   `);
 });
