@@ -1,8 +1,8 @@
-import { createInterface } from "node:readline";
 import type { RunRow } from "../db/runs.ts";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
 import { parseAssignment, parseMetric } from "../domain/assignment.ts";
 import { CofferError, EXIT } from "../domain/error.ts";
+import { linesOf } from "../domain/lines.ts";
 import { checkArtifactName, checkName } from "../domain/names.ts";
 import { matcher } from "../domain/pattern.ts";
 import { formatBytes } from "../domain/quantity.ts";
@@ -138,10 +138,9 @@ export default command(
     let taken = 0;
     let run = logged?.run ?? target.run;
     if (flags.stdin) {
-      const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
       ({ refused, taken, run } = await readLogLines(
         store,
-        lines,
+        linesOf(process.stdin),
         { ...request, run },
         { now: io.now, refuse: (line, why) => io.say.error(`line ${line}: ${why}`) },
       ));

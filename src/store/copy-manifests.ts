@@ -1,8 +1,8 @@
 import { closeSync, copyFileSync, createReadStream, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { makeDirectory, syncFile, syncPath, writeWhole } from "../blobs/durable.ts";
 import type { DatabaseCopy } from "../db/copy-database.ts";
+import { linesOf } from "../domain/lines.ts";
 import { errno } from "../domain/error.ts";
 import type { Store } from "./store.ts";
 
@@ -40,9 +40,9 @@ async function copyJournal(from: string, to: string, last: number): Promise<void
   if (!existsSync(from)) return;
   const fd = openSync(to, "wx", 0o644);
   try {
-    for await (const line of createInterface({ input: createReadStream(from) }))
+    for await (const line of linesOf(createReadStream(from)))
       // half a line, which a crash left, has no number that can be read
-      if (Number(/^\{"seq":([0-9]+),.*\}$/.exec(line)?.[1] ?? Infinity) <= last) writeWhole(fd, Buffer.from(`${line}\n`));
+      if (Number(/^\{"seq":([0-9]+),.*\}$/s.exec(line)?.[1] ?? Infinity) <= last) writeWhole(fd, Buffer.from(`${line}\n`));
     await syncFile(fd);
   } finally {
     closeSync(fd);

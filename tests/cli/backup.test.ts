@@ -24,7 +24,7 @@ async function fill(root: TemporaryRoot): Promise<void> {
   for (let nth = 0; nth < 40; nth++) writeFileSync(root.at("many", `${nth}.csv`), `file ${nth}`);
   await done(["log", "many", "--name", "data"], options);
   await done(["run", "--quiet", "--input", "data", "--param", "lr=0.1", "--", "sh", "-c", 'echo x >"$COFFER_WORKSPACE/out.txt"'], options);
-  await done(["pin", "net"], options);
+  await done(["pin", "net", "--note", "of\u2028two lines"], options);
   await done(["alias", "net", "best"], options);
 }
 

@@ -277,7 +277,8 @@ test("--stdin takes metrics, params, tags and artifacts, one a line, into one ru
     { param: "lr", value: 0.1 },
     { param: "on", value: true },
     { artifact: "f", as: "out/f", name: "named", type: "model" },
-    { tag: "team", value: "x" },
+    // JSON may hold a line separator as it is
+    { tag: "team", value: "x\u2028y" },
   ]);
   const { run, lines } = result.json<LogDocument>();
   expect([result.code, lines]).toEqual([0, { taken: 7, refused: 0 }]);
@@ -285,7 +286,7 @@ test("--stdin takes metrics, params, tags and artifacts, one a line, into one ru
     state: "finished",
     metrics: { loss: "NaN", acc: "Infinity" },
     params: { lr: "0.1", on: "true" },
-    tags: { team: "x" },
+    tags: { team: "x\u2028y" },
     artifacts: [{ path: "out/f" }],
   });
   expect((await runs(root.at("s"))).length).toBe(1);
