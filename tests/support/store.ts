@@ -31,6 +31,7 @@ export interface Given {
   name?: string;
   path?: string;
   run?: RunRow;
+  dataset?: string;
   age?: number;
   dependsOn?: readonly ArtifactRow[];
   /** What the file holds; by default something that no other file does. */
@@ -68,17 +69,17 @@ export async function openTestStore(set: Record<string, unknown> = {}): Promise<
         if (state !== "running") runs.update(store.db, seq, { state, ended_at: given.ended_at ?? test.now });
         return runs.bySeq(store.db, seq) as RunRow;
       }),
-    async add({ name, path = `file-${++number}`, age = 0, dependsOn = [], bytes = `bytes ${++number}`, files, run }: Given = {}) {
+    async add({ name, path = `file-${++number}`, age = 0, dependsOn = [], bytes = `bytes ${++number}`, files, run, dataset }: Given = {}) {
       const source = join(root.path, `source-${++number}`);
       for (const [inner, text] of Object.entries(files ?? {})) write(join(source, inner), text);
       if (!files) write(source, bytes);
       const owner = run ?? test.ago(age, () => test.run());
       const lease = takeLease(store, "ingest");
       const unit = { path, source, kind: files ? "tree" : "file", type: "file", class: null, typed: false, move: false } as const;
-      const { result } = await ingest(store, lease, [unit], { dataset: "default" }, (admitted) =>
+      const { result } = await ingest(store, lease, [unit], { dataset: dataset ?? "default" }, (admitted) =>
         admitted.map((one) =>
           test.ago(age, () =>
-            recordArtifact(store, owner, one, { role: "output", name, dependsOn: dependsOn.map((artifact) => ({ artifact })) }),
+            recordArtifact(store, owner, one, { role: "output", name, dependsOn: dependsOn.map((artifact) => ({ artifact })), dataset }),
           ),
         ),
       );

@@ -1,0 +1,189 @@
+import { expect, test } from "bun:test";
+import { chmodSync, existsSync, readdirSync, writeFileSync } from "node:fs";
+import * as artifacts from "../../src/db/artifacts.ts";
+import type { ArtifactRow } from "../../src/db/artifacts.ts";
+import * as blobs from "../../src/db/blobs.ts";
+import * as leases from "../../src/db/leases.ts";
+import * as packs from "../../src/db/packs.ts";
+import * as pins from "../../src/db/pins.ts";
+import { requireDataset } from "../../src/gc/dataset.ts";
+import { itemsOf, keptOf } from "../../src/gc/gc-plan.ts";
+import type { GcPlan } from "../../src/gc/gc-plan.ts";
+import { countOrphans } from "../../src/gc/orphans.ts";
+import { planGc } from "../../src/gc/plan.ts";
+import { PURGE_RULES } from "../../src/gc/rules.ts";
+import { sweep } from "../../src/gc/sweep.ts";
+import type { Swept } from "../../src/gc/swept.ts";
+import { checkedFile, readChecked, readTree } from "../../src/store/read.ts";
+import { dropLease, takeLease } from "../../src/store/lease.ts";
+import { verify } from "../../src/store/verify.ts";
+import { HOUR, openTestStore } from "../support/store.ts";
+import type { TestStore } from "../support/store.ts";
+
+const planPurge = ({ store }: TestStore, dataset = "corn"): GcPlan => planGc(store, PURGE_RULES, { dataset, part: "purge" });
+
+async function purge(t: TestStore, dataset = "corn"): Promise<Swept> {
+  const swept = await sweep(t.store, planPurge(t, dataset), () => false);
+  expect(swept.failed).toEqual([]);
+  expect((await verify(t.store, { share: 1, random: Math.random })).damage).toEqual([]);
+  return swept;
+}
+
+function filesOf({ store }: TestStore, dataset: string): string[] {
+  const directory = store.path("binaries", dataset);
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => entry.name);
+}
+
+const whats = (items: Iterable<{ what: string }>): string[] => [...items].map(({ what }) => what).toSorted();
+const blobOf = ({ store }: TestStore, { blob }: ArtifactRow) => blobs.bySeq(store.db, blob as number) as blobs.BlobRow;
+
+function many(count: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`f${index}`, `${index} `.repeat(50)]));
+}
+
+test("a purge takes all of a dataset, newest versions too, and every stray of its directory, and nothing of another", async () => {
+  using t = await openTestStore();
+  const corn = [
+    await t.add({ name: "model", dataset: "corn" }),
+    await t.add({ dataset: "corn" }),
+    await t.add({ dataset: "corn", files: many(40) }),
+  ];
+  const removed = await t.add({ dataset: "corn" });
+  artifacts.setState(t.store.db, removed.seq, "removed", t.now);
+  const wheat = await t.add({ name: "model", dataset: "wheat" });
+  const none = await t.add({ name: "data" });
+  for (const dataset of ["corn", "wheat"]) writeFileSync(t.store.path("binaries", dataset, "stray"), "stray");
+  t.now += HOUR;
+  const swept = await purge(t);
+  expect(whats(swept.deleted.filter(({ kind }) => kind === "file"))).toEqual(["binaries/corn/stray"]);
+  expect([...corn, removed].map((row) => t.again(row).state)).toEqual(["deleted", "deleted", "deleted", "deleted"]);
+  expect([wheat, none].map((row) => t.again(row).state)).toEqual(["live", "live"]);
+  expect([filesOf(t, "corn"), filesOf(t, "wheat").length, filesOf(t, "default").length]).toEqual([[], 2, 1]);
+});
+
+test("what is pinned, in use, or was used for what stays is kept and named", async () => {
+  using t = await openTestStore();
+  const pinned = await t.add({ name: "pinned", dataset: "corn" });
+  const read = await t.add({ name: "read", dataset: "corn" });
+  const origin = await t.add({ name: "origin", dataset: "corn" });
+  const between = await t.add({ name: "between", dataset: "corn", dependsOn: [origin] });
+  await t.add({ name: "report", dataset: "wheat", dependsOn: [between] });
+  await t.add({ name: "gone", dataset: "corn" });
+  pins.set(t.store.db, pinned.seq, null, t.now);
+  leases.holdBlob(t.store.db, takeLease(t.store, "read").seq, read.blob as number);
+  const plan = planPurge(t);
+  expect(whats(itemsOf(plan))).toEqual(["gone@v1"]);
+  expect([...keptOf(plan)].map(({ what, because }) => `${what}: ${because}`).toSorted()).toEqual([
+    "between@v1: report@v1 was made from it",
+    "origin@v1: between@v1 was made from it",
+    "pinned@v1: it is pinned",
+    "read@v1: a live process uses it",
+  ]);
+});
+
+test("a file that another dataset uses too gets a name there, and the old one goes", async () => {
+  using t = await openTestStore();
+  await t.add({ name: "a", dataset: "corn", bytes: "of both" });
+  const other = await t.add({ name: "b", dataset: "wheat", bytes: "of both" });
+  expect(blobOf(t, other).path).toStartWith("binaries/corn/");
+  expect(planPurge(t).rehouse).toEqual([{ what: other.digest, from: blobOf(t, other).path as string, dataset: "wheat", bytes: 7 }]);
+  const swept = await purge(t);
+  const row = blobOf(t, other);
+  expect([row.dataset, row.path, filesOf(t, "corn"), swept.freed]).toEqual([
+    "wheat",
+    expect.stringMatching(/^binaries\/wheat\/file_-_[0-9a-f]{12}$/),
+    [],
+    0,
+  ]);
+  expect(await Bun.file(await checkedFile(t.store, row)).text()).toBe("of both");
+  expect(swept.rehoused).toHaveLength(1);
+});
+
+test("a name that is taken there is not shared", async () => {
+  using t = await openTestStore();
+  await t.add({ name: "a", dataset: "corn", bytes: "of both" });
+  const other = await t.add({ name: "b", dataset: "wheat", bytes: "of both" });
+  await t.add({ dataset: "wheat" });
+  const planted = t.store.path((blobOf(t, other).path as string).replace("corn", "wheat"));
+  writeFileSync(planted, "planted");
+  await purge(t);
+  expect(blobOf(t, other).path).toMatch(/_[0-9a-f]{16}$/);
+  expect(await Bun.file(await checkedFile(t.store, blobOf(t, other))).text()).toBe("of both");
+  expect(await Bun.file(planted).text()).toBe("planted");
+});
+
+test("what somebody reads just now stays where it is, and moves with the next purge", async () => {
+  using t = await openTestStore();
+  const own = await t.add({ name: "a", dataset: "corn", bytes: "of both" });
+  const other = await t.add({ name: "b", dataset: "wheat", bytes: "of both" });
+  const path = blobOf(t, other).path as string;
+  const lease = takeLease(t.store, "read");
+  const swept = await sweep(t.store, planPurge(t), () => {
+    // a reader comes when the artifact of the purged dataset is gone, and its bytes have not moved yet
+    if (t.again(own).state === "deleted") leases.holdBlob(t.store.db, lease.seq, other.blob as number);
+    return false;
+  });
+  expect(swept.stayed.map(({ what }) => what)).toContain(path);
+  expect([blobOf(t, other).path, existsSync(t.store.path(path))]).toEqual([path, true]);
+  dropLease(t.store, lease);
+  await purge(t);
+  expect(blobOf(t, other).dataset).toBe("wheat");
+});
+
+test("packed files that another dataset uses too move into a pack there", async () => {
+  using t = await openTestStore();
+  const files = many(40);
+  await t.add({ name: "all", dataset: "corn", files });
+  const few = Object.fromEntries(Object.entries(files).slice(0, 10));
+  const other = await t.add({ name: "few", dataset: "wheat", files: few });
+  const swept = await purge(t);
+  const [pack, ...rest] = packs.all(t.store.db);
+  expect([pack?.dataset, rest, filesOf(t, "corn")]).toEqual(["wheat", [], []]);
+  expect(swept.rehoused).toHaveLength(10);
+  for (const entry of await readTree(t.store, other.blob as number)) {
+    if (entry.kind !== "file") throw new Error(entry.kind);
+    const row = blobs.byDigest(t.store.db, { algorithm: "blake3", hex: entry.hex }) as blobs.BlobRow;
+    expect([(await readChecked(t.store, row)).toString(), row.dataset]).toEqual([few[entry.path] as string, "wheat"]);
+  }
+});
+
+test("a damaged pack is not moved from: it stays, and that is told", async () => {
+  using t = await openTestStore();
+  const files = many(40);
+  await t.add({ name: "all", dataset: "corn", files });
+  await t.add({ name: "one", dataset: "wheat", files: { f0: files["f0"] as string } });
+  const [pack] = packs.all(t.store.db) as [packs.PackRow];
+  const path = t.store.path(pack.path);
+  chmodSync(path, 0o644);
+  const bytes = new Uint8Array(await Bun.file(path).arrayBuffer());
+  writeFileSync(path, bytes.fill(7));
+  const swept = await sweep(t.store, planPurge(t), () => false);
+  expect(swept.failed).toEqual([{ what: pack.path, error: expect.stringContaining("is damaged") }]);
+  expect(packs.all(t.store.db)).toHaveLength(1);
+});
+
+test("a dataset that is not there is an error with the one that was meant", async () => {
+  using t = await openTestStore();
+  await t.add({ dataset: "corn" });
+  await t.add();
+  expect(() => requireDataset(t.store, "cron")).toThrow(expect.objectContaining({ code: "NOT_FOUND", hint: "did you mean corn?" }));
+  expect(() => requireDataset(t.store, "../binaries")).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
+  requireDataset(t.store, "corn");
+  requireDataset(t.store, "default");
+  expect(readdirSync(t.store.path("binaries")).toSorted()).toEqual(["corn", "default"]);
+});
+
+test("orphans are counted by dataset: files, bytes without an artifact, rows without a file", async () => {
+  using t = await openTestStore();
+  const gone = await t.add({ dataset: "corn", bytes: "twelve bytes" });
+  for (const dataset of ["corn", "wheat"]) await t.add({ dataset });
+  artifacts.entomb(t.store.db, gone.seq, t.now);
+  writeFileSync(t.store.path("binaries/corn/stray"), "stray");
+  t.now += HOUR;
+  expect(countOrphans(t.store, "corn")).toEqual({ files: 1, bytes: 5, blobs: 1, missing: 0 });
+  expect(countOrphans(t.store, "wheat")).toEqual({ files: 0, bytes: 0, blobs: 0, missing: 0 });
+  expect(countOrphans(t.store, null)).toEqual({ files: 1, bytes: 5, blobs: 1, missing: 0 });
+});
