@@ -44,6 +44,12 @@ export function findDead(db: Database): void {
   db.run("DELETE FROM temp.gc_dead WHERE seq IN (SELECT seq FROM temp.gc_left)");
 }
 
+/** Blobs that die as well: nothing but garbage names them. */
+export function addDead(db: Database, blobs: readonly number[]): void {
+  const add = db.query("INSERT OR IGNORE INTO temp.gc_dead (seq) SELECT value FROM json_each(?)");
+  for (let at = 0; at < blobs.length; at += 100_000) add.run(JSON.stringify(blobs.slice(at, at + 100_000)));
+}
+
 /** Adds one artifact to the garbage and returns the bytes that die with it. */
 export function addGarbage(db: Database, artifact: number): number {
   db.query("INSERT OR IGNORE INTO temp.gc_garbage (seq, rule, detail) VALUES (?, 'size', 0)").run(artifact);
@@ -64,8 +70,8 @@ function bury(db: Database, blob: number): number {
 }
 
 /** Packs of which every member dies: their bytes are free at once, those of others when the pack is rewritten. */
-const DYING_PACKS = `dying (pack) AS (SELECT b.pack FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq WHERE b.pack IS NOT NULL GROUP BY b.pack
-  HAVING count(*) = (SELECT count(*) FROM blobs o WHERE o.pack = b.pack))`;
+const DYING_PACKS = `dying (pack) AS MATERIALIZED (SELECT pack FROM blobs WHERE pack IS NOT NULL GROUP BY pack
+  HAVING sum(seq IN (SELECT seq FROM temp.gc_dead)) = count(*))`;
 const NOW = "iif(b.place = 'file' OR (b.place = 'pack' AND b.pack IN dying), b.size, 0)";
 const LATER = "iif(b.place = 'pack' AND b.pack NOT IN dying, b.size, 0)";
 

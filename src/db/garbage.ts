@@ -43,66 +43,71 @@ export function openSets(db: Database, given: { leases: readonly number[]; stopp
   for (const { dataset, because } of given.stopped) db.query("INSERT INTO temp.gc_stopped VALUES (?, ?)").run(dataset, because);
 }
 
-// What rules condemn ----------------------------------------------------------------------------------------------
+// What rules condemn; each returns how many it did ----------------------------------------------------------------------------------------------
 
 /** A rule's word, the same here, in a plan, and on the screen. */
-const RULES = ["removed", "failed-runs", "versions", "age", "size", "purge"] as const;
-type Rule = (typeof RULES)[number];
+type Rule = "removed" | "failed-runs" | "versions" | "age" | "size" | "purge";
+export type Counts = Partial<Record<Rule, number>>;
 
 const condemn = (rule: Rule, detail: string, from: string): string =>
   `INSERT OR IGNORE INTO temp.gc_garbage (seq, rule, detail) SELECT a.seq, '${rule}', ${detail} FROM ${from}`;
 
 /** What `rm` took out of sight no later than a time. */
-export function condemnRemoved(db: Database, until: number): void {
-  db.query(condemn("removed", "a.state_at", "artifacts a WHERE a.state = 'removed' AND a.state_at <= ?")).run(until);
+export function condemnRemoved(db: Database, until: number): number {
+  return db.query(condemn("removed", "a.state_at", "artifacts a WHERE a.state = 'removed' AND a.state_at <= ?")).run(until).changes;
 }
 
 /** What runs that ended no later than a time took back when they failed. */
-export function condemnWithdrawn(db: Database, until: number): void {
+export function condemnWithdrawn(db: Database, until: number): number {
   const since = "ifnull(r.ended_at, a.state_at)";
-  db.query(
-    condemn(
-      "failed-runs",
-      since,
-      `artifacts a JOIN runs r ON r.seq = a.run WHERE a.state = 'withdrawn' AND r.state <> 'running' AND ${since} <= ?`,
-    ),
-  ).run(until);
+  return db
+    .query(
+      condemn(
+        "failed-runs",
+        since,
+        `artifacts a JOIN runs r ON r.seq = a.run WHERE a.state = 'withdrawn' AND r.state <> 'running' AND ${since} <= ?`,
+      ),
+    )
+    .run(until).changes;
 }
 
 /** Live versions that have at least `keep` newer ones. */
-export function condemnVersions(db: Database, keep: number): void {
+export function condemnVersions(db: Database, keep: number): number {
+  // live are those that are nothing else: that takes three indexes and no row
   const counted = `(SELECT seq, row_number() OVER (PARTITION BY name ORDER BY version DESC) - 1 AS newer FROM artifacts
-    WHERE state = 'live' AND name IN (SELECT substr(key, 6) FROM series WHERE key >= 'name ' AND key < 'name!' AND last_version > ?1)) a WHERE a.newer >= ?1 ORDER BY a.seq`;
-  db.query(condemn("versions", "a.newer", counted)).run(keep);
+    WHERE seq NOT IN (SELECT seq FROM artifacts WHERE state IN ('withdrawn', 'removed')) AND seq NOT IN (SELECT seq FROM artifacts WHERE state = 'deleted') AND name IN (SELECT substr(key, 6) FROM series WHERE key >= 'name ' AND key < 'name!' AND last_version > ?1)) a WHERE a.newer >= ?1 ORDER BY a.seq`;
+  return db.query(condemn("versions", "a.newer", counted)).run(keep).changes;
 }
 
 /** Live ones that were made before a time; the newest versions of their names among them are kept. */
-export function condemnOld(db: Database, before: number): void {
-  db.query(condemn("age", "a.created_at", "artifacts a WHERE a.state = 'live' AND a.created_at < ?")).run(before);
+export function condemnOld(db: Database, before: number): number {
+  const { changes } = db.query(condemn("age", "a.created_at", "artifacts a WHERE a.state = 'live' AND a.created_at < ?")).run(before);
   keep(
     db,
     "'it is the newest version of its name'",
     "NULL",
     `(${NEWEST}) n CROSS JOIN temp.gc_garbage g ON g.seq = n.seq WHERE g.rule = 'age'`,
   );
+  return changes;
 }
 
 /** All of a dataset, in sight or not. */
-export function condemnDataset(db: Database, dataset: string, at: number): void {
-  db.query(
-    condemn("purge", "?2", "artifacts a WHERE a.state <> 'deleted' AND (a.dataset = ?1 OR (?1 = 'default' AND a.dataset IS NULL))"),
-  ).run(dataset, at);
+export function condemnDataset(db: Database, dataset: string, at: number): number {
+  return db
+    .query(condemn("purge", "?2", "artifacts a WHERE a.state <> 'deleted' AND (a.dataset = ?1 OR (?1 = 'default' AND a.dataset IS NULL))"))
+    .run(dataset, at).changes;
 }
 
 const FILLED_AT_ONCE = 100_000;
 
 /** Some that go for the sake of room, and when they were last used. */
-export function condemnForRoom(db: Database, chosen: readonly { seq: number; used: number }[]): void {
+export function condemnForRoom(db: Database, chosen: readonly { seq: number; used: number }[]): number {
   const add = db.query(
     "INSERT OR REPLACE INTO temp.gc_garbage (seq, rule, detail) SELECT value ->> 0, 'size', value ->> 1 FROM json_each(?)",
   );
   for (let at = 0; at < chosen.length; at += FILLED_AT_ONCE)
     add.run(JSON.stringify(chosen.slice(at, at + FILLED_AT_ONCE).map(({ seq, used }) => [seq, used])));
+  return chosen.length;
 }
 
 // What is kept all the same ---------------------------------------------------------------------------------------
@@ -148,12 +153,13 @@ function garbageCount(db: Database): number {
   return (db.query("SELECT count(*) AS n FROM temp.gc_garbage").get() as { n: number }).n;
 }
 
-/** Those that have any; read once, since sorting a million of them takes longer than the rest of a plan. */
-export function countByRule(db: Database, set: "gc_garbage" | "gc_kept"): { rule: Rule; count: number }[] {
-  const [counts] = db.query(`SELECT ${RULES.map((rule) => `ifnull(sum(rule = '${rule}'), 0)`).join(", ")} FROM temp.${set}`).values() as [
-    number[],
-  ];
-  return RULES.map((rule, index) => ({ rule, count: counts[index] as number })).filter(({ count }) => count > 0);
+/** How many of what rules condemned were kept, and how many are left to go. Nobody counts a million rows that were counted when they were written. */
+export function count(db: Database, condemned: Readonly<Counts>): { rule: Rule; going: number; kept: number }[] {
+  const kept = new Map(db.query("SELECT rule, count(*) FROM temp.gc_kept GROUP BY rule").values() as [Rule, number][]);
+  return Object.entries(condemned).map(([word, all]) => {
+    const rule = word as Rule;
+    return { rule, going: all - (kept.get(rule) ?? 0), kept: kept.get(rule) ?? 0 };
+  });
 }
 
 export interface KeptRow {

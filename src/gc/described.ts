@@ -12,8 +12,12 @@ import type { GcRules } from "./rules.ts";
 /** SQLite takes a negative limit for none. */
 const ALL = -1;
 
-export function describedArtifacts({ db }: Store, rules: GcRules, at: number): Going<ArtifactItem> {
-  const counts = garbage.countByRule(db, "gc_garbage");
+export function describedArtifacts(
+  { db }: Store,
+  rules: GcRules,
+  at: number,
+  counts: readonly { rule: RetentionRule; going: number }[],
+): Going<ArtifactItem> {
   function* items(rule: GcRule | null, most: number): Generator<ArtifactItem> {
     for (const row of deadBlobs.describeGarbage(db, rule, most)) {
       const verdict = { rule: row.rule as RetentionRule, detail: row.detail };
@@ -31,9 +35,10 @@ export function describedArtifacts({ db }: Store, rules: GcRules, at: number): G
     }
   }
   return {
-    count: sum(counts),
+    count: counts.reduce((total, { going }) => total + going, 0),
     first: (most) => [...items(null, most)],
-    byRule: (most) => counts.map(({ rule, count }) => ({ rule, count, first: [...items(rule, most)] })),
+    byRule: (most) =>
+      counts.filter(({ going }) => going > 0).map(({ rule, going }) => ({ rule, count: going, first: [...items(rule, most)] })),
     [Symbol.iterator]: () => items(null, ALL),
   };
 }
@@ -70,20 +75,15 @@ export function blobWords({ path, digest }: { path: string | null; digest: strin
   return path === null ? digest : `${path} (${digest})`;
 }
 
-export function describedKept({ db }: Store): Described<Kept> {
-  const counts = garbage.countByRule(db, "gc_kept");
+export function describedKept({ db }: Store, counts: readonly { kept: number }[]): Described<Kept> {
   const refOf = (seq: number): string => artifactRef(artifacts.bySeq(db, seq) as ArtifactRow);
   function* items(most: number): Generator<Kept> {
     for (const { rule, seq, because, needed_by } of garbage.kept(db, most))
       yield { rule, what: refOf(seq), because: because ?? `${refOf(needed_by as number)} was made from it` };
   }
   return {
-    count: sum(counts),
+    count: counts.reduce((total, { kept }) => total + kept, 0),
     first: (most) => [...items(most)],
     [Symbol.iterator]: () => items(ALL),
   };
-}
-
-function sum(counts: readonly { count: number }[]): number {
-  return counts.reduce((total, { count }) => total + count, 0);
 }

@@ -8,19 +8,24 @@ import { chooseToFit } from "./fit.ts";
 import type { GcPlan } from "./gc-plan.ts";
 
 /** Adds to the garbage what was used longest ago, until no more than `limit` bytes are stored. */
-export function makeRoom({ db }: Store, limit: number, except: ReadonlySet<Keeper>): NonNullable<GcPlan["limit"]> {
+export function makeRoom(
+  { db }: Store,
+  limit: number,
+  except: ReadonlySet<Keeper>,
+): { limit: NonNullable<GcPlan["limit"]>; condemned: number } {
   const stored = storedBytes(db);
   const { now, later } = deadBlobs.deadBytes(db);
   const before = stored - now - later;
-  if (before <= limit) return { bytes: limit, stored, after: before, met: true };
+  if (before <= limit) return { limit: { bytes: limit, stored, after: before, met: true }, condemned: 0 };
   const units = readUnits(spendable(db, except));
-  const { chosen, freed } = chooseToFit(units, spendableEdges(db), before - limit, freer(db, units));
-  garbage.condemnForRoom(
+  const dead: number[] = [];
+  const { chosen, freed } = chooseToFit(units, spendableEdges(db), before - limit, freer(db, units, dead));
+  const condemned = garbage.condemnForRoom(
     db,
     chosen.map((place) => ({ seq: units.seqs[place] as number, used: units.used[place] as number })),
   );
-  deadBlobs.findDead(db);
-  return { bytes: limit, stored, after: before - freed, met: before - freed <= limit };
+  deadBlobs.addDead(db, dead);
+  return { limit: { bytes: limit, stored, after: before - freed, met: before - freed <= limit }, condemned };
 }
 
 interface Units {
@@ -65,8 +70,8 @@ function copied(from: Units, to: Units): Units {
   return to;
 }
 
-/** What each frees when it goes after those that went before it. Where directories have a part in it the database is asked, else it is counted here. */
-function freer(db: Store["db"], { seqs, blobs, sizes, flags }: Units): (place: number) => number | undefined {
+/** What each frees when it goes after those that went before it. Where directories have a part in it the database is asked, else it is counted here, and `dead` takes the blobs that go. */
+function freer(db: Store["db"], { seqs, blobs, sizes, flags }: Units, dead: number[]): (place: number) => number | undefined {
   /** How many artifacts are left that name a blob which more than one does. */
   const left = new Map<number, number>();
   let last = -1;
@@ -80,7 +85,11 @@ function freer(db: Store["db"], { seqs, blobs, sizes, flags }: Units): (place: n
     if (flag & ENTANGLED) return deadBlobs.addGarbage(db, seqs[place] as number);
     const blob = blobs[place] as number;
     const others = (left.get(blob) ?? 1) - 1;
-    if (others > 0) left.set(blob, others);
-    return others > 0 ? 0 : (sizes[place] as number);
+    if (others > 0) {
+      left.set(blob, others);
+      return 0;
+    }
+    dead.push(blob);
+    return sizes[place];
   };
 }

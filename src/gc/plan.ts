@@ -65,20 +65,22 @@ function planRows(store: Store, rules: GcRules, scope: GcScope): GcPlan {
   const except = protectingNothing(rules, scope);
   // asked before anything is condemned: what nothing names by now
   deadBlobs.findUnnamed(db, scope.dataset);
-  condemn(store, rules, scope);
+  const condemned = condemn(store, rules, scope);
   garbage.spareProtected(db, except);
   if (!garbage.isNone(db)) deadBlobs.findDead(db);
-  const limit = rules.maxSize === null ? null : makeRoom(store, rules.maxSize, except);
+  let limit: GcPlan["limit"] = null;
+  if (rules.maxSize !== null) ({ limit, condemned: condemned.size } = makeRoom(store, rules.maxSize, except));
+  const counts = garbage.count(db, condemned);
   const dead = deadBlobs.deadBytes(db);
   const plan: GcPlan = {
     schema: "coffer.gc/1",
     at,
     scope,
     rules,
-    artifacts: describedArtifacts(store, rules, at),
+    artifacts: describedArtifacts(store, rules, at, counts),
     blobs: describedBlobs(store),
     others: [],
-    keptArtifacts: describedKept(store),
+    keptArtifacts: describedKept(store, counts),
     keptOthers: [],
     stopped: [],
     missing: [],
@@ -102,13 +104,17 @@ export function protectingNothing(rules: GcRules, { part }: GcScope): ReadonlySe
   return except;
 }
 
-function condemn({ db, now }: Store, rules: GcRules, { part, dataset }: GcScope): void {
-  if (part === "orphans") return;
-  if (part === "purge") return garbage.condemnDataset(db, dataset as string, now());
-  garbage.condemnRemoved(db, now() - rules.grace);
-  if (rules.failedRuns !== null) garbage.condemnWithdrawn(db, now() - rules.failedRuns);
-  if (rules.maxVersions !== null) garbage.condemnVersions(db, rules.maxVersions);
-  if (rules.maxAge !== null) garbage.condemnOld(db, now() - rules.maxAge);
+function condemn({ db, now }: Store, rules: GcRules, { part, dataset }: GcScope): garbage.Counts {
+  if (part === "orphans") return {};
+  if (part === "purge") return { purge: garbage.condemnDataset(db, dataset as string, now()) };
+  const { grace, failedRuns, maxVersions, maxAge } = rules;
+  return {
+    removed: garbage.condemnRemoved(db, now() - grace),
+    ...(failedRuns !== null && { "failed-runs": garbage.condemnWithdrawn(db, now() - failedRuns) }),
+    // before age: what both condemn goes by its versions
+    ...(maxVersions !== null && { versions: garbage.condemnVersions(db, maxVersions) }),
+    ...(maxAge !== null && { age: garbage.condemnOld(db, now() - maxAge) }),
+  };
 }
 
 function planPacks({ db }: Store, plan: GcPlan): void {
