@@ -119,8 +119,10 @@ function condemn({ db, now }: Store, rules: GcRules, { part, dataset }: GcScope)
 
 function planPacks({ db }: Store, plan: GcPlan): void {
   for (const pack of hollowOnce(db, plan.scope.dataset))
-    if (pack.members > 0) plan.repack.push({ seq: pack.seq, path: pack.path, bytes: pack.size, live: pack.live });
-    else if (pack.counted === 0) {
+    if (pack.members > 0) {
+      // a cleanup deletes what it lists, and rewrites nothing
+      if (plan.scope.part !== "orphans") plan.repack.push({ seq: pack.seq, path: pack.path, bytes: pack.size, live: pack.live });
+    } else if (pack.counted === 0) {
       plan.others.push({
         kind: "pack",
         rule: "unnamed",

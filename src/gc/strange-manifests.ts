@@ -15,8 +15,17 @@ export interface StrangeManifests {
 
 /** Manifests of known runs are not opened: there the rows are the truth. */
 export function strangeManifests(store: Store): StrangeManifests {
-  const names = listOrNothing(store.path("manifests"), ["ENOENT"]).filter((name) => name.endsWith(".yaml"));
   const strange: StrangeManifests = { named: new Map(), stopped: [] };
+  let names: string[] = [];
+  try {
+    names = listOrNothing(store.path("manifests"), ["ENOENT"]).filter((name) => name.endsWith(".yaml"));
+  } catch (error) {
+    strange.stopped.push({
+      manifest: "manifests",
+      dataset: null,
+      because: `manifests/ cannot be listed (${reason(error)}): make it readable`,
+    });
+  }
   const ids = names.map((name) => name.slice(0, -".yaml".length));
   for (const id of runs.unknownIds(store.db, ids)) {
     const manifest = `manifests/${id}.yaml`;

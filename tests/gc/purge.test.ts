@@ -187,3 +187,19 @@ test("orphans are counted by dataset: files, bytes without an artifact, rows wit
   expect(countOrphans(t.store, "wheat")).toEqual({ files: 0, bytes: 0, blobs: 0, missing: 0 });
   expect(countOrphans(t.store, null)).toEqual({ files: 1, bytes: 5, blobs: 1, missing: 0 });
 });
+
+test("what nothing names goes exactly as it is listed, packs too, and nothing else is touched", async () => {
+  using t = await openTestStore();
+  const lost = [await t.add({ files: many(40) }), await t.add(), await t.add({ files: { a: "alone" } })];
+  await t.add({ name: "kept", files: { f1: many(2)["f1"] as string } });
+  const half = await t.add({ name: "half", files: Object.fromEntries(Object.entries(many(200)).slice(100)) });
+  await t.add({ name: "other half", files: Object.fromEntries(Object.entries(many(200)).slice(100, 110)) });
+  for (const { seq } of [...lost, half]) artifacts.entomb(t.store.db, seq, t.now);
+  const plan = planGc(t.store, PURGE_RULES, { dataset: null, part: "orphans" });
+  const listed = [...itemsOf(plan)].map(({ kind, what, bytes }) => ({ kind, what, bytes }));
+  const swept = await sweep(t.store, plan, () => false);
+  const byWhat = (a: { what: string }, b: { what: string }): number => a.what.localeCompare(b.what);
+  expect(swept.deleted.toSorted(byWhat)).toEqual(listed.toSorted(byWhat));
+  expect([swept.freed, swept.repacked]).toEqual([plan.totals.bytes, []]);
+  expect((await verify(t.store, { share: 1, random: Math.random })).damage).toEqual([]);
+});
