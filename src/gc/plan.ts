@@ -6,6 +6,7 @@ import * as leases from "../db/leases.ts";
 import { reading } from "../db/open.ts";
 import type { Keeper } from "../db/protection.ts";
 import * as runs from "../db/runs.ts";
+import { unsyncedGarbage } from "../db/unsynced-garbage.ts";
 import { isMalformed, reason } from "../domain/error.ts";
 import { leaseState } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
@@ -145,7 +146,7 @@ function planRehousing({ db }: Store, plan: GcPlan, dataset: string): void {
 }
 
 function deliveries({ db }: Store): OtherItem[] {
-  return garbage.unsyncedGarbage(db).map((delivery) => ({
+  return unsyncedGarbage(db).map((delivery) => ({
     kind: "delivery",
     rule: "forget-unsynced",
     seq: delivery.seq,
