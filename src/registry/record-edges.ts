@@ -37,9 +37,13 @@ export function checkOrigins(store: Store, id: string, origins: Origins): void {
   }
   if (reachesTooDeep(store, explicit)) {
     const dependency = explicit.find((one) => reachesTooDeep(store, [one])) as ArtifactRow;
-    throw new CofferError("DEPENDENCY_TOO_DEEP", `a chain of dependencies longer than ${depthLimit(store)} ends in “${artifactRef(dependency)}”`, {
-      hint: "raise artifact_store.max_dependency_depth if this is meant; nothing was stored",
-    });
+    throw new CofferError(
+      "DEPENDENCY_TOO_DEEP",
+      `a chain of dependencies longer than ${depthLimit(store)} ends in “${artifactRef(dependency)}”`,
+      {
+        hint: "raise artifact_store.max_dependency_depth if this is meant; nothing was stored",
+      },
+    );
   }
 }
 

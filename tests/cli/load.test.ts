@@ -175,6 +175,14 @@ test("a meta-model's sources come in the order of its features", async () => {
     pls:0:3:1@v1  source
     pls:3:all@v1  source
     pls:0:3:0@v1  source
+
+    configuration of the run
+      workspace.policy                   separated
+      workspace.retain                   *.log
+      workspace.ignore                   .tmp, __pycache__
+      artifact_store.versioning_enabled  true
+      tracking.experiment                Default
+      tracking.sync                      after
     "
   `);
   expect((await here.coffer(["load", "--meta", "stack", "--list"])).stdout).toMatchInlineSnapshot(`

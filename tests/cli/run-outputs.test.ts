@@ -37,7 +37,7 @@ test("ignore rules of the configuration and of --ignore leave out, at the top an
   ]);
   const run = await here.shown();
   expect(paths(run)).toEqual(["keep", "src"]);
-  expect((await here.coffer(["show", `${run.id}/src`, "--files"])).stdout).not.toContain("pyc");
+  expect((await here.coffer(["show", `${run.id}/src`, "--files"])).stdout).not.toContain(".pyc");
   expect(existsSync(`${run.workspace}/a.bak`)).toBe(true);
 });
 
