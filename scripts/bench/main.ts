@@ -28,7 +28,7 @@ const SUBJECTS: readonly Subject[] = [
   copyLarge,
   writeOut,
   ...askMillion,
-  planGc,
+  ...planGc,
   ...drawLineage,
   importManifest,
 ];
