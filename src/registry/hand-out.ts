@@ -6,7 +6,7 @@ import * as inputs from "../db/run-inputs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { formatDigest } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
-import { readablePath } from "../store/cache.ts";
+import * as cache from "../store/cache.ts";
 import { holdBlob, readerLease } from "../store/lease.ts";
 import { readTree } from "../store/read.ts";
 import type { Store } from "../store/store.ts";
@@ -60,11 +60,7 @@ export async function handOut(store: Store, reader: Reader, artifacts: readonly 
 /** Paths under which they can be read, in the same order. @throws CofferError CORRUPT */
 export async function readablePaths(store: Store, reader: Reader, contents: readonly Held[]): Promise<string[]> {
   // what is copied into the cache, and who holds it, means nothing after a machine has stopped
-  return unflushedWhile(store.db, async () => {
-    const paths: string[] = [];
-    for (const content of contents) paths.push(await readablePath(store, content, reader.lease));
-    return paths;
-  });
+  return unflushedWhile(store.db, () => cache.readablePaths(store, contents, reader.lease));
 }
 
 /** What a run was handed out becomes its input. */

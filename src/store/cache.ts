@@ -21,24 +21,37 @@ import type { Content } from "./write-out.ts";
 /** What somebody wants to read: its size in bytes, and the name that its copy gets. */
 export type Readable = Content & { size: number; name: string };
 
+/** The same for one: see `readablePaths`. */
+export async function readablePath(store: Store, content: Readable, lease: number): Promise<string> {
+  return (await readablePaths(store, [content], lease))[0] as string;
+}
+
 /**
- * A path under which the bytes can be read: a large blob's own file, or a plain copy in the cache for a packed blob or a directory. `lease` is the reader's, and
- * holds what is handed out; so does this process until its store is closed. Brings the cache under its limits afterwards, if need be at the cost of what
- * the same reader got earlier: then that is said, once.
+ * Paths under which the bytes can be read, in the same order: a large blob's own file, or a plain copy in the cache for a packed blob or a directory. `lease` is
+ * the reader's, and holds what is handed out; so does this process until its store is closed. Brings the cache under its limits afterwards, if need be at the cost
+ * of what the same reader got earlier: then that is said, once.
  * @throws CofferError CORRUPT
  */
-export async function readablePath(store: Store, content: Readable, lease: number): Promise<string> {
-  holdBlob(store, lease, content.blob);
-  const row = blobRow(store, content.blob);
-  if (content.kind === "file" && row.place !== "pack") return checkedFile(store, row);
-
-  const { path, isNew } = await copyFor(store, content, readerLeases(store, lease));
-  store.transaction(() => {
-    entries.touch(store.db, path, store.now(), isNew ? 0 : 1);
-    metadata.count(store.db, isNew ? "cache.misses" : "cache.hits", 1);
-  });
-  settle(store, lease);
-  return store.path("cache", path);
+export async function readablePaths(store: Store, contents: readonly Readable[], lease: number): Promise<string[]> {
+  const paths: string[] = [];
+  let isCopied = false;
+  for (const content of contents) {
+    holdBlob(store, lease, content.blob);
+    const row = blobRow(store, content.blob);
+    if (content.kind === "file" && row.place !== "pack") {
+      paths.push(await checkedFile(store, row));
+      continue;
+    }
+    const { path, isNew } = await copyFor(store, content, readerLeases(store, lease));
+    store.transaction(() => {
+      entries.touch(store.db, path, store.now(), isNew ? 0 : 1);
+      metadata.count(store.db, isNew ? "cache.misses" : "cache.hits", 1);
+    });
+    paths.push(store.path("cache", path));
+    isCopied = true;
+  }
+  if (isCopied) settle(store, lease);
+  return paths;
 }
 
 /** Whether a reader would find a copy; nothing counts as used. `own`: it needs none. */
