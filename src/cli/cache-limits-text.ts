@@ -1,4 +1,4 @@
-import { formatBytes } from "../domain/quantity.ts";
+import { countOf, formatBytes } from "../domain/quantity.ts";
 import { cacheLimits, limitOrigin, LIMIT_NAMES } from "../store/cache-limits.ts";
 import type { LimitName, LimitOrigin } from "../store/cache-limits.ts";
 import type { Store } from "../store/store.ts";
@@ -15,12 +15,12 @@ export function shownLimits(store: Store): ShownLimits {
 
 /** `at most 3 entries (coffer cache set-size)`. */
 export function limitText(name: LimitName, { value, source, where }: ShownLimits[LimitName]): string {
-  const amount = name === "max_size" ? formatBytes(value) : `${value} ${value === 1 ? "entry" : "entries"}`;
+  const amount = name === "max_size" ? formatBytes(value) : countOf(value, "entry", "entries");
   const origin = source === "default" ? "default" : source === "store" ? where : `${source}: ${where}`;
   return `${value === 0 ? "off" : `at most ${amount}`} (${origin})`;
 }
 
 /** `1 copy (8 B)`. */
 export function copies(count: number, bytes: number): string {
-  return `${count} ${count === 1 ? "copy" : "copies"} (${formatBytes(bytes)})`;
+  return `${countOf(count, "copy", "copies")} (${formatBytes(bytes)})`;
 }

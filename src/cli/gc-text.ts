@@ -1,4 +1,4 @@
-import { formatBytes } from "../domain/quantity.ts";
+import { countOf, formatBytes } from "../domain/quantity.ts";
 import type { GcItem, GcPlan, GcRule } from "../gc/gc-plan.ts";
 import type { Swept } from "../gc/swept.ts";
 import { table } from "./table.ts";
@@ -120,7 +120,7 @@ export function bySource<T extends { from: string; bytes: number }>(
     return {
       from: first.from,
       to: to(first),
-      blobs: group.length === 1 ? "1 blob" : `${group.length} blobs`,
+      blobs: countOf(group.length, "blob"),
       bytes: group.reduce((sum, one) => sum + one.bytes, 0),
     };
   });

@@ -9,7 +9,7 @@ import { beginCodeState } from "../run/pending-code.ts";
 import type { PendingCode } from "../run/pending-code.ts";
 import { runCommand } from "../run/run.ts";
 import type { RunOutcome, RunRequest, Wrapper } from "../run/run.ts";
-import { formatBytes } from "../domain/quantity.ts";
+import { countOf, formatBytes } from "../domain/quantity.ts";
 import type { Kept } from "../run/finish.ts";
 import type { Store } from "../store/store.ts";
 import { command } from "./command.ts";
@@ -189,7 +189,7 @@ function summary(run: RunRow, { artifacts, added }: Kept): string {
   const outputs = artifacts.filter((artifact) => artifact.role === "output");
   const size = outputs.reduce((sum, artifact) => sum + artifact.size, 0);
   const how = run.state === "finished" ? "" : ` (${run.signal ?? `exit ${run.exit_code}`})`;
-  return `run ${run.id} ${run.state}${how}: ${outputs.length} ${outputs.length === 1 ? "output" : "outputs"}, ${formatBytes(size)}; the store grew by ${formatBytes(added.bytes)}`;
+  return `run ${run.id} ${run.state}${how}: ${countOf(outputs.length, "output")}, ${formatBytes(size)}; the store grew by ${formatBytes(added.bytes)}`;
 }
 
 function settingsOf({ flags: given }: Call<typeof flags>): Record<string, unknown> {

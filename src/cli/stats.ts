@@ -1,4 +1,4 @@
-import { formatBytes } from "../domain/quantity.ts";
+import { countOf, formatBytes } from "../domain/quantity.ts";
 import { countOrphans } from "../gc/orphans.ts";
 import type { Orphans } from "../gc/orphans.ts";
 import { stats } from "../registry/stats.ts";
@@ -34,8 +34,8 @@ function render(document: Stats & { orphans: Orphans }): string {
       ["references", document.references],
       ["unique", `${document.unique} (deduplication ratio ${document.ratio.toFixed(3)})`],
       ["logical", formatBytes(document.logical)],
-      ["stored", `${formatBytes(document.stored)} in ${document.blobs} blobs, ${document.packed} of them in packs`],
-      ["condemned", document.condemned === 0 ? undefined : `${document.condemned} blobs wait for gc`],
+      ["stored", `${formatBytes(document.stored)} in ${countOf(document.blobs, "blob")}, ${document.packed} of them in packs`],
+      ["condemned", document.condemned === 0 ? undefined : `${countOf(document.condemned, "blob")} for gc to take`],
       ["orphans", orphanWords(document.orphans)],
       ["cache", `${document.cache.hits} hits, ${document.cache.misses} misses`],
       ["uploads", `${uploads.done} done (${formatBytes(uploads.bytes)}), ${uploads.failed} failed, ${uploads.waiting} waiting`],

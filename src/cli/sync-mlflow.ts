@@ -1,5 +1,5 @@
 import { CofferError, EXIT } from "../domain/error.ts";
-import { formatBytes } from "../domain/quantity.ts";
+import { countOf, formatBytes } from "../domain/quantity.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { resolveRun } from "../registry/resolve.ts";
 import { deliver } from "../sync/deliver.ts";
@@ -92,10 +92,6 @@ function tell(io: Io, { run, state, sent, notes, error }: RunReport): void {
     io.say.error(`run ${run} is ${state}: ${error?.message ?? "not all of it could be sent"}`);
     if (error?.hint) io.say.info(error.hint);
   }
-}
-
-function countOf(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** `, 3 by link`: what took another way than the network. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { CofferError, EXIT, isMalformed, reason } from "../domain/error.ts";
-import { formatBytes } from "../domain/quantity.ts";
+import { countOf, formatBytes } from "../domain/quantity.ts";
 import { databaseDamage, verify } from "../store/verify.ts";
 import type { Verified } from "../store/verify.ts";
 import { command } from "./command.ts";
@@ -24,8 +24,9 @@ export default command(
     io.print({ schema: "coffer.verify/1", ...found }, ({ damage }) =>
       damage.map((one) => `${one.what}  ${one.path}  ${one.digest}  ${one.detail}\n`).join(""),
     );
-    if (found.damage.length > 0) io.say.error(`${found.damage.length} damaged of ${found.blobs} blobs (${formatBytes(found.bytes)} read)`);
-    else io.say.info(`${found.blobs} blobs, ${formatBytes(found.bytes)}: all whole`);
+    if (found.damage.length > 0)
+      io.say.error(`${found.damage.length} damaged of ${countOf(found.blobs, "blob")} (${formatBytes(found.bytes)} read)`);
+    else io.say.info(`${countOf(found.blobs, "blob")}, ${formatBytes(found.bytes)}: all whole`);
     if (found.unverified > 0) io.say.info(`${found.unverified} of them came with an import and had not been read before`);
     return found.damage.length > 0 ? EXIT.failed : EXIT.done;
   },

@@ -1,3 +1,4 @@
+import { countOf } from "../domain/quantity.ts";
 import { CofferError } from "../domain/error.ts";
 import type { Whole } from "../registry/marks.ts";
 import { resolve } from "../registry/resolve.ts";
@@ -35,5 +36,5 @@ export function wholeOf(
 /** `1 artifact`, `40 artifacts of 3 runs`. */
 export function countWords({ artifacts, runs }: { artifacts: readonly unknown[]; runs: readonly unknown[] }): string {
   const of = runs.length > 1 ? ` of ${runs.length} runs` : "";
-  return `${artifacts.length === 1 ? "1 artifact" : `${artifacts.length} artifacts`}${of}`;
+  return `${countOf(artifacts.length, "artifact")}${of}`;
 }

@@ -3,6 +3,7 @@ import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import * as metaSources from "../db/meta-sources.ts";
 import { CofferError } from "../domain/error.ts";
+import { countOf } from "../domain/quantity.ts";
 import { branchMatches } from "../domain/execution-path.ts";
 import type { Store } from "../store/store.ts";
 import { shownName } from "./shown-name.ts";
@@ -49,7 +50,7 @@ export function readMetaModel(
   if (columns.length !== sources.length)
     throw new CofferError(
       "FEATURES_MISMATCH",
-      `${shownName(artifact)} has ${count(columns.length, "feature column")} for ${count(sources.length, "source")}`,
+      `${shownName(artifact)} has ${countOf(columns.length, "feature column")} for ${countOf(sources.length, "source")}`,
       {
         hint: "log it again with one --feature-columns name for each --source",
       },
@@ -57,7 +58,7 @@ export function readMetaModel(
   if (prediction.columns !== undefined && prediction.columns !== columns.length)
     throw new CofferError(
       "FEATURES_MISMATCH",
-      `${shownName(artifact)} is fed ${count(columns.length, "feature column")}, not ${prediction.columns}: ${columns.join(", ")}`,
+      `${shownName(artifact)} is fed ${countOf(columns.length, "feature column")}, not ${prediction.columns}: ${columns.join(", ")}`,
       { hint: "build the table of features from these sources, in this order" },
     );
   const gone = sources.filter((source) => source.artifact.blob === null);
@@ -100,7 +101,7 @@ export function requireMetaModel(type: string | undefined, sources: number, colu
 export function featureColumns(sources: readonly ArtifactRow[], given: readonly string[] | undefined): string[] {
   if (given === undefined) return defaultColumns(sources);
   if (given.length !== sources.length)
-    throw new CofferError("FEATURES_MISMATCH", `${count(given.length, "feature column")} for ${count(sources.length, "source")}`, {
+    throw new CofferError("FEATURES_MISMATCH", `${countOf(given.length, "feature column")} for ${countOf(sources.length, "source")}`, {
       hint: "give one column for each source, in the same order, or none: then they are called after the sources' classes",
     });
   const bad = given.find((column, index) => column === "" || given.indexOf(column) !== index);
@@ -134,8 +135,4 @@ function defaultColumns(sources: readonly ArtifactRow[]): string[] {
 
 function branchName(branch: readonly number[]): string {
   return branch.length === 0 ? "no branch" : `branch ${branch.join(":")}`;
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? "" : "s"}`;
 }

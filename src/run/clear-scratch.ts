@@ -5,7 +5,7 @@ import * as events from "../db/events.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { reason } from "../domain/error.ts";
-import { formatBytes } from "../domain/quantity.ts";
+import { countOf, formatBytes } from "../domain/quantity.ts";
 import { settleMoved } from "../store/ingest.ts";
 import type { Moved } from "../store/ingest.ts";
 import { endLease } from "../store/lease.ts";
@@ -75,7 +75,7 @@ export function clearScratch(store: Store, { run, lease, workspace, snapshot, mo
 }
 
 export function leftOutWords({ files, bytes }: Cleared["leftOut"]): string {
-  return `${files} ${files === 1 ? "file" : "files"} (${formatBytes(bytes)})`;
+  return `${countOf(files, "file")} (${formatBytes(bytes)})`;
 }
 
 /** Ends the sharing of bytes, and makes the blobs read-only. What was written to meanwhile is told, and keeps the stamp by which `get` and `verify` find it. */
