@@ -17,7 +17,7 @@ export default command(
     about:
       "Makes copies before anybody asks for them, and makes those that are there already the last ones used. Nobody holds them: what does not fit under the limits goes, the first ones first, and that is said.",
     examples: [["coffer cache preload features@best folds", "ready for the next coffer get"]],
-    exits: { "4": "nothing is called so; nothing was loaded" },
+    exits: { "4": "there is no such run or artifact; nothing was loaded" },
   },
   async ({ positionals, io }) => {
     using store = await io.openStore({ make: false });

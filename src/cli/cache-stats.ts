@@ -25,7 +25,7 @@ export default command(
       ["coffer cache stats", "how full it is, and what it is good for"],
       ["coffer cache stats features@v3", "whether a copy is there"],
     ],
-    exits: { "4": "nothing is called so" },
+    exits: { "4": "there is no such run or artifact" },
   },
   async ({ positionals, io }) => {
     using store = await io.openStore({ make: false });

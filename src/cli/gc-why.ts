@@ -25,7 +25,7 @@ The rules are those that gc would have with the same flags. Of a digest or a fil
       ["coffer gc why churn-model@v1 --max-versions 3", "what gc --max-versions 3 would say"],
       ["coffer gc why blake3:8e4c7c1b99db", "who needs these bytes"],
     ],
-    exits: { "4": "nothing is called so", "5": "the database is damaged" },
+    exits: { "4": "there is no such run or artifact", "5": "the database is damaged" },
   },
   async ({ flags, positionals, io }) => {
     const { values } = await io.settings();

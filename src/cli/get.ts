@@ -44,7 +44,7 @@ export default command(
     ],
     exits: {
       "3": "with --with-deps: something that it was made from was deleted",
-      "4": "nothing is called so",
+      "4": "there is no such run or artifact",
       "5": "the target exists: nothing is overwritten",
     },
   },

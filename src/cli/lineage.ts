@@ -36,7 +36,7 @@ svg draws up to ${DRAWN} artifacts; of more, those nearest to the one that was a
       ["coffer lineage raw-data@v2 --down", "what hangs on it"],
       ["coffer lineage churn-model --up --format svg -o lineage.svg", "a picture"],
     ],
-    exits: { "4": "nothing is called so", "5": "the file exists: nothing is overwritten" },
+    exits: { "4": "there is no such run or artifact", "5": "the file exists: nothing is overwritten" },
   },
   async ({ flags, positionals, io }) => {
     if (flags.up && flags.down)
@@ -54,7 +54,7 @@ svg draws up to ${DRAWN} artifacts; of more, those nearest to the one that was a
       );
     const text = await RENDER[format](found, io);
     if (flags.output === undefined) io.write(text);
-    else io.say.info(`wrote ${writeNewFile(flags.output, text, `lineage.${SUFFIX[format]}`)}`);
+    else io.say.info(`wrote ${await writeNewFile(flags.output, text, `lineage.${SUFFIX[format]}`)}`);
   },
 );
 

@@ -6,13 +6,13 @@ export default command(
   {
     positionals: [WHOLE_POSITIONAL],
     flags: WHOLE_FLAGS,
-    about: "Brings back what rm, or a failed run, took out of sight. Of a pipeline only what rm took.",
+    about: "Brings back what rm, or a failed run, took out of sight. Of a run what went with it, of a pipeline what its newest rm took.",
     examples: [["coffer restore 0192f", "a run and what it made are in sight again"]],
-    exits: { "4": "nothing is called so, or its bytes are gone" },
+    exits: { "4": "there is no such run or artifact, or its bytes are gone" },
   },
   async ({ flags, positionals, io }) => {
     using store = await io.openStore({ make: false });
-    const { what, id } = wholeOf(store, positionals[0], flags, "kept");
+    const { what, id, called } = wholeOf(store, positionals[0], flags, "kept");
     const back = restore(store, what);
     io.print(
       {
@@ -23,6 +23,6 @@ export default command(
       },
       () => "",
     );
-    io.say.info(`${id} is back (${countWords(back)})`);
+    io.say.info(`${called} is back (${countWords(back)})`);
   },
 );

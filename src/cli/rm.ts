@@ -15,11 +15,14 @@ Bytes that others use stay, and so does what something that stays was made from.
       ["coffer rm 0192f", "a run and what it made"],
       ["coffer rm --pipeline 0001_pls", "all of a pipeline: its runs, and what was made for it"],
     ],
-    exits: { "4": "nothing is called so", "5": "something of it is pinned, or a run goes on: nothing was changed" },
+    exits: {
+      "4": "there is no such run or artifact",
+      "5": "something of it is pinned or has an alias, or a run goes on: nothing was changed",
+    },
   },
   async ({ flags, positionals, io }) => {
     using store = await io.openStore({ make: false });
-    const { what, id, again } = wholeOf(store, positionals[0], flags, "live");
+    const { what, id, called, again } = wholeOf(store, positionals[0], flags, "live");
     const gone = remove(store, what);
     io.print(
       {
@@ -32,7 +35,7 @@ Bytes that others use stay, and so does what something that stays was made from.
     );
     const bytes = gone.artifacts.reduce((sum, row) => sum + row.size, 0);
     io.say.info(
-      `${id} is out of sight (${countWords(gone)}, ${formatBytes(bytes)}); coffer restore ${again} brings it back until gc takes it`,
+      `${called} is out of sight (${countWords(gone)}, ${formatBytes(bytes)}); coffer restore ${again} brings it back until gc takes it`,
     );
   },
 );

@@ -25,7 +25,7 @@ export default command(
       ["coffer show churn-model", "the newest version"],
       ["coffer show 0192f", "a run, by the beginning of its id"],
     ],
-    exits: { "4": "nothing is called so" },
+    exits: { "4": "there is no such run or artifact" },
   },
   async ({ flags, positionals, io }) => {
     using store = await io.openStore({ make: false });

@@ -16,7 +16,7 @@ export default command(
       ["coffer tag churn-model@v3 reviewed=yes team=growth", "two tags"],
       ["coffer tag 0192f --remove draft", "one less, on a run"],
     ],
-    exits: { "4": "nothing is called so, or it has no such tag" },
+    exits: { "4": "there is no such run or artifact, or it has no such tag" },
   },
   async ({ flags, positionals, io }) => {
     const [ref = "", ...words] = positionals;

@@ -1,3 +1,4 @@
+import { artifactRef } from "../domain/artifact-ref.ts";
 import { countOf } from "../domain/quantity.ts";
 import { CofferError } from "../domain/error.ts";
 import type { Whole } from "../registry/marks.ts";
@@ -13,24 +14,31 @@ export const WHOLE_FLAGS = {
   dataset: { type: "string", valueHint: "D", description: "of that pipeline only what belongs to this dataset" },
 } as const satisfies Flags;
 
-/** `id`: what it is called; `again`: the words that name it on a command line. @throws CofferError USAGE, NOT_FOUND, AMBIGUOUS */
+/** `called`: what it is called, and nothing else is; `id` is shared by its versions; `again`: the words that name it on a command line. @throws CofferError USAGE, NOT_FOUND, AMBIGUOUS */
 export function wholeOf(
   store: Store,
   ref: string | undefined,
   { pipeline, dataset }: Values<typeof WHOLE_FLAGS>,
   scope: "live" | "kept",
-): { what: Whole; id: string; again: string } {
+): { what: Whole; id: string; called: string; again: string } {
   if ((ref === undefined) === (pipeline === undefined))
     throw new CofferError("USAGE", "name either a run or artifact, or a --pipeline", { hint: "see --help; nothing was changed" });
   if (pipeline !== undefined)
     return {
       what: { kind: "pipeline", pipeline, dataset },
       id: pipeline,
-      again: `--pipeline ${pipeline}${dataset === undefined ? "" : ` --dataset ${dataset}`}`,
+      called: pipeline,
+      again: `--pipeline ${pipeline}${dataset === undefined ? "" : ` --dataset ${shellWord(dataset)}`}`,
     };
   if (dataset !== undefined) throw new CofferError("USAGE", "--dataset needs a --pipeline", { hint: "see --help; nothing was changed" });
   const what = resolve(store, ref as string, scope);
-  return { what, id: what.kind === "run" ? what.run.id : what.artifact.id, again: ref as string };
+  const called = what.kind === "run" ? what.run.id : artifactRef(what.artifact);
+  return { what, id: what.kind === "run" ? what.run.id : what.artifact.id, called, again: shellWord(called) };
+}
+
+/** As somebody would type it. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** `1 artifact`, `40 artifacts of 3 runs`. */

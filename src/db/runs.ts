@@ -86,9 +86,11 @@ export function byId(db: Database, id: string): RunRow | null {
   return db.query<RunRow, [string]>("SELECT * FROM runs WHERE id = ?").get(id);
 }
 
-/** The newest that was given this name and is in sight. */
-export function newestOfName(db: Database, name: string): RunRow | null {
-  return db.query<RunRow, [string]>("SELECT * FROM runs WHERE name = ? AND removed_at IS NULL ORDER BY seq DESC LIMIT 1").get(name);
+/** The newest that was given this name; `removed`: also of those that `rm` took out of sight. */
+export function newestOfName(db: Database, name: string, removed: boolean): RunRow | null {
+  return db
+    .query<RunRow, [string]>(`SELECT * FROM runs WHERE name = ? ${removed ? "" : "AND removed_at IS NULL"} ORDER BY seq DESC LIMIT 1`)
+    .get(name);
 }
 
 /** Every pipeline that runs or artifacts belong to, each once. */

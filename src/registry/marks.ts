@@ -86,11 +86,12 @@ export type Whole =
   | { kind: "pipeline"; pipeline: string; dataset: string | undefined };
 
 /**
- * Takes it out of sight. Bytes go with gc's grace; until then `restore` brings it back.
- * @throws CofferError PROTECTED where something of it is pinned, or a run of it goes on; NOT_FOUND where gc was faster, or there is no such pipeline
+ * Takes it out of sight, all at one moment: that tells later what went together. Bytes go with gc's grace; until then `restore` brings it back.
+ * @throws CofferError PROTECTED where something of it is pinned or has an alias, or a run of it goes on; NOT_FOUND where gc was faster, or there is no such pipeline
  */
 export function remove(store: Store, what: Whole): { artifacts: ArtifactRow[]; runs: RunRow[] } {
   return store.transaction(() => {
+    const at = store.now();
     const hidden = runsOf(store, what).filter((run) => run.removed_at === null);
     const running = hidden.find((run) => run.state === "running");
     if (running)
@@ -100,39 +101,69 @@ export function remove(store: Store, what: Whole): { artifacts: ArtifactRow[]; r
     const going = artifactsOf(store, what).filter((row) => row.state === "live");
     if (what.kind === "pipeline" && hidden.length + going.length === 0) throw noPipeline(store, what);
     for (const row of going) {
-      if (pins.of(store.db, row.seq))
-        throw new CofferError("PROTECTED", `${artifactRef(row)} is pinned`, { hint: "coffer unpin it first; nothing was changed" });
-      artifacts.setState(store.db, row.seq, "removed", store.now());
-      journal.append(store.db, { at: store.now(), did: "remove", artifact: row.uid });
+      refuseMarked(store, row);
+      artifacts.setState(store.db, row.seq, "removed", at);
+      journal.append(store.db, { at, did: "remove", artifact: row.uid });
     }
     for (const run of hidden) {
-      runs.update(store.db, run.seq, { removed_at: store.now() });
-      journal.append(store.db, { at: store.now(), did: "remove", run: run.id });
+      runs.update(store.db, run.seq, { removed_at: at });
+      journal.append(store.db, { at, did: "remove", run: run.id });
     }
     return { artifacts: going, runs: hidden };
   });
 }
 
-/** Brings back what `rm` or a failed run took out of sight. @throws CofferError NOT_FOUND where its bytes are gone, or it was never away */
+function refuseMarked(store: Store, row: ArtifactRow): void {
+  if (pins.of(store.db, row.seq))
+    throw new CofferError("PROTECTED", `${artifactRef(row)} is pinned`, { hint: "coffer unpin it first; nothing was changed" });
+  const [alias] = aliases.ofArtifact(store.db, row.seq);
+  if (alias !== undefined)
+    throw new CofferError("PROTECTED", `${artifactRef(row)} has the alias ${alias}`, {
+      hint: `point it at another version, or take it away first: coffer alias ${row.name}@${alias} --remove; nothing was changed`,
+    });
+}
+
+/**
+ * Brings back what `rm` or a failed run took out of sight: an artifact; of a run, what went with it; of a pipeline, what its newest `rm` took.
+ * @throws CofferError NOT_FOUND where its bytes are gone, or it was never away
+ */
 export function restore(store: Store, what: Whole): { artifacts: ArtifactRow[]; runs: RunRow[] } {
   return store.transaction(() => {
-    const back = artifactsOf(store, what).filter(
-      (row) => row.state === "removed" || (row.state === "withdrawn" && what.kind !== "pipeline"),
+    const at = store.now();
+    const away = artifactsOf(store, what).filter((row) => row.state !== "live");
+    const removed = runsOf(store, what).filter((run) => run.removed_at !== null);
+    const moment = momentOf(what, away, removed);
+    const back = away.filter(
+      (row) => what.kind === "artifact" || (row.state === "withdrawn" ? what.kind === "run" : row.state_at === moment),
     );
-    const hidden = runsOf(store, what).filter((run) => run.removed_at !== null);
-    if (back.length + hidden.length === 0)
-      throw new CofferError("NOT_FOUND", "there is nothing to bring back", {
-        hint: "it is in sight, or its bytes are gone; coffer show tells",
-      });
+    const hidden = removed.filter((run) => run.removed_at === moment);
+    if (back.length + hidden.length === 0) throw nothingBack(away);
     for (const row of back) {
-      artifacts.setState(store.db, row.seq, "live", store.now());
-      journal.append(store.db, { at: store.now(), did: "restore", artifact: row.uid });
+      artifacts.setState(store.db, row.seq, "live", at);
+      journal.append(store.db, { at, did: "restore", artifact: row.uid });
     }
     for (const run of hidden) {
       runs.restore(store.db, run.seq);
-      journal.append(store.db, { at: store.now(), did: "restore", run: run.id });
+      journal.append(store.db, { at, did: "restore", run: run.id });
     }
     return { artifacts: back, runs: hidden };
+  });
+}
+
+/** When what is to come back was taken away. What went at another moment, by itself or for a newer version, was meant to go by itself. */
+function momentOf(what: Whole, away: readonly ArtifactRow[], removed: readonly RunRow[]): number | undefined {
+  if (what.kind !== "pipeline") return removed[0]?.removed_at ?? undefined;
+  const moments = [
+    ...away.filter((row) => row.state === "removed").map((row) => row.state_at),
+    ...removed.map((run) => run.removed_at as number),
+  ];
+  return moments.reduce<number | undefined>((newest, one) => Math.max(newest ?? one, one), undefined);
+}
+
+function nothingBack(away: readonly ArtifactRow[]): CofferError {
+  return new CofferError("NOT_FOUND", "there is nothing to bring back", {
+    hint: away.length > 0 ? "these were taken by themselves: name one" : "it is in sight, or its bytes are gone; coffer show tells",
+    candidates: away.slice(0, 20).map(artifactRef),
   });
 }
 

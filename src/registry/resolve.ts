@@ -31,7 +31,7 @@ export function resolve(store: Store, ref: string, scope: Scope = "live"): Resol
     byNameInside(store, ref, scope) ??
     byRunPath(store, ref, scope) ??
     byRun(store, ref) ??
-    byRunName(store, ref);
+    byRunName(store, ref, scope);
   if (found) return found;
   throw unknown(store, ref);
 }
@@ -49,7 +49,7 @@ export function resolveArtifact(store: Store, ref: string, scope: Scope = "live"
 
 /** @throws CofferError NOT_FOUND or AMBIGUOUS */
 export function resolveRun(store: Store, ref: string): RunRow {
-  const found = byRun(store, ref) ?? byRunName(store, ref);
+  const found = byRun(store, ref) ?? byRunName(store, ref, "live");
   if (found) return found.run;
   const near = runs.list(store.db, { limit: 5 }).map((run) => run.id);
   throw new CofferError("NOT_FOUND", `there is no run “${ref}”`, {
@@ -116,8 +116,8 @@ function byNameInside(store: Store, ref: string, scope: Scope): Resolved | undef
 }
 
 /** The newest run that was given this name. */
-function byRunName(store: Store, ref: string): Extract<Resolved, { kind: "run" }> | undefined {
-  const run = runs.newestOfName(store.db, ref);
+function byRunName(store: Store, ref: string, scope: Scope): Extract<Resolved, { kind: "run" }> | undefined {
+  const run = runs.newestOfName(store.db, ref, scope !== "live");
   return run ? { kind: "run", run } : undefined;
 }
 

@@ -79,7 +79,7 @@ test("rm takes out of sight and restore brings back; no byte goes", async () => 
   using w = await world();
   const [code, stdout, stderr] = await w.say("rm", "m");
   expect([code, stdout]).toEqual([0, ""]);
-  expect(stderr).toStartWith("coffer: RUN/f is out of sight (1 artifact, 9 B); coffer restore m ");
+  expect(stderr).toStartWith("coffer: m@v3 is out of sight (1 artifact, 9 B); coffer restore m@v3 brings");
   expect(await w.json("show", "m")).toMatchObject({ version: 2, state: "live" });
   expect(await w.json("show", "m@v3")).toMatchObject({ version: 3, state: "removed" });
   expect((await w.say("get", "m@v3"))[0]).toBe(4);
@@ -93,6 +93,26 @@ test("rm takes out of sight and restore brings back; no byte goes", async () => 
   await w.json("restore", w.runs[0] as string);
   expect(((await w.json("runs")) as { runs: unknown[] }).runs.length).toBe(3);
   expect((await w.say("verify"))[2]).toContain("all whole");
+});
+
+test("rm says the words that bring it back, also of a run that was named", async () => {
+  using w = await world();
+  const at = { root: w.root.at("s"), cwd: w.root.path };
+  for (const _ of [1, 2]) await done(["run", "--quiet", "--name", "my first", "--", "true"], at);
+  const { stderr } = await coffer(["rm", "my first"], at);
+  const again = /coffer restore (\S+) /.exec(stderr)?.[1] as string;
+  expect(await w.json("restore", again)).toMatchObject({ runs: [again] });
+  await w.json("rm", "my first");
+  expect(await w.json("restore", "my first")).toMatchObject({ runs: [again] });
+});
+
+test("what has an alias stays in sight until that is taken away", async () => {
+  using w = await world();
+  await w.json("alias", "m@v1", "best");
+  const [code, , stderr] = await w.say("rm", "m@v1");
+  expect([code, stderr]).toEqual([5, expect.stringContaining("coffer alias m@best --remove")]);
+  await w.json("alias", "m@best", "--remove");
+  await w.json("rm", "m@v1");
 });
 
 test("stats counts references and blobs, and says where the bytes lie", async () => {

@@ -112,3 +112,24 @@ test("what is in sight, or whose bytes are gone, cannot be brought back", async 
   artifacts.entomb(test.store.db, artifact.seq, 1);
   expect(() => restore(test.store, it(test.again(artifact)))).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
 });
+
+test("with a run or a pipeline comes back what went with it, not what had been taken by itself", async () => {
+  using test = await openTestStore();
+  const run = test.run({ pipeline: "p" });
+  const [alone, other, late] = [await test.add({ run }), await test.add({ run }), await test.add({ run: test.run({ pipeline: "p" }) })];
+  const states = () => [alone, other, late].map((artifact) => test.again(artifact).state);
+  remove(test.store, it(alone));
+  test.now++;
+  for (const whole of [{ kind: "run", run } as const, { kind: "pipeline", pipeline: "p", dataset: undefined } as const]) {
+    remove(test.store, whole);
+    expect(states()).toEqual(["removed", "removed", whole.kind === "run" ? "live" : "removed"]);
+    restore(test.store, whole);
+    expect(states()).toEqual(["removed", "live", "live"]);
+    if (whole.kind === "run")
+      expect(() => restore(test.store, whole)).toThrow(expect.objectContaining({ code: "NOT_FOUND", candidates: [alone.id] }));
+    test.now++;
+  }
+  // the newest removal of the pipeline that is left
+  restore(test.store, { kind: "pipeline", pipeline: "p", dataset: undefined });
+  expect(states()).toEqual(["live", "live", "live"]);
+});
