@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
 import type { ArtifactType } from "../domain/artifact-type.ts";
+import { ofDataset } from "./of-dataset.ts";
 
 export type ArtifactState = "live" | "withdrawn" | "removed" | "deleted";
 /** output: found in a workspace; logged: named by someone; log, code: what coffer captured; imported: by a manifest. */
@@ -254,10 +255,11 @@ export function list(db: Database, filter: ArtifactFilter): ArtifactRow[] {
 export function filterClauses(db: Database, filter: ArtifactFilter): { clauses: string[]; values: (string | number)[] } {
   const values: (string | number)[] = [];
   const bind = (value: string | number): string => `?${values.push(value)}`;
-  const clauses = (["name", "type", "run", "pipeline", "dataset"] as const).flatMap((column) => {
+  const clauses = (["name", "type", "run", "pipeline"] as const).flatMap((column) => {
     const value = filter[column];
     return value === undefined ? [] : [`a.${column} = ${bind(value)}`];
   });
+  if (filter.dataset !== undefined) clauses.push(ofDataset("a.dataset", filter.dataset, bind(filter.dataset)));
   for (const [key, value] of filter.tags ?? []) {
     const test = `key = ${bind(key)}${value === undefined ? "" : ` AND value = ${bind(value)}`}`;
     clauses.push(

@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
 import type { ArtifactRow } from "./artifacts.ts";
+import { ofDataset } from "./of-dataset.ts";
 
 /** What the records of a pipeline's step are narrowed by; a key that is missing narrows nothing. */
 export interface StepFilter {
@@ -78,6 +79,6 @@ function clauses(filter: StepFilter): { where: string; values: (string | number)
   // the unary plus keeps SQLite at the index of pipeline and step: a type or a dataset may have a million records
   if (filter.type !== undefined) want("+type = ?", filter.type);
   else want(`NOT ${REPORTS}`);
-  if (filter.dataset !== undefined) want("+dataset = ?", filter.dataset);
+  if (filter.dataset !== undefined) want(ofDataset("+dataset", filter.dataset, "?"), filter.dataset);
   return { where: where.join(" AND "), values };
 }

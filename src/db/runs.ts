@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
 import type { RunState } from "../domain/run-state.ts";
+import { ofDataset } from "./of-dataset.ts";
 
 export interface RunRow {
   seq: number;
@@ -140,7 +141,7 @@ export function each(db: Database, filter: RunFilter = {}): Iterable<RunRow> {
   if (!filter.removed) want("removed_at IS NULL");
   if (filter.state) want("state = ?", filter.state);
   if (filter.pipeline) want("pipeline = ?", filter.pipeline);
-  if (filter.dataset) want("dataset = ?", filter.dataset);
+  if (filter.dataset) want(ofDataset("dataset", filter.dataset, "?"), filter.dataset);
   for (const [key, value] of filter.tags ?? [])
     if (value === undefined) want("seq IN (SELECT run FROM tags WHERE key = ?)", key);
     else want("seq IN (SELECT run FROM tags WHERE key = ? AND value = ?)", key, value);

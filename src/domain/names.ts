@@ -2,6 +2,9 @@ import { CofferError } from "./error.ts";
 
 const MAX_NAME = 200;
 
+/** That of what belongs to no other. */
+export const DEFAULT_DATASET = "default";
+
 /**
  * Names, aliases, tags' keys, datasets and ids that people give: no slash, no control character, no blank at an end,
  * not `.` or `..`, at most 200 characters.

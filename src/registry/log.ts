@@ -10,7 +10,7 @@ import * as events from "../db/events.ts";
 import * as tags from "../db/tags.ts";
 import { guessArtifactType } from "../domain/artifact-type.ts";
 import { CofferError, reason } from "../domain/error.ts";
-import { checkArtifactPath } from "../domain/names.ts";
+import { checkArtifactPath, DEFAULT_DATASET } from "../domain/names.ts";
 import { redactPairs } from "../domain/redact.ts";
 import { ingest } from "../store/ingest.ts";
 import type { Problem } from "../store/walk.ts";
@@ -94,7 +94,7 @@ export async function log(store: Store, request: LogRequest): Promise<Logged> {
   const lease = takeLease(store, "ingest", request.run ? { run: request.run.seq } : {});
   try {
     const options = {
-      dataset: request.particulars.dataset ?? request.run?.dataset ?? request.newRun?.dataset ?? "default",
+      dataset: request.particulars.dataset ?? request.run?.dataset ?? request.newRun?.dataset ?? DEFAULT_DATASET,
       ...(request.ignored && { ignored: (_: IngestUnit, path: string) => request.ignored?.(path) ?? false }),
     };
     const { result, added } = await ingest(store, lease, units, options, (admitted, problems) => {

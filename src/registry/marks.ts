@@ -10,7 +10,7 @@ import { artifactRef } from "../domain/artifact-ref.ts";
 import { closest } from "../domain/closest.ts";
 import { CofferError } from "../domain/error.ts";
 import { redactPairs } from "../domain/redact.ts";
-import { checkAlias } from "../domain/names.ts";
+import { checkAlias, DEFAULT_DATASET } from "../domain/names.ts";
 import type { Store } from "../store/store.ts";
 import { enqueueRun } from "./enqueue.ts";
 
@@ -182,7 +182,7 @@ function artifactsOf(store: Store, what: Whole): ArtifactRow[] {
 }
 
 function isOf(dataset: string | undefined): (row: { dataset: string | null }) => boolean {
-  return (row) => dataset === undefined || (row.dataset ?? "default") === dataset;
+  return (row) => dataset === undefined || (row.dataset ?? DEFAULT_DATASET) === dataset;
 }
 
 function noPipeline(store: Store, { pipeline, dataset }: Extract<Whole, { kind: "pipeline" }>): CofferError {

@@ -70,7 +70,7 @@ export function datasetStats(store: Store, dataset: string | null): DatasetStats
     stored,
     blobs: count,
     packed,
-    by_type: named(totals.byKey(store.db, "type", SHOWN, dataset)),
+    by_type: totals.byKey(store.db, "type", SHOWN, dataset),
     disk: measure(store.path("binaries", ...(dataset === null ? [] : [filePart(dataset)])), new Set()),
   };
 }
@@ -101,9 +101,9 @@ export function stats(store: Store): Stats {
     blobs: sums.blobs,
     packed: sums.packed,
     condemned: sums.condemned,
-    by_type: named(totals.byKey(store.db, "type", SHOWN)),
-    by_dataset: named(totals.byKey(store.db, "dataset", SHOWN)),
-    by_run: named(totals.byKey(store.db, "run", SHOWN)),
+    by_type: totals.byKey(store.db, "type", SHOWN),
+    by_dataset: totals.byKey(store.db, "dataset", SHOWN),
+    by_run: totals.byKey(store.db, "run", SHOWN),
     disk: {
       store: inStore,
       work: beside(join(workspace, "runs")),
@@ -136,8 +136,4 @@ function measure(path: string, seen: Set<string>, each?: (bytes: number, again: 
     each?.(stat.size, again);
   });
   return place;
-}
-
-function named(sums: { key: string | null; artifacts: number; bytes: number }[]): { key: string; artifacts: number; bytes: number }[] {
-  return sums.map(({ key, ...rest }) => ({ key: key ?? "-", ...rest }));
 }

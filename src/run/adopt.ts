@@ -8,6 +8,7 @@ import * as params from "../db/params.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { CofferError, reason } from "../domain/error.ts";
+import { DEFAULT_DATASET } from "../domain/names.ts";
 import { self } from "../domain/process-identity.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { manifestIsDue, recordArtifact } from "../registry/record.ts";
@@ -113,7 +114,7 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
       lease,
       units.map((unit) => unit.source),
     );
-    await ingest(store, lease, units, { dataset: run.dataset ?? "default" }, (admitted) => {
+    await ingest(store, lease, units, { dataset: run.dataset ?? DEFAULT_DATASET }, (admitted) => {
       for (const unit of admitted) recordArtifact(store, run, unit, { role: "log", type: "log" });
       close(undefined);
     });

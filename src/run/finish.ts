@@ -2,6 +2,7 @@ import { accessSync, closeSync, constants, existsSync, lstatSync } from "node:fs
 import type { BigIntStats } from "node:fs";
 import { openRegular } from "../blobs/copy.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
+import { DEFAULT_DATASET } from "../domain/names.ts";
 import type { RunState } from "../domain/run-state.ts";
 import { ingest, settleMoved } from "../store/ingest.ts";
 import type { Moved } from "../store/ingest.ts";
@@ -109,7 +110,7 @@ async function attemptToKeep(store: Store, begun: Begun, request: RunRequest, en
   const changed = await changedInputs(store, run);
   const workspaceState = !existsSync(workspace) ? "removed" : snapshot ? "removing" : "present";
   const options = {
-    dataset: run.dataset ?? "default",
+    dataset: run.dataset ?? DEFAULT_DATASET,
     ignored: (unit: IngestUnit, path: string) => found.outputs.ignoredWithin(unit, path),
     ...(snapshot && {
       openElsewhere: staysInPlace(

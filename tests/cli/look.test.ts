@@ -316,3 +316,17 @@ test("--quiet leaves data and errors, and a reader that goes away ends the comma
   });
   expect([piped.stdout.length, piped.stderr.toString()]).toEqual([10, ""]);
 });
+
+test("what names no dataset is of the default one, wherever somebody asks for it", async () => {
+  using root = temporaryRoot();
+  const at = { root: root.at("s"), cwd: root.path };
+  writeFileSync(root.at("f"), "f");
+  await done(["log", "f", "--step", "p:1:all"], at);
+  await done(["log", "f", "--dataset", "corn"], at);
+  const ask = async (...args: string[]) => (await done([...args, "--dataset", "default", "--json"], at)).json<Record<string, unknown[]>>();
+  expect((await ask("ls"))["artifacts"]).toMatchObject([{ id: "p:1:all", dataset: null }]);
+  expect((await ask("runs"))["runs"]).toHaveLength(1);
+  expect((await ask("load", "--pipeline", "p", "--step", "1"))["records"]).toHaveLength(1);
+  const { by_dataset } = (await done(["stats", "--json"], at)).json<{ by_dataset: { key: string }[] }>();
+  expect(by_dataset.map(({ key }) => key).toSorted()).toEqual(["corn", "default"]);
+});

@@ -139,8 +139,8 @@ test("what was removed is out of sight, and in it for who asks for it", async ()
   using test = await openTestStore();
   const rows: ArtifactRow[] = [];
   for (let i = 0; i < 3; i++) rows.push(await test.add({ name: "model" }));
-  setAlias(test.store, rows[2] as ArtifactRow, "best");
   remove(test.store, { kind: "artifact", artifact: rows[2] as ArtifactRow });
+  setAlias(test.store, rows[2] as ArtifactRow, "best");
   expect([means(test, "model"), means(test, "model", "kept")]).toEqual(["model@v2", "model@v3"]);
   for (const ref of ["model@v3", "model@best", rows[2]?.digest as string]) expect(() => means(test, ref)).toThrow(error("NOT_FOUND"));
   expect(means(test, "model@best", "any")).toBe("model@v3");
