@@ -4,18 +4,17 @@ import { sweep } from "../gc/sweep.ts";
 import type { Swept } from "../gc/swept.ts";
 import type { Store } from "../store/store.ts";
 import type { Io } from "./io.ts";
+import { catchStopSignal } from "./stop-signal.ts";
 
 /** Applies a plan until it is done or a signal comes, says what went wrong, and returns what was done with the exit code that tells. */
 export async function applyPlan(io: Io, store: Store, plan: GcPlan): Promise<{ applied: Swept; exit: number }> {
-  let signal: "SIGINT" | "SIGTERM" | undefined;
-  process.on("SIGINT", () => (signal ??= "SIGINT"));
-  process.on("SIGTERM", () => (signal ??= "SIGTERM"));
-  const applied = await sweep(store, plan, () => signal !== undefined);
+  const stop = catchStopSignal();
+  const applied = await sweep(store, plan, stop.isThere);
   for (const { what, error } of applied.failed) io.say.error(`${what} could not be deleted: ${error}`);
   for (const { because } of plan.stopped) io.say.error(because);
   if (applied.interrupted) {
     io.say.warn("interrupted; what was deleted is listed, the rest stays until the next time");
-    return { applied, exit: signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted };
+    return { applied, exit: stop.exit() };
   }
   if (applied.failed.length > 0) return { applied, exit: EXIT.partly };
   return { applied, exit: plan.stopped.length > 0 ? EXIT.refused : EXIT.done };

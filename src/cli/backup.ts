@@ -1,8 +1,9 @@
 import { EXIT } from "../domain/error.ts";
-import { formatBytes } from "../domain/quantity.ts";
+import { countOf, formatBytes } from "../domain/quantity.ts";
 import { resolve } from "node:path";
 import { backUp } from "../store/backup.ts";
 import { command } from "./command.ts";
+import { catchStopSignal } from "./stop-signal.ts";
 
 export default command(
   {
@@ -24,22 +25,26 @@ To use it, name it with --root, or put its coffer.db in the place of a lost one.
   },
   async ({ flags, positionals, io }) => {
     using store = await io.openStore({ make: false });
-    let signal: "SIGINT" | "SIGTERM" | undefined;
-    process.on("SIGINT", () => (signal ??= "SIGINT"));
-    process.on("SIGTERM", () => (signal ??= "SIGTERM"));
+    const stop = catchStopSignal();
     const done = await backUp(store, resolve(io.cwd, positionals[0] as string), {
       withBytes: flags["with-bytes"],
-      stop: () => signal !== undefined,
+      stop: stop.isThere,
     });
     if (!done) {
       io.say.warn("interrupted; nothing was left");
-      return signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted;
+      return stop.exit();
     }
     io.print({ schema: "coffer.backup/1", ...done }, ({ path }) => path);
-    const bytes = done.bytes ? `, and ${done.bytes.files} files (${formatBytes(done.bytes.bytes)})` : "; the bytes are not (--with-bytes)";
-    io.say.info(`${done.runs} runs and ${done.artifacts} artifacts are backed up (${formatBytes(done.database_bytes)})${bytes}`);
+    const bytes = done.bytes
+      ? `, and ${countOf(done.bytes.files, "file")} (${formatBytes(done.bytes.bytes)})`
+      : "; the bytes are not (--with-bytes)";
+    io.say.info(
+      `${countOf(done.runs, "run")} and ${countOf(done.artifacts, "artifact")} are backed up (${formatBytes(done.database_bytes)})${bytes}`,
+    );
     if (done.foreign.files > 0)
-      io.say.info(`${done.foreign.files} files (${formatBytes(done.foreign.bytes)}) that imports left where they were are not in it`);
+      io.say.info(
+        `${countOf(done.foreign.files, "file")} (${formatBytes(done.foreign.bytes)}) that imports left where they were are not in it`,
+      );
     for (const { path, error } of done.failed) io.say.error(`${path} is not in it: ${error}`);
     return done.failed.length > 0 ? EXIT.partly : EXIT.done;
   },

@@ -2,6 +2,7 @@ import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import { CofferError } from "../domain/error.ts";
 import { formatBytes } from "../domain/quantity.ts";
+import { checkDatabase } from "../gc/check-database.ts";
 import { explainBytes } from "../gc/why-bytes.ts";
 import type { BytesWhy } from "../gc/why-bytes.ts";
 import { explain, openWhy } from "../gc/why.ts";
@@ -32,6 +33,7 @@ The rules are those that gc would have with the same flags. Of a digest or a fil
     const rules = gcRules(flags, values);
     const ref = positionals[0] as string;
     using store = await io.openStore({ make: false });
+    checkDatabase(store, { thoroughly: false });
     openWhy(store);
     const bytes = explainBytes(store, ref, rules);
     const rows = bytes ? bytes.artifacts : [explain(store, artifactOf(store, ref), rules)];
