@@ -1,12 +1,12 @@
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as artifacts from "../db/artifacts.ts";
-import * as runs from "../db/runs.ts";
+import { ofPipelineAndDataset } from "../db/exported-runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { CofferError } from "../domain/error.ts";
-import { formatBytes } from "../domain/quantity.ts";
+import { countOf, formatBytes } from "../domain/quantity.ts";
 import { exportManifest } from "../manifest/export-manifest.ts";
-import { writeManifestFile, writeWorkspace } from "../manifest/write-workspace.ts";
+import { writeManifestFile, writeManifestTree } from "../manifest/write-manifest-tree.ts";
 import { toYaml } from "../manifest/yaml.ts";
 import { resolveRun } from "../registry/resolve.ts";
 import type { Store } from "../store/store.ts";
@@ -25,8 +25,12 @@ export default command(
   {
     positionals: [{ name: "RUN", description: "a run, by id, the beginning of one, or name", variadic: true }],
     flags: {
-      pipeline: { type: "string", valueHint: "P", description: "all runs of a pipeline that have artifacts" },
-      dataset: { type: "string", valueHint: "D", description: "all runs of a dataset that have artifacts" },
+      pipeline: { type: "string", valueHint: "P", description: "all runs that have artifacts of a pipeline" },
+      dataset: {
+        type: "string",
+        valueHint: "D",
+        description: "all runs that have artifacts of a dataset; default: also those without one",
+      },
       output: {
         type: "string",
         alias: "o",
@@ -35,7 +39,7 @@ export default command(
       },
       "with-bytes": {
         type: "boolean",
-        description: "write the artifacts' bytes too: -o DIR becomes a workspace that can be imported elsewhere",
+        description: "write the artifacts' bytes too, below -o DIR, which can be imported elsewhere",
       },
     },
     about: `Writes a manifest of schema 2.0 for each run: its artifacts in sight, with SHA-256 digests. What an import brought along goes back to its place; what the format
@@ -43,7 +47,7 @@ has no key for is in one coffer block at the end. Without -o, one manifest goes 
     examples: [
       ["coffer manifest export 0193c2e4", "one run, on stdout"],
       ["coffer manifest export --pipeline 0001_pls -o out/", "a manifest for each run of a pipeline"],
-      ["coffer manifest export --dataset corn --with-bytes -o corn/", "a workspace for another store"],
+      ["coffer manifest export --dataset corn --with-bytes -o corn/", "with the bytes, for another store"],
     ],
     exits: { "4": "there is no such run", "5": "the target exists: nothing is overwritten" },
   },
@@ -65,7 +69,7 @@ has no key for is in one coffer block at the end. Without -o, one manifest goes 
     } else {
       const asDirectory = flags["with-bytes"] || chosen.length > 1 || isDirectory(output, flags.output as string);
       const written = asDirectory
-        ? await writeWorkspace(store, chosen, output, flags["with-bytes"])
+        ? await writeManifestTree(store, chosen, output, flags["with-bytes"])
         : [await writeManifestFile(store, chosen[0] as RunRow, output)];
       const own = new Set(written.flatMap(({ run }) => artifacts.ofRun(store.db, run.seq).map(({ id }) => id)));
       for (const { run, elsewhere: others, ...rest } of written) {
@@ -79,7 +83,10 @@ has no key for is in one coffer block at the end. Without -o, one manifest goes 
     const bytes = manifests.reduce((sum, one) => sum + one.bytes, 0);
     if (flags["with-bytes"])
       io.say.info(
-        `${manifests.reduce((sum, one) => sum + one.files, 0)} files, ${formatBytes(bytes)}, in ${join(output as string, "binaries")}`,
+        `${countOf(
+          manifests.reduce((sum, one) => sum + one.files, 0),
+          "file",
+        )}, ${formatBytes(bytes)}, in ${join(output as string, "binaries")}`,
       );
     if (elsewhere.size > 0)
       io.say.warn(
@@ -98,12 +105,7 @@ function choose(store: Store, refs: readonly string[], by: { pipeline: string | 
     chosen.set(run.seq, run);
   }
   if (by.pipeline !== undefined || by.dataset !== undefined) {
-    const filter = {
-      ...(by.pipeline !== undefined && { pipeline: by.pipeline }),
-      ...(by.dataset !== undefined && { dataset: by.dataset }),
-    };
-    for (const run of runs.list(store.db, filter).reverse())
-      if (run.state !== "running" && artifacts.ofRun(store.db, run.seq).length > 0) chosen.set(run.seq, run);
+    for (const run of ofPipelineAndDataset(store.db, by.pipeline ?? null, by.dataset ?? null)) chosen.set(run.seq, run);
     if (chosen.size === 0)
       throw new CofferError("NOT_FOUND", "no run with artifacts is of that pipeline or dataset", { hint: "coffer runs lists all runs" });
   }

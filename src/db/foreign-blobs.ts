@@ -1,5 +1,4 @@
 import type { Database } from "bun:sqlite";
-import type { Digest } from "../domain/digest.ts";
 import type { FileStamp } from "./blobs.ts";
 
 /*
@@ -13,7 +12,7 @@ export interface NewForeignBlob {
   sha256: Uint8Array | null;
   size: number;
   dataset: string;
-  /** Where the bytes lie: absolute, or under the store's root. */
+  /** Where the bytes lie; absolute, so that it means the same in a copy of the store. */
   path: string;
   created_at: number;
 }
@@ -28,14 +27,12 @@ export function insert(db: Database, blob: NewForeignBlob): number {
   );
 }
 
-/** A blob that is known by a digest. */
-export function known(
-  db: Database,
-  digest: Digest,
-): { seq: number; blake3: Uint8Array | null; size: number; state: "live" | "unverified" | "condemned" | "trashed" } | null {
-  return db
-    .query<NonNullable<ReturnType<typeof known>>, [Uint8Array]>(`SELECT seq, blake3, size, state FROM blobs WHERE ${digest.algorithm} = ?`)
-    .get(Buffer.from(digest.hex, "hex"));
+/** Its bytes are looked for at another place from now on, where nobody has read them yet. */
+export function move(db: Database, seq: number, to: { path: string; size: number; dataset: string }): void {
+  db.query(
+    `UPDATE blobs SET state = 'unverified', condemned_at = NULL, place = 'foreign', pack = NULL, offset = NULL, mtime_ns = NULL, ctime_ns = NULL, inode = NULL,
+       path = ?, size = ?, dataset = ? WHERE seq = ?`,
+  ).run(to.path, to.size, to.dataset, seq);
 }
 
 /** The blob that has its bytes at this place. */
@@ -84,6 +81,7 @@ export function merge(db: Database, from: number, to: number, known: { blake3: U
   for (const [table, column, other] of [
     ["lease_blobs", "blob", "lease"],
     ["tree_members", "member", "tree"],
+    ["tree_members", "tree", "member"],
   ]) {
     db.query(`INSERT OR IGNORE INTO ${table} (${other}, ${column}) SELECT ${other}, ? FROM ${table} WHERE ${column} = ?`).run(to, from);
     db.query(`DELETE FROM ${table} WHERE ${column} = ?`).run(from);

@@ -13,34 +13,34 @@ export interface FoundBytes {
 
 /** Finds bytes by a look at their names; no file is opened. */
 export class BytesFinder {
-  readonly #roots: string[];
-  readonly #workspace: string;
+  readonly #places: string[];
+  readonly #root: string;
   readonly #real = new Map<string, string | undefined>();
 
   /** In the order of trial: `binaries/<dataset>/`, beside the manifest, and the places that the schema before had. */
-  constructor({ path, workspace }: FoundManifest, dataset: string) {
+  constructor({ path, root }: FoundManifest, dataset: string) {
     const own = dirname(resolve(path));
-    this.#workspace = workspace;
-    this.#roots = [join(workspace, "binaries", dataset), own, join(dirname(own), "_binaries"), join(workspace, "artifacts"), workspace];
+    this.#root = root;
+    this.#places = [join(root, "binaries", dataset), own, join(dirname(own), "_binaries"), join(root, "artifacts"), root];
   }
 
   /** Where they should lie. */
   expected(path: string): string {
-    return join(this.#roots[0] as string, path);
+    return join(this.#places[0] as string, path);
   }
 
-  /** @throws CofferError PATH_INVALID for what leads out of the workspace by a link */
+  /** @throws CofferError PATH_INVALID for what leads out of the tree by a link */
   find(path: string): FoundBytes | undefined {
-    for (const root of this.#roots) {
-      const at = join(root, path);
+    for (const place of this.#places) {
+      const at = join(place, path);
       const stat = statOf(at);
       if (!stat || !(stat.isFile() || stat.isDirectory() || stat.isSymbolicLink())) continue;
       const parent = this.#realDirectory(dirname(at));
       if (parent === undefined) continue;
       const real = stat.isSymbolicLink() ? realPath(at) : join(parent, at.slice(dirname(at).length + 1));
       if (real === undefined) continue;
-      if (!real.startsWith(`${this.#workspace}${sep}`))
-        throw new CofferError("PATH_INVALID", `${at} leads out of ${this.#workspace}`, {
+      if (!real.startsWith(`${this.#root}${sep}`))
+        throw new CofferError("PATH_INVALID", `${at} leads out of ${this.#root}`, {
           hint: "a link that leads out is not followed: put the file itself there",
         });
       const target = stat.isSymbolicLink() ? statOf(real) : stat;
@@ -68,7 +68,8 @@ function statOf(path: string): Stats | undefined {
   }
 }
 
-function realPath(path: string): string | undefined {
+/** With links followed; undefined where it leads nowhere. */
+export function realPath(path: string): string | undefined {
   try {
     return realpathSync(path);
   } catch {

@@ -6,9 +6,11 @@ import * as metrics from "../db/metrics.ts";
 import * as params from "../db/params.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
+import { DEFAULT_DATASET } from "../domain/names.ts";
 import { sha256Of } from "../store/sha256.ts";
 import type { Store } from "../store/store.ts";
 import { fromForeignJson } from "./foreign-json.ts";
+import { holdArtifacts } from "./hold-artifacts.ts";
 import { manifestItem } from "./manifest-item.ts";
 import type { MetaSources } from "./manifest-item.ts";
 import type { Plain } from "./yaml.ts";
@@ -33,11 +35,11 @@ export function metaOf(store: Store, artifact: ArtifactRow, idOf: (seq: number) 
 
 /**
  * A run and the artifacts of it that are in sight, as a manifest of schema 2.0. Digests are SHA-256, as other readers of the format expect: computed from the
- * bytes where the store does not have them yet. `pathOf` says where the bytes are put, where that is not their own path.
+ * bytes where the store does not have them yet. What it reads is held until the store is closed. `pathOf` says where the bytes are put, where that is not their own path.
  * @throws CofferError CORRUPT, UNREADABLE
  */
 export async function exportManifest(store: Store, run: RunRow, pathOf?: (artifact: ArtifactRow) => string): Promise<Exported> {
-  const made = artifacts.ofRun(store.db, run.seq).sort((a, b) => a.seq - b.seq);
+  const made = holdArtifacts(store, run);
   const hashes = new Map<number, string>();
   for (const { seq, blob } of made) hashes.set(seq, `sha256:${await sha256Of(store, blob as number)}`);
   const own = new Set(made.map(({ seq }) => seq));
@@ -50,7 +52,7 @@ export async function exportManifest(store: Store, run: RunRow, pathOf?: (artifa
     return id;
   };
   const items: Plain[] = [];
-  const beyond: Plain[] = [];
+  const blocks: Plain[] = [];
   for (const row of made) {
     // read again: hashing may have moved it to a blob with the same bytes
     const artifact = artifacts.bySeq(store.db, row.seq) ?? row;
@@ -61,8 +63,8 @@ export async function exportManifest(store: Store, run: RunRow, pathOf?: (artifa
     items.push(
       manifestItem(artifact, { contentHash: hashes.get(artifact.seq) as string, dependsOn, meta, ...(path !== undefined && { path }) }),
     );
-    const more = beyondOf(store, artifact, path, roles(itsEdges, meta, idOf));
-    if (more) beyond.push(more);
+    const more = itemBlockOf(store, run, artifact, path, roles(itsEdges, meta, idOf));
+    if (more) blocks.push(more);
   }
   const extra = fromForeignJson(run.extra) as { readonly [key: string]: Plain };
   const { metadata, artifacts: section, ...others } = extra;
@@ -73,12 +75,12 @@ export async function exportManifest(store: Store, run: RunRow, pathOf?: (artifa
       uid: run.id,
       pipeline_id: run.pipeline ?? run.id,
       name: run.name ?? run.id,
-      dataset: run.dataset ?? "default",
+      dataset: datasetOf(run),
       created_at: new Date(run.started_at).toISOString(),
       metadata: metadata ?? {},
       artifacts: { schema_version: "2.0", items, ...(section as object | undefined) },
       ...others,
-      coffer: runBlock || beyond.length > 0 ? { run: runBlock, artifacts: beyond.length > 0 ? beyond : undefined } : undefined,
+      coffer: runBlock || blocks.length > 0 ? { run: runBlock, artifacts: blocks.length > 0 ? blocks : undefined } : undefined,
     },
     artifacts: made,
     elsewhere: [...elsewhere],
@@ -98,8 +100,9 @@ function roles(
 }
 
 /** What is not as a reader of the format alone would take it. */
-function beyondOf(
+function itemBlockOf(
   store: Store,
+  run: RunRow,
   artifact: ArtifactRow,
   path: string | undefined,
   edgesWithRoles: { to: string; role: string }[],
@@ -109,6 +112,7 @@ function beyondOf(
   const isOfRun = artifact.name === null && artifact.id.includes("/");
   const block = {
     name: isOfRun || artifact.name === artifact.id ? undefined : artifact.name,
+    dataset: datasetOf(artifact) === datasetOf(run) ? undefined : datasetOf(artifact),
     path: path === undefined || path === artifact.path ? undefined : artifact.path,
     sub_step: artifact.sub_step ?? undefined,
     kind: artifact.kind === "tree" ? "tree" : undefined,
@@ -123,6 +127,10 @@ function beyondOf(
   return Object.values(block).some((value) => value !== undefined)
     ? { artifact_id: artifact.id, version: artifact.version, ...block }
     : undefined;
+}
+
+function datasetOf({ dataset }: { dataset: string | null }): string {
+  return dataset ?? DEFAULT_DATASET;
 }
 
 function blockOf(store: Store, run: RunRow): Plain {

@@ -3,33 +3,33 @@ import type { Dirent } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { CofferError, reason } from "../domain/error.ts";
 
-/** A manifest's file, and the directory that its bytes may lie in. */
+/** A manifest's file, and the top of the tree that its bytes may lie in. */
 export interface FoundManifest {
   path: string;
   /** Real and absolute: nothing outside of it is taken. */
-  workspace: string;
+  root: string;
 }
 
 /** `runs/<date>_<dataset>/<pipeline>/manifest.yaml`, and some room. */
 const MAX_DEPTH = 8;
 
 /**
- * The manifests that a path means: a file; or a workspace, with `runs/**\/manifest.yaml` (in the layout before, `pipelines/**`). Links are not followed.
+ * The manifests that a path means: a file; or a manifest tree, a directory with `runs/**\/manifest.yaml` (in the layout before, `pipelines/**`). Links are not followed.
  * @throws CofferError NOT_FOUND, UNREADABLE
  */
 export function findManifests(given: string): FoundManifest[] {
   const stat = statSync(given, { throwIfNoEntry: false });
   if (!stat)
-    throw new CofferError("NOT_FOUND", `there is nothing at ${given}`, { hint: "name a manifest, or a workspace with runs/ in it" });
-  if (!stat.isDirectory()) return [{ path: given, workspace: workspaceOf(resolve(given)) }];
+    throw new CofferError("NOT_FOUND", `there is nothing at ${given}`, { hint: "name a manifest, or a directory with runs/ in it" });
+  if (!stat.isDirectory()) return [{ path: given, root: rootOf(resolve(given)) }];
   const below = ["runs", "pipelines"].map((name) => join(given, name)).filter((path) => existsSync(path));
   const files = below.length > 0 ? below.flatMap((directory) => [...manifestsBelow(directory, 0)]) : [...manifestsBelow(given, MAX_DEPTH)];
   if (files.length === 0)
     throw new CofferError("NOT_FOUND", `${given} has no manifest.yaml, neither in runs/ nor itself`, {
-      hint: "name the manifest, or the workspace that has runs/ in it",
+      hint: "name the manifest, or the directory that has runs/ in it",
     });
-  const workspace = below.length > 0 ? realpathSync(given) : workspaceOf(resolve(given, "manifest.yaml"));
-  return files.map((path) => ({ path, workspace }));
+  const root = below.length > 0 ? realpathSync(given) : rootOf(resolve(given, "manifest.yaml"));
+  return files.map((path) => ({ path, root }));
 }
 
 function* manifestsBelow(directory: string, depth: number): Generator<string> {
@@ -51,7 +51,7 @@ function list(directory: string): Dirent[] {
 }
 
 /** The nearest directory above a manifest that has `binaries/`; else the manifest's own. */
-function workspaceOf(manifest: string): string {
+function rootOf(manifest: string): string {
   const own = realpathSync(dirname(manifest));
   for (let directory = own, up = 0; up < 5; directory = dirname(directory), up++)
     if (lstatSync(join(directory, "binaries"), { throwIfNoEntry: false })?.isDirectory()) return directory;

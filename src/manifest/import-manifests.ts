@@ -1,3 +1,4 @@
+import { sep } from "node:path";
 import * as leases from "../db/leases.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
@@ -8,6 +9,7 @@ import type { IngestUnit } from "../store/ingest-unit.ts";
 import { abandonLease, clearStaging, endLease, takeLease } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
+import { realPath } from "./bytes-finder.ts";
 import { checkLineage } from "./check-lineage.ts";
 import type { FoundManifest } from "./find-manifests.ts";
 import { planImport } from "./plan-import.ts";
@@ -27,6 +29,8 @@ export interface Imported {
   }[];
   /** Records whose bytes nobody has read. */
   unverified: number;
+  /** Records that the store had, and whose bytes are elsewhere now than an earlier import left them. */
+  relocated: number;
   copied: { files: number; bytes: number };
   /** Records whose bytes are not where they should be, or cannot be theirs. */
   missing: { id: string; path: string; why: string }[];
@@ -36,7 +40,8 @@ export interface Imported {
 
 /**
  * Takes records over from manifests: all of them in one transaction, or none. Their bytes stay where they are and are not read, but for directories, whose digest
- * is that of a list; with `copy` all of them are taken into the store, and each must be what its manifest says.
+ * is that of a list, and for what lies in the store or among its workspaces, which are cleaned up; with `copy` all of them are taken into the store. Each of these
+ * must be what its manifest says.
  * @throws CofferError MANIFEST_INVALID, PATH_INVALID, UNREADABLE, DEPENDENCY_MISSING, DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP, COLLISION, CORRUPT
  */
 export async function importManifests(store: Store, found: readonly FoundManifest[], options: { copy: boolean }): Promise<Imported> {
@@ -44,7 +49,11 @@ export async function importManifests(store: Store, found: readonly FoundManifes
     try {
       return await importOnce(store, found, options);
     } catch (error) {
-      if (!(error instanceof Outrun) || round === MAX_ROUNDS) throw error;
+      if (!(error instanceof Outrun)) throw error;
+      if (round === MAX_ROUNDS)
+        throw new CofferError("STORE_BUSY", "other processes import into the same run, again and again", {
+          hint: "wait until they are done, then try again; nothing was stored",
+        });
     }
   }
 }
@@ -52,11 +61,12 @@ export async function importManifests(store: Store, found: readonly FoundManifes
 const MAX_ROUNDS = 5;
 
 async function importOnce(store: Store, found: readonly FoundManifest[], { copy }: { copy: boolean }): Promise<Imported> {
-  const planned = await planImport(store, found);
+  const planned = await planImport(store, found, copy);
   const outside = checkLineage(store, planned);
-  const wanted = planned.flatMap(({ read, items }) =>
-    items.filter((one) => !one.lacking && (copy || one.bytes?.kind === "tree")).map((one) => ({ ...one, dataset: read.dataset })),
-  );
+  const isOurs = ownPlaces(store);
+  const wanted = planned
+    .flatMap(({ items, again }) => [...items, ...again])
+    .filter((one) => !one.lacking && (copy || one.bytes?.kind === "tree" || isOurs(one.place)));
   if (wanted.length === 0) {
     const recorded = store.transaction(() => recordImport(store, planned, outside, new Map()));
     return report(store, planned, recorded, new Map());
@@ -77,8 +87,14 @@ async function importOnce(store: Store, found: readonly FoundManifest[], { copy 
   }
 }
 
+/** Tells whether a path lies below one of the roots: what lies there goes with its run. */
+function ownPlaces({ root, settings: { roots } }: Store): (path: string) => boolean {
+  const own = [root, roots.workspace, roots.mlflow].map((place) => `${realPath(place) ?? place}${sep}`);
+  return (path) => own.some((place) => path.startsWith(place));
+}
+
 /** Takes bytes into the store, one dataset after the other; the lease holds them until the records name them. */
-async function takeIn(store: Store, lease: Lease, wanted: readonly (PlannedItem & { dataset: string })[]): Promise<Taken> {
+async function takeIn(store: Store, lease: Lease, wanted: readonly PlannedItem[]): Promise<Taken> {
   const taken = new Map<string, { blob: number; hex: string; size: number; files: number; mode: number }>();
   const wrong: string[] = [];
   for (const [dataset, items] of Map.groupBy(wanted, (one) => one.dataset)) {
@@ -115,8 +131,10 @@ function unitOf(source: string, { item, bytes }: PlannedItem): IngestUnit {
 }
 
 function report(store: Store, planned: readonly PlannedManifest[], recorded: readonly Recorded[], taken: Taken): Imported {
-  const missing = planned.flatMap(({ items }) =>
-    items.filter(({ lacking }) => lacking !== undefined).map((one) => ({ id: one.item.id, path: one.place, why: one.lacking as string })),
+  const missing = planned.flatMap(({ items, again }) =>
+    [...items, ...again]
+      .filter(({ lacking }) => lacking !== undefined)
+      .map((one) => ({ id: one.item.id, path: one.place, why: one.lacking as string })),
   );
   return {
     manifests: recorded.map(({ manifest: { read, run, items, known }, run: seq }) => ({
@@ -128,6 +146,7 @@ function report(store: Store, planned: readonly PlannedManifest[], recorded: rea
       known,
     })),
     unverified: recorded.reduce((sum, one) => sum + one.unverified, 0),
+    relocated: recorded.reduce((sum, one) => sum + one.relocated, 0),
     copied: { files: taken.size, bytes: [...taken.values()].reduce((sum, one) => sum + one.size, 0) },
     missing,
     renumbered: recorded.flatMap((one) => one.renumbered),

@@ -19,7 +19,7 @@ export interface ReadItem {
   /** Undefined where the manifest does not say. */
   digest: Digest | undefined;
   path: string;
-  /** Where its bytes lie, from one of the places that a workspace has for them. */
+  /** Where its bytes lie, from one of the places that a manifest tree has for them. */
   bytesAt: string;
   type: ArtifactType;
   class: string | null;
@@ -42,6 +42,9 @@ export interface ReadItem {
 const text = v.optional(v.nullable(v.string()), null);
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const number = v.optional(v.nullable(count), null);
+
+/** What a meta-model is fed, in any order. */
+export const SourceModels = v.array(v.looseObject({ artifact_id: v.string(), feature_index: v.optional(count) }));
 
 /** What every writer of the format writes may be null, but not missing: that an item has lost its end shows in its last keys. */
 const Item = v.looseObject({
@@ -69,7 +72,7 @@ const Item = v.looseObject({
   meta_config: v.optional(
     v.nullable(
       v.looseObject({
-        source_models: v.nullable(v.array(v.looseObject({ artifact_id: v.string(), feature_index: v.optional(count) }))),
+        source_models: v.nullable(SourceModels),
         feature_columns: v.nullable(v.array(v.string())),
       }),
     ),
@@ -114,16 +117,19 @@ export function readItem(raw: unknown, context: { uid: string; pipeline: string 
 
 /** An execution-path id, `<uid>/<path>` of an artifact that belongs to its run, or a name. */
 function readId(id: string, uid: string): Pick<ReadItem, "id" | "step" | "name"> {
-  if (id.startsWith(`${uid}/`)) {
-    checkArtifactPath(id.slice(uid.length + 1));
-    return { id, step: undefined, name: null };
-  }
+  if (!id.startsWith(`${uid}/`)) return { id, step: readStep(id), name: id };
+  checkArtifactPath(id.slice(uid.length + 1));
+  return { id, step: undefined, name: null };
+}
+
+/** What an id says of a step; undefined where it is a name. @throws CofferError NAME_INVALID */
+export function readStep(id: string): ExecutionPath | undefined {
   checkArtifactName(id);
   try {
-    return { id, step: parseExecutionPath(id), name: id };
+    return parseExecutionPath(id);
   } catch (error) {
     if (!(error instanceof CofferError)) throw error;
-    return { id, step: undefined, name: id };
+    return undefined;
   }
 }
 
@@ -139,6 +145,12 @@ export function readDigest(text: string | null): Digest | undefined {
 }
 
 function metaOf(config: NonNullable<v.InferOutput<typeof Item>["meta_config"]>): MetaSources {
-  const sources = (config.source_models ?? []).map((source, place) => ({ id: source.artifact_id, index: source.feature_index ?? place }));
-  return { sources: sources.sort((a, b) => a.index - b.index), columns: config.feature_columns ?? [] };
+  return { sources: readSources(config.source_models ?? []), columns: config.feature_columns ?? [] };
+}
+
+/** In the order of their features. */
+export function readSources(models: v.InferOutput<typeof SourceModels>): { id: string; index: number }[] {
+  return models
+    .map((source, place) => ({ id: source.artifact_id, index: source.feature_index ?? place }))
+    .sort((one, other) => one.index - other.index);
 }

@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from "node:fs";
 import * as v from "valibot";
 import { CofferError, reason } from "../domain/error.ts";
-import { checkName } from "../domain/names.ts";
-import { readBeyond } from "./beyond.ts";
-import type { Beyond } from "./beyond.ts";
+import { checkName, DEFAULT_DATASET } from "../domain/names.ts";
+import { readCofferBlock } from "./coffer-block.ts";
+import type { CofferBlock } from "./coffer-block.ts";
 import { invalid, parseManifest } from "./parse-manifest.ts";
 import { timeOf } from "./item-time.ts";
 import { readItem } from "./read-item.ts";
@@ -25,7 +25,7 @@ export interface ReadManifest {
   items: ReadItem[];
   /** Keys, with their values, that the store has no column for, or keeps less exactly. */
   extra: Record<string, unknown>;
-  beyond: Beyond;
+  block: CofferBlock;
   /** Whole numbers that are too large to be kept exactly. */
   inexact: number;
 }
@@ -63,7 +63,7 @@ export function readManifest(path: string): ReadManifest {
     uid: runId,
     pipeline: pipeline_id ?? null,
     name: name ?? null,
-    dataset: checked(path, "dataset", () => checkName("dataset", dataset ?? "default")),
+    dataset: checked(path, "dataset", () => checkName("dataset", dataset ?? DEFAULT_DATASET)),
     createdAt,
     items: raw.map((item, index) =>
       checked(path, schema === "2.0" ? `artifacts.items[${index}]` : `artifacts[${index}]`, () =>
@@ -71,7 +71,7 @@ export function readManifest(path: string): ReadManifest {
       ),
     ),
     extra: extraOf(tree, schema, runId, createdAt),
-    beyond: checked(path, "coffer", () => readBeyond(tree["coffer"])),
+    block: checked(path, "coffer", () => readCofferBlock(tree["coffer"])),
     inexact,
   };
 }

@@ -1,5 +1,6 @@
 import * as artifacts from "../db/artifacts.ts";
 import * as blobs from "../db/blobs.ts";
+import type { BlobRow } from "../db/blobs.ts";
 import * as edges from "../db/edges.ts";
 import * as events from "../db/events.ts";
 import * as foreign from "../db/foreign-blobs.ts";
@@ -11,6 +12,7 @@ import * as runs from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
 import { formatDigest } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
+import { digestOf, isInPlace, isUnread } from "../store/read.ts";
 import type { Store } from "../store/store.ts";
 import { originsOf } from "./check-lineage.ts";
 import type { Outside } from "./check-lineage.ts";
@@ -27,6 +29,8 @@ export interface Recorded {
   run: number;
   /** How many records came with bytes that nobody has read. */
   unverified: number;
+  /** How many known records have their bytes at another place now. */
+  relocated: number;
   renumbered: { id: string; said: number; given: number }[];
 }
 
@@ -43,18 +47,19 @@ export function recordImport(store: Store, manifests: readonly PlannedManifest[]
   const made = new Map<string, number>();
   const own = manifests.map((manifest) => {
     const run = runOf(store, manifest);
-    const result: Recorded = { manifest, run, unverified: 0, renumbered: [] };
+    const result: Recorded = { manifest, run, unverified: 0, relocated: 0, renumbered: [] };
     recorded.push(result);
     const before = artifacts.ofRun(store.db, run, "any");
     if (before.length !== manifest.seen) throw new Outrun();
     const seqs = new Map(before.map(({ id, seq }) => [id, seq]));
-    const lastAt = new Map(manifest.items.map(({ item, beyond }, index) => [beyond?.path ?? item.path, index]));
+    const lastAt = new Map(manifest.items.map(({ item, block }, index) => [block?.path ?? item.path, index]));
     const rows = manifest.items.map((planned, index) => {
-      const deliver = lastAt.get(planned.beyond?.path ?? planned.item.path) === index;
+      const deliver = lastAt.get(planned.block?.path ?? planned.item.path) === index;
       const seq = recordItem(store, result, planned, taken, deliver);
       seqs.set(planned.item.id, seq);
       return { planned, seq };
     });
+    for (const again of manifest.again) if (blobOf(store, again, taken).isMoved) result.relocated++;
     for (const [id, seq] of seqs) made.set(id, seq);
     return { run, seqs, rows };
   });
@@ -65,11 +70,11 @@ export function recordImport(store: Store, manifests: readonly PlannedManifest[]
   return recorded;
 }
 
-function runOf(store: Store, { read, run, items }: PlannedManifest): number {
+function runOf(store: Store, { read, run, items, again }: PlannedManifest): number {
   const known = run ?? runs.byId(store.db, read.uid);
   const now = store.now();
   if (known) {
-    if (items.length > 0) runs.update(store.db, known.seq, { manifest: "due" });
+    if (items.length + again.length > 0) runs.update(store.db, known.seq, { manifest: "due" });
     return known.seq;
   }
   const seq = runs.insert(store.db, {
@@ -82,40 +87,40 @@ function runOf(store: Store, { read, run, items }: PlannedManifest): number {
     extra: toForeignJson(read.extra),
   });
   runs.update(store.db, seq, { state: "finished", ended_at: now, manifest: "due" });
-  params.set(store.db, seq, read.beyond.run.params);
-  tags.set(store.db, "run", seq, read.beyond.run.tags);
+  params.set(store.db, seq, read.block.run.params);
+  tags.set(store.db, "run", seq, read.block.run.tags);
   const time = read.createdAt ?? now;
   metrics.insert(
     store.db,
     seq,
-    read.beyond.run.metrics.map(([key, value]) => ({ key, value, step: 0, time })),
+    read.block.run.metrics.map(([key, value]) => ({ key, value, step: 0, time })),
   );
   events.record(store.db, { at: now, run: seq, kind: "imported", message: `imported from ${read.path}` });
   return seq;
 }
 
 function recordItem(store: Store, result: Recorded, planned: PlannedItem, taken: Taken, deliver: boolean): number {
-  const { item, beyond } = planned;
+  const { item, block } = planned;
   const { read } = result.manifest;
-  const bytes = blobOf(store, read.dataset, planned, taken);
-  if (bytes.unverified) result.unverified++;
+  const bytes = blobOf(store, planned, taken);
+  if (bytes.isUnread) result.unverified++;
   const row = {
     uid: Bun.randomUUIDv7(),
     id: item.id,
     run: result.run,
-    name: beyond?.name === undefined ? item.name : beyond.name,
+    name: block?.name === undefined ? item.name : block.name,
     role: "imported" as const,
     deliver: deliver ? 1 : 0,
-    kind: beyond?.kind ?? ("file" as const),
+    kind: block?.kind ?? ("file" as const),
     blob: bytes.blob,
     digest: bytes.digest,
     size: item.size ?? bytes.size,
-    files: beyond?.kind === "tree" ? beyond.files : 1,
-    mode: beyond?.mode ?? (beyond?.kind === "tree" ? 0o755 : 0o644),
-    path: beyond?.path ?? item.path,
+    files: block?.kind === "tree" ? block.files : 1,
+    mode: block?.mode ?? (block?.kind === "tree" ? 0o755 : 0o644),
+    path: block?.path ?? item.path,
     type: item.type,
     class: item.class,
-    dataset: read.dataset,
+    dataset: planned.dataset,
     pipeline: item.pipeline,
     branch: JSON.stringify(item.branch),
     step: item.stepIndex,
@@ -123,50 +128,61 @@ function recordItem(store: Store, result: Recorded, planned: PlannedItem, taken:
     fold: item.fold,
     format: item.format,
     format_version: item.formatVersion,
-    description: beyond?.description ?? null,
+    description: block?.description ?? null,
     params: plainJson(item.params),
-    metrics: plainJson(beyond?.metrics ?? {}),
+    metrics: plainJson(block?.metrics ?? {}),
     feature_columns: item.meta ? JSON.stringify(item.meta.columns) : null,
-    code_commit: beyond?.commit ?? null,
+    code_commit: block?.commit ?? null,
     created_at: item.createdAt ?? read.createdAt ?? store.now(),
   };
   const extra = toForeignJson(extraOf(planned, row));
   const { seq, version } = imported.insert(store.db, { ...row, extra }, item.version);
   if (item.version !== undefined && item.version !== version) result.renumbered.push({ id: item.id, said: item.version, given: version });
-  if (beyond) tags.set(store.db, "artifact", seq, beyond.tags);
+  if (block) tags.set(store.db, "artifact", seq, block.tags);
   return seq;
 }
 
 /** What an export would not say again as the manifest said it. */
 function extraOf(
-  { item, beyond }: PlannedItem,
+  { item, block }: PlannedItem,
   row: Omit<Parameters<typeof manifestItem>[0], "extra" | "version">,
 ): Record<string, unknown> {
   const again: Record<string, unknown> = manifestItem(
     { ...row, version: 0, extra: "{}" },
     { contentHash: "", dependsOn: originsOf(item), meta: item.meta },
   );
-  const ours = new Set(["content_hash", "version", "size_bytes", ...(beyond?.path === undefined ? [] : ["path"])]);
+  const ours = new Set(["content_hash", "version", "size_bytes", ...(block?.path === undefined ? [] : ["path"])]);
   return Object.fromEntries(Object.entries(item.raw).filter(([key, value]) => !ours.has(key) && !Bun.deepEquals(again[key], value, true)));
 }
 
-function blobOf(
-  store: Store,
-  dataset: string,
-  { item, digest, bytes, place }: PlannedItem,
-  taken: Taken,
-): { blob: number; digest: string; size: number; unverified: boolean } {
+interface RecordBytes {
+  blob: number;
+  digest: string;
+  size: number;
+  isUnread: boolean;
+  /** The store had looked for them elsewhere. */
+  isMoved: boolean;
+}
+
+/** The blob of a record: what was copied, what the store knows by its digest, or what lies where the manifest says and nobody has read. */
+function blobOf(store: Store, { item, dataset, digest, bytes, place, lacking }: PlannedItem, taken: Taken): RecordBytes {
+  const known = blobs.byDigest(store.db, digest);
   const copy = taken.get(formatDigest(digest));
-  if (copy) return { blob: copy.blob, digest: `blake3:${copy.hex}`, size: copy.size, unverified: false };
-  const known = foreign.known(store.db, digest);
-  if (known && known.state !== "trashed") {
-    if (known.state === "condemned") blobs.revive(store.db, known.seq);
-    const own = known.blake3 ? `blake3:${Buffer.from(known.blake3).toString("hex")}` : formatDigest(digest);
-    return { blob: known.seq, digest: own, size: known.size, unverified: known.state === "unverified" };
+  if (copy) {
+    if (digest.algorithm === "sha256") learnCopied(store, known, copy, Buffer.from(digest.hex, "hex"));
+    return { blob: copy.blob, digest: `blake3:${copy.hex}`, size: copy.size, isUnread: false, isMoved: false };
   }
-  const path = store.keep(place);
-  const other = foreign.atPath(store.db, path);
-  if (other)
+  const size = known && !isUnread(known) ? known.size : (item.size ?? bytes?.size ?? known?.size ?? 0);
+  // what a sweep has in its hands is not the store's any more, and a file elsewhere may have moved
+  const isLost =
+    known !== null &&
+    (known.state === "trashed" || (known.place === "foreign" && !lacking && bytes?.size === size && !isInPlace(store, known)));
+  if (known && !isLost) {
+    if (known.state === "condemned") blobs.revive(store.db, known.seq);
+    return { blob: known.seq, digest: digestOf(known), size: known.size, isUnread: isUnread(known), isMoved: false };
+  }
+  const other = foreign.atPath(store.db, place);
+  if (other && other.seq !== known?.seq)
     throw new CofferError(
       "COLLISION",
       `${place} is known as ${other.digest} already, and ${item.id} says that it is ${formatDigest(digest)}`,
@@ -174,20 +190,30 @@ function blobOf(
         hint: "one file has one content: mend the manifest, or import with --copy; nothing was stored",
       },
     );
+  if (known) {
+    foreign.move(store.db, known.seq, { path: place, size, dataset });
+    return { blob: known.seq, digest: digestOf(known), size, isUnread: true, isMoved: true };
+  }
   const hex = Buffer.from(digest.hex, "hex");
-  const size = item.size ?? bytes?.size ?? 0;
   const blob = foreign.insert(store.db, {
     blake3: digest.algorithm === "blake3" ? hex : null,
     sha256: digest.algorithm === "sha256" ? hex : null,
     size,
     dataset,
-    path,
+    path: place,
     created_at: store.now(),
   });
-  return { blob, digest: formatDigest(digest), size, unverified: true };
+  return { blob, digest: formatDigest(digest), size, isUnread: true, isMoved: false };
 }
 
-function recordOrigins(store: Store, { item, beyond }: PlannedItem, artifact: number, seqOf: (id: string) => number | undefined): void {
+/** The bytes that came in are known by their SHA-256 too, and what was known by that alone is they. */
+function learnCopied(store: Store, known: BlobRow | null, copy: { blob: number; hex: string; size: number }, sha256: Buffer): void {
+  if (known && known.seq !== copy.blob)
+    foreign.merge(store.db, known.seq, copy.blob, { blake3: Buffer.from(copy.hex, "hex"), sha256, size: copy.size });
+  else foreign.learnSha256(store.db, copy.blob, sha256);
+}
+
+function recordOrigins(store: Store, { item, block }: PlannedItem, artifact: number, seqOf: (id: string) => number | undefined): void {
   const sources = (item.meta?.sources ?? []).map(({ id }) => ({ id, seq: seqOf(id) as number }));
   const sourceIds = new Set(sources.map(({ id }) => id));
   edges.insert(
@@ -195,7 +221,7 @@ function recordOrigins(store: Store, { item, beyond }: PlannedItem, artifact: nu
     artifact,
     originsOf(item).map((id, position) => ({
       dependency: seqOf(id) as number,
-      role: beyond?.roles.get(id) ?? (sourceIds.has(id) ? "source" : "input"),
+      role: block?.roles.get(id) ?? (sourceIds.has(id) ? "source" : "input"),
       position,
       implicit: false,
     })),

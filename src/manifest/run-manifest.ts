@@ -12,6 +12,7 @@ import * as inputs from "../db/run-inputs.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
+import { DEFAULT_DATASET } from "../domain/names.ts";
 import type { Store } from "../store/store.ts";
 import { metaOf } from "./export-manifest.ts";
 import { manifestItem } from "./manifest-item.ts";
@@ -49,7 +50,7 @@ function runManifest(store: Store, run: RunRow): { readonly [key: string]: Plain
     uid: run.id,
     pipeline_id: run.pipeline ?? run.id,
     name: run.name ?? run.id,
-    dataset: run.dataset ?? "default",
+    dataset: run.dataset ?? DEFAULT_DATASET,
     created_at: new Date(run.started_at).toISOString(),
     metadata: {},
     artifacts: { schema_version: "2.0", items: items(store, made, names) },

@@ -6,7 +6,7 @@ import type { RunRow } from "../db/runs.ts";
 import { guessArtifactType } from "../domain/artifact-type.ts";
 import type { ArtifactType } from "../domain/artifact-type.ts";
 import { CofferError } from "../domain/error.ts";
-import type { ManifestItem } from "../manifest/workspace-manifest.ts";
+import type { ScriptItem } from "../manifest/workspace-manifest.ts";
 import { recordArtifact } from "../registry/record.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import type { Admitted } from "../store/ingest.ts";
@@ -24,7 +24,7 @@ export interface FoundOutputs {
   outputs: Outputs;
   units: IngestUnit[];
   /** What the script's own manifest says, by unit; several items may share one file. */
-  said: Map<IngestUnit, ManifestItem[]>;
+  said: Map<IngestUnit, ScriptItem[]>;
   /** Ids of items that cannot be registered: what depends on them cannot be either. */
   refused: Set<string>;
   problems: Problem[];
@@ -90,14 +90,14 @@ export function recordOutputs(
     recorded.push(row);
     registered.add(unit);
   };
-  const refuse = (item: ManifestItem, why: string): void => {
+  const refuse = (item: ScriptItem, why: string): void => {
     refused.add(item.id);
     problems.push({ path: item.path, why: `${item.id} is not registered: ${why}`, failed: true });
   };
 
   let waiting = admitted.flatMap((unit) => (found.said.get(unit.unit) ?? []).map((item) => ({ unit, item })));
   const ids = new Set(waiting.map(({ item }) => item.id));
-  const madeFrom = ({ dependsOn, sourceIds }: ManifestItem): string[] => [...dependsOn, ...sourceIds];
+  const madeFrom = ({ dependsOn, sourceIds }: ScriptItem): string[] => [...dependsOn, ...sourceIds];
   const known = (id: string): ArtifactRow => made.get(id) ?? resolveArtifact(store, id).artifact;
   while (waiting.length > 0) {
     const ready = waiting.filter(({ item }) =>
@@ -139,7 +139,7 @@ function add(
   found: FoundOutputs,
   unit: Pick<IngestUnit, "path" | "source" | "kind" | "move">,
   isRegistered: boolean,
-  items: ManifestItem[] | undefined,
+  items: ScriptItem[] | undefined,
 ): void {
   const type =
     items?.[0]?.type ?? (isRegistered ? registeredType(unit.path) : unit.kind === "tree" ? "file" : guessArtifactType(unit.path));
@@ -153,7 +153,7 @@ function addInside(
   found: FoundOutputs,
   workspace: string,
   path: string,
-  items: ManifestItem[] | undefined,
+  items: ScriptItem[] | undefined,
   mayMove: boolean,
   who: string,
 ): void {

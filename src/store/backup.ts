@@ -1,6 +1,7 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { makeDirectory, syncDirectory, syncPath } from "../blobs/durable.ts";
+import { makeInNewPlace } from "../blobs/new-place.ts";
 import { removeTree } from "../blobs/remove-tree.ts";
 import { copyInto, DatabaseCopy, holdAll } from "../db/copy-database.ts";
 import { CofferError, errno, isFull, reason } from "../domain/error.ts";
@@ -42,23 +43,24 @@ const TRIES = 5;
 export async function backUp(store: Store, to: string, options: { withBytes: boolean; stop: () => boolean }): Promise<Backup | undefined> {
   const target = resolve(to);
   checkTarget(store, target);
-  const beside = join(dirname(target), `.${basename(target)}-${Bun.randomUUIDv7().slice(-12)}.tmp`);
   const lease = options.withBytes ? takeLease(store, "read") : undefined;
   try {
     makeDirectory(dirname(target));
-    // nobody else looks in before it has the modes of the store
-    mkdirSync(beside, { mode: 0o700 });
-    const backup = await fill(store, beside, lease, options);
+    const backup = await makeInNewPlace(target, "directory", async (beside) => {
+      // nobody else looks in before it has the modes of the store
+      mkdirSync(beside, { mode: 0o700 });
+      const filled = await fill(store, beside, lease, options);
+      if (!filled) return null;
+      syncDirectories(beside);
+      chmodSync(beside, statSync(existsSync(target) ? target : store.root).mode & 0o777);
+      return filled;
+    });
     if (!backup) return undefined;
-    syncDirectories(beside);
-    chmodSync(beside, statSync(existsSync(target) ? target : store.root).mode & 0o777);
-    renameSync(beside, target);
     syncDirectory(dirname(target));
     return { ...backup, path: target };
   } catch (error) {
     throw unwritable(target, error);
   } finally {
-    removeTree(beside);
     if (lease) dropLease(store, lease);
   }
 }
@@ -119,21 +121,12 @@ function holdRest(store: Store, copy: DatabaseCopy, lease: Lease): boolean {
 }
 
 function checkTarget(store: Store, target: string): void {
-  const stat = lstatSync(target, { throwIfNoEntry: false });
-  if (stat && (!stat.isDirectory() || readdirSync(target).length > 0))
-    throw new CofferError("PROTECTED", `${target} ${stat.isDirectory() ? "is not empty" : "is no directory"}`, {
-      hint: "name a directory that does not exist yet; a backup overwrites nothing",
-    });
   const own = [store.root, store.settings.roots.workspace, store.settings.roots.mlflow].map(existing);
   const place = existing(target);
   const inside = own.find((root) => place === root || place.startsWith(root + sep));
   if (inside !== undefined)
     throw new CofferError("PROTECTED", `${target} lies inside ${inside}, which is to be backed up`, {
       hint: "name a directory outside the store, best on another disk",
-    });
-  if (stat && stat.dev !== statSync(dirname(target)).dev)
-    throw new CofferError("PROTECTED", `${target} is the root of a file system, which cannot be made in one step`, {
-      hint: `name a directory inside it, such as ${join(target, "coffer")}`,
     });
 }
 

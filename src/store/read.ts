@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, fstatSync, lstatSync, openSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Hasher } from "../blobs/blake3.ts";
@@ -29,8 +29,8 @@ export function blobRow(store: Store, blob: number): BlobRow {
 }
 
 /**
- * The row of a blob whose bytes somebody has read: those of an import are read and hashed now, at their first use, and where the store has the same bytes
- * under another row, that row comes back, and artifacts name it from now on.
+ * The row of a blob whose bytes somebody has read: those of an import are read and hashed now, at their first use. Where there is another row of the same
+ * bytes, the one whose bytes are at hand stays, and artifacts of both name it from now on.
  * @throws CofferError CORRUPT where the bytes are gone or are others; UNREADABLE
  */
 export async function readRow(store: Store, blob: number): Promise<BlobRow> {
@@ -38,9 +38,15 @@ export async function readRow(store: Store, blob: number): Promise<BlobRow> {
   return isUnread(row) ? settle(store, row) : row;
 }
 
-/** Whether an import brought it, and nobody has looked at its bytes since. */
+/** Whether an import told of it, and nobody has read its bytes where they are said to be. */
 export function isUnread(row: BlobRow): boolean {
-  return row.state === "unverified" || row.blake3 === null;
+  return row.place === "foreign" && row.mtime_ns === null;
+}
+
+/** Whether a file of the right size lies where an import left it. No look at its bytes. */
+export function isInPlace(store: Store, row: BlobRow): boolean {
+  const stat = lookAt(store, row);
+  return stat !== undefined && stat.isFile() && stat.size === BigInt(row.size);
 }
 
 export function locate(store: Store, row: BlobRow): Location {
@@ -139,24 +145,51 @@ async function settle(store: Store, row: BlobRow): Promise<BlobRow> {
     const isSame = (row.sha256 === null || found.sha256.equals(row.sha256)) && (row.blake3 === null || found.blake3.equals(row.blake3));
     if (!isSame) throw corrupt(path, row);
     const after = fstatSync(fd, { bigint: true });
+    // where somebody wrote meanwhile, the stamp of before shows it
+    const stamp = stampOf(after.mtimeNs === stat.mtimeNs ? after : stat);
     return store.transaction(() => {
       const now = blobs.bySeq(store.db, row.seq);
-      const twin = blobs.byDigest(store.db, { algorithm: "blake3", hex: found.blake3.toString("hex") });
+      const twin = twinOf(store, row.seq, found);
       // another process was faster
       if (!now || !isUnread(now)) return now ?? twin ?? row;
-      if (twin && twin.seq !== row.seq) {
-        // one that a sweep has in its hands goes first: this one is read again next time
-        if (twin.state === "trashed") return { ...now, blake3: found.blake3 };
+      // one of our own that a sweep has in its hands goes first: this one is read again next time
+      if (twin?.state === "trashed" && twin.place !== "foreign") return { ...now, ...found };
+      if (twin && isAtHand(store, twin)) {
         if (twin.state === "condemned") blobs.revive(store.db, twin.seq);
         foreign.merge(store.db, row.seq, twin.seq, found);
         return blobRow(store, twin.seq);
       }
-      // where somebody wrote meanwhile, the stamp of before shows it
-      foreign.settle(store.db, row.seq, { ...found, ...stampOf(after.mtimeNs === stat.mtimeNs ? after : stat) });
+      if (twin) foreign.merge(store.db, twin.seq, row.seq, found);
+      foreign.settle(store.db, row.seq, { ...found, ...stamp });
       return blobRow(store, row.seq);
     });
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Another row of the same bytes: it may be known by one of the two digests alone. */
+function twinOf(store: Store, seq: number, found: { blake3: Buffer; sha256: Buffer }): BlobRow | undefined {
+  for (const algorithm of ["blake3", "sha256"] as const) {
+    const row = blobs.byDigest(store.db, { algorithm, hex: found[algorithm].toString("hex") });
+    if (row && row.seq !== seq) return row;
+  }
+  return undefined;
+}
+
+/** Whether its bytes are known to be where it says. What lies elsewhere may be gone, or was never read. */
+function isAtHand(store: Store, row: BlobRow): boolean {
+  if (row.place !== "foreign") return true;
+  const stat = isUnread(row) ? undefined : lookAt(store, row);
+  return stat !== undefined && sameStamp(stat, row);
+}
+
+function lookAt(store: Store, row: BlobRow): BigIntStats | undefined {
+  try {
+    return lstatSync(locate(store, row).path, { bigint: true, throwIfNoEntry: false });
+  } catch {
+    // a directory that may not be entered any more
+    return undefined;
   }
 }
 

@@ -1,15 +1,16 @@
-import { chmodSync, closeSync, fchmodSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, symlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { chmodSync, closeSync, fchmodSync, mkdirSync, openSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Blake3 } from "../blobs/blake3.ts";
 import { copyChecked } from "../blobs/copy-checked.ts";
 import { writeWhole } from "../blobs/durable.ts";
+import { makeInNewPlace } from "../blobs/new-place.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
 import { reading } from "../db/open.ts";
-import { CofferError, errno, reason } from "../domain/error.ts";
+import { CofferError } from "../domain/error.ts";
 import { OpenPacks } from "./open-packs.ts";
 import { corrupt, locate, openBlob, readRow, readTree } from "./read.ts";
 import type { Store } from "./store.ts";
@@ -23,29 +24,15 @@ export interface Content {
 }
 
 /**
- * Writes an artifact's bytes to `target`, which must not exist; every byte is hashed on the way. A reader never sees half of it:
- * it is written beside and renamed. `removable`: its owner may write to each directory, so that it can be taken away again.
+ * Writes an artifact's bytes to a place where nothing is; every byte is hashed on the way, and a reader never sees half of it. `removable`: its owner may write to
+ * each directory, so that it can be taken away again.
  * @throws CofferError PROTECTED where something is there already; CORRUPT, UNREADABLE
  */
-export async function writeOut(store: Store, content: Content, target: string, options: { removable?: boolean } = {}): Promise<void> {
-  if (lstatSync(target, { throwIfNoEntry: false }))
-    throw new CofferError("PROTECTED", `${target} exists`, { hint: "name another place, or move it away; coffer does not overwrite" });
-  const parent = dirname(target);
-  // not the target's own name with something added: that may be as long as a name can be
-  const beside = join(parent, `.coffer-${Bun.randomUUIDv7()}.tmp`);
-  try {
-    mkdirSync(parent, { recursive: true });
+export function writeOut(store: Store, content: Content, target: string, options: { removable?: boolean } = {}): Promise<void> {
+  return makeInNewPlace(target, content.kind === "tree" ? "directory" : "file", async (beside) => {
     if (content.kind === "tree") await writeTree(store, content, beside, options.removable ? 0o700 : 0);
     else await writeBlob(store, await readRow(store, content.blob), beside, content.mode);
-    renameSync(beside, target);
-  } catch (error) {
-    rmSync(beside, { recursive: true, force: true });
-    if (error instanceof CofferError || errno(error) === undefined) throw error;
-    throw new CofferError("UNREADABLE", `${target} could not be written: ${reason(error)}`, {
-      hint: "check that there is room and that you may write there",
-      cause: error,
-    });
-  }
+  });
 }
 
 async function writeTree(store: Store, { blob, mode }: Content, directory: string, atLeast: number): Promise<void> {

@@ -7,14 +7,14 @@ import type { CofferResult } from "../support/coffer.ts";
 import { asOrdinaryUser, giveToEverybody } from "../support/mount.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
-import { foreignWorkspace, sha256, UID } from "../manifest/foreign-workspace.ts";
+import { foreignTree, sha256, UID } from "../manifest/foreign-tree.ts";
 
 const STACK = "0001_pls_abc123:0:5:all";
 
-/** A store, and a copy of a workspace that another program wrote. */
+/** A store, and a copy of a tree that another program wrote. */
 function place(): TemporaryRoot & { run(...args: string[]): Promise<CofferResult> } {
   const root = temporaryRoot();
-  cpSync(join(import.meta.dir, "../fixtures/pipeline-workspace-v2"), root.at("w"), { recursive: true });
+  cpSync(join(import.meta.dir, "../fixtures/manifest-tree-v2"), root.at("w"), { recursive: true });
   return {
     ...root,
     [Symbol.dispose]: () => root[Symbol.dispose](),
@@ -27,8 +27,11 @@ const original = (root: TemporaryRoot): string => root.at("w/runs/2025-12-12_cor
 test("import, then export: the same manifest in meaning, with the keys of the format and those that are not in it", async () => {
   using root = place();
   const imported = await root.run("manifest", "import", "w");
-  expect(imported).toMatchObject({ code: 0, stdout: "4b975cbc-0f73-4481-b99a-0c793bbe19bf  imported  4\n" });
-  expect(imported.stderr).toContain("the bytes of 4 stay where they are");
+  expect(imported).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^RUN +STATE +NEW +KNOWN\n4b975cbc-0f73-4481-b99a-0c793bbe19bf +imported +4 +0\n$/),
+  });
+  expect(imported.stderr).toContain("4 files stay where they are, and are read at the first use");
   const exported = await root.run("manifest", "export", "4b975cbc");
   expect(exported).toMatchObject({ code: 0, stderr: "" });
   expect(Bun.YAML.parse(exported.stdout)).toEqual(Bun.YAML.parse(readFileSync(original(root), "utf8")));
@@ -141,9 +144,9 @@ test("gc never deletes what lies elsewhere", async () => {
   expect(readdirSync(root.at("w/binaries/corn_m5"))).toHaveLength(4);
 });
 
-test("with --copy the workspace may go", async () => {
+test("with --copy the tree may go", async () => {
   using root = place();
-  expect((await root.run("manifest", "import", "w", "--copy")).stderr).toContain("4 taken into the store");
+  expect((await root.run("manifest", "import", "w", "--copy")).stderr).toContain("4 files taken into the store");
   rmSync(root.at("w"), { recursive: true });
   expect(await root.run("get", STACK, "-o", "copy")).toMatchObject({ code: 0 });
   expect(sha256(readFileSync(root.at("copy")))).toStartWith("c047704d7a92");
@@ -171,22 +174,22 @@ const user = asOrdinaryUser();
 test.skipIf(user === undefined)(
   "two thousand records are taken over by a user who may read none of their files",
   async () => {
-    using workspace = foreignWorkspace();
+    using tree = foreignTree();
     const items = Array.from({ length: 2000 }, (_, index) => ({
       artifact_id: `0001_big:${index % 5}:${Math.floor(index / 5)}:${index % 7}`,
       depends_on: index % 90 < 5 ? [] : [`0001_big:${index % 5}:${Math.floor(index / 5) - 1}:${(index - 5) % 7}`],
     }));
-    workspace.write(items, { uid: UID });
-    Bun.spawnSync(["chmod", "-R", "a+rX", workspace.root.path]);
-    for (const name of readdirSync(workspace.file(""))) chmodSync(workspace.file(name), 0);
-    giveToEverybody(workspace.root.at("s"));
-    const child = Bun.spawnSync([...(user as string[]), binary(), "manifest", "import", workspace.root.at("w"), "--json"], {
-      env: { ...cleanEnvironment(), COFFER_ROOT: workspace.root.at("s"), HOME: workspace.root.at("s") },
-      cwd: workspace.root.at("s"),
+    tree.write(items, { uid: UID });
+    Bun.spawnSync(["chmod", "-R", "a+rX", tree.root.path]);
+    for (const name of readdirSync(tree.file(""))) chmodSync(tree.file(name), 0);
+    giveToEverybody(tree.root.at("s"));
+    const child = Bun.spawnSync([...(user as string[]), binary(), "manifest", "import", tree.root.at("w"), "--json"], {
+      env: { ...cleanEnvironment(), COFFER_ROOT: tree.root.at("s"), HOME: tree.root.at("s") },
+      cwd: tree.root.at("s"),
     });
-    expect(child.stderr.toString()).toContain("the bytes of 2000 stay where they are");
+    expect(child.stderr.toString()).toContain("2000 files stay where they are");
     expect(JSON.parse(child.stdout.toString()) as object).toMatchObject({ unverified: 2000, missing: [] });
-    expect(existsSync(workspace.root.at("s/manifests", `${UID}.yaml`))).toBe(true);
+    expect(existsSync(tree.root.at("s/manifests", `${UID}.yaml`))).toBe(true);
   },
   60_000,
 );

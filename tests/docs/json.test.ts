@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { expect, test } from "bun:test";
-import { foreignWorkspace } from "../manifest/foreign-workspace.ts";
+import { foreignTree } from "../manifest/foreign-tree.ts";
 import { coffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import { project, readPage } from "./page.ts";
@@ -157,9 +157,9 @@ test("what the commands print is what the page says, key by key", async () => {
   writeFileSync(root.at("bad.yaml"), "cach:\n");
   await see(["config", "validate", "bad.yaml"]);
   await see(["completions", "bash"]);
-  using workspace = foreignWorkspace();
+  using tree = foreignTree();
   const records = [{ artifact_id: "model", version: 1, artifact_type: "sheet" }, { artifact_id: "gone" }];
-  const manifest = workspace.write(records, { bytes: { "gone.joblib": null } });
+  const manifest = tree.write(records, { bytes: { "gone.joblib": null } });
   await see(["manifest", "import", manifest]);
   await see(["manifest", "export", logged]);
   await see(["manifest", "export", logged, "-o", "out.yaml"]);

@@ -14,7 +14,7 @@ import { toYaml } from "../../src/manifest/yaml.ts";
 import { remove } from "../../src/registry/marks.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
-import { fixture, foreignWorkspace, sha256, UID } from "./foreign-workspace.ts";
+import { fixture, foreignTree, sha256, UID } from "./foreign-tree.ts";
 
 const exported = async (test: TestStore, uid: string) => {
   const { manifest } = await exportManifest(test.store, runs.byId(test.store.db, uid) as RunRow);
@@ -79,8 +79,8 @@ test("the fixture comes back equal, without a block of ours", async () => {
 
 test("whatever a manifest holds survives: numbers that are none, keys that are nobody's, odd feature numbers, other order", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  const path = workspace.write(
+  using tree = foreignTree();
+  const path = tree.write(
     [
       {
         artifact_id: "0001_pls:0:all",
@@ -114,7 +114,7 @@ test("whatever a manifest holds survives: numbers that are none, keys that are n
     },
   );
   writeFileSync(path, readFileSync(path, "utf8").replace("predictions: []", 'predictions: []\nodd: {__proto__: 1, "yes": "no"}'));
-  await workspace.import(test);
+  await tree.import(test);
   const before = parseManifest(readFileSync(path, "utf8"), path).tree as { artifacts: { items: Record<string, unknown>[] } };
   const after = (await exported(test, UID)) as typeof before;
   // what the original leaves open, an export says

@@ -10,7 +10,7 @@ import { findManifests } from "../../src/manifest/find-manifests.ts";
 import { importManifests } from "../../src/manifest/import-manifests.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
-import { fixture, foreignWorkspace, put, sha256, UID } from "./foreign-workspace.ts";
+import { fixture, foreignTree, put, sha256, UID } from "./foreign-tree.ts";
 
 const byId = (test: TestStore, id: string): ArtifactRow => artifacts.latestOfId(test.store.db, id) as ArtifactRow;
 const blobOf = (test: TestStore, id: string) => blobs.bySeq(test.store.db, byId(test, id).blob as number);
@@ -19,7 +19,7 @@ const count = (test: TestStore, table: "artifacts" | "runs" | "blobs" | "edges")
 const A = "0001_pls:0:all";
 const B = "0001_pls:1:all";
 
-test("a workspace of another program becomes a run with its artifacts, edges, sources and columns; its bytes stay where they are, unread", async () => {
+test("a tree of another program becomes a run with its artifacts, edges, sources and columns; its bytes stay where they are, unread", async () => {
   using test = await openTestStore();
   const imported = await importManifests(test.store, findManifests(fixture()), { copy: false });
   expect(imported).toMatchObject({ unverified: 4, missing: [], renumbered: [], notes: [] });
@@ -58,13 +58,13 @@ test("a workspace of another program becomes a run with its artifacts, edges, so
 
 test("the same manifest again adds nothing; one that has grown adds what is new", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  workspace.write([{ artifact_id: A }]);
-  await workspace.import(test);
-  expect((await workspace.import(test)).manifests).toMatchObject([{ state: "known", artifacts: 0, known: 1 }]);
+  using tree = foreignTree();
+  tree.write([{ artifact_id: A }]);
+  await tree.import(test);
+  expect((await tree.import(test)).manifests).toMatchObject([{ state: "known", artifacts: 0, known: 1 }]);
   expect(count(test, "artifacts")).toBe(1);
-  workspace.write([{ artifact_id: A }, { artifact_id: B, depends_on: [A] }]);
-  expect((await workspace.import(test)).manifests).toMatchObject([{ state: "grown", artifacts: 1, known: 1 }]);
+  tree.write([{ artifact_id: A }, { artifact_id: B, depends_on: [A] }]);
+  expect((await tree.import(test)).manifests).toMatchObject([{ state: "grown", artifacts: 1, known: 1 }]);
   expect(count(test, "artifacts")).toBe(2);
   expect(count(test, "runs")).toBe(1);
   expect(edges.dependencies(test.store.db, byId(test, B).seq)).toMatchObject([{ dependency: byId(test, A).seq }]);
@@ -74,10 +74,10 @@ test("versions are kept where they are free, else the next one is given and said
   using test = await openTestStore();
   const given: unknown[] = [];
   for (const [index, version] of [5, 5, 2].entries()) {
-    using workspace = foreignWorkspace();
+    using tree = foreignTree();
     const uid = UID.replace(/^4/, String(index + 1));
-    workspace.write([{ artifact_id: A, version }], { uid, bytes: { "0001_pls-0-all.joblib": `bytes ${index}` } });
-    given.push(...(await workspace.import(test)).renumbered);
+    tree.write([{ artifact_id: A, version }], { uid, bytes: { "0001_pls-0-all.joblib": `bytes ${index}` } });
+    given.push(...(await tree.import(test)).renumbered);
   }
   expect(artifacts.list(test.store.db, { name: A }).map((row) => row.version)).toEqual([2, 6, 5]);
   expect(given).toEqual([{ id: A, said: 5, given: 6 }]);
@@ -87,53 +87,53 @@ test("versions are kept where they are free, else the next one is given and said
 
 test("what is known by its digest is used, whatever the manifest's file is", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  workspace.write([{ artifact_id: A }]);
-  await workspace.import(test);
-  workspace.write([{ artifact_id: A }, { artifact_id: B, path: "again.joblib" }], {
+  using tree = foreignTree();
+  tree.write([{ artifact_id: A }]);
+  await tree.import(test);
+  tree.write([{ artifact_id: A }, { artifact_id: B, path: "again.joblib" }], {
     uid: UID.replace(/^4/, "5"),
     pipeline: "0002",
     bytes: { "again.joblib": "0001_pls-0-all.joblib" },
   });
-  await workspace.import(test);
+  await tree.import(test);
   expect(byId(test, B).blob).toBe(byId(test, A).blob as number);
   expect(count(test, "blobs")).toBe(1);
 });
 
 test("what records depend on is looked for in all that is imported, then in the store; what is nowhere is named once, and nothing is stored", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  workspace.write([
+  using tree = foreignTree();
+  tree.write([
     { artifact_id: B, depends_on: [A, "nowhere", "nor-this"] },
     { artifact_id: "c", depends_on: ["nowhere"] },
   ]);
-  const failure = workspace.import(test);
+  const failure = tree.import(test);
   await expect(failure).rejects.toMatchObject({ code: "DEPENDENCY_MISSING", candidates: [A, "nowhere", "nor-this"] });
   expect([count(test, "runs"), count(test, "artifacts"), count(test, "blobs")]).toEqual([0, 0, 0]);
 
   const raw = await test.add({ name: "raw" });
-  workspace.write([{ artifact_id: B, depends_on: [A, "raw"] }]);
-  workspace.write([{ artifact_id: A }], { uid: UID.replace(/^4/, "5"), pipeline: "0000_before" });
-  await workspace.import(test);
+  tree.write([{ artifact_id: B, depends_on: [A, "raw"] }]);
+  tree.write([{ artifact_id: A }], { uid: UID.replace(/^4/, "5"), pipeline: "0000_before" });
+  await tree.import(test);
   expect(edges.dependencies(test.store.db, byId(test, B).seq).map(({ dependency }) => dependency)).toEqual([byId(test, A).seq, raw.seq]);
 });
 
 test("a circle is refused, within what is imported and through what the store has", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  workspace.write([
+  using tree = foreignTree();
+  tree.write([
     { artifact_id: A, depends_on: [B] },
     { artifact_id: B, depends_on: [A] },
     { artifact_id: "c", depends_on: [B] },
   ]);
-  await expect(workspace.import(test)).rejects.toMatchObject({ code: "DEPENDENCY_CYCLE", candidates: [A, B, "c"] });
+  await expect(tree.import(test)).rejects.toMatchObject({ code: "DEPENDENCY_CYCLE", candidates: [A, B, "c"] });
   const old = await test.add({ name: "x" });
   const made = await test.add({ name: "y", dependsOn: [old] });
-  workspace.write([{ artifact_id: old.id.split("/")[1] ?? "" }]);
-  workspace.write([{ artifact_id: A }, { artifact_id: B, depends_on: [A, made.id] }]);
-  await workspace.import(test);
+  tree.write([{ artifact_id: old.id.split("/")[1] ?? "" }]);
+  tree.write([{ artifact_id: A }, { artifact_id: B, depends_on: [A, made.id] }]);
+  await tree.import(test);
   // B was made from A; a new A made from B would stand above itself
-  using later = foreignWorkspace();
+  using later = foreignTree();
   later.write(
     [
       { artifact_id: A, depends_on: ["z"] },
@@ -146,29 +146,29 @@ test("a circle is refused, within what is imported and through what the store ha
 
 test("a chain as long as the limit passes, one more is refused", async () => {
   using test = await openTestStore({ "artifact_store.max_dependency_depth": 3 });
-  using workspace = foreignWorkspace();
+  using tree = foreignTree();
   const chain = (length: number) =>
     Array.from({ length }, (_, index) => ({
       artifact_id: `0001_pls:${index}:all`,
       ...(index > 0 && { depends_on: [`0001_pls:${index - 1}:all`] }),
     }));
-  workspace.write(chain(5));
-  await expect(workspace.import(test)).rejects.toMatchObject({ code: "DEPENDENCY_TOO_DEEP" });
-  workspace.write(chain(4));
-  await workspace.import(test);
-  using more = foreignWorkspace();
+  tree.write(chain(5));
+  await expect(tree.import(test)).rejects.toMatchObject({ code: "DEPENDENCY_TOO_DEEP" });
+  tree.write(chain(4));
+  await tree.import(test);
+  using more = foreignTree();
   more.write([{ artifact_id: "0001_pls:9:all", depends_on: ["0001_pls:3:all"] }], { uid: UID.replace(/^4/, "5") });
   await expect(more.import(test)).rejects.toMatchObject({ code: "DEPENDENCY_TOO_DEEP" });
 });
 
 test("a missing file, and one of another size, are recorded and said", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  workspace.write([{ artifact_id: A }, { artifact_id: B, size_bytes: 3 }], { bytes: { "0001_pls-0-all.joblib": null } });
-  const { missing } = await workspace.import(test);
+  using tree = foreignTree();
+  tree.write([{ artifact_id: A }, { artifact_id: B, size_bytes: 3 }], { bytes: { "0001_pls-0-all.joblib": null } });
+  const { missing } = await tree.import(test);
   expect(missing).toEqual([
-    { id: A, path: workspace.file("0001_pls-0-all.joblib"), why: "it is not there" },
-    { id: B, path: workspace.file("0001_pls-1-all.joblib"), why: "it has 21 bytes instead of 3" },
+    { id: A, path: tree.file("0001_pls-0-all.joblib"), why: "it is not there" },
+    { id: B, path: tree.file("0001_pls-1-all.joblib"), why: "it has 21 bytes instead of 3" },
   ]);
   expect(count(test, "artifacts")).toBe(2);
 });
@@ -189,58 +189,58 @@ test.each([
   ["a version that is none", { version: 0 }, /items\[0\]\.version/],
 ])("%s is refused with its place, and nothing is stored", async (_, change, words) => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  workspace.write([{ artifact_id: "fine" }]);
-  workspace.write([{ artifact_id: A, ...change }], { uid: UID.replace(/^4/, "5"), pipeline: "0002" });
-  const failure = workspace.import(test);
+  using tree = foreignTree();
+  tree.write([{ artifact_id: "fine" }]);
+  tree.write([{ artifact_id: A, ...change }], { uid: UID.replace(/^4/, "5"), pipeline: "0002" });
+  const failure = tree.import(test);
   await expect(failure).rejects.toMatchObject({ code: "MANIFEST_INVALID", message: expect.stringMatching(words) });
   expect([count(test, "runs"), count(test, "artifacts")]).toEqual([0, 0]);
 });
 
-test("a link that leads out of the workspace is not followed; one inside is", async () => {
+test("a link that leads out of the tree is not followed; one inside is", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  workspace.write(
+  using tree = foreignTree();
+  tree.write(
     [
       { artifact_id: A, path: "link" },
       { artifact_id: B, path: "target" },
     ],
     { bytes: { link: "same", target: "same" } },
   );
-  rmSync(workspace.file("link"));
-  symlinkSync("target", workspace.file("link"));
-  await workspace.import(test);
-  expect(blobOf(test, A)?.path).toBe(workspace.file("target"));
-  put(workspace.root.at("outside"), "same");
-  rmSync(workspace.file("link"));
-  symlinkSync(workspace.root.at("outside"), workspace.file("link"));
-  workspace.write([{ artifact_id: "x", path: "link", content_hash: `sha256:${sha256("other")}` }], {
+  rmSync(tree.file("link"));
+  symlinkSync("target", tree.file("link"));
+  await tree.import(test);
+  expect(blobOf(test, A)?.path).toBe(tree.file("target"));
+  put(tree.root.at("outside"), "same");
+  rmSync(tree.file("link"));
+  symlinkSync(tree.root.at("outside"), tree.file("link"));
+  tree.write([{ artifact_id: "x", path: "link", content_hash: `sha256:${sha256("other")}` }], {
     uid: UID.replace(/^4/, "5"),
     bytes: { link: null },
   });
-  await expect(workspace.import(test)).rejects.toMatchObject({ code: "PATH_INVALID" });
+  await expect(tree.import(test)).rejects.toMatchObject({ code: "PATH_INVALID" });
 });
 
 test("two digests for one file cannot both be true, and are refused", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  workspace.write([
+  using tree = foreignTree();
+  tree.write([
     { artifact_id: A, path: "one" },
     { artifact_id: B, path: "one", content_hash: `sha256:${sha256("else")}` },
   ]);
-  await expect(workspace.import(test)).rejects.toMatchObject({ code: "COLLISION" });
+  await expect(tree.import(test)).rejects.toMatchObject({ code: "COLLISION" });
 });
 
 test("with copy the bytes come into the store; a file that is not what its manifest says stops all of it", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  workspace.write([{ artifact_id: A }, { artifact_id: B, artifact_type: "report" }], { bytes: { "0001_pls-1-all.joblib": "as it was" } });
-  writeFileSync(workspace.file("0001_pls-1-all.joblib"), "was it as");
-  const failure = workspace.import(test, { copy: true });
+  using tree = foreignTree();
+  tree.write([{ artifact_id: A }, { artifact_id: B, artifact_type: "report" }], { bytes: { "0001_pls-1-all.joblib": "as it was" } });
+  writeFileSync(tree.file("0001_pls-1-all.joblib"), "was it as");
+  const failure = tree.import(test, { copy: true });
   await expect(failure).rejects.toMatchObject({ code: "CORRUPT", message: "a file is not what its manifest says" });
   expect([count(test, "runs"), count(test, "artifacts")]).toEqual([0, 0]);
-  writeFileSync(workspace.file("0001_pls-1-all.joblib"), "as it was");
-  expect(await workspace.import(test, { copy: true })).toMatchObject({ unverified: 0, copied: { files: 2 } });
+  writeFileSync(tree.file("0001_pls-1-all.joblib"), "as it was");
+  expect(await tree.import(test, { copy: true })).toMatchObject({ unverified: 0, copied: { files: 2 } });
   expect(blobOf(test, A)).toMatchObject({ state: "live", place: "file" });
   expect(Buffer.from(blobOf(test, A)?.sha256 ?? []).toString("hex")).toBe(sha256("0001_pls-0-all.joblib"));
   expect(byId(test, A).digest).toStartWith("blake3:");
@@ -248,15 +248,15 @@ test("with copy the bytes come into the store; a file that is not what its manif
 
 test("the list that came before schema 2.0 is imported one way: each under its name, found where that layout kept it", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
+  using tree = foreignTree();
   const hash = sha256("scaler");
-  put(workspace.root.at("old/artifacts", `objects/ab/${hash}.pkl`), "scaler");
+  put(tree.root.at("old/artifacts", `objects/ab/${hash}.pkl`), "scaler");
   put(
-    workspace.root.at("old/pipelines/uid-1/manifest.yaml"),
+    tree.root.at("old/pipelines/uid-1/manifest.yaml"),
     `uid: "uid-1"\nname: svm_baseline\ndataset: corn\ncreated_at: "2025-10-13T23:00:00Z"\nversion: "1.0"\npipeline: [{MinMaxScaler: {}}]\nartifacts:\n` +
       `  - {hash: "sha256:${hash}", name: "MinMaxScaler_0.pkl", path: "objects/ab/${hash}.pkl", format: sklearn_pickle, size: 6, step: 2, saved_at: "2025-10-13T23:00:05Z", theirs: 1}\npredictions: []\n`,
   );
-  const find = () => importManifests(test.store, findManifests(workspace.root.at("old")), { copy: false });
+  const find = () => importManifests(test.store, findManifests(tree.root.at("old")), { copy: false });
   const { manifests } = await find();
   expect(manifests).toMatchObject([{ schema: "1.0", state: "imported", artifacts: 1 }]);
   const [row] = artifacts.ofRun(test.store.db, manifests[0]?.run.seq as number);
@@ -286,40 +286,40 @@ test.each([
   ["something: else", /neither schema_version nor artifacts/],
 ])("%p is refused by name", async (text, words) => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  put(workspace.root.at("manifest.yaml"), text);
-  const failure = importManifests(test.store, findManifests(workspace.root.path), { copy: false });
+  using tree = foreignTree();
+  put(tree.root.at("manifest.yaml"), text);
+  const failure = importManifests(test.store, findManifests(tree.root.path), { copy: false });
   await expect(failure).rejects.toMatchObject({ code: "MANIFEST_INVALID", message: expect.stringMatching(words) });
   expect(count(test, "runs")).toBe(0);
 });
 
 test("a type that is none here, and numbers that lose digits, are said", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  const path = workspace.write([{ artifact_id: A, artifact_type: "ensemble" }], { top: { seed: 1 } });
+  using tree = foreignTree();
+  const path = tree.write([{ artifact_id: A, artifact_type: "ensemble" }], { top: { seed: 1 } });
   writeFileSync(path, readFileSync(path, "utf8").replace("seed: 1", "seed: 12345678901234567890"));
-  const { notes } = await workspace.import(test);
+  const { notes } = await tree.import(test);
   expect(notes).toEqual([expect.stringContaining("beyond 2^53"), expect.stringContaining('"ensemble" is no type of artifact here')]);
   expect(byId(test, A)).toMatchObject({ type: "file", extra: expect.stringContaining("ensemble") });
 });
 
 test("no artifact file is opened", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  workspace.write([{ artifact_id: A }]);
+  using tree = foreignTree();
+  tree.write([{ artifact_id: A }]);
   // whoever reads it finds other bytes of that size; nobody does
-  writeFileSync(workspace.file("0001_pls-0-all.joblib"), "x".repeat(21));
-  chmodSync(workspace.file("0001_pls-0-all.joblib"), 0);
-  expect((await workspace.import(test)).missing).toEqual([]);
+  writeFileSync(tree.file("0001_pls-0-all.joblib"), "x".repeat(21));
+  chmodSync(tree.file("0001_pls-0-all.joblib"), 0);
+  expect((await tree.import(test)).missing).toEqual([]);
   expect(blobOf(test, A)).toMatchObject({ state: "unverified", mtime_ns: null });
 });
 
 test("two imports of one manifest at the same time make one run with its records once", async () => {
   using test = await openTestStore();
-  using workspace = foreignWorkspace();
-  workspace.write([{ artifact_id: A }, { artifact_id: B, depends_on: [A] }]);
+  using tree = foreignTree();
+  tree.write([{ artifact_id: A }, { artifact_id: B, depends_on: [A] }]);
   // the first stops to copy, the second passes it
-  const states = await Promise.all([workspace.import(test, { copy: true }), workspace.import(test)]);
+  const states = await Promise.all([tree.import(test, { copy: true }), tree.import(test)]);
   expect(states.flatMap(({ manifests }) => manifests.map(({ state }) => state)).toSorted()).toEqual(["imported", "known"]);
   expect([count(test, "runs"), count(test, "artifacts"), count(test, "edges")]).toEqual([1, 2, 1]);
 });

@@ -12,8 +12,8 @@ import { sha256Of } from "../../src/store/sha256.ts";
 import { verify } from "../../src/store/verify.ts";
 import { writeOut } from "../../src/store/write-out.ts";
 import { storedSource } from "../../src/sync/stored-source.ts";
-import { foreignWorkspace, sha256 } from "../manifest/foreign-workspace.ts";
-import type { ForeignWorkspace } from "../manifest/foreign-workspace.ts";
+import { foreignTree, sha256 } from "../manifest/foreign-tree.ts";
+import type { ForeignTree } from "../manifest/foreign-tree.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
 
@@ -22,7 +22,7 @@ const NAME = "0001_pls-0-all.joblib";
 
 interface Imported extends Disposable {
   test: TestStore;
-  workspace: ForeignWorkspace;
+  tree: ForeignTree;
   row(): ArtifactRow;
   blob(): BlobRow;
   get(): Promise<string>;
@@ -31,13 +31,13 @@ interface Imported extends Disposable {
 /** A store that has taken over one record. */
 async function imported(): Promise<Imported> {
   const test = await openTestStore();
-  const workspace = foreignWorkspace();
-  workspace.write([{ artifact_id: ID }]);
-  await workspace.import(test);
+  const tree = foreignTree();
+  tree.write([{ artifact_id: ID }]);
+  await tree.import(test);
   const row = (): ArtifactRow => artifacts.latestOfId(test.store.db, ID) as ArtifactRow;
   return {
     test,
-    workspace,
+    tree,
     row,
     blob: () => blobs.bySeq(test.store.db, row().blob as number) as BlobRow,
     get: () => {
@@ -46,19 +46,19 @@ async function imported(): Promise<Imported> {
     },
     [Symbol.dispose]() {
       test[Symbol.dispose]();
-      workspace[Symbol.dispose]();
+      tree[Symbol.dispose]();
     },
   };
 }
 
 test("the first reader gets the file where it lies, once it has been read and is what it should be", async () => {
   using place = await imported();
-  expect(await place.get()).toBe(place.workspace.file(NAME));
+  expect(await place.get()).toBe(place.tree.file(NAME));
   expect(place.blob()).toMatchObject({ state: "live", place: "foreign", size: 21 });
   expect(place.blob().mtime_ns).not.toBeNull();
   expect(place.row().digest).toBe(`blake3:${Buffer.from(place.blob().blake3 as Uint8Array).toString("hex")}`);
   // afterwards a look at the stamp tells
-  expect(await place.get()).toBe(place.workspace.file(NAME));
+  expect(await place.get()).toBe(place.tree.file(NAME));
 });
 
 test.each([
@@ -75,7 +75,7 @@ test.each([
 ])("bytes that are %s are never handed out, and stay unverified", async (_, change, words) => {
   using place = await imported();
   const { store } = place.test;
-  change(place.workspace.file(NAME));
+  change(place.tree.file(NAME));
   const fails = expect.stringMatching(words) as unknown as string;
   await expect(place.get()).rejects.toMatchObject({ message: fails });
   const { blob, kind, mode, digest } = place.row();
@@ -88,7 +88,7 @@ test.each([
 test("a change after the first use is found by the next", async () => {
   using place = await imported();
   await place.get();
-  writeFileSync(place.workspace.file(NAME), "y".repeat(21));
+  writeFileSync(place.tree.file(NAME), "y".repeat(21));
   await expect(place.get()).rejects.toMatchObject({ code: "CORRUPT" });
   expect((await verify(place.test.store, { share: 1, random: Math.random })).damage).toMatchObject([{ what: "changed" }]);
 });
@@ -112,12 +112,12 @@ test("verify reads what nobody had read, says how much that was, and names what 
   expect(await verify(store, { share: 1, random: Math.random })).toMatchObject({ blobs: 1, bytes: 21, unverified: 1, damage: [] });
   expect(place.blob().state).toBe("live");
   expect(await verify(store, { share: 1, random: Math.random })).toMatchObject({ blobs: 1, unverified: 0, damage: [] });
-  place.workspace.write([{ artifact_id: "0001_pls:1:all" }, { artifact_id: "0001_pls:2:all" }], {
+  place.tree.write([{ artifact_id: "0001_pls:1:all" }, { artifact_id: "0001_pls:2:all" }], {
     uid: "5b975cbc-0f73-4481-b99a-0c793bbe19bf",
     bytes: { "0001_pls-1-all.joblib": null, "0001_pls-2-all.joblib": null },
   });
-  writeFileSync(place.workspace.file("0001_pls-2-all.joblib"), "z".repeat(21));
-  await place.workspace.import(place.test);
+  writeFileSync(place.tree.file("0001_pls-2-all.joblib"), "z".repeat(21));
+  await place.tree.import(place.test);
   const { unverified, damage } = await verify(store, { share: 1, random: Math.random });
   expect([unverified, damage.map(({ what }) => what).toSorted()]).toEqual([2, ["changed", "missing"]]);
 });
@@ -129,8 +129,8 @@ test("where the store has the same bytes already, the record moves over at its f
   expect(place.row().blob).toBe(own.blob);
 
   const other = await place.test.add({ name: "other", bytes: "0001_pls-1-all.joblib" });
-  place.workspace.write([{ artifact_id: "0001_pls:1:all" }], { uid: "5b975cbc-0f73-4481-b99a-0c793bbe19bf" });
-  await place.workspace.import(place.test);
+  place.tree.write([{ artifact_id: "0001_pls:1:all" }], { uid: "5b975cbc-0f73-4481-b99a-0c793bbe19bf" });
+  await place.tree.import(place.test);
   const late = artifacts.latestOfId(place.test.store.db, "0001_pls:1:all") as ArtifactRow;
   expect(late.blob).not.toBe(other.blob);
   const row = await readRow(place.test.store, late.blob as number);
@@ -138,7 +138,7 @@ test("where the store has the same bytes already, the record moves over at its f
   expect(artifacts.bySeq(place.test.store.db, late.seq)).toMatchObject({ blob: other.blob, digest: other.digest });
   expect(Buffer.from(row.sha256 as Uint8Array).toString("hex")).toBe(sha256("0001_pls-1-all.joblib"));
   expect(blobs.bySeq(place.test.store.db, late.blob as number)).toBeNull();
-  expect(lstatSync(place.workspace.file("0001_pls-1-all.joblib")).isFile()).toBe(true);
+  expect(lstatSync(place.tree.file("0001_pls-1-all.joblib")).isFile()).toBe(true);
 });
 
 test("the same bytes logged later make the record's bytes the store's own, read or not, one file or packed", async () => {
@@ -150,7 +150,7 @@ test("the same bytes logged later make the record's bytes the store's own, read 
       await place.test.add(isPacked ? { files: many } : { bytes: NAME });
       expect(place.blob()).toMatchObject({ state: "live", place: isPacked ? "pack" : "file" });
       expect(place.row().digest).toStartWith("blake3:");
-      rmSync(place.workspace.file(NAME));
+      rmSync(place.tree.file(NAME));
       expect(readFileSync(await place.get(), "utf8")).toBe(NAME);
     }
 });

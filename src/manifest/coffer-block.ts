@@ -1,14 +1,17 @@
 import * as v from "valibot";
+import { checkName, DEFAULT_DATASET } from "../domain/names.ts";
 
 /** What a manifest of coffer says in its `coffer` block, beyond the format. */
-export interface Beyond {
+export interface CofferBlock {
   run: { params: [string, string][]; tags: [string, string][]; metrics: [key: string, value: number][] };
   /** By artifact id and version. */
-  artifacts: Map<string, BeyondItem>;
+  artifacts: Map<string, ItemBlock>;
 }
 
-export interface BeyondItem {
+export interface ItemBlock {
   name: string | null | undefined;
+  /** Where it is not the manifest's. */
+  dataset: string | undefined;
   description: string | null;
   metrics: Record<string, unknown>;
   tags: [string, string][];
@@ -41,6 +44,7 @@ const Block = v.looseObject({
         version: v.pipe(v.number(), v.safeInteger()),
         uid: v.optional(v.string()),
         name: v.optional(v.nullable(v.string())),
+        dataset: v.optional(v.nullable(v.string())),
         description: v.optional(v.nullable(v.string()), null),
         metrics: v.optional(v.record(v.string(), v.unknown()), {}),
         tags: pairs,
@@ -56,8 +60,8 @@ const Block = v.looseObject({
   ),
 });
 
-/** @throws ValiError */
-export function readBeyond(block: unknown): Beyond {
+/** @throws ValiError, CofferError NAME_INVALID */
+export function readCofferBlock(block: unknown): CofferBlock {
   if (block === undefined || block === null) return { run: { params: [], tags: [], metrics: [] }, artifacts: new Map() };
   const { run, artifacts } = v.parse(Block, block);
   // the manifests of the store itself name edges by uid
@@ -71,9 +75,10 @@ export function readBeyond(block: unknown): Beyond {
     },
     artifacts: new Map(
       artifacts.map((item) => [
-        beyondKey(item.artifact_id, item.version),
+        blockKey(item.artifact_id, item.version),
         {
           name: item.name,
+          dataset: item.dataset === undefined ? undefined : checkName("dataset", item.dataset ?? DEFAULT_DATASET),
           description: item.description,
           metrics: item.metrics,
           tags: item.tags,
@@ -89,6 +94,6 @@ export function readBeyond(block: unknown): Beyond {
   };
 }
 
-export function beyondKey(id: string, version: number): string {
+export function blockKey(id: string, version: number): string {
   return `${id} ${version}`;
 }

@@ -13,8 +13,8 @@ export const UID = "4b975cbc-0f73-4481-b99a-0c793bbe19bf";
 
 type Given = Record<string, Plain> & { artifact_id: string };
 
-/** A workspace in the layout of another program, whose items' files hold their own names unless `bytes` says something else. */
-export interface ForeignWorkspace extends Disposable {
+/** A tree in the layout of another program, whose items' files hold their own names unless `bytes` says something else. */
+export interface ForeignTree extends Disposable {
   readonly root: TemporaryRoot;
   /** Where the bytes of an item lie. */
   file(name: string): string;
@@ -26,7 +26,7 @@ export interface ForeignWorkspace extends Disposable {
   import(test: TestStore, options?: { copy?: boolean }): Promise<Imported>;
 }
 
-export function foreignWorkspace(): ForeignWorkspace {
+export function foreignTree(): ForeignTree {
   const root = temporaryRoot();
   const file = (name: string): string => root.at("w/binaries/corn", name);
   return {
@@ -78,5 +78,5 @@ export function put(path: string, text: string): void {
 }
 
 export function fixture(): string {
-  return join(import.meta.dir, "../fixtures/pipeline-workspace-v2");
+  return join(import.meta.dir, "../fixtures/manifest-tree-v2");
 }
