@@ -69,19 +69,37 @@ function bury(db: Database, blob: number): number {
   return dying.size + members.reduce((sum, { member }) => sum + bury(db, member), 0);
 }
 
-/** Packs of which every member dies: their bytes are free at once, those of others when the pack is rewritten. */
-const DYING_PACKS = `dying (pack) AS MATERIALIZED (SELECT pack FROM blobs WHERE pack IS NOT NULL GROUP BY pack
-  HAVING sum(seq IN (SELECT seq FROM temp.gc_dead)) = count(*))`;
-const NOW = "iif(b.place = 'file' OR (b.place = 'pack' AND b.pack IN dying), b.size, 0)";
-const LATER = "iif(b.place = 'pack' AND b.pack NOT IN dying, b.size, 0)";
+/** Finds the packs of which every member dies: their bytes are free at once, those of others when the pack is rewritten. Once nothing more dies. */
+export function findDyingPacks(db: Database): void {
+  db.run("DELETE FROM temp.gc_dying");
+  db.run(
+    "INSERT INTO temp.gc_dying SELECT pack FROM blobs WHERE pack IS NOT NULL GROUP BY pack HAVING min(seq IN (SELECT seq FROM temp.gc_dead))",
+  );
+}
 
-/** Bytes that die, at once and after repacking. */
+const DIES_NOW = "(b.place = 'file' OR (b.place = 'pack' AND b.pack IN (SELECT seq FROM temp.gc_dying)))";
+const NOW = `iif(${DIES_NOW}, b.size, 0)`;
+const LATER = `iif(b.place = 'foreign' OR ${DIES_NOW}, 0, b.size)`;
+
+/** Bytes that die, at once and after repacking. Knows the packs that `findDyingPacks` found. */
 export function deadBytes(db: Database): { now: number; later: number } {
-  return db
+  const { now, all } = db
     .query(
-      `WITH ${DYING_PACKS} SELECT ifnull(sum(${NOW}), 0) AS now, ifnull(sum(${LATER}), 0) AS later FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq`,
+      `SELECT ifnull(sum(${NOW}), 0) AS now, ifnull(sum(b.size), 0) AS "all" FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq WHERE b.place <> 'foreign'`,
     )
-    .get() as { now: number; later: number };
+    .get() as { now: number; all: number };
+  return { now, later: all - now };
+}
+
+/** Bytes that die, at once or after repacking. */
+export function allDeadBytes(db: Database): number {
+  return (
+    db
+      .query("SELECT ifnull(sum(b.size), 0) AS bytes FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq WHERE b.place <> 'foreign'")
+      .get() as {
+      bytes: number;
+    }
+  ).bytes;
 }
 
 export interface DescribedGarbage {
@@ -110,7 +128,7 @@ export function describeGarbage(db: Database, rule: string | null, most: number)
     AND NOT EXISTS (SELECT 1 FROM tree_members t WHERE t.member = b.seq), ${kind} + ${inside(kind)}, 0)`;
   return db
     .query<DescribedGarbage, [string | null, number]>(
-      `WITH ${DYING_PACKS} SELECT a.seq, g.rule, g.detail, a.id, a.name, a.version, a.state, ${bytes(NOW)} AS now, ${bytes(LATER)} AS later
+      `SELECT a.seq, g.rule, g.detail, a.id, a.name, a.version, a.state, ${bytes(NOW)} AS now, ${bytes(LATER)} AS later
        FROM temp.gc_garbage g CROSS JOIN artifacts a ON a.seq = g.seq CROSS JOIN blobs b ON b.seq = a.blob WHERE ?1 IS NULL OR g.rule = ?1 ORDER BY g.seq LIMIT ?2`,
     )
     .iterate(rule, most);
@@ -132,7 +150,7 @@ const DIGEST = "ifnull('blake3:' || lower(hex(b.blake3)), 'sha256:' || lower(hex
 export function describeUnnamed(db: Database, most: number): Iterable<UnnamedBlob> {
   return db
     .query<UnnamedBlob, [number]>(
-      `WITH ${DYING_PACKS} SELECT b.seq, b.state, ${DIGEST} AS digest, iif(b.place = 'file', b.path, NULL) AS path, iif(b.place = 'file', b.size, 0) AS now, ${LATER} AS later
+      `SELECT b.seq, b.state, ${DIGEST} AS digest, iif(b.place = 'file', b.path, NULL) AS path, iif(b.place = 'file', b.size, 0) AS now, ${LATER} AS later
        FROM temp.gc_unnamed u CROSS JOIN blobs b ON b.seq = u.seq ORDER BY u.seq LIMIT ?`,
     )
     .iterate(most);

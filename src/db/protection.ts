@@ -20,7 +20,9 @@ const PROTECTIONS: readonly Protection[] = [
     by: "stopped",
     artifact: "a.seq",
     because: "s.because",
-    from: (join) => `temp.gc_stopped s ${join} artifacts a WHERE (s.dataset IS NULL OR s.dataset = ifnull(a.dataset, 'default'))`,
+    // each time that it is read all artifacts are: where all are asked, once for a dataset
+    from: (join) =>
+      `${join === "JOIN" ? "temp.gc_stopped" : "(SELECT dataset, because, min(rowid) FROM temp.gc_stopped GROUP BY dataset)"} s ${join} artifacts a WHERE (s.dataset IS NULL OR s.dataset = ifnull(a.dataset, 'default'))`,
   },
   { by: "pin", artifact: "p.artifact", because: "'it is pinned' || ifnull(' (' || p.note || ')', '')", from: () => "pins p WHERE 1" },
   {
@@ -63,11 +65,11 @@ const PROTECTIONS: readonly Protection[] = [
   },
 ];
 
-/** Queries of (artifact, because) for all that is kept, one for each kind of keeper; a condition on the artifact narrows them. */
-export function protectedRows(except: ReadonlySet<Keeper>, narrow: (artifact: string) => string = () => ""): string[] {
+/** Queries of (artifact, because) for all that is kept, one for each kind of keeper. */
+export function protectedRows(except: ReadonlySet<Keeper>): string[] {
   return PROTECTIONS.filter(({ by }) => !except.has(by)).map(
     ({ artifact, because, from }) =>
-      `SELECT ${artifact} AS artifact, ${because} AS because FROM ${from("CROSS JOIN")} AND ${artifact} IS NOT NULL${narrow(artifact)}`,
+      `SELECT ${artifact} AS artifact, ${because} AS because FROM ${from("CROSS JOIN")} AND ${artifact} IS NOT NULL`,
   );
 }
 

@@ -14,8 +14,7 @@ export function makeRoom(
   except: ReadonlySet<Keeper>,
 ): { limit: NonNullable<GcPlan["limit"]>; condemned: number } {
   const stored = storedBytes(db);
-  const { now, later } = deadBlobs.deadBytes(db);
-  const before = stored - now - later;
+  const before = stored - deadBlobs.allDeadBytes(db);
   if (before <= limit) return { limit: { bytes: limit, stored, after: before, met: true }, condemned: 0 };
   const units = readUnits(spendable(db, except));
   const dead: number[] = [];

@@ -71,6 +71,7 @@ function planRows(store: Store, rules: GcRules, scope: GcScope): GcPlan {
   if (!garbage.isNone(db)) deadBlobs.findDead(db);
   let limit: GcPlan["limit"] = null;
   if (rules.maxSize !== null) ({ limit, condemned: condemned.size } = makeRoom(store, rules.maxSize, except));
+  deadBlobs.findDyingPacks(db);
   const counts = garbage.count(db, condemned);
   const dead = deadBlobs.deadBytes(db);
   const plan: GcPlan = {
