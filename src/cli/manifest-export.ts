@@ -80,17 +80,11 @@ has no key for is in one coffer block at the end. Without -o, one manifest goes 
     io.print({ schema: "coffer.manifest-export/1", manifests, elsewhere: [...elsewhere] }, () =>
       manifests.map(({ text, path }) => text ?? `${path}\n`).join(""),
     );
-    const bytes = manifests.reduce((sum, one) => sum + one.bytes, 0);
-    if (flags["with-bytes"])
-      io.say.info(
-        `${countOf(
-          manifests.reduce((sum, one) => sum + one.files, 0),
-          "file",
-        )}, ${formatBytes(bytes)}, in ${join(output as string, "binaries")}`,
-      );
+    const [files, bytes] = [manifests.reduce((sum, one) => sum + one.files, 0), manifests.reduce((sum, one) => sum + one.bytes, 0)];
+    if (flags["with-bytes"]) io.say.info(`${countOf(files, "file")}, ${formatBytes(bytes)}, in ${join(output as string, "binaries")}`);
     if (elsewhere.size > 0)
       io.say.warn(
-        `${elsewhere.size === 1 ? "one artifact" : `${elsewhere.size} artifacts`} that these were made from (${[...elsewhere].slice(0, 3).join(", ")}${elsewhere.size > 3 ? ", …" : ""}) are of other runs: a store that does not have them needs those runs as well`,
+        `these were made from ${countOf(elsewhere.size, "artifact")} of other runs (${[...elsewhere].slice(0, 3).join(", ")}${elsewhere.size > 3 ? ", …" : ""}): a store that does not have them needs those runs as well`,
       );
   },
 );

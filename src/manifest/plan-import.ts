@@ -51,7 +51,7 @@ export interface PlannedManifest {
 export async function planImport(store: Store, found: readonly FoundManifest[], copy: boolean): Promise<PlannedManifest[]> {
   const planned = new Map<string, PlannedManifest>();
   // a file may be named twice, also by way of a link
-  for (const manifest of new Map(found.map((one) => [realPath(one.path) ?? one.path, one])).values()) {
+  for (const [manifest] of Map.groupBy(found, ({ path }) => realPath(path) ?? path).values() as Iterable<[FoundManifest]>) {
     const plan = await planOne(store, manifest, copy);
     const other = planned.get(plan.read.uid);
     if (other)

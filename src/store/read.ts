@@ -30,7 +30,7 @@ export function blobRow(store: Store, blob: number): BlobRow {
 
 /**
  * The row of a blob whose bytes somebody has read: those of an import are read and hashed now, at their first use. Where there is another row of the same
- * bytes, the one whose bytes are at hand stays, and artifacts of both name it from now on.
+ * bytes, the store's own stays, or else the one that was read; artifacts of both name it from now on.
  * @throws CofferError CORRUPT where the bytes are gone or are others; UNREADABLE
  */
 export async function readRow(store: Store, blob: number): Promise<BlobRow> {
@@ -152,13 +152,14 @@ async function settle(store: Store, row: BlobRow): Promise<BlobRow> {
       const twin = twinOf(store, row.seq, found);
       // another process was faster
       if (!now || !isUnread(now)) return now ?? twin ?? row;
-      // one of our own that a sweep has in its hands goes first: this one is read again next time
-      if (twin?.state === "trashed" && twin.place !== "foreign") return { ...now, ...found };
-      if (twin && isAtHand(store, twin)) {
+      if (twin && twin.place !== "foreign") {
+        // one that a sweep has in its hands goes first: this one is read again next time
+        if (twin.state === "trashed") return { ...now, ...found };
         if (twin.state === "condemned") blobs.revive(store.db, twin.seq);
         foreign.merge(store.db, row.seq, twin.seq, found);
         return blobRow(store, twin.seq);
       }
+      // where the other one lies nobody looked just now
       if (twin) foreign.merge(store.db, twin.seq, row.seq, found);
       foreign.settle(store.db, row.seq, { ...found, ...stamp });
       return blobRow(store, row.seq);
@@ -175,13 +176,6 @@ function twinOf(store: Store, seq: number, found: { blake3: Buffer; sha256: Buff
     if (row && row.seq !== seq) return row;
   }
   return undefined;
-}
-
-/** Whether its bytes are known to be where it says. What lies elsewhere may be gone, or was never read. */
-function isAtHand(store: Store, row: BlobRow): boolean {
-  if (row.place !== "foreign") return true;
-  const stat = isUnread(row) ? undefined : lookAt(store, row);
-  return stat !== undefined && sameStamp(stat, row);
 }
 
 function lookAt(store: Store, row: BlobRow): BigIntStats | undefined {

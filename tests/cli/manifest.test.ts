@@ -1,5 +1,5 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, test } from "bun:test";
 import { installedPython } from "../../scripts/mlflow/environment.ts";
 import { binary, cleanEnvironment, coffer } from "../support/coffer.ts";
@@ -210,4 +210,41 @@ test("the same bytes from two runs are one blob, and the manifests of both name 
     readFileSync(root.at("out", path), "utf8"),
   );
   expect(exported.map((text) => text.includes(`content_hash: "sha256:${sha256("the same bytes")}"`))).toEqual([true, true]);
+});
+
+test("a tree that moved is imported again from where it is, and its bytes are handed out from there", async () => {
+  using root = place();
+  await root.run("manifest", "import", "w");
+  renameSync(root.at("w"), root.at("w2"));
+  const again = await root.run(
+    "manifest",
+    "import",
+    "w2",
+    "w2/runs/2025-12-12_corn_m5/../2025-12-12_corn_m5/0001_pls_abc123/manifest.yaml",
+  );
+  expect(again).toMatchObject({ code: 0, stdout: expect.stringMatching(/known +0 +4\n$/) });
+  expect(again.stderr).toContain("4 files are looked for here from now on");
+  expect((await root.run("get", STACK)).stdout).toBe(`${root.at("w2/binaries/corn_m5/meta_model_Ridge_c047704d7a92.joblib")}\n`);
+});
+
+test("what a run left in its workspace is copied, so that cleaning up there takes nothing", async () => {
+  using root = place();
+  const script = 'cp -r w/* "$COFFER_WORKSPACE"; coffer manifest import "$COFFER_WORKSPACE"';
+  const env = { PATH: `${dirname(binary())}:${process.env["PATH"]}` };
+  const ran = await coffer(["run", "--", "sh", "-c", script], { root: root.at("s"), cwd: root.path, env });
+  expect(ran.stderr).toContain("4 files taken into the store");
+  rmSync(root.at("s/work"), { recursive: true });
+  expect(await root.run("get", STACK, "-o", "copy")).toMatchObject({ code: 0 });
+});
+
+test("by --dataset, runs are exported that have artifacts of it", async () => {
+  using root = place();
+  writeFileSync(root.at("f"), "f");
+  const env = { PATH: `${dirname(binary())}:${process.env["PATH"]}` };
+  await coffer(["run", "--dataset", "corn", "--", "sh", "-c", "coffer log f --dataset wheat"], { root: root.at("s"), cwd: root.path, env });
+  const wheat = await root.run("manifest", "export", "--dataset", "wheat");
+  expect(wheat.code).toBe(0);
+  expect(Bun.YAML.parse(wheat.stdout)).toMatchObject({ dataset: "corn", coffer: { artifacts: [{ dataset: "wheat" }] } });
+  await root.run("log", "f");
+  expect(Bun.YAML.parse((await root.run("manifest", "export", "--dataset", "default")).stdout)).toMatchObject({ dataset: "default" });
 });

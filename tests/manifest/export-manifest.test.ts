@@ -1,8 +1,10 @@
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, test } from "bun:test";
 import * as artifacts from "../../src/db/artifacts.ts";
 import type { ArtifactRow } from "../../src/db/artifacts.ts";
 import * as blobs from "../../src/db/blobs.ts";
+import { ofPipelineAndDataset } from "../../src/db/exported-runs.ts";
 import * as runs from "../../src/db/runs.ts";
 import type { RunRow } from "../../src/db/runs.ts";
 import { exportManifest } from "../../src/manifest/export-manifest.ts";
@@ -10,8 +12,11 @@ import { findManifests } from "../../src/manifest/find-manifests.ts";
 import { importManifests } from "../../src/manifest/import-manifests.ts";
 import { ITEM_KEYS } from "../../src/manifest/manifest-item.ts";
 import { parseManifest } from "../../src/manifest/parse-manifest.ts";
+import { writeManifestTree } from "../../src/manifest/write-manifest-tree.ts";
 import { toYaml } from "../../src/manifest/yaml.ts";
 import { remove } from "../../src/registry/marks.ts";
+import { sha256Of } from "../../src/store/sha256.ts";
+import { coffer } from "../support/coffer.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
 import { fixture, foreignTree, sha256, UID } from "./foreign-tree.ts";
@@ -138,4 +143,80 @@ test("what was removed is not in it, and ids of other runs are told", async () =
   expect(elsewhere).toEqual([raw.id]);
   expect(rows.map(({ path }) => path)).toEqual(["made"]);
   expect(toYaml(manifest)).toContain(`depends_on: ["${raw.id}"]`);
+});
+
+test("an artifact keeps its own dataset over an export and an import", async () => {
+  using test = await openTestStore();
+  const run = test.run({ dataset: "corn" });
+  await test.add({ run, path: "grain", dataset: "wheat" });
+  await test.add({ run, path: "none", dataset: "default" });
+  await test.add({ run, path: "cob", dataset: "corn" });
+  const tree = join(dirname(test.store.root), "out");
+  await writeManifestTree(test.store, [run], tree, true);
+  using other = await openTestStore();
+  await importManifests(other.store, findManifests(tree), { copy: true });
+  const datasets = (store: TestStore["store"]): unknown =>
+    artifacts.ofRun(store.db, runs.byId(store.db, run.id)?.seq as number).map(({ path, dataset }) => [path, dataset ?? "default"]);
+  expect(datasets(other.store)).toEqual(datasets(test.store));
+  expect(datasets(other.store)).toContainEqual(["grain", "wheat"]);
+  expect(readdirSync(other.store.path("binaries")).toSorted()).toEqual(["corn", "default", "wheat"]);
+  expect(await exported(other, run.id)).toMatchObject({ coffer: { artifacts: [{ dataset: "wheat" }, { dataset: "default" }] } });
+});
+
+test("runs are found by the dataset and pipeline of their artifacts too; what has no dataset is of the default one", async () => {
+  using test = await openTestStore();
+  const found = (dataset: string | null, pipeline: string | null = null): number[] =>
+    ofPipelineAndDataset(test.store.db, pipeline, dataset).map(({ seq }) => seq);
+  const [corn, none, removed, empty, going] = [
+    test.run({ dataset: "corn", pipeline: "p" }),
+    test.run(),
+    test.run({ dataset: "corn" }),
+    test.run({ dataset: "corn" }),
+    test.run({ dataset: "corn", state: "running" }),
+  ];
+  await test.add({ run: corn, dataset: "wheat" });
+  await test.add({ run: none });
+  await test.add({ run: going });
+  remove(test.store, { kind: "artifact", artifact: await test.add({ run: removed, dataset: "wheat" }) });
+  expect(empty.state).toBe("finished");
+  expect([found("corn"), found("wheat"), found("default"), found("nosuch")]).toEqual([[corn.seq], [corn.seq], [none.seq], []]);
+  expect([found(null, "p"), found("wheat", "p"), found("default", "p")]).toEqual([[corn.seq], [corn.seq], []]);
+});
+
+test("an export that fails leaves nothing, and can be tried again", async () => {
+  using test = await openTestStore();
+  const run = test.run();
+  await test.add({ run, path: "good" });
+  const { blob } = await test.add({ run, path: "bad", bytes: "right" });
+  const bad = test.store.path(blobs.bySeq(test.store.db, blob as number)?.path as string);
+  const tree = join(dirname(test.store.root), "out");
+  const around = readdirSync(dirname(tree));
+  await sha256Of(test.store, blob as number);
+  renameSync(bad, `${bad}.away`);
+  await expect(writeManifestTree(test.store, [run], tree, true)).rejects.toMatchObject({ code: "CORRUPT" });
+  expect(readdirSync(dirname(tree))).toEqual(around);
+  renameSync(`${bad}.away`, bad);
+  await writeManifestTree(test.store, [run], tree, true);
+  expect(readdirSync(join(tree, "binaries/default")).toSorted()).toEqual(["bad", "good"]);
+});
+
+test("all that is exported is held before the first byte of it is read: neither gc nor repacking takes it away meanwhile", async () => {
+  using test = await openTestStore();
+  const [first, second] = [test.run(), test.run()];
+  const many = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`f${index}`, `small ${index}`]));
+  const rows = [
+    await test.add({ run: first, name: "many", path: "many", files: many }),
+    await test.add({ run: second, name: "late", path: "late" }),
+  ];
+  for (const name of ["many", "late"]) await test.add({ name });
+  const tree = join(dirname(test.store.root), "out");
+  const exporting = writeManifestTree(test.store, [first, second], tree, true);
+  const held = test.store.db.query("SELECT blob FROM lease_blobs ORDER BY blob").values().flat();
+  expect(held).toEqual(rows.map(({ blob }) => blob).toSorted());
+  const gc = coffer(["gc", "--max-versions", "1", "--grace", "0", "--apply"], { root: test.store.root });
+  await exporting;
+  expect((await gc).code).toBe(0);
+  expect(readdirSync(join(tree, "binaries/default/many"))).toHaveLength(40);
+  expect(readFileSync(join(tree, "binaries/default/late"))).toHaveLength(rows[1]?.size as number);
+  for (const { seq } of rows) expect(artifacts.bySeq(test.store.db, seq)?.blob).not.toBeNull();
 });

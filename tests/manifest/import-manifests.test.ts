@@ -1,4 +1,5 @@
-import { chmodSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "bun:test";
 import * as artifacts from "../../src/db/artifacts.ts";
 import type { ArtifactRow } from "../../src/db/artifacts.ts";
@@ -8,6 +9,8 @@ import * as metaSources from "../../src/db/meta-sources.ts";
 import * as runs from "../../src/db/runs.ts";
 import { findManifests } from "../../src/manifest/find-manifests.ts";
 import { importManifests } from "../../src/manifest/import-manifests.ts";
+import { readRow } from "../../src/store/read.ts";
+import { sha256Of } from "../../src/store/sha256.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
 import { fixture, foreignTree, put, sha256, UID } from "./foreign-tree.ts";
@@ -322,4 +325,135 @@ test("two imports of one manifest at the same time make one run with its records
   const states = await Promise.all([tree.import(test, { copy: true }), tree.import(test)]);
   expect(states.flatMap(({ manifests }) => manifests.map(({ state }) => state)).toSorted()).toEqual(["imported", "known"]);
   expect([count(test, "runs"), count(test, "artifacts"), count(test, "edges")]).toEqual([1, 2, 1]);
+});
+
+const OTHER = UID.replace(/^4/, "5");
+const FILE = "0001_pls-0-all.joblib";
+const importFrom = (test: TestStore, path: string) => importManifests(test.store, findManifests(path), { copy: false });
+
+test("a manifest that is named twice, also by way of a link, is taken once", async () => {
+  using test = await openTestStore();
+  using tree = foreignTree();
+  const path = tree.write([{ artifact_id: A }]);
+  symlinkSync(path, tree.root.at("link.yaml"));
+  const found = [path, path, tree.root.at("w"), tree.root.at("link.yaml")].flatMap(findManifests);
+  expect((await importManifests(test.store, found, { copy: false })).manifests).toMatchObject([{ state: "imported", artifacts: 1 }]);
+  expect(blobOf(test, A)?.path).toBe(tree.file(FILE));
+});
+
+test("two manifests of one run are refused by name, and can be taken one after the other", async () => {
+  using test = await openTestStore();
+  using tree = foreignTree();
+  const paths = [tree.write([{ artifact_id: A }]), tree.write([{ artifact_id: B }], { pipeline: "copy" })];
+  const refused = await tree.import(test).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: "MANIFEST_INVALID", hint: expect.stringContaining("one after the other") });
+  for (const path of paths) expect((refused as Error).message).toContain(path);
+  expect(count(test, "runs")).toBe(0);
+  for (const path of paths) await importFrom(test, path);
+  expect([count(test, "runs"), count(test, "artifacts")]).toEqual([1, 2]);
+});
+
+test("a manifest that has grown by another version of the same bytes adds it, once", async () => {
+  using test = await openTestStore();
+  using tree = foreignTree();
+  tree.write([{ artifact_id: A, version: 1 }]);
+  await tree.import(test);
+  tree.write([
+    { artifact_id: A, version: 2 },
+    { artifact_id: A, version: 1 },
+  ]);
+  expect((await tree.import(test)).manifests).toMatchObject([{ state: "grown", artifacts: 1, known: 1 }]);
+  expect((await tree.import(test)).manifests).toMatchObject([{ state: "known", artifacts: 0, known: 2 }]);
+  expect(artifacts.list(test.store.db, { name: A }).map((row) => row.version)).toEqual([2, 1]);
+});
+
+test.each(["own", "foreign"])("a blob (%s) that a sweep was about to take is looked for where the manifest says", async (place) => {
+  using test = await openTestStore();
+  using tree = foreignTree();
+  tree.write([{ artifact_id: A }]);
+  if (place === "foreign") await tree.import(test);
+  const seq = (place === "own" ? await test.add({ bytes: FILE }) : byId(test, A)).blob as number;
+  if (place === "own") await sha256Of(test.store, seq);
+  // as an interrupted sweep leaves it: until the next gc its row stays
+  test.store.db.query("UPDATE artifacts SET state = 'deleted', blob = NULL WHERE blob = ?").run(seq);
+  test.store.db.query("UPDATE blobs SET state = 'trashed', condemned_at = 1 WHERE seq = ?").run(seq);
+  tree.write([{ artifact_id: B, path: FILE }], { uid: OTHER });
+  expect(await tree.import(test)).toMatchObject({ unverified: 1, missing: [] });
+  expect(blobOf(test, B)).toMatchObject({ seq, state: "unverified", condemned_at: null, place: "foreign", path: tree.file(FILE) });
+  expect(await readRow(test.store, seq)).toMatchObject({ seq, state: "live" });
+});
+
+test.each([
+  ["not read yet, the same manifest", false, UID],
+  ["read before, the same manifest", true, UID],
+  ["not read yet, another manifest", false, OTHER],
+  ["read before, another manifest", true, OTHER],
+])("bytes that were moved are found by an import from where they are now: %s", async (_, isRead, uid) => {
+  using test = await openTestStore();
+  using tree = foreignTree();
+  tree.write([{ artifact_id: A }]);
+  await tree.import(test);
+  if (isRead) await readRow(test.store, byId(test, A).blob as number);
+  tree.write([{ artifact_id: uid === UID ? A : B, path: FILE }], { uid });
+  renameSync(tree.root.at("w"), tree.root.at("w2"));
+  expect(await importFrom(test, tree.root.at("w2"))).toMatchObject({ relocated: uid === UID ? 1 : 0, missing: [] });
+  expect(blobOf(test, A)).toMatchObject({ path: tree.root.at("w2/binaries/corn", FILE), state: "unverified", mtime_ns: null });
+  expect(await readRow(test.store, byId(test, A).blob as number)).toMatchObject({ state: "live" });
+  expect(await importFrom(test, tree.root.at("w2"))).toMatchObject({ relocated: 0, missing: [] });
+});
+
+test("a record whose bytes are neither where they were nor in the tree is missing at each import", async () => {
+  using test = await openTestStore();
+  using tree = foreignTree();
+  tree.write([{ artifact_id: A }]);
+  await tree.import(test);
+  rmSync(tree.file(FILE));
+  const missing = [{ id: A, path: tree.file(FILE), why: "it is not there" }];
+  expect(await tree.import(test)).toMatchObject({ manifests: [{ state: "known" }], relocated: 0, missing });
+});
+
+test.each([false, true])(
+  "with copy a known record's bytes come in too (read before: %p), and a second time nothing is new",
+  async (isRead) => {
+    using test = await openTestStore();
+    using tree = foreignTree();
+    tree.write([{ artifact_id: A }]);
+    await tree.import(test);
+    if (isRead) await readRow(test.store, byId(test, A).blob as number);
+    expect(await tree.import(test, { copy: true })).toMatchObject({ manifests: [{ state: "known" }], copied: { files: 1 } });
+    expect(blobOf(test, A)).toMatchObject({ place: "file", state: "live" });
+    rmSync(tree.file(FILE));
+    expect(await tree.import(test, { copy: true })).toMatchObject({ manifests: [{ state: "known" }], copied: { files: 0 }, missing: [] });
+    expect([count(test, "artifacts"), count(test, "blobs")]).toEqual([1, 1]);
+  },
+);
+
+test("what was copied at once is known the next time", async () => {
+  using test = await openTestStore();
+  using tree = foreignTree();
+  tree.write([{ artifact_id: A }]);
+  await tree.import(test, { copy: true });
+  expect((await tree.import(test, { copy: true })).manifests).toMatchObject([{ state: "known" }]);
+  expect(count(test, "artifacts")).toBe(1);
+});
+
+test("copied bytes are those of a record, too, that knew them by SHA-256 alone", async () => {
+  using test = await openTestStore();
+  using tree = foreignTree();
+  const own = await test.add({ bytes: FILE });
+  tree.write([{ artifact_id: A }]);
+  await tree.import(test);
+  expect(byId(test, A).blob).not.toBe(own.blob);
+  await tree.import(test, { copy: true });
+  expect([byId(test, A).blob, byId(test, A).digest]).toEqual([own.blob, own.digest]);
+});
+
+test.each(["store", "workspace", "mlflow"] as const)("bytes below the %s root are copied: they may be cleaned up there", async (which) => {
+  using test = await openTestStore();
+  using tree = foreignTree();
+  tree.write([{ artifact_id: A }]);
+  const root = join(test.store.settings.roots[which], "theirs");
+  cpSync(tree.root.at("w"), root, { recursive: true });
+  expect(await importFrom(test, root)).toMatchObject({ unverified: 0, copied: { files: 1 } });
+  expect(blobOf(test, A)).toMatchObject({ place: "file", state: "live" });
 });

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, lstatSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { expect, test } from "bun:test";
+import { loadBlake3 } from "../../src/blobs/blake3.ts";
 import * as artifacts from "../../src/db/artifacts.ts";
 import type { ArtifactRow } from "../../src/db/artifacts.ts";
 import * as blobs from "../../src/db/blobs.ts";
@@ -12,7 +13,7 @@ import { sha256Of } from "../../src/store/sha256.ts";
 import { verify } from "../../src/store/verify.ts";
 import { writeOut } from "../../src/store/write-out.ts";
 import { storedSource } from "../../src/sync/stored-source.ts";
-import { foreignTree, sha256 } from "../manifest/foreign-tree.ts";
+import { foreignTree, sha256, UID } from "../manifest/foreign-tree.ts";
 import type { ForeignTree } from "../manifest/foreign-tree.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
@@ -180,4 +181,62 @@ test("a record that a sweep condemned and somebody wants again is as unread as b
   blobs.revive(store.db, seq);
   expect(place.blob().state).toBe("unverified");
   expect(foreign.all(store.db)).toEqual([seq]);
+});
+
+const A = "0001_pls:0:all";
+const B = "0001_pls:1:all";
+const OTHER = UID.replace(/^4/, "5");
+const blake3Of = async (text: string): Promise<string> => `blake3:${(await loadBlake3()).hash(Buffer.from(text)).toString("hex")}`;
+
+/** The same bytes in two files, which one manifest names by BLAKE3 (A) and another by SHA-256 (B). */
+async function twins(gone: string[] = []): Promise<Disposable & { test: TestStore; tree: ForeignTree; get(id: string): Promise<string> }> {
+  const test = await openTestStore();
+  const tree = foreignTree();
+  const bytes = { a: "same", b: "same" };
+  tree.write([{ artifact_id: A, path: "a", content_hash: await blake3Of("same") }], { bytes });
+  tree.write([{ artifact_id: B, path: "b" }], { uid: OTHER, pipeline: "0002", bytes });
+  for (const name of gone) rmSync(tree.file(name));
+  await tree.import(test);
+  return {
+    test,
+    tree,
+    get(id) {
+      const { blob, kind, mode, size } = artifacts.latestOfId(test.store.db, id) as ArtifactRow;
+      return readablePath(test.store, { blob: blob as number, kind, mode, size, name: id }, readerLease(test.store, undefined));
+    },
+    [Symbol.dispose]() {
+      test[Symbol.dispose]();
+      tree[Symbol.dispose]();
+    },
+  };
+}
+
+test("a twin that nobody could read gives way to the file that is there, and what named it is served from there", async () => {
+  using place = await twins(["a"]);
+  await expect(place.get(A)).rejects.toMatchObject({ code: "CORRUPT" });
+  for (let time = 0; time < 2; time++) expect(await place.get(B)).toBe(place.tree.file("b"));
+  expect(await place.get(A)).toBe(place.tree.file("b"));
+  expect(artifacts.latestOfId(place.test.store.db, A)?.digest).toBe(await blake3Of("same"));
+});
+
+test("two unread files of the same bytes, known by one digest each, become one at the first use of either", async () => {
+  for (const first of [A, B]) {
+    using place = await twins();
+    const path = place.tree.file(first === A ? "a" : "b");
+    for (const id of [first, A, B]) expect(await place.get(id)).toBe(path);
+    expect(place.test.store.db.query("SELECT count(*) AS n FROM blobs").get()).toEqual({ n: 1 });
+  }
+  using place = await twins();
+  expect(await verify(place.test.store, { share: 1, random: Math.random })).toMatchObject({ blobs: 1, unverified: 1, damage: [] });
+  expect([await place.get(A), await place.get(B)]).toEqual([place.tree.file("a"), place.tree.file("a")]);
+});
+
+test("bytes elsewhere are served, too, while a sweep has the store's own copy in its hands", async () => {
+  using place = await imported();
+  const { db } = place.test.store;
+  const digest = Buffer.from((await blake3Of(NAME)).slice(7), "hex");
+  const own = (await place.test.add({ bytes: "other" })).blob as number;
+  db.query("UPDATE blobs SET state = 'trashed', blake3 = ? WHERE seq = ?").run(digest, own);
+  expect(await place.get()).toBe(place.tree.file(NAME));
+  expect(place.blob()).toMatchObject({ state: "unverified", place: "foreign" });
 });
