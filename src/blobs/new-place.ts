@@ -11,17 +11,19 @@ import { removeTree } from "./remove-tree.ts";
  * @throws CofferError PROTECTED where something is there already; UNREADABLE where it cannot be written; whatever `write` throws that is no error of a file system
  */
 export async function makeInNewPlace<T>(target: string, kind: "file" | "directory", write: (beside: string) => T | Promise<T>): Promise<T> {
-  refuseTaken(target, kind);
   // not the target's own name with something added: that may be as long as a name can be
   const beside = join(dirname(target), `.coffer-${Bun.randomUUIDv7()}.tmp`);
   try {
     mkdirSync(dirname(target), { recursive: true });
-    const written = await write(beside);
-    if (written !== null) (kind === "file" ? placeFile : placeDirectory)(beside, target);
-    else removeTree(beside);
-    return written;
+    refuseTaken(target, kind);
+    try {
+      const written = await write(beside);
+      if (written !== null) (kind === "file" ? placeFile : placeDirectory)(beside, target);
+      return written;
+    } finally {
+      removeTree(beside);
+    }
   } catch (error) {
-    removeTree(beside);
     // what a database says is for others to put into words
     if (error instanceof CofferError || !/^E[A-Z0-9]+$/.test(errno(error) ?? "")) throw error;
     throw new CofferError("UNREADABLE", `${target} could not be written: ${reason(error)}`, {

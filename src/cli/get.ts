@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
 import { resolve as resolvePath } from "node:path";
+import { isDirectory } from "../blobs/is-directory.ts";
 import { EXIT } from "../domain/error.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
@@ -63,7 +63,7 @@ export default command(
 );
 
 async function writeOne(store: Store, content: Held, given: string): Promise<string> {
-  const target = statSync(given, { throwIfNoEntry: false })?.isDirectory() ? resolvePath(given, content.name) : given;
+  const target = isDirectory(given) ? resolvePath(given, content.name) : given;
   await writeOut(store, content, target);
   return target;
 }

@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isDirectory } from "../blobs/is-directory.ts";
 import * as artifacts from "../db/artifacts.ts";
 import { ofPipelineAndDataset } from "../db/exported-runs.ts";
 import type { RunRow } from "../db/runs.ts";
@@ -67,7 +67,7 @@ has no key for is in one coffer block at the end. Without -o, one manifest goes 
       manifests.push({ run: run.id, path: null, text: toYaml(manifest), artifacts: made.length, files: 0, bytes: 0 });
       for (const id of others) elsewhere.add(id);
     } else {
-      const asDirectory = flags["with-bytes"] || chosen.length > 1 || isDirectory(output, flags.output as string);
+      const asDirectory = flags["with-bytes"] || chosen.length > 1 || (flags.output as string).endsWith("/") || isDirectory(output);
       const written = asDirectory
         ? await writeManifestTree(store, chosen, output, flags["with-bytes"])
         : [await writeManifestFile(store, chosen[0] as RunRow, output)];
@@ -104,8 +104,4 @@ function choose(store: Store, refs: readonly string[], by: { pipeline: string | 
       throw new CofferError("NOT_FOUND", "no run with artifacts is of that pipeline or dataset", { hint: "coffer runs lists all runs" });
   }
   return [...chosen.values()].sort((a, b) => a.seq - b.seq);
-}
-
-function isDirectory(path: string, asGiven: string): boolean {
-  return asGiven.endsWith("/") || (statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false);
 }

@@ -1,5 +1,6 @@
-import { statSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isDirectory } from "../blobs/is-directory.ts";
 import { makeInNewPlace } from "../blobs/new-place.ts";
 
 /**
@@ -8,7 +9,7 @@ import { makeInNewPlace } from "../blobs/new-place.ts";
  */
 export async function writeNewFile(given: string, text: string, otherwise: string): Promise<string> {
   const path = resolve(given);
-  const target = statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, otherwise) : path;
+  const target = isDirectory(path) ? join(path, otherwise) : path;
   await makeInNewPlace(target, "file", (beside) => writeFileSync(beside, text));
   return target;
 }

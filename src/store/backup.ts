@@ -135,7 +135,7 @@ function existing(path: string): string {
   try {
     return realpathSync(path);
   } catch (error) {
-    if (errno(error) !== "ENOENT" || dirname(path) === path) throw error;
+    if (!["ENOENT", "ENOTDIR"].includes(errno(error) ?? "") || dirname(path) === path) throw error;
     return join(existing(dirname(path)), basename(path));
   }
 }

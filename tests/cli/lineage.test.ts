@@ -109,7 +109,7 @@ test("each format comes to stdout, or whole into a file that is not there yet", 
   }
   const again = await here.coffer(["lineage", "model", "-o", "pictures/lineage.svg"]);
   expect([again.code, words(again.stderr, here.path).split("\n")[0]]).toEqual([5, "coffer: error: ROOT/pictures/lineage.svg exists"]);
-  const nowhere = await here.coffer(["lineage", "model", "-o", "no/such/place"]);
+  const nowhere = await here.coffer(["lineage", "model", "-o", "pictures/lineage.svg/inside"]);
   expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringContaining("could not be written")]);
   expect(readdirSync(here.at("pictures"))).toHaveLength(5);
 });

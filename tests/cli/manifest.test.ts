@@ -248,3 +248,22 @@ test("by --dataset, runs are exported that have artifacts of it", async () => {
   await root.run("log", "f");
   expect(Bun.YAML.parse((await root.run("manifest", "export", "--dataset", "default")).stdout)).toMatchObject({ dataset: "default" });
 });
+
+test("a place below a file is an error with what to do, whatever is written there", async () => {
+  using root = place();
+  await root.run("manifest", "import", "w");
+  for (const args of [
+    ["get", STACK, "-o"],
+    ["get", STACK, "--with-deps", "-o"],
+    ["manifest", "export", "4b975cbc", "-o"],
+    ["manifest", "export", "4b975cbc", "--with-bytes", "-o"],
+    ["backup"],
+  ]) {
+    const { code, stderr } = await root.run(...args, "w/binaries/corn_m5/model_Ridge_176876318e8f.joblib/inside");
+    expect([args, code, stderr]).toEqual([
+      args,
+      1,
+      expect.stringMatching(/could not be written.*\n +hint: name a (?:place|directory) that you may write/),
+    ]);
+  }
+});
