@@ -15,7 +15,8 @@ import type { FoundManifest } from "./find-manifests.ts";
 import { planImport } from "./plan-import.ts";
 import type { PlannedItem, PlannedManifest } from "./plan-import.ts";
 import { Outrun, recordImport } from "./record-import.ts";
-import type { Recorded, Taken } from "./record-import.ts";
+import type { Taken } from "./record-bytes.ts";
+import type { Recorded } from "./record-import.ts";
 
 export interface Imported {
   manifests: {

@@ -1,27 +1,21 @@
 import * as artifacts from "../db/artifacts.ts";
-import * as blobs from "../db/blobs.ts";
-import type { BlobRow } from "../db/blobs.ts";
 import * as edges from "../db/edges.ts";
 import * as events from "../db/events.ts";
-import * as foreign from "../db/foreign-blobs.ts";
 import * as imported from "../db/imported-artifacts.ts";
 import * as metaSources from "../db/meta-sources.ts";
 import * as metrics from "../db/metrics.ts";
 import * as params from "../db/params.ts";
 import * as runs from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
-import { formatDigest } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
-import { digestOf, isInPlace, isUnread } from "../store/read.ts";
 import type { Store } from "../store/store.ts";
 import { originsOf } from "./check-lineage.ts";
 import type { Outside } from "./check-lineage.ts";
 import { toForeignJson } from "./foreign-json.ts";
 import { manifestItem } from "./manifest-item.ts";
 import type { PlannedItem, PlannedManifest } from "./plan-import.ts";
-
-/** A blob that was taken into the store, by the digest that the manifest gives. */
-export type Taken = ReadonlyMap<string, { blob: number; hex: string; size: number; files: number; mode: number }>;
+import { recordBytes } from "./record-bytes.ts";
+import type { Taken } from "./record-bytes.ts";
 
 export interface Recorded {
   manifest: PlannedManifest;
@@ -59,7 +53,7 @@ export function recordImport(store: Store, manifests: readonly PlannedManifest[]
       seqs.set(planned.item.id, seq);
       return { planned, seq };
     });
-    for (const again of manifest.again) if (blobOf(store, again, taken).isMoved) result.relocated++;
+    for (const again of manifest.again) if (recordBytes(store, again, taken).isMoved) result.relocated++;
     for (const [id, seq] of seqs) made.set(id, seq);
     return { run, seqs, rows };
   });
@@ -102,7 +96,7 @@ function runOf(store: Store, { read, run, items, again }: PlannedManifest): numb
 function recordItem(store: Store, result: Recorded, planned: PlannedItem, taken: Taken, deliver: boolean): number {
   const { item, block } = planned;
   const { read } = result.manifest;
-  const bytes = blobOf(store, planned, taken);
+  const bytes = recordBytes(store, planned, taken);
   if (bytes.isUnread) result.unverified++;
   const row = {
     uid: Bun.randomUUIDv7(),
@@ -153,64 +147,6 @@ function extraOf(
   );
   const ours = new Set(["content_hash", "version", "size_bytes", ...(block?.path === undefined ? [] : ["path"])]);
   return Object.fromEntries(Object.entries(item.raw).filter(([key, value]) => !ours.has(key) && !Bun.deepEquals(again[key], value, true)));
-}
-
-interface RecordBytes {
-  blob: number;
-  digest: string;
-  size: number;
-  isUnread: boolean;
-  /** The store had looked for them elsewhere. */
-  isMoved: boolean;
-}
-
-/** The blob of a record: what was copied, what the store knows by its digest, or what lies where the manifest says and nobody has read. */
-function blobOf(store: Store, { item, dataset, digest, bytes, place, lacking }: PlannedItem, taken: Taken): RecordBytes {
-  const known = blobs.byDigest(store.db, digest);
-  const copy = taken.get(formatDigest(digest));
-  if (copy) {
-    if (digest.algorithm === "sha256") learnCopied(store, known, copy, Buffer.from(digest.hex, "hex"));
-    return { blob: copy.blob, digest: `blake3:${copy.hex}`, size: copy.size, isUnread: false, isMoved: false };
-  }
-  const size = known && !isUnread(known) ? known.size : (item.size ?? bytes?.size ?? known?.size ?? 0);
-  // what a sweep has in its hands is not the store's any more, and a file elsewhere may have moved
-  const isLost =
-    known !== null &&
-    (known.state === "trashed" || (known.place === "foreign" && !lacking && bytes?.size === size && !isInPlace(store, known)));
-  if (known && !isLost) {
-    if (known.state === "condemned") blobs.revive(store.db, known.seq);
-    return { blob: known.seq, digest: digestOf(known), size: known.size, isUnread: isUnread(known), isMoved: false };
-  }
-  const other = foreign.atPath(store.db, place);
-  if (other && other.seq !== known?.seq)
-    throw new CofferError(
-      "COLLISION",
-      `${place} is known as ${other.digest} already, and ${item.id} says that it is ${formatDigest(digest)}`,
-      {
-        hint: "one file has one content: mend the manifest, or import with --copy; nothing was stored",
-      },
-    );
-  if (known) {
-    foreign.move(store.db, known.seq, { path: place, size, dataset });
-    return { blob: known.seq, digest: digestOf(known), size, isUnread: true, isMoved: true };
-  }
-  const hex = Buffer.from(digest.hex, "hex");
-  const blob = foreign.insert(store.db, {
-    blake3: digest.algorithm === "blake3" ? hex : null,
-    sha256: digest.algorithm === "sha256" ? hex : null,
-    size,
-    dataset,
-    path: place,
-    created_at: store.now(),
-  });
-  return { blob, digest: formatDigest(digest), size, isUnread: true, isMoved: false };
-}
-
-/** The bytes that came in are known by their SHA-256 too, and what was known by that alone is they. */
-function learnCopied(store: Store, known: BlobRow | null, copy: { blob: number; hex: string; size: number }, sha256: Buffer): void {
-  if (known && known.seq !== copy.blob)
-    foreign.merge(store.db, known.seq, copy.blob, { blake3: Buffer.from(copy.hex, "hex"), sha256, size: copy.size });
-  else foreign.learnSha256(store.db, copy.blob, sha256);
 }
 
 function recordOrigins(store: Store, { item, block }: PlannedItem, artifact: number, seqOf: (id: string) => number | undefined): void {
