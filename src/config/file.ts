@@ -80,8 +80,18 @@ export class ConfigError extends CofferError {
   }
 }
 
+/** @throws CofferError CONFIG_INVALID where that cannot be told: settings that somebody wrote down are not left out in silence */
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  } catch (error) {
+    // HOME=/dev/null
+    if (errno(error) === "ENOTDIR") return false;
+    throw new CofferError("CONFIG_INVALID", `whether there is a configuration file ${path} cannot be told: ${reason(error)}`, {
+      hint: "make its directory readable, or set HOME or XDG_CONFIG_HOME to one that is",
+      cause: error,
+    });
+  }
 }
 
 function isPipeline(path: string): boolean {

@@ -1,4 +1,4 @@
-import { Composer, LineCounter, Parser, isAlias, isMap, isScalar, visit } from "yaml";
+import { Composer, Lexer, LineCounter, Parser, isAlias, isMap, isScalar, visit } from "yaml";
 import type { CST, Document, Node, Pair } from "yaml";
 import { reason } from "../domain/error.ts";
 
@@ -15,7 +15,7 @@ export interface Parsed {
   place(path: readonly string[], at: "key" | "value"): Place;
 }
 
-/** More than anyone writes; deeper ones cost the composer seconds, and more the deeper they are. */
+/** More than anyone writes; deeper ones cost the parser its stack and the composer seconds. */
 const MAX_DEPTH = 100;
 
 /** Parses one YAML document. Anchors and merge keys are understood; a key given twice is a fault. Messages never quote the source, which may hold a password. */
@@ -25,12 +25,11 @@ export function parseConfig(text: string): Parsed {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  const tokens = [...new Parser(lines.addNewLine).parse(text)];
-  const deep = tooDeep(tokens);
-  if (deep !== undefined)
+  const { tokens, deepAt } = tokensOf(text, lines);
+  if (deepAt !== undefined)
     return {
       tree: undefined,
-      faults: [{ ...placeOf(deep), message: "nested too deeply", hint: "a configuration is a few levels deep" }],
+      faults: [{ ...placeOf(deepAt), message: "nested too deeply", hint: "a configuration is a few levels deep" }],
       place: () => placeOf(0),
     };
 
@@ -59,17 +58,18 @@ export function parseConfig(text: string): Parsed {
   return { tree, faults, place: (path, at) => placeOf(offsetOf(document, path, at)) };
 }
 
-/** The offset of the first thing beyond the depth limit. */
-function tooDeep(tokens: readonly CST.Token[]): number | undefined {
-  const open: [token: CST.Token, depth: number][] = tokens.map((token) => [token, 0]);
-  for (let next = open.pop(); next; next = open.pop()) {
-    const [token, depth] = next;
-    if (depth > MAX_DEPTH) return token.offset;
-    if (token.type === "document" && token.value) open.push([token.value, depth + 1]);
-    if ("items" in token)
-      for (const { key, value } of token.items) for (const inner of [key, value]) if (inner) open.push([inner, depth + 1]);
+/** Stops at the first thing beyond the depth limit, brackets and indentation alike: the parser goes back up level by level, each on top of the other on the stack. */
+function tokensOf(text: string, lines: LineCounter): { tokens: CST.Token[]; deepAt: number | undefined } {
+  const parser = new Parser(lines.addNewLine);
+  const tokens: CST.Token[] = [];
+  lines.addNewLine(0);
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const token of parser.next(lexeme)) tokens.push(token);
+    // the first is the document
+    if (parser.stack.length > MAX_DEPTH + 1) return { tokens, deepAt: parser.stack.at(-1)?.offset ?? 0 };
   }
-  return undefined;
+  for (const token of parser.end()) tokens.push(token);
+  return { tokens, deepAt: undefined };
 }
 
 /** Keys given twice, and aliases without an anchor. The package would find both, in time that grows with the square of their number. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { findProjectFile, findUserFile, readConfigFile } from "../../src/config/file.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 
@@ -207,6 +207,14 @@ test("the user's file is under XDG_CONFIG_HOME, else ~/.config", () => {
   expect(findUserFile({ HOME: root.at("nobody") })).toBeUndefined();
 });
 
+test("a home that is no directory holds no file, and one that may not be entered is an error", () => {
+  using root = temporaryRoot();
+  expect(findUserFile({ HOME: "/dev/null" })).toBeUndefined();
+  expect(findUserFile({ XDG_CONFIG_HOME: "/dev/null" })).toBeUndefined();
+  symlinkSync("circle", root.at("circle"));
+  expect(() => findUserFile({ HOME: root.at("circle") })).toThrow(expect.objectContaining({ code: "CONFIG_INVALID" }));
+});
+
 test("a file that is missing, a directory or no text is refused with what to do", async () => {
   using root = temporaryRoot();
   mkdirSync(root.at("dir"));
@@ -215,8 +223,10 @@ test("a file that is missing, a directory or no text is refused with what to do"
     await expect(readConfigFile(root.at(name), {})).rejects.toMatchObject({ code: "CONFIG_INVALID", hint: expect.stringMatching(/./) });
 });
 
-test.each(["[", "{", "a: ", "- ", "? "])("twenty thousand times “%s” is refused without being followed", async (text) => {
-  expect(await problemsOf(text.repeat(20_000))).toEqual([expect.stringContaining("nested too deeply")]);
+test.each(["[", "{", "a: ", "- ", "? "])("a hundred thousand times “%s” is refused without being followed", async (text) => {
+  expect(await problemsOf(text.repeat(100_000))).toEqual([expect.stringContaining("nested too deeply")]);
+  // what comes after closes all of them at once
+  expect(await problemsOf(`x:\n  ${text.repeat(100_000)}a\ny: 1\n`)).toEqual([expect.stringContaining("nested too deeply")]);
 });
 
 test("a bomb of aliases is refused, and one that holds itself is no value", async () => {
