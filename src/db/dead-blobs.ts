@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { DETAIL, insertAll } from "./garbage.ts";
 
 // What becomes of blobs and packs once the garbage of `garbage.ts` is gone.
 
@@ -45,9 +46,8 @@ export function findDead(db: Database): void {
 }
 
 /** Blobs that die as well: nothing but garbage names them. */
-export function addDead(db: Database, blobs: readonly number[]): void {
-  const add = db.query("INSERT OR IGNORE INTO temp.gc_dead (seq) SELECT value FROM json_each(?)");
-  for (let at = 0; at < blobs.length; at += 100_000) add.run(JSON.stringify(blobs.slice(at, at + 100_000)));
+export function addDead(db: Database, blobs: Float64Array): void {
+  insertAll(db, "INSERT OR IGNORE INTO temp.gc_dead (seq) SELECT value FROM json_each(?)", blobs);
 }
 
 /** Adds one artifact to the garbage and returns the bytes that die with it. */
@@ -128,7 +128,7 @@ export function describeGarbage(db: Database, rule: string | null, most: number)
     AND NOT EXISTS (SELECT 1 FROM tree_members t WHERE t.member = b.seq), ${kind} + ${inside(kind)}, 0)`;
   return db
     .query<DescribedGarbage, [string | null, number]>(
-      `SELECT a.seq, g.rule, g.detail, a.id, a.name, a.version, a.state, ${bytes(NOW)} AS now, ${bytes(LATER)} AS later
+      `SELECT a.seq, g.rule, ${DETAIL} AS detail, a.id, a.name, a.version, a.state, ${bytes(NOW)} AS now, ${bytes(LATER)} AS later
        FROM temp.gc_garbage g CROSS JOIN artifacts a ON a.seq = g.seq CROSS JOIN blobs b ON b.seq = a.blob WHERE ?1 IS NULL OR g.rule = ?1 ORDER BY g.seq LIMIT ?2`,
     )
     .iterate(rule, most);

@@ -105,16 +105,22 @@ export function condemnDataset(db: Database, dataset: string, at: number): numbe
     .run(dataset, at).changes;
 }
 
-const FILLED_AT_ONCE = 100_000;
+/** Some that go for the sake of room. When each was last used is not written down: it is asked of those that are told of. */
+export function condemnForRoom(db: Database, seqs: Float64Array): void {
+  insertAll(db, "INSERT OR IGNORE INTO temp.gc_garbage (seq, rule, detail) SELECT value, 'size', 0 FROM json_each(?)", seqs);
+}
 
-/** Some that go for the sake of room, and when they were last used. */
-export function condemnForRoom(db: Database, chosen: readonly { seq: number; used: number }[]): number {
-  const add = db.query(
-    "INSERT OR REPLACE INTO temp.gc_garbage (seq, rule, detail) SELECT value ->> 0, 'size', value ->> 1 FROM json_each(?)",
-  );
-  for (let at = 0; at < chosen.length; at += FILLED_AT_ONCE)
-    add.run(JSON.stringify(chosen.slice(at, at + FILLED_AT_ONCE).map(({ seq, used }) => [seq, used])));
-  return chosen.length;
+/** When the bytes of the artifact `a` were last used. */
+export const LAST_USED = "max(a.created_at, ifnull((SELECT last_used FROM blob_uses WHERE blob = a.blob), 0))";
+/** What goes with the rule of the garbage `g`. */
+export const DETAIL = `iif(g.rule = 'size', ${LAST_USED}, g.detail)`;
+
+const INSERTED_AT_ONCE = 100_000;
+
+/** Runs an insertion that reads a JSON list, over a million numbers or more. */
+export function insertAll(db: Database, insertion: string, seqs: Float64Array): void {
+  const insert = db.query(insertion);
+  for (let at = 0; at < seqs.length; at += INSERTED_AT_ONCE) insert.run(`[${seqs.subarray(at, at + INSERTED_AT_ONCE).join()}]`);
 }
 
 // What is kept all the same ---------------------------------------------------------------------------------------
@@ -182,7 +188,7 @@ export function kept(db: Database, most: number): Iterable<KeptRow> {
 export function nextGarbage(db: Database, below: number, most: number): { seq: number; rule: Rule; detail: number }[] {
   return db
     .query<{ seq: number; rule: Rule; detail: number }, [number, number]>(
-      "SELECT seq, rule, detail FROM temp.gc_garbage WHERE seq < ? ORDER BY seq DESC LIMIT ?",
+      `SELECT g.seq, g.rule, ${DETAIL} AS detail FROM temp.gc_garbage g LEFT JOIN artifacts a ON a.seq = g.seq WHERE g.seq < ? ORDER BY g.seq DESC LIMIT ?`,
     )
     .all(below, most);
 }

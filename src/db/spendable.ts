@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { LAST_USED } from "./garbage.ts";
 import { NEWEST, protectedRows } from "./protection.ts";
 import type { Keeper } from "./protection.ts";
 
@@ -13,8 +14,6 @@ export interface SpendableRow {
   blob: number;
   /** Of its blob. */
   size: number;
-  /** Something that stays has the same bytes. */
-  shared: 0 | 1;
   /** A directory, or bytes that a directory has too. */
   entangled: 0 | 1;
 }
@@ -39,22 +38,31 @@ export function spendable(db: Database, except: ReadonlySet<Keeper>): Iterable<S
   );
   return db
     .query<SpendableRow, []>(
-      `SELECT a.seq, max(a.created_at, ifnull(u.last_used, 0)) AS used, b.seq AS blob, iif(b.place = 'foreign', 0, b.size) AS size,
-         b.seq IN (SELECT k.blob FROM temp.gc_rooted r CROSS JOIN artifacts k ON k.seq = r.seq WHERE k.blob IS NOT NULL) AS shared,
-         a.kind = 'tree' OR EXISTS (SELECT 1 FROM tree_members t WHERE t.member = b.seq) AS entangled
-       FROM artifacts a CROSS JOIN blobs b ON b.seq = a.blob LEFT JOIN blob_uses u ON u.blob = a.blob
+      `SELECT a.seq, ${LAST_USED} AS used, a.blob, iif(b.place = 'foreign', 0, b.size) AS size,
+         a.kind = 'tree' OR a.blob IN (SELECT member FROM tree_members) AS entangled
+       FROM artifacts a CROSS JOIN blobs b ON b.seq = a.blob
        WHERE a.state = 'live' AND a.seq NOT IN (SELECT seq FROM temp.gc_rooted) AND a.seq NOT IN (SELECT seq FROM temp.gc_garbage) ORDER BY a.seq`,
     )
     .iterate();
 }
 
-/** Edges between artifacts that may go for the sake of room. */
-export function spendableEdges(db: Database): Iterable<{ artifact: number; dependency: number }> {
-  const stays = "NOT IN (SELECT seq FROM temp.gc_rooted)";
+/** Blobs of those that stay even where room is wanted. After `spendable`. */
+export function rootedBlobs(db: Database): Iterable<{ blob: number }> {
+  return db
+    .query<{ blob: number }, []>("SELECT a.blob FROM temp.gc_rooted r CROSS JOIN artifacts a ON a.seq = r.seq WHERE a.blob IS NOT NULL")
+    .iterate();
+}
+
+/** No blob has a higher number. */
+export function lastBlob(db: Database): number {
+  return (db.query("SELECT ifnull(max(seq), 0) AS last FROM blobs").get() as { last: number }).last;
+}
+
+/** All there are: whose ends may go, the caller knows. */
+export function allEdges(db: Database): Iterable<{ artifact: number; dependency: number }> {
   return db
     .query<{ artifact: number; dependency: number }, []>(
-      `SELECT artifact, dependency FROM edges WHERE artifact ${stays} AND artifact NOT IN (SELECT seq FROM temp.gc_garbage)
-       UNION ALL SELECT artifact, source FROM meta_sources WHERE artifact ${stays} AND artifact NOT IN (SELECT seq FROM temp.gc_garbage)`,
+      "SELECT artifact, dependency FROM edges UNION ALL SELECT artifact, source FROM meta_sources",
     )
     .iterate();
 }

@@ -1,7 +1,7 @@
 import * as deadBlobs from "../db/dead-blobs.ts";
 import * as garbage from "../db/garbage.ts";
 import type { Keeper } from "../db/protection.ts";
-import { spendable, spendableEdges, storedBytes } from "../db/spendable.ts";
+import { allEdges, lastBlob, rootedBlobs, spendable, storedBytes } from "../db/spendable.ts";
 import type { SpendableRow } from "../db/spendable.ts";
 import type { Store } from "../store/store.ts";
 import { chooseToFit } from "./fit.ts";
@@ -17,14 +17,24 @@ export function makeRoom(
   const before = stored - deadBlobs.allDeadBytes(db);
   if (before <= limit) return { limit: { bytes: limit, stored, after: before, met: true }, condemned: 0 };
   const units = readUnits(spendable(db, except));
-  const dead: number[] = [];
-  const { chosen, freed } = chooseToFit(units, spendableEdges(db), before - limit, freer(db, units, dead));
-  const condemned = garbage.condemnForRoom(
+  const dies = new Uint8Array(lastBlob(db) + 1);
+  const { chosen, freed } = chooseToFit(units, allEdges(db), before - limit, freer(db, units, dies));
+  const goes = new Uint8Array(units.seqs.length);
+  for (const place of chosen) goes[place] = 1;
+  garbage.condemnForRoom(
     db,
-    chosen.map((place) => ({ seq: units.seqs[place] as number, used: units.used[place] as number })),
+    marked(goes).map((place) => units.seqs[place] as number),
   );
-  deadBlobs.addDead(db, dead);
-  return { limit: { bytes: limit, stored, after: before - freed, met: before - freed <= limit }, condemned };
+  deadBlobs.addDead(db, marked(dies));
+  return { limit: { bytes: limit, stored, after: before - freed, met: before - freed <= limit }, condemned: chosen.length };
+}
+
+/** The places that are marked, in order. */
+function marked(marks: Uint8Array): Float64Array {
+  const places = new Float64Array(marks.length);
+  let count = 0;
+  for (let place = 0; place < marks.length; place++) if (marks[place]) places[count++] = place;
+  return places.subarray(0, count);
 }
 
 interface Units {
@@ -32,11 +42,8 @@ interface Units {
   used: Float64Array;
   blobs: Float64Array;
   sizes: Float64Array;
-  flags: Uint8Array;
+  entangled: Uint8Array;
 }
-
-const SHARED = 1;
-const ENTANGLED = 2;
 
 function readUnits(rows: Iterable<SpendableRow>): Units {
   let room = 1 << 16;
@@ -48,47 +55,43 @@ function readUnits(rows: Iterable<SpendableRow>): Units {
     units.used[count] = row.used;
     units.blobs[count] = row.blob;
     units.sizes[count] = row.size;
-    units.flags[count++] = row.shared * SHARED + row.entangled * ENTANGLED;
+    units.entangled[count++] = row.entangled;
   }
   return {
     seqs: units.seqs.subarray(0, count),
     used: units.used.subarray(0, count),
     blobs: units.blobs.subarray(0, count),
     sizes: units.sizes.subarray(0, count),
-    flags: units.flags.subarray(0, count),
+    entangled: units.entangled.subarray(0, count),
   };
 }
 
 function allocate(count: number): Units {
   const column = (): Float64Array => new Float64Array(count);
-  return { seqs: column(), used: column(), blobs: column(), sizes: column(), flags: new Uint8Array(count) };
+  return { seqs: column(), used: column(), blobs: column(), sizes: column(), entangled: new Uint8Array(count) };
 }
 
 function copied(from: Units, to: Units): Units {
-  for (const column of ["seqs", "used", "blobs", "sizes", "flags"] as const) to[column].set(from[column]);
+  for (const column of ["seqs", "used", "blobs", "sizes", "entangled"] as const) to[column].set(from[column]);
   return to;
 }
 
-/** What each frees when it goes after those that went before it. Where directories have a part in it the database is asked, else it is counted here, and `dead` takes the blobs that go. */
-function freer(db: Store["db"], { seqs, blobs, sizes, flags }: Units, dead: number[]): (place: number) => number | undefined {
-  /** How many artifacts are left that name a blob which more than one does. */
-  const left = new Map<number, number>();
-  let last = -1;
-  for (const blob of blobs.toSorted()) {
-    if (blob === last) left.set(blob, (left.get(blob) ?? 1) + 1);
-    last = blob;
-  }
+/**
+ * What each frees when it goes after those that went before it. Where directories have a part in it the database is asked, else it is counted here, and
+ * the blobs that go are marked in `dies`. Nothing goes whose bytes something that stays has too.
+ */
+function freer(db: Store["db"], { seqs, blobs, sizes, entangled }: Units, dies: Uint8Array): (place: number) => number | undefined {
+  const stays = new Uint8Array(dies.length);
+  for (const { blob } of rootedBlobs(db)) stays[blob] = 1;
+  /** How many artifacts are left that name a blob. */
+  const left = new Uint32Array(dies.length);
+  for (let place = 0; place < blobs.length; place++) (left[blobs[place] as number] as number)++;
   return (place) => {
-    const flag = flags[place] as number;
-    if (flag & SHARED) return undefined;
-    if (flag & ENTANGLED) return deadBlobs.addGarbage(db, seqs[place] as number);
     const blob = blobs[place] as number;
-    const others = (left.get(blob) ?? 1) - 1;
-    if (others > 0) {
-      left.set(blob, others);
-      return 0;
-    }
-    dead.push(blob);
+    if (stays[blob]) return undefined;
+    if (entangled[place]) return deadBlobs.addGarbage(db, seqs[place] as number);
+    if (--(left[blob] as number) > 0) return 0;
+    dies[blob] = 1;
     return sizes[place];
   };
 }
