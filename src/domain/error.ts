@@ -43,6 +43,7 @@ const EXIT_OF = {
   STORE_UNUSABLE: EXIT.failed,
   STORE_BUSY: EXIT.failed,
   UNREADABLE: EXIT.failed,
+  OUTPUT_UNWRITABLE: EXIT.failed,
   CORRUPT: EXIT.failed,
   MANIFEST_INVALID: EXIT.failed,
   SERVER_UNREACHABLE: EXIT.partly,
