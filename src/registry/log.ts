@@ -1,6 +1,8 @@
 import { lstatSync } from "node:fs";
 import { basename, resolve } from "node:path";
+import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
+import * as leases from "../db/leases.ts";
 import * as metrics from "../db/metrics.ts";
 import type { MetricPoint } from "../db/metrics.ts";
 import * as params from "../db/params.ts";
@@ -8,6 +10,7 @@ import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as events from "../db/events.ts";
 import * as tags from "../db/tags.ts";
+import { artifactRef } from "../domain/artifact-ref.ts";
 import { guessArtifactType } from "../domain/artifact-type.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { checkArtifactPath, DEFAULT_DATASET } from "../domain/names.ts";
@@ -16,6 +19,7 @@ import { ingest } from "../store/ingest.ts";
 import type { Problem } from "../store/walk.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
 import { abandonLease, clearStaging, endLease, takeLease } from "../store/lease.ts";
+import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { enqueueRun } from "./enqueue.ts";
 import { requireMetaModel } from "./meta-model.ts";
@@ -93,6 +97,7 @@ export async function log(store: Store, request: LogRequest): Promise<Logged> {
 
   const lease = takeLease(store, "ingest", request.run ? { run: request.run.seq } : {});
   try {
+    holdOrigins(store, lease, request.particulars);
     const options = {
       dataset: request.particulars.dataset ?? request.run?.dataset ?? request.newRun?.dataset ?? DEFAULT_DATASET,
       ...(request.ignored && { ignored: (_: IngestUnit, path: string) => request.ignored?.(path) ?? false }),
@@ -110,6 +115,22 @@ export async function log(store: Store, request: LogRequest): Promise<Logged> {
     abandonLease(store, lease);
     throw error;
   }
+}
+
+/** Reading the files may take minutes: until their edges are there, nothing but the lease keeps gc from what they were made from. */
+function holdOrigins(store: Store, lease: Lease, { dependsOn = [], sources = [] }: Omit<Particulars, "role">): void {
+  const origins = [...dependsOn.map(({ artifact }) => artifact), ...sources];
+  if (origins.length === 0) return;
+  store.transaction(() => {
+    for (const { seq } of origins) {
+      const row = artifacts.bySeq(store.db, seq) as ArtifactRow;
+      if (row.blob === null)
+        throw new CofferError("DEPENDENCY_MISSING", `gc has just deleted ${artifactRef(row)}`, {
+          hint: "log it again, or leave it out; nothing was stored",
+        });
+      leases.holdBlob(store.db, lease.seq, row.blob);
+    }
+  });
 }
 
 function commitLog(

@@ -83,9 +83,10 @@ export async function preload(store: Store, content: Readable, lease: number): P
   return isNew ? "loaded" : "there";
 }
 
-/** The same bytes with other mode bits are another copy. */
+/** The same bytes with other mode bits are another copy, and so is the list of a directory, read as a file, beside the directory. */
 function entryPath(store: Store, content: Readable): string {
-  return join(`${hexOf(blobRow(store, content.blob)).slice(0, 16)}-${content.mode.toString(8)}`, content.name);
+  const kind = content.kind === "tree" ? "d" : "";
+  return join(`${hexOf(blobRow(store, content.blob)).slice(0, 16)}-${kind}${content.mode.toString(8)}`, content.name);
 }
 
 /** The entry's path under the cache, held by this process and by `holders`. */

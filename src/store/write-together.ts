@@ -26,8 +26,17 @@ export function distinctNames(names: readonly string[]): string[] {
     const dot = name.lastIndexOf(".");
     const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ""];
     let distinct = name;
-    for (let number = 2; used.has(distinct.toLowerCase()); number++) distinct = `${stem}-${number}${extension}`;
+    for (let number = 2; used.has(distinct.toLowerCase()); number++) distinct = fitting(stem, `-${number}${extension}`);
     used.add(distinct.toLowerCase());
     return distinct;
   });
+}
+
+const MAX_NAME_BYTES = 255;
+
+/** As much of `stem` as a file name has room for before `end`. */
+function fitting(stem: string, end: string): string {
+  const characters = [...stem];
+  while (characters.length > 0 && Buffer.byteLength(characters.join("") + end) > MAX_NAME_BYTES) characters.pop();
+  return characters.join("") + end;
 }

@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import * as artifacts from "../../src/db/artifacts.ts";
 import type { ArtifactRow } from "../../src/db/artifacts.ts";
 import * as edges from "../../src/db/edges.ts";
+import * as leases from "../../src/db/leases.ts";
 import * as metrics from "../../src/db/metrics.ts";
 import * as params from "../../src/db/params.ts";
 import * as runs from "../../src/db/runs.ts";
@@ -225,4 +226,28 @@ test("fifty logs of one name at once are fifty versions", async () => {
   using test = await openTestStore();
   await Promise.all(Array.from({ length: 50 }, (_, i) => logFile(test, { name: "model" }, { as: `f${i}` })));
   expect(artifacts.list(test.store.db, { name: "model" }).map((row) => row.version)).toEqual(Array.from({ length: 50 }, (_, i) => 50 - i));
+});
+
+test("what an artifact is made from is held while its files are read, and refused where gc was faster", async () => {
+  using test = await openTestStore();
+  using root = temporaryRoot();
+  mkdirSync(root.at("d"));
+  writeFileSync(root.at("d/f"), "f");
+  const [dependency, source] = [await test.add(), await test.add()];
+  let held: boolean[] | undefined;
+  const asked = request({
+    paths: [{ source: root.at("d") }],
+    particulars: { type: "meta_model", dependsOn: on(dependency), sources: [source] },
+    ignored: () => {
+      held ??= [dependency, source].map(({ blob }) => leases.holds(test.store.db, blob as number));
+      return false;
+    },
+  });
+  await log(test.store, asked);
+  expect(held).toEqual([true, true]);
+  expect(leases.all(test.store.db)).toEqual([]);
+
+  test.store.transaction(() => artifacts.entomb(test.store.db, source.seq, test.now));
+  await expect(log(test.store, { ...asked, run: undefined })).rejects.toMatchObject({ code: "DEPENDENCY_MISSING" });
+  expect(leases.all(test.store.db)).toEqual([]);
 });

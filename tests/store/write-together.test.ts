@@ -58,3 +58,11 @@ test("where one of them is damaged, nothing is left", async () => {
   await expect(writeTogether(test.store, [good, bad].map(content), target)).rejects.toMatchObject({ code: "CORRUPT" });
   expect([existsSync(target), readdirSync(dirname(target)).filter((name) => name.endsWith(".tmp"))]).toEqual([false, []]);
 });
+
+test("names stay as short as a file system wants them", () => {
+  const name = `${"é".repeat(125)}.json`;
+  for (const distinct of distinctNames(Array.from({ length: 12 }, () => name))) {
+    expect(Buffer.byteLength(distinct)).toBeLessThanOrEqual(255);
+    expect(distinct).toEndWith(".json");
+  }
+});
