@@ -1,14 +1,12 @@
-import { statSync } from "node:fs";
-import type { Stats } from "node:fs";
 import type { Database } from "bun:sqlite";
 import { join, relative, sep } from "node:path";
-import { makeDirectory } from "../blobs/durable.ts";
 import { requireUsableType } from "../config/usable-type.ts";
 import type { Settings } from "../config/settings.ts";
 import * as metadata from "../db/metadata.ts";
 import { closeDatabase, openDatabase, writing } from "../db/open.ts";
 import type { Say, Work } from "../db/open.ts";
-import { CofferError, isFull, reason } from "../domain/error.ts";
+import { reason } from "../domain/error.ts";
+import { checkRoot } from "./check-root.ts";
 import { flushJournal } from "./journal-file.ts";
 
 /** Rows and bytes together, under one root. */
@@ -32,7 +30,7 @@ export interface Store extends Disposable {
 
 /**
  * Opens the store that the settings name, or makes it.
- * @throws CofferError NOT_FOUND where there is none and `make` is false; STORE_UNUSABLE, STORE_NEWER, STORE_DAMAGED, STORE_TYPE_UNUSABLE
+ * @throws CofferError NOT_FOUND where there is none and `make` is false; PROTECTED, STORE_UNUSABLE, STORE_NEWER, STORE_DAMAGED, STORE_TYPE_UNUSABLE
  */
 export function openStore(settings: Settings, options: { make: boolean; now: () => number; say: Say }): Store {
   requireUsableType(settings.values);
@@ -87,37 +85,5 @@ function flush(store: Store): void {
     flushJournal(store);
   } catch (error) {
     store.say(`the journal could not be written, and will be with the next command: ${reason(error)}`);
-  }
-}
-
-function checkRoot(root: string, make: boolean): void {
-  const stat = statOrNothing(root);
-  if (stat?.isDirectory()) return;
-  if (stat)
-    throw new CofferError("STORE_UNUSABLE", `${root} is a file, not a store`, {
-      hint: "name a directory with --root or COFFER_ROOT; nothing was changed",
-    });
-  if (!make)
-    throw new CofferError("NOT_FOUND", `there is no store at ${root}`, {
-      hint: "name another with --root, or keep something first with coffer run or coffer log",
-    });
-  try {
-    makeDirectory(root);
-  } catch (error) {
-    throw new CofferError("STORE_UNUSABLE", `the store's root ${root} cannot be made: ${reason(error)}`, {
-      hint: isFull(error)
-        ? "make room on that disk, or name another with --root"
-        : "name a directory that you can write with --root or COFFER_ROOT",
-      cause: error,
-    });
-  }
-}
-
-/** undefined where there is nothing, or a part of the path is a file or may not be entered: then making it says what is wrong. */
-function statOrNothing(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { loadSettings } from "../../src/config/settings.ts";
 import * as journal from "../../src/db/journal.ts";
 import { openStore } from "../../src/store/store.ts";
@@ -41,6 +41,41 @@ test("where there is no store and none may be made, nothing is made", async () =
   using root = temporaryRoot();
   await expect(open(root.at("none"), { make: false })).rejects.toMatchObject({ code: "NOT_FOUND" });
   expect(existsSync(root.at("none"))).toBe(false);
+});
+
+test.each(["tmp", "cache", "binaries", "manifests"])("a directory with a %s of its own does not become a store", async (name) => {
+  using root = temporaryRoot();
+  mkdirSync(root.at(name));
+  writeFileSync(root.at(name, "important"), "mine");
+  const isLost = name === "binaries" || name === "manifests";
+  await expect(open(root.path)).rejects.toMatchObject({
+    code: isLost ? "STORE_DAMAGED" : "PROTECTED",
+    exit: 5,
+    hint: expect.stringContaining(isLost ? "put coffer.db back from a backup" : "name an empty directory, such as ./artifacts"),
+  });
+  await expect(open(root.path, { make: false })).rejects.toMatchObject({ code: isLost ? "STORE_DAMAGED" : "NOT_FOUND" });
+  expect(readdirSync(root.path, { recursive: true }).toSorted()).toEqual([name, `${name}/important`]);
+});
+
+test("a store whose database is gone, or empty, is not made anew in silence, and lives on when that is put back", async () => {
+  using root = temporaryRoot();
+  (await open(root.at("s")))[Symbol.dispose]();
+  mkdirSync(root.at("s/binaries"));
+  renameSync(root.at("s/coffer.db"), root.at("backup.db"));
+  for (const make of [true, false]) await expect(open(root.at("s"), { make })).rejects.toMatchObject({ code: "STORE_DAMAGED" });
+  writeFileSync(root.at("s/coffer.db"), "");
+  await expect(open(root.at("s"))).rejects.toMatchObject({ code: "STORE_DAMAGED" });
+  renameSync(root.at("backup.db"), root.at("s/coffer.db"));
+  using store = await open(root.at("s"));
+  expect(store.db.query("SELECT count(*) AS n FROM store").get()).toEqual({ n: 2 });
+});
+
+test("workspaces, MLflow's tree and files of others may be there before the store", async () => {
+  using root = temporaryRoot();
+  for (const name of ["work/runs", "mlruns/0", "src"]) mkdirSync(root.at(name), { recursive: true });
+  writeFileSync(root.at("coffer.yaml"), "");
+  using store = await open(root.path);
+  expect(existsSync(store.path("coffer.db"))).toBe(true);
 });
 
 test("paths inside the root are kept relative to it, others as they are", async () => {
