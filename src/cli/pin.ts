@@ -1,3 +1,4 @@
+import { knownSecrets } from "../domain/redact.ts";
 import { pin } from "../registry/marks.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import { command } from "./command.ts";
@@ -13,7 +14,7 @@ export default command(
   async ({ flags, positionals, io }) => {
     using store = await io.openStore({ make: false });
     const { artifact } = resolveArtifact(store, positionals[0] as string);
-    pin(store, artifact, flags.note ?? null);
+    pin(store, artifact, flags.note ?? null, knownSecrets(io.env));
     io.print({ schema: "coffer.pin/1", id: artifact.id, version: artifact.version, pinned: true }, () => "");
     io.say.info(`${artifact.id} is pinned`);
   },

@@ -1,5 +1,6 @@
 import { parseAssignment } from "../domain/assignment.ts";
 import { CofferError } from "../domain/error.ts";
+import { knownSecrets } from "../domain/redact.ts";
 import { retag } from "../registry/marks.ts";
 import { resolve } from "../registry/resolve.ts";
 import { command } from "./command.ts";
@@ -25,7 +26,7 @@ export default command(
       throw new CofferError("USAGE", "no tag was given", { hint: "write coffer tag REF KEY=VALUE, or --remove KEY" });
     using store = await io.openStore({ make: false });
     const found = resolve(store, ref);
-    retag(store, found, set, flags.remove);
+    retag(store, found, set, flags.remove, knownSecrets(io.env));
     await writeManifests(store);
     const id = found.kind === "run" ? found.run.id : found.artifact.id;
     io.print({ schema: "coffer.tag/1", id, set: Object.fromEntries(set), removed: flags.remove }, () => "");

@@ -21,7 +21,9 @@ const TOKENS = [
 /** What stands behind words that announce a secret. */
 const ANNOUNCED = [
   /(?<=\b(?:Bearer|Basic) )[A-Za-z0-9._~+/=-]{8,}/g,
-  /(?<=\b(?:token|password|passwd|secret|api[-_]?key)["']?\s{0,4}:\s{0,4}["']?)[^"'\s,}]{4,}/gi,
+  /(?<=\b(?:token|secret|api[-_]?key|(?:[a-z0-9]{1,20}_)?(?:password|passwd))["']?\s{0,4}:\s{0,4}["']?)[^"'\s,}]{4,}/gi,
+  // in a URL it ends with its parameter
+  /(?<=\b(?:token|secret|api[-_]?key|(?:[a-z0-9]{1,20}_)?(?:password|passwd))\s{0,4}=\s{0,4}["']?)[^"'\s,}=&;#]{4,}/gi,
 ];
 
 /**
@@ -43,7 +45,20 @@ export function redactText(text: string, secrets: readonly string[]): string {
   let clean = text;
   for (const secret of secrets) clean = clean.replaceAll(secret, REDACTED);
   for (const shape of [...TOKENS, ...ANNOUNCED]) clean = clean.replace(shape, REDACTED);
-  return clean.includes("://") ? displayUrl(clean) : clean;
+  return /:[/\\]{2}/.test(clean) ? displayUrl(clean) : clean;
+}
+
+/** The same of all texts in a value, however deep they lie, and of what the names in it call secret. */
+export function redactValue(value: unknown, secrets: readonly string[]): unknown {
+  if (typeof value === "string") return redactText(value, secrets);
+  if (Array.isArray(value)) return value.map((inner) => redactValue(inner, secrets));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key,
+      hidesValue(key) && inner !== null && typeof inner !== "object" && inner !== "" ? REDACTED : redactValue(inner, secrets),
+    ]),
+  );
 }
 
 /** Whether a text holds what can only be a secret: a token by its form, or a URL with a password. */

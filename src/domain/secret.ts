@@ -14,10 +14,22 @@ export function isSecretName(name: string): boolean {
 
 /** Every URL of a text without its user part, and without the values of parameters that name a secret. */
 export function displayUrl(text: string): string {
-  return text
-    .replace(/([a-z][a-z0-9+.-]*:[/\\]{2})([^\s"'<>]*)/gi, (_, scheme: string, rest: string) => scheme + withoutUser(rest))
-    .replace(/^[^\s/@:]+:[^\s/@]+@/, "")
-    .replace(/([?&;])([^=&;#\s]+)=([^&;#\s]*)/g, (whole, lead: string, name: string) => (isSecretName(name) ? `${lead}${name}=…` : whole));
+  return (
+    text
+      // a password with a quote or an angle bracket in it; behind a port they end the URL
+      .replace(/([a-z][a-z0-9+.-]*:[/\\]{2})[^\s"'<>/\\@:]*:(?![0-9]*['<>])[^\s"/\\@]*@/gi, "$1")
+      .replace(/([a-z][a-z0-9+.-]*:[/\\]{2})([^\s"'<>]*)/gi, (_, scheme: string, rest: string) => scheme + withoutUser(rest))
+      .replace(/^[^\s/@:]+:[^\s/@]+@/, "")
+      .replace(/([?&;#])([^=&;#\s]+)=([^&;#\s]*)/g, (whole, lead: string, name: string) =>
+        isSecretName(name) ? `${lead}${name}=…` : whole,
+      )
+  );
+}
+
+/** A text that is one URL as a whole, as of a git remote (`user@host:path` too), without its user part, whatever characters that is written with. */
+export function displayRemote(url: string): string {
+  const scheme = /^[a-z][a-z0-9+.-]*:[/\\]{2}/i.exec(url)?.[0];
+  return displayUrl(scheme === undefined ? url.replace(/^(?![./]).*@(?=[^/@:]+:)/, "") : scheme + withoutUser(url.slice(scheme.length)));
 }
 
 /** A password may hold a raw slash although it should not; then what stands before the slash reads as host and a port that is no number. */

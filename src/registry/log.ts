@@ -14,7 +14,7 @@ import { artifactRef } from "../domain/artifact-ref.ts";
 import { guessArtifactType } from "../domain/artifact-type.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { checkArtifactPath, DEFAULT_DATASET } from "../domain/names.ts";
-import { redactPairs } from "../domain/redact.ts";
+import { redactPairs, redactText } from "../domain/redact.ts";
 import { ingest } from "../store/ingest.ts";
 import type { Problem } from "../store/walk.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
@@ -26,6 +26,7 @@ import { requireMetaModel } from "./meta-model.ts";
 import { readBefore } from "./read-before.ts";
 import { manifestIsDue, recordArtifact } from "./record.ts";
 import type { Particulars } from "./record.ts";
+import { withoutSecrets } from "./without-secrets.ts";
 
 /** A file or directory to keep. */
 export interface LoggedPath {
@@ -88,7 +89,8 @@ export interface Logged {
  * Records files, directories, metrics, params and tags on a run: all of it in one transaction, or nothing.
  * @throws CofferError USAGE, UNREADABLE, PATH_INVALID, COLLISION, DEPENDENCY_CYCLE, BRANCH_MISMATCH, FEATURES_MISMATCH, STORE_UNUSABLE
  */
-export async function log(store: Store, request: LogRequest): Promise<Logged> {
+export async function log(store: Store, given: LogRequest): Promise<Logged> {
+  const request = { ...given, particulars: storable(given.particulars, given.secrets ?? []) };
   const { type, sources = [], featureColumns } = request.particulars;
   if (request.paths.length > 0) requireMetaModel(type, sources.length, featureColumns);
   const units = request.paths.map((path) => unitOf(path, request.particulars));
@@ -115,6 +117,15 @@ export async function log(store: Store, request: LogRequest): Promise<Logged> {
     abandonLease(store, lease);
     throw error;
   }
+}
+
+function storable(said: LogRequest["particulars"], secrets: readonly string[]): LogRequest["particulars"] {
+  const { tags, dependsOn } = said;
+  return {
+    ...withoutSecrets(said, secrets),
+    ...(tags && { tags: redactPairs(tags, secrets) }),
+    ...(dependsOn && { dependsOn: dependsOn.map(({ artifact, role }) => ({ artifact, role: role && redactText(role, secrets) })) }),
+  };
 }
 
 /** Reading the files may take minutes: until their edges are there, nothing but the lease keeps gc from what they were made from. */

@@ -9,7 +9,7 @@ import * as tags from "../db/tags.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
 import { closest } from "../domain/closest.ts";
 import { CofferError } from "../domain/error.ts";
-import { redactPairs } from "../domain/redact.ts";
+import { redactPairs, redactText } from "../domain/redact.ts";
 import { checkAlias, DEFAULT_DATASET } from "../domain/names.ts";
 import type { Store } from "../store/store.ts";
 import { enqueueRun } from "./enqueue.ts";
@@ -36,7 +36,8 @@ export function removeAlias(store: Store, name: string, alias: string): void {
   });
 }
 
-export function pin(store: Store, artifact: ArtifactRow, note: string | null): void {
+export function pin(store: Store, artifact: ArtifactRow, said: string | null, secrets: readonly string[] = []): void {
+  const note = said === null ? null : redactText(said, secrets);
   store.transaction(() => {
     stillThere(store, artifact);
     pins.set(store.db, artifact.seq, note, store.now());
@@ -59,6 +60,7 @@ export function retag(
   what: { kind: "run"; run: RunRow } | { kind: "artifact"; artifact: ArtifactRow },
   set: readonly (readonly [string, string])[],
   remove: readonly string[],
+  secrets: readonly string[] = [],
 ): void {
   const [owner, seq, uid, run] =
     what.kind === "run"
@@ -68,7 +70,7 @@ export function retag(
     for (const key of remove)
       if (!tags.remove(store.db, owner, seq, key))
         throw new CofferError("NOT_FOUND", `there is no tag “${key}”`, { hint: "coffer show lists them; nothing was changed" });
-    const clean = redactPairs(set);
+    const clean = redactPairs(set, secrets);
     tags.set(store.db, owner, seq, clean);
     for (const [key, value] of clean) journal.append(store.db, { at: store.now(), did: "tag", [owner]: uid, key, value });
     for (const key of remove) journal.append(store.db, { at: store.now(), did: "untag", [owner]: uid, key });

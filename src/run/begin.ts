@@ -43,7 +43,7 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
         const seq = runs.insert(store.db, {
           id,
           kind: "wrapped",
-          name: request.name ?? null,
+          name: request.name === undefined ? null : redactText(request.name, secrets),
           parent: parent?.seq ?? null,
           started_at: store.now(),
           command: JSON.stringify(recordedCommand(request.command, request.env)),

@@ -1,11 +1,11 @@
 import { relative } from "node:path";
-import { displayUrl } from "../domain/secret.ts";
+import { displayRemote } from "../domain/secret.ts";
 import type { Capture, Skipped } from "./code-capture.ts";
 import { findTop, GitFailure, runGit } from "./git.ts";
 import type { GitPlace } from "./git.ts";
 import { parseGitStatus } from "./git-status.ts";
 import type { GitStatus } from "./git-status.ts";
-import { knownSecrets } from "../domain/redact.ts";
+import { knownSecrets, redactText } from "../domain/redact.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -13,7 +13,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 export interface CodeState {
   commit: string | null;
   branch: string | null;
-  /** Without its user part. */
+  /** Without its user part, and without tokens. */
   remote: string | null;
   /** Whether anything differs from the commit, untracked files included. */
   dirty: boolean | null;
@@ -61,7 +61,9 @@ export async function readCodeState(options: CodeOptions): Promise<CodeState> {
     const [status, remotes] = await Promise.all([readStatus(place, own), readRemotes(place)]);
     state.commit = status.commit;
     state.branch = status.branch;
-    state.remote = chooseRemote(remotes, status.upstream);
+    const remote = chooseRemote(remotes, status.upstream);
+    // some hosts take a token in the path
+    state.remote = remote === undefined ? null : redactText(displayRemote(remote), knownSecrets(env));
     state.dirty = status.changed.length + status.untracked.length > 0;
     if (state.dirty) {
       const { captureCode } = await import("./code-capture.ts");
@@ -111,9 +113,7 @@ async function readRemotes(place: GitPlace): Promise<Map<string, string>> {
 }
 
 /** The one that the branch follows, else origin, else the first. */
-function chooseRemote(remotes: ReadonlyMap<string, string>, upstream: string | null): string | null {
+function chooseRemote(remotes: ReadonlyMap<string, string>, upstream: string | null): string | undefined {
   const followed = [...remotes.keys()].find((name) => upstream?.startsWith(`${name}/`));
-  const url = remotes.get(followed ?? "origin") ?? [...remotes.values()][0];
-  if (url === undefined) return null;
-  return url.includes("://") ? displayUrl(url) : url.replace(/^[^/:@]+@/, "");
+  return remotes.get(followed ?? "origin") ?? [...remotes.values()][0];
 }

@@ -7,10 +7,18 @@ import { hidesValue, knownSecrets, redactText, REDACTED } from "../domain/redact
 export function recordedCommand(command: readonly string[], env: Readonly<Record<string, string | undefined>>): string[] {
   const secrets = knownSecrets(env);
   const recorded: string[] = [];
-  let hidesNext = false;
+  /** What the words so far call secret: the next one, or what stands behind an equals sign of its own. */
+  let waitsFor: "value" | "equals" | undefined;
   for (const word of command) {
-    recorded.push(hidesNext && !isFlag(word) ? REDACTED : redactText(redactWord(word), secrets));
-    hidesNext = isFlag(word) && !word.includes("=") && hidesValue(word);
+    if (waitsFor && word === "=") {
+      waitsFor = "value";
+      recorded.push(word);
+      continue;
+    }
+    const isHidden = waitsFor === "value" ? !isFlag(word) : waitsFor === "equals" && word.startsWith("=");
+    recorded.push(isHidden ? REDACTED : redactText(redactWord(word), secrets));
+    const announces = !isHidden && !word.includes("=") && hidesValue(word);
+    waitsFor = !announces ? undefined : isFlag(word) ? "value" : "equals";
   }
   return recorded;
 }
@@ -30,8 +38,8 @@ function redactInside(script: string): string {
     .replace(new RegExp(`(--?[A-Za-z][\\w.-]*)(\\s+|=)${value}`, "g"), (whole, flag: string, gap: string, text: string) =>
       hidesValue(flag) && !isFlag(text) ? `${flag}${gap}${REDACTED}` : whole,
     )
-    .replace(new RegExp(`(?<![\\w-])([A-Za-z_][\\w.]*)=${value}`, "g"), (whole, name: string) =>
-      hidesValue(name) ? `${name}=${REDACTED}` : whole,
+    .replace(new RegExp(`(?<![\\w-])([A-Za-z_][\\w.]*)(\\s*=(?!=)\\s*)${value}`, "g"), (whole, name: string, equals: string) =>
+      hidesValue(name) ? `${name}${equals}${REDACTED}` : whole,
     )
     .replace(/\b((?:proxy-)?authorization|cookie|x-api-key|private-token)(\s*:\s*)[^'"\n]+/gi, `$1$2${REDACTED}`);
 }

@@ -6,8 +6,10 @@ import type { RunRow } from "../db/runs.ts";
 import { guessArtifactType } from "../domain/artifact-type.ts";
 import type { ArtifactType } from "../domain/artifact-type.ts";
 import { CofferError } from "../domain/error.ts";
+import { knownSecrets } from "../domain/redact.ts";
 import type { ScriptItem } from "../manifest/workspace-manifest.ts";
 import { recordArtifact } from "../registry/record.ts";
+import { withoutSecrets } from "../registry/without-secrets.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import type { Admitted } from "../store/ingest.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
@@ -31,7 +33,7 @@ export interface FoundOutputs {
   notes: string[];
 }
 
-export type OutputRules = Pick<RunRequest, "ignore" | "outputs" | "register">;
+export type OutputRules = Pick<RunRequest, "env" | "ignore" | "outputs" | "register">;
 
 /**
  * Lists the units of a workspace: what `listOutputs` finds, what `--register` names below a directory, and what the script's own `manifest.yaml` names (which is then
@@ -51,7 +53,9 @@ export async function findOutputs(store: Store, workspace: string, rules: Output
   const outputs = manifest ? { ...listed, isLeftOut: (path: string) => path !== "manifest.yaml" && listed.isLeftOut(path) } : listed;
   const notes = outputs.unmatched.map((pattern) => `--output ${pattern} matched nothing`);
   const found: FoundOutputs = { outputs, units: [], said: new Map(), refused: new Set(), problems: [...outputs.problems], notes };
-  const items = Map.groupBy(manifest?.items ?? [], (item) => item.path);
+  const secrets = knownSecrets(rules.env);
+  const said = (manifest?.items ?? []).map((item) => withoutSecrets(item, secrets));
+  const items = Map.groupBy(said, (item) => item.path);
   for (const { path, source, kind, linked } of outputs.units)
     add(found, { path, source, kind, move: mayMove && !linked }, rules.register.has(path), items.get(path));
   for (const [path, names] of rules.register) addInside(found, workspace, path, items.get(path), mayMove, `--register ${names[0]}=${path}`);

@@ -7,6 +7,7 @@ import * as inputs from "../db/run-inputs.ts";
 import type { RunInputRow } from "../db/run-inputs.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
+import { knownSecrets, redactPairs } from "../domain/redact.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { readBefore } from "../registry/read-before.ts";
 import { manifestIsDue, recordArtifact } from "../registry/record.ts";
@@ -53,7 +54,10 @@ export function settle(store: Store, seq: number, request: RunRequest, end: End,
   params.set(
     store.db,
     seq,
-    [...found.readings.params].filter(([key]) => !request.params.some(([given]) => given === key)),
+    redactPairs(
+      [...found.readings.params].filter(([key]) => !request.params.some(([given]) => given === key)),
+      knownSecrets(request.env),
+    ),
   );
   metrics.insert(store.db, seq, found.readings.metrics);
   for (const { position } of found.changed) inputs.markChanged(store.db, seq, position);

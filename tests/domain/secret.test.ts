@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { displayUrl, isSecretName } from "../../src/domain/secret.ts";
+import { displayRemote, displayUrl, isSecretName } from "../../src/domain/secret.ts";
 
 test.each([
   ["http://user:pw@host:5000/a", "http://host:5000/a"],
@@ -12,10 +12,27 @@ test.each([
   ["https://host:8080/@scope/pkg", "https://host:8080/@scope/pkg"],
   ["http://[::1]:5000/a@b", "http://[::1]:5000/a@b"],
   ["git@github.com:org/repo.git", "git@github.com:org/repo.git"],
+  ["https:\\\\u:pw@h/x", "https:\\\\h/x"],
+  ["https://h/x#access_token=abc", "https://h/x#access_token=…"],
+  ["https://u:p'w@h/x https://u:p<w@h", "https://h/x https://h"],
+  ["['http://h:80','a@b']", "['http://h:80','a@b']"],
   ["./artifacts", "./artifacts"],
   ["", ""],
 ])("%s is shown as %s", (text, wanted) => {
   expect(displayUrl(text)).toBe(wanted);
+});
+
+test.each([
+  ["https://u:p w'<\">@h/x", "https://h/x"],
+  ["https:\\\\u:pw@h\\x", "https:\\\\h\\x"],
+  ["https://h/x#access_token=abc", "https://h/x#access_token=…"],
+  ["user:pw@host:path", "host:path"],
+  ["user:p@ w@host:path", "host:path"],
+  ["git@github.com:org/repo.git", "github.com:org/repo.git"],
+  ["https://host:8080/@scope/pkg", "https://host:8080/@scope/pkg"],
+  ["../elsewhere/a@b", "../elsewhere/a@b"],
+])("the remote %s is shown as %s", (url, wanted) => {
+  expect(displayRemote(url)).toBe(wanted);
 });
 
 test("names of secrets are known by whole words", () => {

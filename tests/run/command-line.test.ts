@@ -31,6 +31,14 @@ const HIDDEN: [words: string[], recorded: string[]][] = [
     ["sh", "-c", "curl --token [redacted] -H 'Authorization: [redacted]' https://h/; SECRET_KEY=[redacted] run --lr 1"],
   ],
   [
+    ["fit", "db_password", "=", "x", "--token", "=", "y", "api_key", "=z", "lr", "=", "0.1"],
+    ["fit", "db_password", "=", "[redacted]", "--token", "=", "[redacted]", "api_key", "[redacted]", "lr", "=", "0.1"],
+  ],
+  [
+    ["python", "-c", "db_password = 'a b'; lr = 1; assert token == x"],
+    ["python", "-c", "db_password = [redacted]; lr = 1; assert token == x"],
+  ],
+  [
     ["push", "hf_abcdefghijklmnopqrstuv", "AKIAABCDEFGHIJKLMNOP"],
     ["push", "[redacted]", "[redacted]"],
   ],
