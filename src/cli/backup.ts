@@ -45,7 +45,7 @@ To use it, name it with --root, or put its coffer.db in the place of a lost one.
       io.say.info(
         `${countOf(done.foreign.files, "file")} (${formatBytes(done.foreign.bytes)}) that imports left where they were are not in it`,
       );
-    for (const { path, error } of done.failed) io.say.error(`${path} is not in it: ${error}`);
+    for (const { path, error } of done.failed) io.say.error(`${path} is not whole in it: ${error}`);
     return done.failed.length > 0 ? EXIT.partly : EXIT.done;
   },
 );

@@ -19,7 +19,7 @@ export default command(
     const bytes = cleared.reduce((sum, entry) => sum + entry.size, 0);
     io.print({ schema: "coffer.cache-clear/1", entries: cleared.length, bytes, left, left_bytes: leftBytes }, () => "");
     io.say.info(
-      `${copies(cleared.length, bytes)} went${left === 0 ? "" : `; ${copies(left, leftBytes)} held by live processes or runs, and left`}`,
+      `${copies(cleared.length, bytes)} removed${left === 0 ? "" : `; ${copies(left, leftBytes)} held by live processes or runs, and left`}`,
     );
   },
 );

@@ -58,7 +58,7 @@ export default command(
     const gone = refs.filter((ref) => ref.state !== "own" && !ref.cached);
     if (gone.length > 0)
       io.say.warn(
-        `${gone.length} of them went again, since the cache is too small for all: ${gone.map((ref) => ref.ref).join(", ")}. coffer cache set-size makes more room`,
+        `${gone.length} evicted again, since the cache is too small for all: ${gone.map((ref) => ref.ref).join(", ")}. coffer cache set-size makes more room`,
       );
   },
 );

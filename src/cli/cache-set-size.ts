@@ -46,11 +46,11 @@ export default command(
         table(
           ["WENT", "SIZE"],
           shown.evicted.map(({ path, size }) => [path, formatBytes(size)]),
-          "nothing went",
+          "nothing was evicted",
         ),
     );
     io.say.info(
-      `${limitText("max_entries", limits.max_entries)}, ${limitText("max_size", limits.max_size)}; ${copies(evicted.length, freed)} went, ${copies(entries, bytes)} left`,
+      `${limitText("max_entries", limits.max_entries)}, ${limitText("max_size", limits.max_size)}; ${copies(evicted.length, freed)} evicted, ${copies(entries, bytes)} left`,
     );
     if (entries > limits.max_entries.value || bytes > limits.max_size.value)
       io.say.warn("live processes or runs hold what is over the limit: it goes when they have ended");

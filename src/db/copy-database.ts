@@ -40,16 +40,25 @@ export class DatabaseCopy implements Disposable {
   }
 
   /** The next blobs with files of their own. */
-  files(after: number, limit: number): { seq: number; path: string; size: number }[] {
+  files(after: number, limit: number): { seq: number; path: string }[] {
     return this.#db
-      .query<{ seq: number; path: string; size: number }, [number, number]>(
-        "SELECT seq, path, size FROM blobs WHERE place = 'file' AND state <> 'trashed' AND seq > ? ORDER BY seq LIMIT ?",
+      .query<{ seq: number; path: string }, [number, number]>(
+        "SELECT seq, path FROM blobs WHERE place = 'file' AND state <> 'trashed' AND seq > ? ORDER BY seq LIMIT ?",
       )
       .all(after, limit);
   }
 
-  packs(): { path: string; size: number }[] {
-    return this.#db.query<{ path: string; size: number }, []>("SELECT path, size FROM packs ORDER BY seq").all();
+  packs(): { seq: number; path: string }[] {
+    return this.#db.query<{ seq: number; path: string }, []>("SELECT seq, path FROM packs ORDER BY seq").all();
+  }
+
+  /** Blobs in a pack, in the order of the file. */
+  members(pack: number): { blake3: Uint8Array; offset: number; size: number }[] {
+    return this.#db
+      .query<{ blake3: Uint8Array; offset: number; size: number }, [number]>(
+        "SELECT blake3, offset, size FROM blobs WHERE pack = ? AND state <> 'trashed' ORDER BY offset",
+      )
+      .all(pack);
   }
 
   /** The next runs that a manifest was written of. */
@@ -75,7 +84,7 @@ export class DatabaseCopy implements Disposable {
   totals(): { runs: number; artifacts: number; foreign: { files: number; bytes: number } } {
     const { runs, artifacts, files, bytes } = this.#db
       .query(
-        `SELECT (SELECT count(*) FROM runs) AS runs, (SELECT count(*) FROM artifacts) AS artifacts, count(*) AS files, ifnull(sum(size), 0) AS bytes
+        `SELECT (SELECT count(*) FROM runs) AS runs, (SELECT count(*) FROM artifacts) AS artifacts, count(*) AS files, total(size) AS bytes
          FROM blobs WHERE place = 'foreign'`,
       )
       .get() as { runs: number; artifacts: number; files: number; bytes: number };

@@ -1,7 +1,18 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join, relative } from "node:path";
 import { coffer, spawnCoffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
@@ -126,9 +137,63 @@ test("bytes that are damaged in the store are named, and the rest is backed up",
   const { code, stderr, stdout } = await coffer(["backup", "copy", "--with-bytes", "--json"], { root: root.at("s"), cwd: root.path });
   expect(code).toBe(3);
   expect((JSON.parse(stdout) as Made).failed.map((one) => root.at("s", one.path))).toEqual([path]);
-  expect(stderr).toContain("is not in it: the bytes in");
+  expect(stderr).toContain("is not whole in it: the bytes in");
   expect(existsSync(path.replace(root.at("s"), root.at("copy")))).toBe(false);
   expect((await done(["get", "data/3.csv"], { root: root.at("copy") })).code).toBe(0);
+});
+
+test("a flipped byte that no stamp shows is found on the way, in files and in packs", async () => {
+  using root = temporaryRoot();
+  await fill(root);
+  const options = { root: root.at("s"), cwd: root.path };
+  const file = (await done(["get", "net"], options)).stdout.trim();
+  const packs = root.at("s/binaries/default/packs");
+  const pack = join(packs, readdirSync(packs)[0] as string);
+  for (const path of [file, pack]) {
+    const bytes = readFileSync(path);
+    const at = Math.max(bytes.indexOf("file 7"), 0);
+    bytes[at] = (bytes[at] as number) ^ 1;
+    const { atime, mtime } = statSync(path);
+    chmodSync(path, 0o644);
+    writeFileSync(path, bytes);
+    chmodSync(path, 0o444);
+    utimesSync(path, atime, mtime);
+  }
+  using db = new Database(root.at("s/coffer.db"));
+  for (const [table, path] of [
+    ["blobs", file],
+    ["packs", pack],
+  ] as const) {
+    const { mtimeNs, ctimeNs, ino } = statSync(path, { bigint: true });
+    db.query(`UPDATE ${table} SET mtime_ns = ?, ctime_ns = ?, inode = ? WHERE path = ?`).run(
+      mtimeNs,
+      ctimeNs,
+      ino,
+      relative(root.at("s"), path),
+    );
+  }
+  const { code, stdout } = await coffer(["backup", "copy", "--with-bytes", "--json"], options);
+  const { failed } = JSON.parse(stdout) as Made;
+  expect([code, failed.map((one) => root.at("s", one.path)).toSorted()]).toEqual([3, [file, pack].toSorted()]);
+  expect(failed.find((one) => root.at("s", one.path) === pack)?.error).toMatch(
+    /^1 of its 41 blobs are damaged in the store: blake3:[0-9a-f]{64}$/,
+  );
+  // the others in the pack are there
+  expect((await done(["get", "data/3.csv"], { root: root.at("copy") })).code).toBe(0);
+  expect((await coffer(["get", "data/7.csv"], { root: root.at("copy") })).code).toBe(1);
+});
+
+test("claimed sizes that add up to more than an integer holds are no hindrance", async () => {
+  using root = temporaryRoot();
+  await fill(root);
+  {
+    using db = new Database(root.at("s/coffer.db"));
+    const claim =
+      "INSERT INTO blobs (sha256, size, state, dataset, place, path, created_at) VALUES (randomblob(32), 1 << 62, 'unverified', 'default', 'foreign', hex(randomblob(8)), 1)";
+    for (let nth = 0; nth < 3; nth++) db.run(claim);
+  }
+  const made = (await done(["backup", root.at("copy"), "--with-bytes", "--json"], { root: root.at("s") })).json<{ foreign: object }>();
+  expect(made.foreign).toEqual({ files: 3, bytes: 3 * 2 ** 62 });
 });
 
 test("an interrupted backup leaves nothing", async () => {

@@ -95,7 +95,7 @@ test("preload loads what is not there and says so; a second time it loads nothin
   expect(await stats(root, "single", "n2")).toMatchObject({ misses: 0, refs: [{ own_file: true }, { cached: true }] });
   await done(["cache", "set-size", "--max-entries", "2"], at(root));
   const tight = await done(["cache", "preload", "n1", "n2", "n3"], at(root));
-  expect(tight.stderr).toContain("1 of them went again, since the cache is too small for all: n1");
+  expect(tight.stderr).toContain("1 evicted again, since the cache is too small for all: n1");
   const unknown = await coffer(["cache", "preload", "--json", "n1", "nothing"], at(root));
   expect([unknown.code, (JSON.parse(unknown.stderr) as JsonError).code]).toEqual([4, "NOT_FOUND"]);
   await done(["cache", "set-size", "--max-size", "0"], at(root));
@@ -115,7 +115,7 @@ test("set-size stays with the store, outranks the configuration until --reset, a
   const shrunk = (await done(["cache", "set-size", "--max-entries", "2", "--json"], at(root))).json<{ evicted: { path: string }[] }>();
   expect([shrunk.evicted.map(({ path }) => path.endsWith("/n1")), onDisk(root).length]).toEqual([[true], 2]);
   expect((await done(["cache", "set-size", "--max-size", "10"], at(root))).stderr).toContain(
-    "at most 2 entries (coffer cache set-size), at most 10 B (coffer cache set-size); 1 copy (10 B) went, 1 copy (10 B) left",
+    "at most 2 entries (coffer cache set-size), at most 10 B (coffer cache set-size); 1 copy (10 B) evicted, 1 copy (10 B) left",
   );
   expect((await stats(root, "n3")).refs).toMatchObject([{ cached: true }]);
   expect((await done(["config", "show"], at(root))).stdout).toMatch(/^cache.max_entries +2 +store: coffer cache set-size$/m);

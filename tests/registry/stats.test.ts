@@ -3,7 +3,7 @@ import { linkSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as blobs from "../../src/db/blobs.ts";
 import type { BlobRow } from "../../src/db/blobs.ts";
-import { stats } from "../../src/registry/stats.ts";
+import { datasetStats, stats } from "../../src/registry/stats.ts";
 import { locate } from "../../src/store/read.ts";
 import { openTestStore } from "../support/store.ts";
 
@@ -46,4 +46,13 @@ test("what is out of sight is no reference, and waits as stored bytes", async ()
   const artifact = await test.add({ bytes: "0123456789" });
   test.store.db.run("UPDATE artifacts SET state = 'removed' WHERE seq = ?", [artifact.seq]);
   expect(stats(test.store)).toMatchObject({ references: 0, logical: 0, stored: 10 });
+});
+
+test("sizes that add up to more than an integer holds are told all the same", async () => {
+  using test = await openTestStore();
+  for (let i = 0; i < 3; i++) await test.add({ dataset: "corn" });
+  for (const table of ["artifacts", "blobs"]) test.store.db.run(`UPDATE ${table} SET size = 1 << 62`);
+  const sum = 3 * 2 ** 62;
+  expect(stats(test.store)).toMatchObject({ logical: sum, stored: sum, by_type: [{ bytes: sum }], by_run: [{}, {}, {}] });
+  expect(datasetStats(test.store, "corn")).toMatchObject({ logical: sum, stored: sum, by_type: [{ bytes: sum }] });
 });
