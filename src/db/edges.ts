@@ -91,10 +91,10 @@ export function walk(
   return distance;
 }
 
-/** True where some version of an id is reached from any of these by dependencies (or is one of them). */
-export function reachesId(db: Database, starts: readonly number[], id: string): boolean {
+/** True where some version of an id, other than `itself`, is reached from any of these by dependencies (or is one of them). */
+export function reachesId(db: Database, starts: readonly number[], id: string, itself = 0): boolean {
   // nothing leads to what is not there yet: most ids are new
-  if (!db.query("SELECT 1 FROM artifacts WHERE id = ? LIMIT 1").get(id)) return false;
+  if (starts.length === 0 || !db.query("SELECT 1 FROM artifacts WHERE id = ? AND seq <> ? LIMIT 1").get(id, itself)) return false;
   return (
     db
       .query(
@@ -102,9 +102,9 @@ export function reachesId(db: Database, starts: readonly number[], id: string): 
            SELECT value FROM json_each(?1)
            UNION SELECT e.dependency FROM up CROSS JOIN edges e ON e.artifact = up.artifact
            UNION SELECT m.source FROM up CROSS JOIN meta_sources m ON m.artifact = up.artifact)
-         SELECT 1 FROM artifacts WHERE id = ?2 AND seq IN (SELECT artifact FROM up) LIMIT 1`,
+         SELECT 1 FROM artifacts WHERE id = ?2 AND seq <> ?3 AND seq IN (SELECT artifact FROM up) LIMIT 1`,
       )
-      .get(JSON.stringify(starts), id) !== null
+      .get(JSON.stringify(starts), id, itself) !== null
   );
 }
 

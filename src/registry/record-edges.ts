@@ -24,10 +24,22 @@ export interface Origins {
 /** What follows from a run's inputs stands behind all that somebody named. */
 const IMPLICIT_POSITION = 1000;
 
-/** @throws CofferError DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP for what somebody named; what a run read is as it is */
+/**
+ * Of a new record. It has nothing below it yet, so rows never form a cycle; what is refused is one of ids, through another one. A version that is made from an older one
+ * of its own id (a model that is trained further) is none.
+ * @throws CofferError DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP for what somebody named; what a run read is as it is
+ */
 export function checkOrigins(store: Store, id: string, origins: Origins): void {
   const explicit = named(origins).map(({ artifact }) => artifact);
-  // a new record has nothing below it yet, so a cycle can only come about through an id that it shares with an earlier version
+  refuseCycle(
+    store,
+    id,
+    explicit.filter((dependency) => dependency.id !== id),
+  );
+  refuseDepth(store, explicit);
+}
+
+function refuseCycle(store: Store, id: string, explicit: readonly ArtifactRow[]): void {
   const closes = (dependencies: readonly ArtifactRow[]): boolean => edges.reachesId(store.db, seqs(dependencies), id);
   if (closes(explicit)) {
     const dependency = explicit.find((one) => closes([one])) as ArtifactRow;
@@ -35,6 +47,9 @@ export function checkOrigins(store: Store, id: string, origins: Origins): void {
       hint: "leave out this --depends-on; nothing was stored",
     });
   }
+}
+
+function refuseDepth(store: Store, explicit: readonly ArtifactRow[]): void {
   if (reachesTooDeep(store, explicit)) {
     const dependency = explicit.find((one) => reachesTooDeep(store, [one])) as ArtifactRow;
     throw new CofferError(
@@ -51,7 +66,7 @@ export function checkOrigins(store: Store, id: string, origins: Origins): void {
 export function recordOrigins(store: Store, artifact: Pick<ArtifactRow, "seq" | "id" | "run">, origins: Origins): void {
   const explicit = named(origins);
   const known = new Set([artifact.seq, ...explicit.map((dependency) => dependency.artifact.seq)]);
-  const implicit = (origins.readBefore ?? []).filter((dependency) => dependency.id !== artifact.id && !known.has(dependency.seq));
+  const implicit = (origins.readBefore ?? []).filter((dependency) => !known.has(dependency.seq));
   edges.insert(
     store.db,
     artifact.seq,
@@ -67,19 +82,21 @@ export function recordOrigins(store: Store, artifact: Pick<ArtifactRow, "seq" | 
     artifact.seq,
     (origins.sources ?? []).map((source) => source.seq),
   );
-  if (implicit.length > 0 && isDeep(store, origins.readBefore ?? []))
-    events.record(store.db, {
-      at: store.now(),
-      run: artifact.run,
-      artifact: artifact.seq,
-      kind: "deep",
-      message: `what the run had read reaches deeper than ${depthLimit(store)}`,
-    });
+  const note = (kind: string, message: string): void =>
+    events.record(store.db, { at: store.now(), run: artifact.run, artifact: artifact.seq, kind, message });
+  if (implicit.length === 0) return;
+  if (isDeep(store, origins.readBefore ?? [])) note("deep", `what the run had read reaches deeper than ${depthLimit(store)}`);
+  const others = implicit.filter((dependency) => dependency.id !== artifact.id);
+  if (edges.reachesId(store.db, seqs(others), artifact.id, artifact.seq))
+    note("circle", `what the run had read was made from an older version of “${artifact.id}”`);
 }
 
 /** What somebody says later of an artifact that is there already stands behind what was said before. */
 export function addDependencies(store: Store, artifact: Pick<ArtifactRow, "seq" | "id">, dependsOn: readonly Dependency[]): void {
-  checkOrigins(store, artifact.id, { dependsOn });
+  const explicit = dependsOn.map((dependency) => dependency.artifact);
+  // it is there: a later version of its id may have been made from it
+  refuseCycle(store, artifact.id, explicit);
+  refuseDepth(store, explicit);
   const before = edges.dependencies(store.db, artifact.seq).filter((edge) => edge.implicit === 0).length;
   edges.insert(
     store.db,

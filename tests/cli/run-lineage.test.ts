@@ -55,6 +55,18 @@ test("what “coffer get” prints inside a run is its input, and an edge of its
   expect((await here.artifact(`${run.id}/model`)).depends_on).toEqual([raw.id, dir.id]);
 });
 
+test("a version that a run trains further is made from the older one of its id", async () => {
+  using here = place();
+  const log = "coffer log $W/m --quiet --step p:1:0";
+  await here.run(`echo one >$W/m && ${log}`, ["--pipeline", "p"], WITH_COFFER);
+  await here.run(`cat "$(coffer get p:1:0)" >$W/m && echo two >>$W/m && ${log}`, ["--pipeline", "p"], WITH_COFFER);
+  const { nodes, edges } = (await here.coffer(["lineage", "p:1:0@v2", "--up", "--json"])).json<{
+    nodes: { version: number }[];
+    edges: { implicit: boolean }[];
+  }>();
+  expect([nodes.map(({ version }) => version).toSorted(), edges]).toMatchObject([[1, 2], [{ implicit: true }]]);
+});
+
 test("an input that changed while the command ran is told", async () => {
   using here = place();
   here.write("steady.csv", "a");

@@ -168,13 +168,42 @@ test("a cycle is refused when it is made, also through an older version, and not
   const second = await logFile(test, { ...at("p:2:all"), dependsOn: on(first) });
   const third = await logFile(test, { ...at("p:3:all"), dependsOn: on(second) });
   const before = [countOf(test, "artifacts"), countOf(test, "blobs")];
-  for (const dependency of [first, second, third])
-    await expect(logFile(test, { ...at("p:1:all"), dependsOn: on(dependency) })).rejects.toMatchObject({ code: "DEPENDENCY_CYCLE" });
+  for (const dependency of [second, third])
+    await expect(logFile(test, { ...at("p:1:all"), dependsOn: on(first, dependency) })).rejects.toMatchObject({ code: "DEPENDENCY_CYCLE" });
   expect([countOf(test, "artifacts"), countOf(test, "blobs")]).toEqual(before);
   // a newer version of the first one, of which nobody depends, does not open the way
   await logFile(test, at("p:1:all"));
   await expect(logFile(test, { ...at("p:1:all"), dependsOn: on(third) })).rejects.toMatchObject({ code: "DEPENDENCY_CYCLE" });
   await logFile(test, { ...at("p:4:all"), dependsOn: on(first, second, third) });
+});
+
+test("a version may be made from an older one of its own id, but not be added below itself", async () => {
+  using test = await openTestStore();
+  const at = { step: parseExecutionPath("p:1:all") };
+  const first = await logFile(test, at);
+  const second = await logFile(test, { ...at, dependsOn: on(first) });
+  const third = await logFile(test, { ...at, readBefore: [second] });
+  const above = (row: ArtifactRow) => edges.dependencies(test.store.db, row.seq).map(({ dependency, implicit }) => [dependency, implicit]);
+  expect([above(first), above(second), above(third)]).toEqual([[], [[first.seq, 0]], [[second.seq, 1]]]);
+  expect(countOf(test, "events")).toBe(0);
+
+  using root = temporaryRoot();
+  writeFileSync(root.at("f"), "one");
+  const run = test.run({ state: "running" });
+  const again = (dependsOn: ReturnType<typeof on>) =>
+    log(test.store, { ...request({ paths: [{ source: root.at("f") }] }), run, particulars: { dependsOn } });
+  const [plain] = (await again([])).artifacts;
+  await expect(again(on(plain as ArtifactRow))).rejects.toMatchObject({ code: "DEPENDENCY_CYCLE" });
+});
+
+test("what a run read that was made from an older version of what it makes is an edge and an event", async () => {
+  using test = await openTestStore();
+  const at = { step: parseExecutionPath("p:1:all") };
+  const first = await logFile(test, at);
+  const other = await logFile(test, { dependsOn: on(first) });
+  const second = await logFile(test, { ...at, readBefore: [first, other] });
+  expect(edges.dependencies(test.store.db, second.seq).map(({ dependency }) => dependency)).toEqual([first.seq, other.seq]);
+  expect(test.store.db.query("SELECT kind, artifact FROM events").all()).toEqual([{ kind: "circle", artifact: second.seq }]);
 });
 
 test("a chain of 101 passes, 102 fails; what the run read may reach deeper, and is an event", async () => {
