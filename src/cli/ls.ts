@@ -44,7 +44,7 @@ export default command(
       limit: { type: "string", valueHint: "N", description: `at most N, the newest first (${SHOWN}; 0 is all)` },
     },
     about:
-      "Conditions compare metrics.KEY, params.KEY, tags.KEY, name, type, class, dataset, pipeline, branch (0:2), step, fold (a number or all), path, version, size, files or created with = != < <= > >=. An artifact's own params, metrics and tags come before its run's.",
+      "Conditions compare metrics.KEY, params.KEY, tags.KEY, name, type, class, dataset, pipeline, branch (0:2), step, fold (a number or all), path, version, size, files or created (a date, or a date and time, UTC unless a zone is given) with = != < <= > >=. An artifact's own params, metrics and tags come before its run's.",
     examples: [
       ["coffer ls", "the newest artifacts"],
       ["coffer ls --type model --where 'metrics.accuracy > 0.9'", "good models"],

@@ -24,7 +24,8 @@ export function checkName(what: string, name: string): string {
 }
 
 /**
- * An artifact's name. `@` separates a version, so it is not part of a name; neither is the colon, but in an execution-path id.
+ * An artifact's name. `@` separates a version, so it is not part of a name; neither is the colon, but in an execution-path id. What reads as a digest or as a run's id
+ * is none either.
  * @throws CofferError NAME_INVALID
  */
 export function checkArtifactName(name: string): string {
@@ -33,8 +34,13 @@ export function checkArtifactName(name: string): string {
     throw new CofferError("NAME_INVALID", `not a name: “${name}”: “@” separates a version`, { hint: "leave the @ out" });
   if (/^(blake3|sha256):/.test(name))
     throw new CofferError("NAME_INVALID", `not a name: “${name}”: it reads as a digest`, { hint: "choose another name" });
+  if (RUN_ID.test(name))
+    throw new CofferError("NAME_INVALID", `not a name: “${name}”: it reads as the id of a run`, { hint: "choose another name" });
   return name;
 }
+
+/** A UUID; of those that we make (version 7) also the beginning, from where it cannot be a date. As a reference the name would come first, and hide the run. */
+const RUN_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{0,21}$/i;
 
 /**
  * An alias. `latest`, `v1`, `v2`, … have their own meaning.

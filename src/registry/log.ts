@@ -25,6 +25,7 @@ import { enqueueRun } from "./enqueue.ts";
 import { requireMetaModel } from "./meta-model.ts";
 import { readBefore } from "./read-before.ts";
 import { manifestIsDue, recordArtifact } from "./record.ts";
+import { refuseOwnRoots } from "./refuse-own-roots.ts";
 import type { Particulars } from "./record.ts";
 import { withoutSecrets } from "./without-secrets.ts";
 
@@ -94,6 +95,7 @@ export async function log(store: Store, given: LogRequest): Promise<Logged> {
   const { type, sources = [], featureColumns } = request.particulars;
   if (request.paths.length > 0) requireMetaModel(type, sources.length, featureColumns);
   const units = request.paths.map((path) => unitOf(path, request.particulars));
+  for (const unit of units) if (unit.kind === "tree") refuseOwnRoots(store, unit.source, request.ignored ?? (() => false));
   refuseCollisions(units);
   if (units.length === 0) return store.transaction(() => commitLog(store, request, [], { problems: [], added: { blobs: 0, bytes: 0 } }));
 
@@ -180,6 +182,9 @@ function commitLog(
 }
 
 function unitOf({ source, as }: LoggedPath, said: Omit<Particulars, "role">): IngestUnit {
+  // it would be the working directory
+  if (source === "")
+    throw new CofferError("PATH_INVALID", "a path is empty", { hint: "look whether a variable is not set; nothing was stored" });
   const absolute = resolve(source);
   let stat: ReturnType<typeof lstatSync>;
   try {

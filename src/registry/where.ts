@@ -2,6 +2,7 @@ import { PLAIN_FIELDS } from "../db/artifact-search.ts";
 import type { Condition, Operator, Sort } from "../db/artifact-search.ts";
 import { parseNumber } from "../domain/assignment.ts";
 import { CofferError } from "../domain/error.ts";
+import { parseMoment } from "../domain/moment.ts";
 import { parseBytes } from "../domain/quantity.ts";
 
 const FIELDS = `metrics.KEY, params.KEY, tags.KEY, ${Object.keys(PLAIN_FIELDS).join(", ")}`;
@@ -19,7 +20,7 @@ export function parseCondition(text: string): Condition {
     });
   const operator = (found[2] === "==" ? "=" : found[2]) as Operator;
   const value = (found[3] as string).replace(/^(["'])(.*)\1$/, "$2");
-  const condition = { field, operator, value: field === "size" ? String(parseBytes(value)) : value };
+  const condition = { field, operator, value: field === "size" ? String(parseBytes(value)) : field === "created" ? isoOf(value) : value };
   const again = { hint: "one --where holds one condition: repeat --where for another, all must hold" };
   if (value === found[3] && /\s(?:and|or|&&|\|\|)\s/i.test(value))
     throw new CofferError("VALUE_INVALID", `not one condition: “${text}”`, again);
@@ -31,15 +32,25 @@ export function parseCondition(text: string): Condition {
   return condition;
 }
 
+/** As times are compared in the database: always of one length. */
+function isoOf(value: string): string {
+  const moment = parseMoment(value);
+  if (moment === undefined)
+    throw new CofferError("VALUE_INVALID", `“created” is compared with a date, not with “${value}”`, {
+      hint: "write 2026-09-01, or 2026-09-01T12:30 with seconds and a zone (Z, +02:00) where they matter; without a zone it is UTC",
+    });
+  return new Date(moment).toISOString();
+}
+
 /**
  * Reads `metrics.rmse` or `metrics.accuracy:desc`.
  * @throws CofferError VALUE_INVALID
  */
 export function parseSort(text: string): Sort {
-  const [, field = "", order] = /^(.*?)(?::(asc|desc))?$/.exec(text) ?? [];
+  const [, field = "", order] = /^(.*?)(?::(asc|desc))?$/i.exec(text) ?? [];
   if (!isField(field) || /\s/.test(field))
     throw new CofferError("VALUE_INVALID", `there is no field “${field}” to sort by`, { hint: `fields: ${FIELDS}` });
-  return { field, descending: order === "desc" };
+  return { field, descending: order?.toLowerCase() === "desc" };
 }
 
 function isField(text: string): boolean {

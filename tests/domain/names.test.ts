@@ -26,14 +26,34 @@ test.each(HOSTILE)("%j is no name, dataset or alias", (name) => {
     expect(() => check(name)).toThrow(expect.objectContaining({ code: "NAME_INVALID" }));
 });
 
-test.each(["a", "churn-model", "churn model", "модель", "模型", "a.b_c-d", "x".repeat(200), "0001_pls:3:all", "10000:3:0"])(
-  "%j is a name",
-  (name) => {
-    expect(checkArtifactName(name)).toBe(name);
-  },
-);
+test.each([
+  "a",
+  "churn-model",
+  "churn model",
+  "модель",
+  "模型",
+  "a.b_c-d",
+  "x".repeat(200),
+  "0001_pls:3:all",
+  "10000:3:0",
+  "20240101-1200-3",
+  "deadbeef",
+  "0192f0c1",
+])("%j is a name", (name) => {
+  expect(checkArtifactName(name)).toBe(name);
+});
 
-test.each(["a@b", "@", "name@v3", "blake3:abcd", "sha256:abcd"])("%j would read as something else than a name", (name) => {
+test.each([
+  "a@b",
+  "@",
+  "name@v3",
+  "blake3:abcd",
+  "sha256:abcd",
+  "0192f0c1-2b3d-7a4e-8f5a-6b7c8d9e0f1a",
+  "6F1D2C3B-4a59-4687-9cba-0d1e2f304152",
+  "0192f0c1-2b3d-7",
+  "0192f0c1-2b3d-7a4e-8f",
+])("%j would read as something else than a name", (name) => {
   expect(() => checkArtifactName(name)).toThrow(expect.objectContaining({ code: "NAME_INVALID" }));
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import * as artifacts from "../../src/db/artifacts.ts";
 import type { ArtifactRow } from "../../src/db/artifacts.ts";
 import * as edges from "../../src/db/edges.ts";
@@ -145,6 +146,26 @@ test("a link out of a directory stops all of it: nothing is stored, and the link
   });
   expect([countOf(test, "blobs"), countOf(test, "artifacts"), countOf(test, "leases")]).toEqual([0, 0, 0]);
   const { artifacts: kept } = await log(test.store, request({ paths: [{ source: root.at("d") }], ignored: (path) => path === "out" }));
+  expect(kept).toMatchObject([{ files: 1 }]);
+});
+
+test("an empty path is none, and a directory that holds the store or the workspaces is not stored", async () => {
+  using test = await openTestStore();
+  const { root } = test.store;
+  mkdirSync(test.store.settings.roots.workspace);
+  for (const source of ["", root, dirname(root)])
+    await expect(log(test.store, request({ paths: [{ source }] }))).rejects.toMatchObject({ code: "PATH_INVALID" });
+  using other = temporaryRoot();
+  symlinkSync(dirname(dirname(root)), other.at("link"));
+  await expect(log(test.store, request({ paths: [{ source: other.at("link", basename(dirname(root))) }] }))).rejects.toMatchObject({
+    code: "PATH_INVALID",
+  });
+  expect(countOf(test, "artifacts")).toBe(0);
+  writeFileSync(join(dirname(root), "mine"), "x");
+  const { artifacts: kept } = await log(
+    test.store,
+    request({ paths: [{ source: dirname(root) }], ignored: (path) => path === basename(root) }),
+  );
   expect(kept).toMatchObject([{ files: 1 }]);
 });
 

@@ -16,7 +16,8 @@ test.each([
   ["tags.team!=growth", { field: "tags.team", operator: "!=", value: "growth" }],
   ["metrics.val/loss.total > -1e-3", { field: "metrics.val/loss.total", operator: ">", value: "-1e-3" }],
   ["size >= 10MB", { field: "size", operator: ">=", value: "10000000" }],
-  ["created >= 2026-01-01", { field: "created", operator: ">=", value: "2026-01-01" }],
+  ["created >= 2026-01-01", { field: "created", operator: ">=", value: "2026-01-01T00:00:00.000Z" }],
+  ["created < 2026-01-01 12:30 +02:00", { field: "created", operator: "<", value: "2026-01-01T10:30:00.000Z" }],
 ] as const)("%s is a condition", (text, wanted) => {
   expect(parseCondition(text)).toEqual(wanted);
 });
@@ -36,6 +37,9 @@ test.each([
   "size > many",
   "1 < metrics.a",
   "metrics.a ~ 1",
+  "created < 2026-9-1",
+  "created > 2020-13-45",
+  "created = yesterday",
 ])("“%s” is no condition", (text) => {
   expect(() => parseCondition(text)).toThrow(expect.objectContaining({ code: "VALUE_INVALID" }));
 });
@@ -120,10 +124,11 @@ test.each(["", "rmse", "metrics.", "size > 1", "metrics.a b", "toString"])("“%
 });
 
 test("what to sort by may hold a colon of its own", () => {
-  expect(["metrics.a", "params.a:b:desc", "size:asc"].map(parseSort)).toEqual([
+  expect(["metrics.a", "params.a:b:desc", "size:asc", "metrics.a:DESC"].map(parseSort)).toEqual([
     { field: "metrics.a", descending: false },
     { field: "params.a:b", descending: true },
     { field: "size", descending: false },
+    { field: "metrics.a", descending: true },
   ]);
 });
 
