@@ -69,38 +69,16 @@ function bury(db: Database, blob: number): number {
   return dying.size + members.reduce((sum, { member }) => sum + bury(db, member), 0);
 }
 
-/** Finds the packs of which every member dies: their bytes are free at once, those of others when the pack is rewritten. Once nothing more dies. */
-export function findDyingPacks(db: Database): void {
-  db.run("DELETE FROM temp.gc_dying");
-  db.run(
-    "INSERT INTO temp.gc_dying SELECT pack FROM blobs WHERE pack IS NOT NULL GROUP BY pack HAVING min(seq IN (SELECT seq FROM temp.gc_dead))",
-  );
+/** Bytes that die, at once or after repacking. */
+export function deadBytes(db: Database): number {
+  const sum = "SELECT ifnull(sum(b.size), 0) AS bytes FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq WHERE b.place <> 'foreign'";
+  return (db.query(sum).get() as { bytes: number }).bytes;
 }
 
-const DIES_NOW = "(b.place = 'file' OR (b.place = 'pack' AND b.pack IN (SELECT seq FROM temp.gc_dying)))";
+/** A pack of which every member dies is free at once, with all their bytes; those of others when it is rewritten. Knows what `measurePacks` found. */
+const DIES_NOW = "(b.place = 'file' OR (b.place = 'pack' AND b.pack IN (SELECT seq FROM temp.gc_packs WHERE members = 0)))";
 const NOW = `iif(${DIES_NOW}, b.size, 0)`;
 const LATER = `iif(b.place = 'foreign' OR ${DIES_NOW}, 0, b.size)`;
-
-/** Bytes that die, at once and after repacking. Knows the packs that `findDyingPacks` found. */
-export function deadBytes(db: Database): { now: number; later: number } {
-  const { now, all } = db
-    .query(
-      `SELECT ifnull(sum(${NOW}), 0) AS now, ifnull(sum(b.size), 0) AS "all" FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq WHERE b.place <> 'foreign'`,
-    )
-    .get() as { now: number; all: number };
-  return { now, later: all - now };
-}
-
-/** Bytes that die, at once or after repacking. */
-export function allDeadBytes(db: Database): number {
-  return (
-    db
-      .query("SELECT ifnull(sum(b.size), 0) AS bytes FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq WHERE b.place <> 'foreign'")
-      .get() as {
-      bytes: number;
-    }
-  ).bytes;
-}
 
 export interface DescribedGarbage {
   seq: number;

@@ -13,7 +13,7 @@ import type { Keeper } from "./protection.ts";
  *   gc_leases    leases that protect what they hold
  *   gc_unnamed   blobs that nothing names now, and that the plan takes; gc_left: those that it leaves
  *   gc_dead      blobs that nothing names once the garbage is gone
- *   gc_dying     packs of which every member dies
+ *   gc_packs     what becomes of each pack: how many members stay and die, what a pack of those that stay takes, and the bytes of the others
  *   gc_rooted    artifacts that stay even where room is wanted
  */
 const SETS = {
@@ -24,7 +24,7 @@ const SETS = {
   gc_unnamed: "seq INTEGER PRIMARY KEY",
   gc_left: "seq INTEGER PRIMARY KEY",
   gc_dead: "seq INTEGER PRIMARY KEY",
-  gc_dying: "seq INTEGER PRIMARY KEY",
+  gc_packs: "seq INTEGER PRIMARY KEY, members INTEGER NOT NULL, dying INTEGER NOT NULL, live INTEGER NOT NULL, dead INTEGER NOT NULL",
   gc_rooted: "seq INTEGER PRIMARY KEY",
 } as const;
 
@@ -111,7 +111,7 @@ export function condemnForRoom(db: Database, seqs: Float64Array): void {
 }
 
 /** When the bytes of the artifact `a` were last used. */
-export const LAST_USED = "max(a.created_at, ifnull((SELECT last_used FROM blob_uses WHERE blob = a.blob), 0))";
+const LAST_USED = "max(a.created_at, ifnull((SELECT last_used FROM blob_uses WHERE blob = a.blob), 0))";
 /** What goes with the rule of the garbage `g`. */
 export const DETAIL = `iif(g.rule = 'size', ${LAST_USED}, g.detail)`;
 

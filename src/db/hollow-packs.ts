@@ -1,7 +1,16 @@
 import type { Database } from "bun:sqlite";
 
-/** What a tar file of the members `b` takes, but for its end. */
-const FOOTPRINT = "ifnull(sum(512 + (b.size + 511) / 512 * 512), 0)";
+/** Packs and their members, by those that are dead: what a tar file of the others takes, but for its end. */
+const packs = (dead: string): string => `SELECT b.pack AS seq, count(*) - count(d.seq) AS members, count(d.seq) AS dying,
+  sum(iif(d.seq IS NULL, 512 + (b.size + 511) / 512 * 512, 0)) AS live, sum(iif(d.seq IS NULL, 0, b.size)) AS dead
+  FROM blobs b LEFT JOIN temp.gc_dead d ON d.seq = b.seq AND ${dead} WHERE b.pack IS NOT NULL GROUP BY b.pack`;
+
+/** Finds out what becomes of each pack, once nothing more dies. Returns the bytes that are free only when packs are rewritten. */
+export function measurePacks(db: Database): number {
+  db.run("DELETE FROM temp.gc_packs");
+  db.run(`INSERT INTO temp.gc_packs (seq, members, dying, live, dead) ${packs("1")}`);
+  return (db.query("SELECT ifnull(sum(dead), 0) AS bytes FROM temp.gc_packs WHERE members > 0").get() as { bytes: number }).bytes;
+}
 
 export interface HollowPack {
   seq: number;
@@ -16,24 +25,23 @@ export interface HollowPack {
   counted: number;
 }
 
-/** Packs that are more than half dead once the plan of this connection is done; with no member left, or to be rewritten. */
+/** Packs that are more than half dead once the plan of this connection is done; with no member left, or to be rewritten. After `measurePacks`. */
 export function hollowOnce(db: Database, dataset: string | null): HollowPack[] {
-  return hollow(db, dataset, "AND b.seq NOT IN (SELECT seq FROM temp.gc_dead)", "AND o.seq NOT IN (SELECT seq FROM temp.gc_unnamed)");
+  return hollow(db, dataset, "temp.gc_packs");
 }
 
 /** Those that are so now. */
 export function hollowNow(db: Database, dataset: string | null): HollowPack[] {
-  return hollow(db, dataset, "", "AND 0");
+  return hollow(db, dataset, `(${packs("0")})`);
 }
 
-function hollow(db: Database, dataset: string | null, stays: string, isCounted: string): HollowPack[] {
+function hollow(db: Database, dataset: string | null, measured: string): HollowPack[] {
   return db
     .query<HollowPack, [string | null]>(
-      `SELECT p.seq, p.path, p.size, count(b.seq) AS members, ${FOOTPRINT} AS live, (SELECT count(*) FROM blobs d WHERE d.pack = p.seq) - count(b.seq) AS dying,
-         iif(count(b.seq) = 0, (SELECT ifnull(sum(o.size), 0) FROM blobs o WHERE o.pack = p.seq), 0) AS bytes,
-         iif(count(b.seq) = 0, (SELECT ifnull(sum(o.size), 0) FROM blobs o WHERE o.pack = p.seq ${isCounted}), 0) AS counted
-       FROM packs p LEFT JOIN blobs b ON b.pack = p.seq ${stays} WHERE ?1 IS NULL OR p.dataset = ?1
-       GROUP BY p.seq HAVING count(b.seq) = 0 OR 2 * ${FOOTPRINT} < p.size`,
+      `SELECT p.seq, p.path, p.size, ifnull(k.members, 0) AS members, ifnull(k.dying, 0) AS dying, ifnull(k.live, 0) AS live,
+         iif(k.members = 0, k.dead, 0) AS bytes,
+         iif(k.members = 0, (SELECT ifnull(sum(o.size), 0) FROM blobs o WHERE o.pack = p.seq AND o.seq NOT IN (SELECT seq FROM temp.gc_unnamed)), 0) AS counted
+       FROM packs p LEFT JOIN ${measured} k ON k.seq = p.seq WHERE (?1 IS NULL OR p.dataset = ?1) AND (ifnull(k.members, 0) = 0 OR 2 * k.live < p.size) ORDER BY p.seq`,
     )
     .all(dataset);
 }

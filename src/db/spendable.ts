@@ -1,5 +1,4 @@
 import type { Database } from "bun:sqlite";
-import { LAST_USED } from "./garbage.ts";
 import { NEWEST, protectedRows } from "./protection.ts";
 import type { Keeper } from "./protection.ts";
 
@@ -8,21 +7,11 @@ export function storedBytes(db: Database): number {
   return (db.query("SELECT ifnull(sum(size), 0) AS bytes FROM blobs WHERE place <> 'foreign'").get() as { bytes: number }).bytes;
 }
 
-export interface SpendableRow {
-  seq: number;
-  used: number;
-  blob: number;
-  /** Of its blob. */
-  size: number;
-  /** A directory, or bytes that a directory has too. */
-  entangled: 0 | 1;
-}
-
 /**
- * Artifacts that may go for the sake of room: live, no garbage, and neither a root nor needed by one. In the order of their seqs.
- * What is out of sight and can still be restored stays, with what it needs.
+ * Finds what stays even where room is wanted: the newest of each name, what is protected, what is out of sight and can still be restored; and what these
+ * were made from. Each with its blob; a tombstone has none.
  */
-export function spendable(db: Database, except: ReadonlySet<Keeper>): Iterable<SpendableRow> {
+export function rooted(db: Database, except: ReadonlySet<Keeper>): Iterable<{ seq: number; blob: number | null }> {
   db.run("DELETE FROM temp.gc_rooted");
   db.run(
     `INSERT INTO temp.gc_rooted
@@ -37,25 +26,46 @@ export function spendable(db: Database, except: ReadonlySet<Keeper>): Iterable<S
      SELECT seq FROM alive`,
   );
   return db
-    .query<SpendableRow, []>(
-      `SELECT a.seq, ${LAST_USED} AS used, a.blob, iif(b.place = 'foreign', 0, b.size) AS size,
-         a.kind = 'tree' OR a.blob IN (SELECT member FROM tree_members) AS entangled
-       FROM artifacts a CROSS JOIN blobs b ON b.seq = a.blob
-       WHERE a.state = 'live' AND a.seq NOT IN (SELECT seq FROM temp.gc_rooted) AND a.seq NOT IN (SELECT seq FROM temp.gc_garbage) ORDER BY a.seq`,
+    .query<{ seq: number; blob: number | null }, []>("SELECT a.seq, a.blob FROM temp.gc_rooted r CROSS JOIN artifacts a ON a.seq = r.seq")
+    .iterate();
+}
+
+export interface LiveRow {
+  seq: number;
+  blob: number;
+  created_at: number;
+  /** A number, since a string for each of a million rows takes longer than the row. */
+  isTree: 0 | 1;
+}
+
+/** Those in sight that are no garbage, in the order of their seqs. */
+export function live(db: Database): Iterable<LiveRow> {
+  return db
+    .query<LiveRow, []>(
+      "SELECT seq, blob, created_at, kind = 'tree' AS isTree FROM artifacts WHERE state = 'live' AND seq NOT IN (SELECT seq FROM temp.gc_garbage) ORDER BY seq",
     )
     .iterate();
 }
 
-/** Blobs of those that stay even where room is wanted. After `spendable`. */
-export function rootedBlobs(db: Database): Iterable<{ blob: number }> {
+/** Of all that the store itself keeps. */
+export function blobSizes(db: Database): Iterable<{ seq: number; size: number }> {
+  return db.query<{ seq: number; size: number }, []>("SELECT seq, size FROM blobs WHERE place <> 'foreign'").iterate();
+}
+
+export function lastUses(db: Database): Iterable<{ blob: number; last_used: number }> {
+  return db.query<{ blob: number; last_used: number }, []>("SELECT blob, last_used FROM blob_uses").iterate();
+}
+
+/** Blobs that artifacts name and directories have too. The plus keeps SQLite from going through all that lies in directories. */
+export function sharedWithTrees(db: Database): Iterable<{ blob: number }> {
   return db
-    .query<{ blob: number }, []>("SELECT a.blob FROM temp.gc_rooted r CROSS JOIN artifacts a ON a.seq = r.seq WHERE a.blob IS NOT NULL")
+    .query<{ blob: number }, []>("SELECT blob FROM artifacts WHERE blob IS NOT NULL AND +blob IN (SELECT member FROM tree_members)")
     .iterate();
 }
 
-/** No blob has a higher number. */
-export function lastBlob(db: Database): number {
-  return (db.query("SELECT ifnull(max(seq), 0) AS last FROM blobs").get() as { last: number }).last;
+/** No row has a higher number. */
+export function lastSeq(db: Database, table: "artifacts" | "blobs"): number {
+  return (db.query(`SELECT ifnull(max(seq), 0) AS last FROM ${table}`).get() as { last: number }).last;
 }
 
 /** All there are: whose ends may go, the caller knows. */

@@ -1,24 +1,25 @@
 import * as deadBlobs from "../db/dead-blobs.ts";
 import * as garbage from "../db/garbage.ts";
 import type { Keeper } from "../db/protection.ts";
-import { allEdges, lastBlob, rootedBlobs, spendable, storedBytes } from "../db/spendable.ts";
-import type { SpendableRow } from "../db/spendable.ts";
+import { allEdges, blobSizes, lastSeq, lastUses, live, rooted, sharedWithTrees, storedBytes } from "../db/spendable.ts";
 import type { Store } from "../store/store.ts";
 import { chooseToFit } from "./fit.ts";
 import type { GcPlan } from "./gc-plan.ts";
 
-/** Adds to the garbage what was used longest ago, until no more than `limit` bytes are stored. */
+/** Adds to the garbage what was used longest ago, until no more than `limit` bytes are stored, where `dead` bytes go already. Returns what that frees. */
 export function makeRoom(
   { db }: Store,
   limit: number,
+  dead: number,
   except: ReadonlySet<Keeper>,
-): { limit: NonNullable<GcPlan["limit"]>; condemned: number } {
+): { limit: NonNullable<GcPlan["limit"]>; condemned: number; freed: number } {
   const stored = storedBytes(db);
-  const before = stored - deadBlobs.allDeadBytes(db);
-  if (before <= limit) return { limit: { bytes: limit, stored, after: before, met: true }, condemned: 0 };
-  const units = readUnits(spendable(db, except));
-  const dies = new Uint8Array(lastBlob(db) + 1);
-  const { chosen, freed } = chooseToFit(units, allEdges(db), before - limit, freer(db, units, dies));
+  const before = stored - dead;
+  if (before <= limit) return { limit: { bytes: limit, stored, after: before, met: true }, condemned: 0, freed: 0 };
+  const blobs = readBlobs(db);
+  const units = readUnits(db, blobs, except);
+  const dies = new Uint8Array(blobs.sizes.length);
+  const { chosen, freed } = chooseToFit(units, allEdges(db), before - limit, freer(db, units, blobs, dies));
   const goes = new Uint8Array(units.seqs.length);
   for (const place of chosen) goes[place] = 1;
   garbage.condemnForRoom(
@@ -26,7 +27,7 @@ export function makeRoom(
     marked(goes).map((place) => units.seqs[place] as number),
   );
   deadBlobs.addDead(db, marked(dies));
-  return { limit: { bytes: limit, stored, after: before - freed, met: before - freed <= limit }, condemned: chosen.length };
+  return { limit: { bytes: limit, stored, after: before - freed, met: before - freed <= limit }, condemned: chosen.length, freed };
 }
 
 /** The places that are marked, in order. */
@@ -37,61 +38,72 @@ function marked(marks: Uint8Array): Float64Array {
   return places.subarray(0, count);
 }
 
+/** What it takes to know of each blob, by its seq: in arrays, since a question for each of a million rows takes longer than reading all of them. */
+interface Blobs {
+  /** Bytes; 0 where an import left them elsewhere. */
+  sizes: Float64Array;
+  used: Float64Array;
+  /** Something that stays has it. */
+  stays: Uint8Array;
+  /** A directory, or a file that a directory has too. */
+  entangled: Uint8Array;
+}
+
+function readBlobs(db: Store["db"]): Blobs {
+  const room = lastSeq(db, "blobs") + 1;
+  const blobs: Blobs = {
+    sizes: new Float64Array(room),
+    used: new Float64Array(room),
+    stays: new Uint8Array(room),
+    entangled: new Uint8Array(room),
+  };
+  for (const { seq, size } of blobSizes(db)) blobs.sizes[seq] = size;
+  for (const { blob, last_used } of lastUses(db)) blobs.used[blob] = last_used;
+  for (const { blob } of sharedWithTrees(db)) blobs.entangled[blob] = 1;
+  return blobs;
+}
+
+/** Artifacts that may go, in the order of their seqs. */
 interface Units {
   seqs: Float64Array;
   used: Float64Array;
   blobs: Float64Array;
-  sizes: Float64Array;
-  entangled: Uint8Array;
 }
 
-function readUnits(rows: Iterable<SpendableRow>): Units {
-  let room = 1 << 16;
-  let units = allocate(room);
-  let count = 0;
-  for (const row of rows) {
-    if (count === room) units = copied(units, allocate((room *= 2)));
-    units.seqs[count] = row.seq;
-    units.used[count] = row.used;
-    units.blobs[count] = row.blob;
-    units.sizes[count] = row.size;
-    units.entangled[count++] = row.entangled;
+function readUnits(db: Store["db"], { used, stays, entangled }: Blobs, except: ReadonlySet<Keeper>): Units {
+  const room = lastSeq(db, "artifacts") + 1;
+  const isRooted = new Uint8Array(room);
+  for (const { seq, blob } of rooted(db, except)) {
+    isRooted[seq] = 1;
+    if (blob !== null) stays[blob] = 1;
   }
-  return {
-    seqs: units.seqs.subarray(0, count),
-    used: units.used.subarray(0, count),
-    blobs: units.blobs.subarray(0, count),
-    sizes: units.sizes.subarray(0, count),
-    entangled: units.entangled.subarray(0, count),
-  };
-}
-
-function allocate(count: number): Units {
-  const column = (): Float64Array => new Float64Array(count);
-  return { seqs: column(), used: column(), blobs: column(), sizes: column(), entangled: new Uint8Array(count) };
-}
-
-function copied(from: Units, to: Units): Units {
-  for (const column of ["seqs", "used", "blobs", "sizes", "entangled"] as const) to[column].set(from[column]);
-  return to;
+  // pages of these that nothing is written to take no memory
+  const units = { seqs: new Float64Array(room), used: new Float64Array(room), blobs: new Float64Array(room) };
+  let count = 0;
+  for (const { seq, blob, created_at, isTree } of live(db)) {
+    if (isRooted[seq]) continue;
+    if (isTree) entangled[blob] = 1;
+    units.seqs[count] = seq;
+    units.used[count] = Math.max(created_at, used[blob] as number);
+    units.blobs[count++] = blob;
+  }
+  return { seqs: units.seqs.subarray(0, count), used: units.used.subarray(0, count), blobs: units.blobs.subarray(0, count) };
 }
 
 /**
  * What each frees when it goes after those that went before it. Where directories have a part in it the database is asked, else it is counted here, and
  * the blobs that go are marked in `dies`. Nothing goes whose bytes something that stays has too.
  */
-function freer(db: Store["db"], { seqs, blobs, sizes, entangled }: Units, dies: Uint8Array): (place: number) => number | undefined {
-  const stays = new Uint8Array(dies.length);
-  for (const { blob } of rootedBlobs(db)) stays[blob] = 1;
+function freer(db: Store["db"], units: Units, { sizes, stays, entangled }: Blobs, dies: Uint8Array): (place: number) => number | undefined {
   /** How many artifacts are left that name a blob. */
   const left = new Uint32Array(dies.length);
-  for (let place = 0; place < blobs.length; place++) (left[blobs[place] as number] as number)++;
+  for (let place = 0; place < units.blobs.length; place++) (left[units.blobs[place] as number] as number)++;
   return (place) => {
-    const blob = blobs[place] as number;
+    const blob = units.blobs[place] as number;
     if (stays[blob]) return undefined;
-    if (entangled[place]) return deadBlobs.addGarbage(db, seqs[place] as number);
+    if (entangled[blob]) return deadBlobs.addGarbage(db, units.seqs[place] as number);
     if (--(left[blob] as number) > 0) return 0;
     dies[blob] = 1;
-    return sizes[place];
+    return sizes[blob];
   };
 }

@@ -1,7 +1,7 @@
 import * as datasets from "../db/datasets.ts";
 import * as deadBlobs from "../db/dead-blobs.ts";
 import * as garbage from "../db/garbage.ts";
-import { hollowOnce } from "../db/hollow-packs.ts";
+import { hollowOnce, measurePacks } from "../db/hollow-packs.ts";
 import * as leases from "../db/leases.ts";
 import { reading } from "../db/open.ts";
 import type { Keeper } from "../db/protection.ts";
@@ -69,11 +69,16 @@ function planRows(store: Store, rules: GcRules, scope: GcScope): GcPlan {
   const condemned = condemn(store, rules, scope);
   garbage.spareProtected(db, except);
   if (!garbage.isNone(db)) deadBlobs.findDead(db);
+  let bytes = deadBlobs.deadBytes(db);
   let limit: GcPlan["limit"] = null;
-  if (rules.maxSize !== null) ({ limit, condemned: condemned.size } = makeRoom(store, rules.maxSize, except));
-  deadBlobs.findDyingPacks(db);
+  if (rules.maxSize !== null) {
+    const room = makeRoom(store, rules.maxSize, bytes, except);
+    limit = room.limit;
+    condemned.size = room.condemned;
+    bytes += room.freed;
+  }
+  const later = measurePacks(db);
   const counts = garbage.count(db, condemned);
-  const dead = deadBlobs.deadBytes(db);
   const plan: GcPlan = {
     schema: "coffer.gc/1",
     at,
@@ -88,7 +93,7 @@ function planRows(store: Store, rules: GcRules, scope: GcScope): GcPlan {
     missing: [],
     repack: [],
     rehouse: [],
-    totals: { items: 0, bytes: dead.now, bytes_after_repacking: dead.later, kept: 0 },
+    totals: { items: 0, bytes: bytes - later, bytes_after_repacking: later, kept: 0 },
     limit,
   };
   planPacks(store, plan);
