@@ -1,5 +1,4 @@
 const FORM = /^(\d{4}(?:-\d{2}){0,2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i;
-/^(\d{4}(?:-\d{2}(?:-\d{2}(?=$|[T ]))?)?)(?:(?<=-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i;
 
 /**
  * Milliseconds since 1970 of an ISO date (its midnight; a year's or a month's first) or date and time; UTC where no zone is given. Undefined where it is none, or there
