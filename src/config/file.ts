@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { CofferError, errno, reason } from "../domain/error.ts";
@@ -37,7 +37,8 @@ export function findUserFile(env: Env): string | undefined {
   const xdg = env["XDG_CONFIG_HOME"];
   const base = xdg && isAbsolute(xdg) ? xdg : join(homeOf(env), ".config");
   const path = join(base, "coffer", "config.yaml");
-  return isFile(path) ? path : undefined;
+  // a container's user often has the home of another, which is closed to it
+  return mayEnter(base) && isFile(path) ? path : undefined;
 }
 
 /**
@@ -77,6 +78,15 @@ export class ConfigError extends CofferError {
     const more = others.length === 0 ? "" : ` (and ${others.length} more: coffer config validate lists them)`;
     super("CONFIG_INVALID", `${first.file}:${first.line}:${first.column}: ${first.message}${more}`, { hint: first.hint });
     this.problems = problems;
+  }
+}
+
+function mayEnter(directory: string): boolean {
+  try {
+    accessSync(directory, constants.X_OK);
+    return true;
+  } catch (error) {
+    return errno(error) !== "EACCES";
   }
 }
 
