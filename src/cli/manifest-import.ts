@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { EXIT } from "../domain/error.ts";
 import { countOf, formatBytes } from "../domain/quantity.ts";
+import { knownSecrets } from "../domain/redact.ts";
 import { findManifests } from "../manifest/find-manifests.ts";
 import { importManifests } from "../manifest/import-manifests.ts";
 import type { Imported } from "../manifest/import-manifests.ts";
@@ -34,7 +35,7 @@ and finds bytes that lie elsewhere by now.`,
   async ({ flags, positionals, io }) => {
     const found = positionals.flatMap((path) => findManifests(resolve(io.cwd, path)));
     using store = await io.openStore();
-    const imported = await importManifests(store, found, { copy: flags.copy });
+    const imported = await importManifests(store, found, { copy: flags.copy, secrets: knownSecrets(io.env) });
     await writeManifests(store);
     io.print(
       {
@@ -58,7 +59,7 @@ const SHOWN = 20;
 
 function say(io: Io, { manifests, unverified, relocated, copied, missing, renumbered, notes }: Imported): void {
   for (const { path, state, artifacts, known } of manifests) {
-    if (state === "known") io.say.info(`${path}: the store has all of it already`);
+    if (state === "known" && missing.length === 0) io.say.info(`${path}: the store has all of it already`);
     else if (state === "grown") io.say.info(`${path}: ${countOf(artifacts, "record is", "records are")} new; the store had ${known}`);
   }
   for (const note of notes) io.say.warn(note);

@@ -52,7 +52,7 @@ export interface ArtifactRow {
 export type NewArtifact = Omit<ArtifactRow, "seq" | "version" | "state" | "state_at" | "deliver"> & { deliver?: number };
 
 /**
- * Inserts a live artifact with the next version of its name (of its id, where it has no name). Called inside a write transaction:
+ * Inserts an artifact, live or without a blob a tombstone, with the next version of its name (of its id, where it has no name). Called inside a write transaction:
  * that is what makes fifty saves at once fifty versions.
  */
 export function insert(db: Database, artifact: NewArtifact): { seq: number; version: number } {
@@ -66,10 +66,10 @@ export function insert(db: Database, artifact: NewArtifact): { seq: number; vers
   ).last_version;
   const columns = COLUMNS as readonly (keyof NewArtifact)[];
   const statement = db.query(
-    `INSERT INTO artifacts (version, state, state_at, ${columns.join(", ")}) VALUES (?, 'live', ?, ${columns.map(() => "?").join(", ")})`,
+    `INSERT INTO artifacts (version, state, state_at, ${columns.join(", ")}) VALUES (?, ?, ?, ${columns.map(() => "?").join(", ")})`,
   );
   const seq = Number(
-    statement.run(version, artifact.created_at, ...columns.map((column) => artifact[column] ?? (column === "deliver" ? 1 : null)))
+    statement.run(version, artifact.blob === null ? "deleted" : "live", artifact.created_at, ...columns.map((column) => artifact[column] ?? (column === "deliver" ? 1 : null)))
       .lastInsertRowid,
   );
   return { seq, version };

@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import type { ArtifactRow } from "./artifacts.ts";
 import { ofDataset } from "./of-dataset.ts";
 import * as runs from "./runs.ts";
 import type { RunRow } from "./runs.ts";
@@ -16,4 +17,21 @@ export function ofPipelineAndDataset(db: Database, pipeline: string | null, data
     )
     .values(pipeline, dataset) as [number][];
   return seqs.map(([seq]) => runs.bySeq(db, seq) as RunRow);
+}
+
+/** Artifacts of a run that are out of sight, and that something was made from: the oldest first. */
+export function goneOrigins(db: Database, run: number): ArtifactRow[] {
+  return db
+    .query<ArtifactRow, [number]>(
+      `SELECT * FROM artifacts a WHERE run = ? AND state <> 'live'
+         AND (EXISTS (SELECT 1 FROM edges WHERE dependency = a.seq) OR EXISTS (SELECT 1 FROM meta_sources WHERE source = a.seq))
+       ORDER BY seq`,
+    )
+    .all(run);
+}
+
+/** The only artifact that an id can mean; null where it is one of several. */
+export function onlyOfId(db: Database, id: string): number | null {
+  const seqs = db.query("SELECT seq FROM artifacts WHERE id = ? LIMIT 2").values(id) as [number][];
+  return seqs.length === 1 ? ((seqs[0] as [number])[0] ?? null) : null;
 }

@@ -33,6 +33,7 @@ export function move(db: Database, seq: number, to: { path: string; size: number
     `UPDATE blobs SET state = 'unverified', condemned_at = NULL, place = 'foreign', pack = NULL, offset = NULL, mtime_ns = NULL, ctime_ns = NULL, inode = NULL,
        path = ?, size = ?, dataset = ? WHERE seq = ?`,
   ).run(to.path, to.size, to.dataset, seq);
+  db.query("UPDATE artifacts SET size = ? WHERE blob = ? AND kind = 'file'").run(to.size, seq);
 }
 
 /** The blob that has its bytes at this place. */

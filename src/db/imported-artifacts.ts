@@ -1,6 +1,6 @@
 import type { Database } from "bun:sqlite";
 import * as artifacts from "./artifacts.ts";
-import type { NewArtifact } from "./artifacts.ts";
+import type { ArtifactRow, NewArtifact } from "./artifacts.ts";
 
 /** Inserts an artifact with the version that it had elsewhere, where that number is free and `wanted` is given; else with the next. */
 export function insert(db: Database, artifact: NewArtifact, wanted: number | undefined): { seq: number; version: number } {
@@ -18,6 +18,20 @@ export function insert(db: Database, artifact: NewArtifact, wanted: number | und
   // and the highest that was ever given counts for those that follow
   if (before > wanted) count(before);
   return made;
+}
+
+/** A record keeps the uid that it has elsewhere, where no other has it. */
+export function byUid(db: Database, uid: string): ArtifactRow | null {
+  return db.query<ArtifactRow, [string]>("SELECT * FROM artifacts WHERE uid = ?").get(uid);
+}
+
+/** What the artifacts that have a blob say of it: one of this kind, where there is one. */
+export function contentOf(db: Database, blob: number, kind: ArtifactRow["kind"]): Pick<ArtifactRow, "kind" | "size" | "files"> | null {
+  return db
+    .query<Pick<ArtifactRow, "kind" | "size" | "files">, [number, string]>(
+      "SELECT kind, size, files FROM artifacts WHERE blob = ? ORDER BY kind = ? DESC LIMIT 1",
+    )
+    .get(blob, kind);
 }
 
 /** Those of a run whose ids the store had before. */

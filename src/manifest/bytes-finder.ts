@@ -14,6 +14,7 @@ export interface FoundBytes {
 /** Finds bytes by a look at their names; no file is opened. */
 export class BytesFinder {
   readonly #places: string[];
+  readonly #own: string[];
   readonly #root: string;
   readonly #real = new Map<string, string | undefined>();
 
@@ -21,7 +22,9 @@ export class BytesFinder {
   constructor({ path, root }: FoundManifest, dataset: string) {
     const own = dirname(resolve(path));
     this.#root = root;
-    this.#places = [join(root, "binaries", dataset), own, join(dirname(own), "_binaries"), join(root, "artifacts"), root];
+    const binaries = [join(root, "binaries", dataset), join(dirname(own), "_binaries"), join(root, "artifacts")];
+    this.#places = [binaries[0] as string, own, ...binaries.slice(1), root];
+    this.#own = [...binaries, own];
   }
 
   /** Where they should lie. */
@@ -47,6 +50,11 @@ export class BytesFinder {
       if (target?.isFile() || target?.isDirectory()) return { path: real, size: target.size, kind: target.isFile() ? "file" : "tree" };
     }
     return undefined;
+  }
+
+  /** Whether it is what a manifest tree has for bytes: below one of its places for them, or the manifest's own directory. */
+  isOwn({ path }: FoundBytes): boolean {
+    return this.#own.some((place) => path.startsWith(`${this.#realDirectory(place) ?? place}${sep}`));
   }
 
   /** Asked once: ten thousand files lie in one directory. */

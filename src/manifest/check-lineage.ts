@@ -1,61 +1,78 @@
 import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import * as edges from "../db/edges.ts";
+import * as imported from "../db/imported-artifacts.ts";
 import { CofferError } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
-import type { PlannedManifest } from "./plan-import.ts";
+import type { ArtifactMark } from "./coffer-block.ts";
+import { Marked, originsOf, sourcesOf } from "./origins.ts";
+import type { PlannedItem, PlannedManifest } from "./plan-import.ts";
 import type { ReadItem } from "./read-item.ts";
 
-/** Ids that records of manifests name and that no manifest has: what the store has under them. */
-export type Outside = ReadonlyMap<string, ArtifactRow>;
-
-/** What a record was made from, each id once: its dependencies, and a meta-model's sources. */
-export function originsOf(item: ReadItem): string[] {
-  return [...new Set([...item.dependsOn, ...(item.meta?.sources ?? []).map(({ id }) => id)])];
-}
+/** What a mark in a manifest means: a record of one of the manifests, or an artifact that the store has. */
+export type Lineage = (manifest: PlannedManifest, mark: ArtifactMark) => ReadItem | ArtifactRow;
 
 /**
  * Looks at the graph that the records make, by id, before anything is written.
- * @throws CofferError DEPENDENCY_MISSING with all ids that nothing is known of, DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP
+ * @throws CofferError DEPENDENCY_MISSING with all that nothing is known of, DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP
  */
-export function checkLineage(store: Store, manifests: readonly PlannedManifest[]): Outside {
+export function checkLineage(store: Store, manifests: readonly PlannedManifest[]): Lineage {
   const graph = new Map<string, Set<string>>();
-  for (const { read } of manifests) for (const { id } of read.items) graph.set(id, graph.get(id) ?? new Set());
-  const outside = new Map<string, ArtifactRow>();
+  const inside = new Marked<ReadItem>();
+  const outside = new Marked<ArtifactRow>();
+  for (const { read, records, before } of manifests) {
+    for (const row of before) outside.add(read.uid, { id: row.id, version: undefined, uid: undefined }, row);
+    for (const { item, block } of records) {
+      inside.add(read.uid, { id: item.id, version: item.version, uid: block?.uid }, item);
+      graph.set(item.id, graph.get(item.id) ?? new Set());
+    }
+  }
   const missing = new Set<string>();
-  for (const { items } of manifests)
-    for (const { item } of items)
-      for (const origin of originsOf(item)) {
-        if (graph.has(origin)) {
-          graph.get(item.id)?.add(origin);
+  const rowsOf = new Map<string, Map<number, ArtifactRow>>();
+  for (const { read, items } of manifests)
+    for (const planned of items)
+      for (const mark of marksOf(planned)) {
+        const { id } = planned.item;
+        const item = inside.find(read.uid, mark);
+        if (item) {
+          graph.get(id)?.add(item.id);
           continue;
         }
-        const row = outside.get(origin) ?? inStore(store, origin);
-        if (row) outside.set(origin, row);
-        else missing.add(origin);
+        const row = outside.find(read.uid, mark) ?? inStore(store, mark);
+        if (row) {
+          outside.add(read.uid, mark, row);
+          rowsOf.set(id, (rowsOf.get(id) ?? new Map<number, ArtifactRow>()).set(row.seq, row));
+        } else missing.add(mark.version === undefined ? mark.id : `${mark.id}@v${mark.version}`);
       }
   if (missing.size > 0) throw unknown([...missing]);
-  checkOrder(store, manifests, graph, outside);
-  return outside;
+  checkOrder(store, graph, rowsOf);
+  return ({ read }, mark) => inside.find(read.uid, mark) ?? (outside.find(read.uid, mark) as ArtifactRow);
 }
 
-function inStore(store: Store, id: string): ArtifactRow | null {
+function marksOf(planned: PlannedItem): ArtifactMark[] {
+  return [...originsOf(planned), ...sourcesOf(planned)];
+}
+
+function inStore(store: Store, { id, version, uid }: ArtifactMark): ArtifactRow | null {
   // also what was deleted since: its tombstone keeps lineage whole
-  return artifacts.latestOfId(store.db, id, "any") ?? artifacts.latestOfName(store.db, id, "any");
+  const own = uid === undefined ? null : imported.byUid(store.db, uid);
+  if (own || (uid !== undefined && version === undefined)) return own;
+  if (version === undefined) return artifacts.latestOfId(store.db, id, "any") ?? artifacts.latestOfName(store.db, id, "any");
+  return artifacts.versionOfId(store.db, id, version, "any") ?? artifacts.versionOfName(store.db, id, version, "any");
 }
 
-function unknown(ids: readonly string[]): CofferError {
+function unknown(names: readonly string[]): CofferError {
   return new CofferError(
     "DEPENDENCY_MISSING",
-    `${ids.length === 1 ? "a dependency is" : `${ids.length} dependencies are`} neither in what is imported nor in the store`,
-    { hint: "import the manifests that have them along with this one; nothing was stored", candidates: ids.slice(0, 1000) },
+    `${names.length === 1 ? "a dependency is" : `${names.length} dependencies are`} neither in what is imported nor in the store`,
+    { hint: "import the manifests that have them along with this one; nothing was stored", candidates: names.slice(0, 1000) },
   );
 }
 
 /** Takes away what depends on nothing that is left, again and again; what remains stands in a circle. Counts the longest way on the way. */
-function checkOrder(store: Store, manifests: readonly PlannedManifest[], graph: Map<string, Set<string>>, outside: Outside): void {
+function checkOrder(store: Store, graph: Map<string, Set<string>>, outside: ReadonlyMap<string, ReadonlyMap<number, ArtifactRow>>): void {
   const limit = store.settings.values.artifact_store.max_dependency_depth;
-  const heights = heightsOutside(store, manifests, outside, limit);
+  const heights = heightsOutside(store, outside, limit);
   const below = new Map<string, string[]>();
   for (const [id, origins] of graph)
     for (const origin of origins) {
@@ -87,17 +104,14 @@ function checkOrder(store: Store, manifests: readonly PlannedManifest[], graph: 
 }
 
 /** How long the chains are that end in what a record has from the store. */
-function heightsOutside(store: Store, manifests: readonly PlannedManifest[], outside: Outside, limit: number): Map<string, number> {
+function heightsOutside(store: Store, outside: ReadonlyMap<string, ReadonlyMap<number, ArtifactRow>>, limit: number): Map<string, number> {
   const heights = new Map<string, number>();
   const known = new Map<number, number>();
-  for (const { items } of manifests)
-    for (const { item } of items)
-      for (const origin of originsOf(item)) {
-        const row = outside.get(origin);
-        if (!row) continue;
-        const height = known.get(row.seq) ?? edges.depth(store.db, [row.seq], limit);
-        known.set(row.seq, height);
-        heights.set(item.id, Math.max(heights.get(item.id) ?? 0, height + 1));
-      }
+  for (const [id, rows] of outside)
+    for (const seq of rows.keys()) {
+      const height = known.get(seq) ?? edges.depth(store.db, [seq], limit);
+      known.set(seq, height);
+      heights.set(id, Math.max(heights.get(id) ?? 0, height + 1));
+    }
   return heights;
 }

@@ -1,14 +1,20 @@
 /*
- * Values of a foreign manifest as the database keeps them: JSON, in which not-a-number and the infinities are `{"coffer:number": "NaN"}`.
+ * Values of a foreign manifest as the database keeps them: JSON, in which not-a-number, the infinities and minus zero are `{"coffer:number": "NaN"}`.
  * Imputers and schedulers have such parameters.
  */
+
+/** Under which what a `coffer` block says beyond all columns is kept with its run, or its artifact. */
+export const BLOCK_REST = "coffer:block";
+
 const KEY = "coffer:number";
-const WORDS: Record<string, number> = { NaN: Number.NaN, Infinity, "-Infinity": -Infinity };
+const WORDS: Record<string, number> = { NaN: Number.NaN, Infinity, "-Infinity": -Infinity, "-0": -0 };
 
 export function toForeignJson(values: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify(values, (_, value: unknown) =>
-    typeof value === "number" && !Number.isFinite(value) ? { [KEY]: String(value) } : value,
-  );
+  return JSON.stringify(values, (_, value: unknown) => {
+    if (typeof value !== "number") return value;
+    if (Object.is(value, -0)) return { [KEY]: "-0" };
+    return Number.isFinite(value) ? value : { [KEY]: String(value) };
+  });
 }
 
 export function fromForeignJson(text: string): Record<string, unknown> {

@@ -4,6 +4,8 @@ import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { formatDigest } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
+import { countOf } from "../domain/quantity.ts";
+import { REDACTED } from "../domain/redact.ts";
 import { ingest } from "../store/ingest.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
 import { abandonLease, clearStaging, endLease, takeLease } from "../store/lease.ts";
@@ -42,13 +44,17 @@ export interface Imported {
 /**
  * Takes records over from manifests: all of them in one transaction, or none. Their bytes stay where they are and are not read, but for directories, whose digest
  * is that of a list, and for what lies in the store or among its workspaces, which are cleaned up; with `copy` all of them are taken into the store. Each of these
- * must be what its manifest says.
+ * must be what its manifest says. `secrets` are values that may not be stored.
  * @throws CofferError MANIFEST_INVALID, PATH_INVALID, UNREADABLE, DEPENDENCY_MISSING, DEPENDENCY_CYCLE, DEPENDENCY_TOO_DEEP, COLLISION, CORRUPT
  */
-export async function importManifests(store: Store, found: readonly FoundManifest[], options: { copy: boolean }): Promise<Imported> {
+export async function importManifests(
+  store: Store,
+  found: readonly FoundManifest[],
+  { copy, secrets = [] }: { copy: boolean; secrets?: readonly string[] },
+): Promise<Imported> {
   for (let round = 1; ; round++) {
     try {
-      return await importOnce(store, found, options);
+      return await importOnce(store, found, { copy, secrets });
     } catch (error) {
       if (!(error instanceof Outrun)) throw error;
       if (round === MAX_ROUNDS)
@@ -61,22 +67,26 @@ export async function importManifests(store: Store, found: readonly FoundManifes
 
 const MAX_ROUNDS = 5;
 
-async function importOnce(store: Store, found: readonly FoundManifest[], { copy }: { copy: boolean }): Promise<Imported> {
-  const planned = await planImport(store, found, copy);
-  const outside = checkLineage(store, planned);
+async function importOnce(
+  store: Store,
+  found: readonly FoundManifest[],
+  options: { copy: boolean; secrets: readonly string[] },
+): Promise<Imported> {
+  const planned = await planImport(store, found, options);
+  const lineage = checkLineage(store, planned);
   const isOurs = ownPlaces(store);
   const wanted = planned
     .flatMap(({ items, again }) => [...items, ...again])
-    .filter((one) => !one.lacking && (copy || one.bytes?.kind === "tree" || isOurs(one.place)));
+    .filter((one) => !one.lacking && !one.isGone && (options.copy || one.bytes?.kind === "tree" || isOurs(one.place)));
   if (wanted.length === 0) {
-    const recorded = store.transaction(() => recordImport(store, planned, outside, new Map()));
+    const recorded = store.transaction(() => recordImport(store, planned, lineage, new Map()));
     return report(store, planned, recorded, new Map());
   }
   const lease = takeLease(store, "ingest");
   try {
     const taken = await takeIn(store, lease, wanted);
     const recorded = store.transaction(() => {
-      const done = recordImport(store, planned, outside, taken);
+      const done = recordImport(store, planned, lineage, taken);
       endLease(store, lease);
       return done;
     });
@@ -143,8 +153,8 @@ function report(store: Store, planned: readonly PlannedManifest[], recorded: rea
       schema: read.schema,
       run: runs.bySeq(store.db, seq) as RunRow,
       state: !run ? "imported" : items.length > 0 ? "grown" : "known",
-      artifacts: items.length,
-      known,
+      artifacts: items.filter(({ isGone }) => !isGone).length,
+      known: read.items.filter((item) => known.has(item)).length,
     })),
     unverified: recorded.reduce((sum, one) => sum + one.unverified, 0),
     relocated: recorded.reduce((sum, one) => sum + one.relocated, 0),
@@ -157,7 +167,8 @@ function report(store: Store, planned: readonly PlannedManifest[], recorded: rea
 
 function notesOf({ read, items }: PlannedManifest): string[] {
   const notes: string[] = [];
-  if (read.inexact > 0) notes.push(`${read.path}: ${read.inexact} whole numbers are beyond 2^53, and lose their last digits`);
+  if (read.inexact > 0) notes.push(`${read.path}: ${countOf(read.inexact, "number is", "numbers are")} too large to be kept: beyond 2^53 the last digits are lost`);
+  if (read.isRedacted) notes.push(`${read.path}: what looks like a secret is left out, and an export says ${REDACTED} there`);
   const odd = new Set(
     items.map(({ item }) => item.raw["artifact_type"]).filter((type, index) => type !== undefined && type !== items[index]?.item.type),
   );

@@ -1,5 +1,5 @@
 import type { ArtifactRow } from "../db/artifacts.ts";
-import { fromForeignJson } from "./foreign-json.ts";
+import { BLOCK_REST, fromForeignJson } from "./foreign-json.ts";
 import type { Plain } from "./yaml.ts";
 
 /** The keys of an item, in their order; a meta-model has `meta_config` behind them. */
@@ -49,6 +49,7 @@ export function manifestItem(
   >,
   more: { contentHash: string; dependsOn: readonly string[]; meta: MetaSources | undefined; path?: string },
 ): Record<string, Plain> {
+  const { [BLOCK_REST]: _, ...extra } = fromForeignJson(artifact.extra) as Record<string, Plain>;
   return {
     artifact_id: artifact.id,
     content_hash: more.contentHash,
@@ -72,6 +73,6 @@ export function manifestItem(
         feature_columns: more.meta.columns,
       },
     }),
-    ...(artifact.extra !== "{}" && (fromForeignJson(artifact.extra) as Record<string, Plain>)),
+    ...extra,
   };
 }

@@ -38,7 +38,8 @@ export function readItemV1(raw: unknown, context: { uid: string; pipeline: strin
   const name = checkArtifactPath(item.name ?? basename(at));
   const said = item.artifact_type ?? item.type;
   const step = item.step === null || !/^[0-9]{1,9}$/.test(String(item.step)) ? null : Number(item.step);
-  const others = Object.entries(item).filter(([key]) => !KNOWN.has(key));
+  // a step that is no number has no column
+  const others = Object.entries(item).filter(([key]) => !KNOWN.has(key) || (key === "step" && step === null && item.step !== null));
   return {
     id: `${context.uid}/${name}`,
     step: undefined,

@@ -43,6 +43,10 @@ const text = v.optional(v.nullable(v.string()), null);
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const number = v.optional(v.nullable(count), null);
 
+/** Numbers that follow must have room, in every program that counts them. */
+const MAX_VERSION = 2 ** 31 - 1;
+export const version = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAX_VERSION));
+
 /** What a meta-model is fed, in any order. */
 export const SourceModels = v.array(v.looseObject({ artifact_id: v.string(), feature_index: v.optional(count) }));
 
@@ -68,7 +72,7 @@ const Item = v.looseObject({
       "it should hold keys",
     ),
   ),
-  version: v.nullable(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
+  version: v.nullable(version),
   meta_config: v.optional(
     v.nullable(
       v.looseObject({
@@ -145,12 +149,27 @@ export function readDigest(text: string | null): Digest | undefined {
 }
 
 function metaOf(config: NonNullable<v.InferOutput<typeof Item>["meta_config"]>): MetaSources {
-  return { sources: readSources(config.source_models ?? []), columns: config.feature_columns ?? [] };
+  return { sources: readSources(config.source_models ?? []), columns: checkColumns(config.feature_columns ?? []) };
 }
 
-/** In the order of their features. */
+/** In the order of their features. @throws CofferError MANIFEST_INVALID where two have one number */
 export function readSources(models: v.InferOutput<typeof SourceModels>): { id: string; index: number }[] {
-  return models
+  const sources = models
     .map((source, place) => ({ id: source.artifact_id, index: source.feature_index ?? place }))
     .sort((one, other) => one.index - other.index);
+  const twice = sources.find(({ index }, place) => index === sources[place - 1]?.index);
+  if (twice)
+    throw new CofferError("MANIFEST_INVALID", `two sources have the feature_index ${twice.index}`, { hint: "number them from 0, each once" });
+  return sources;
+}
+
+/** Columns are what features are found by. @throws CofferError MANIFEST_INVALID */
+export function checkColumns(columns: readonly string[]): string[] {
+  const seen = new Set<string>();
+  const bad = columns.find((column) => column === "" || seen.size === seen.add(column).size);
+  if (bad !== undefined)
+    throw new CofferError("MANIFEST_INVALID", bad === "" ? "a feature column has no name" : `the feature column “${bad}” is there twice`, {
+      hint: "give each column a name of its own",
+    });
+  return [...columns];
 }

@@ -3,12 +3,14 @@ import * as v from "valibot";
 import { CofferError, reason } from "../domain/error.ts";
 import { checkName, DEFAULT_DATASET } from "../domain/names.ts";
 import { readCofferBlock } from "./coffer-block.ts";
-import type { CofferBlock } from "./coffer-block.ts";
+import type { CofferBlock, ItemBlock } from "./coffer-block.ts";
+import { BLOCK_REST } from "./foreign-json.ts";
 import { invalid, parseManifest } from "./parse-manifest.ts";
 import { timeOf } from "./item-time.ts";
 import { readItem } from "./read-item.ts";
 import type { ReadItem } from "./read-item.ts";
 import { readItemV1 } from "./read-item-v1.ts";
+import { redactManifest } from "./redact-manifest.ts";
 
 /** A manifest as its file says, checked; nothing was looked up yet. */
 export interface ReadManifest {
@@ -23,14 +25,19 @@ export interface ReadManifest {
   /** Milliseconds; undefined where it does not say. */
   createdAt: number | undefined;
   items: ReadItem[];
+  /** Of what was taken out of sight where the manifest comes from: their bytes are not in it. */
+  gone: { item: ReadItem; block: ItemBlock }[];
   /** Keys, with their values, that the store has no column for, or keeps less exactly. */
   extra: Record<string, unknown>;
   block: CofferBlock;
-  /** Whole numbers that are too large to be kept exactly. */
+  /** Numbers that are too large to be kept exactly. */
   inexact: number;
+  /** Something in it looked like a secret, and was left out. */
+  isRedacted: boolean;
 }
 
-const MAX_BYTES = 256 << 20;
+const MAX_BYTES = 64 << 20;
+const MAX_ITEMS = 100_000;
 
 const text = v.optional(v.nullable(v.string()));
 const Top = v.looseObject({
@@ -43,36 +50,44 @@ const Top = v.looseObject({
 });
 
 /**
- * Reads a manifest of schema 2.0, or of the one before, which has a bare list under `artifacts`.
+ * Reads a manifest of schema 2.0, or of the one before, which has a bare list under `artifacts`. What looks like a secret is left out, `secrets` above all.
  * @throws CofferError MANIFEST_INVALID: broken or half-written, of another version, or with items that say too little; with the place
  */
-export function readManifest(path: string): ReadManifest {
-  const { tree, inexact } = parseManifest(readText(path), path);
-  const schema = schemaOf(tree, path);
+export function readManifest(path: string, secrets: readonly string[]): ReadManifest {
+  const { tree: given, inexact } = parseManifest(readText(path), path);
+  const schema = schemaOf(given, path);
+  const tree = redactManifest(given, secrets);
   const top = v.safeParse(Top, tree);
   if (!top.success) throw invalid(path, `${v.getDotPath(top.issues[0]) ?? "it"}: ${top.issues[0].message}`, "see docs/manifest.md");
   const { uid, pipeline_id, name, dataset, created_at } = top.output;
   const createdAt = timeOf(created_at);
-  const runId = runIdOf(uid ?? `manifest ${pipeline_id ?? ""} ${name ?? ""} ${JSON.stringify(tree)}`);
+  const runId = runIdOf(uid ?? `manifest ${pipeline_id ?? ""} ${name ?? ""} ${JSON.stringify(given)}`);
   const section = tree["artifacts"] as unknown[] | { items: unknown[] };
   const raw = Array.isArray(section) ? section : section.items;
-  const context = { uid: runId, pipeline: pipeline_id ?? null };
+  if (raw.length > MAX_ITEMS)
+    throw invalid(path, `it has ${raw.length} records, and no more than ${MAX_ITEMS} are taken at once`, "cut it into several, each with its own uid");
+  const block = checked(path, "coffer", () => readCofferBlock(tree["coffer"]));
+  const pipeline = block.run.none.has("pipeline") ? null : (pipeline_id ?? null);
+  const context = { uid: runId, pipeline };
+  const readOne = schema === "2.0" ? readItem : readItemV1;
+  const place = schema === "2.0" ? "artifacts.items" : "artifacts";
   return {
     path,
     schema,
     uid: runId,
-    pipeline: pipeline_id ?? null,
-    name: name ?? null,
+    pipeline,
+    name: block.run.none.has("name") ? null : (name ?? null),
     dataset: checked(path, "dataset", () => checkName("dataset", dataset ?? DEFAULT_DATASET)),
     createdAt,
-    items: raw.map((item, index) =>
-      checked(path, schema === "2.0" ? `artifacts.items[${index}]` : `artifacts[${index}]`, () =>
-        schema === "2.0" ? readItem(item, context) : readItemV1(item, context),
-      ),
-    ),
-    extra: extraOf(tree, schema, runId, createdAt),
-    block: checked(path, "coffer", () => readCofferBlock(tree["coffer"])),
+    items: raw.map((item, index) => checked(path, `${place}[${index}]`, () => readOne(item, context))),
+    gone: block.gone.map(({ record, block: its }, index) => ({
+      item: checked(path, `coffer.gone[${index}].record`, () => readItem(record, context)),
+      block: its,
+    })),
+    extra: extraOf(tree, schema, runId, createdAt, block),
+    block,
     inexact,
+    isRedacted: !Bun.deepEquals(tree, given),
   };
 }
 
@@ -100,15 +115,10 @@ function readText(path: string): string {
 function schemaOf(tree: Record<string, unknown>, path: string): "1.0" | "2.0" {
   const section = tree["artifacts"];
   const isMap = section !== null && typeof section === "object" && !Array.isArray(section);
-  const said = tree["schema_version"] ?? (isMap ? (section as Record<string, unknown>)["schema_version"] : tree["version"]) ?? undefined;
-  // a number where nobody quoted it
-  const version = typeof said === "number" && Number.isInteger(said) ? `${said}.0` : said === undefined ? undefined : String(said);
-  if (version !== undefined && version !== "1.0" && version !== "2.0")
-    throw invalid(
-      path,
-      `it is of schema ${JSON.stringify(said)}, and this coffer reads 2.0 and 1.0`,
-      "upgrade coffer, or write the manifest anew",
-    );
+  const inner = isMap ? (section as Record<string, unknown>)["schema_version"] : undefined;
+  const version = versionOf(tree["schema_version"] ?? inner ?? (isMap ? undefined : tree["version"]), path);
+  if (inner !== undefined && versionOf(inner, path) !== version)
+    throw invalid(path, `artifacts.schema_version is ${JSON.stringify(inner)}, and it is of schema ${version}`, "write one version at both places");
   if (Array.isArray(section) && version !== "2.0") return "1.0";
   if (isMap && Array.isArray((section as Record<string, unknown>)["items"]) && version === "2.0") return "2.0";
   if (version === undefined && section === undefined)
@@ -125,12 +135,25 @@ function schemaOf(tree: Record<string, unknown>, path: string): "1.0" | "2.0" {
   );
 }
 
+/** A number where nobody quoted it. */
+function versionOf(said: unknown, path: string): "1.0" | "2.0" | undefined {
+  if (said === undefined || said === null) return undefined;
+  const version = typeof said === "number" && Number.isInteger(said) ? `${said}.0` : said;
+  if (version === "1.0" || version === "2.0") return version;
+  throw invalid(
+    path,
+    `it is of schema ${JSON.stringify(said)}, and this coffer reads 2.0 and 1.0`,
+    "upgrade coffer, or write the manifest anew",
+  );
+}
+
 /** What goes back where it came from at an export. */
 function extraOf(
   tree: Record<string, unknown>,
   schema: ReadManifest["schema"],
   runId: string,
   createdAt: number | undefined,
+  block: CofferBlock,
 ): Record<string, unknown> {
   const { schema_version: _schema, artifacts, coffer: _coffer, uid, created_at, pipeline_id, name, dataset, metadata, ...others } = tree;
   const { schema_version: _inner, items: _items, ...foreign } = schema === "2.0" ? (artifacts as Record<string, unknown>) : {};
@@ -143,6 +166,7 @@ function extraOf(
     ...(metadata !== undefined && !isEmptyMap(metadata) && { metadata }),
     ...others,
     ...(Object.keys(foreign).length > 0 && { artifacts: foreign }),
+    ...(Object.keys(block.rest).length > 0 && { [BLOCK_REST]: block.rest }),
   };
 }
 

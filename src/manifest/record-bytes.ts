@@ -1,6 +1,7 @@
 import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
 import * as foreign from "../db/foreign-blobs.ts";
+import * as imported from "../db/imported-artifacts.ts";
 import { formatDigest } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
 import { digestOf, isInPlace, isUnread } from "../store/read.ts";
@@ -13,7 +14,10 @@ export type Taken = ReadonlyMap<string, { blob: number; hex: string; size: numbe
 export interface RecordBytes {
   blob: number;
   digest: string;
+  /** As the bytes are, where somebody has read them; else as the manifest says. */
+  kind: "file" | "tree";
   size: number;
+  files: number;
   isUnread: boolean;
   /** The store had looked for them elsewhere. */
   isMoved: boolean;
@@ -23,21 +27,24 @@ export interface RecordBytes {
  * The blob of a record: what was copied, what the store knows by its digest, or what lies where the manifest says and nobody has read. Inside a write transaction.
  * @throws CofferError COLLISION
  */
-export function recordBytes(store: Store, { item, dataset, digest, bytes, place, lacking }: PlannedItem, taken: Taken): RecordBytes {
+export function recordBytes(store: Store, planned: PlannedItem, taken: Taken): RecordBytes {
+  const { item, block, dataset, digest, bytes, place, lacking } = planned;
   const known = blobs.byDigest(store.db, digest);
   const copy = taken.get(formatDigest(digest));
   if (copy) {
     if (digest.algorithm === "sha256") learnCopied(store, known, copy, Buffer.from(digest.hex, "hex"));
-    return { blob: copy.blob, digest: `blake3:${copy.hex}`, size: copy.size, isUnread: false, isMoved: false };
+    const { blob, size, files } = copy;
+    return { blob, digest: `blake3:${copy.hex}`, kind: bytes?.kind ?? "file", size, files, isUnread: false, isMoved: false };
   }
   const size = known && !isUnread(known) ? known.size : (item.size ?? bytes?.size ?? known?.size ?? 0);
+  const said = { kind: block?.kind ?? ("file" as const), size, files: block?.kind === "tree" ? block.files : 1 };
   // what a sweep has in its hands is not the store's any more, and a file elsewhere may have moved
   const isLost =
     known !== null &&
     (known.state === "trashed" || (known.place === "foreign" && !lacking && bytes?.size === size && !isInPlace(store, known)));
   if (known && !isLost) {
     if (known.state === "condemned") blobs.revive(store.db, known.seq);
-    return { blob: known.seq, digest: digestOf(known), size: known.size, isUnread: isUnread(known), isMoved: false };
+    return { blob: known.seq, digest: digestOf(known), ...contentOf(store, known, said), isUnread: isUnread(known), isMoved: false };
   }
   const other = foreign.atPath(store.db, place);
   if (other && other.seq !== known?.seq)
@@ -50,7 +57,7 @@ export function recordBytes(store: Store, { item, dataset, digest, bytes, place,
     );
   if (known) {
     foreign.move(store.db, known.seq, { path: place, size, dataset });
-    return { blob: known.seq, digest: digestOf(known), size, isUnread: true, isMoved: true };
+    return { blob: known.seq, digest: digestOf(known), ...said, isUnread: true, isMoved: true };
   }
   const hex = Buffer.from(digest.hex, "hex");
   const blob = foreign.insert(store.db, {
@@ -61,7 +68,15 @@ export function recordBytes(store: Store, { item, dataset, digest, bytes, place,
     path: place,
     created_at: store.now(),
   });
-  return { blob, digest: formatDigest(digest), size, isUnread: true, isMoved: false };
+  return { blob, digest: formatDigest(digest), ...said, isUnread: true, isMoved: false };
+}
+
+type Content = Pick<RecordBytes, "kind" | "size" | "files">;
+
+/** Bytes that the store has are what they are, whatever a manifest says of them. */
+function contentOf(store: Store, blob: BlobRow, said: Content): Content {
+  if (isUnread(blob)) return { ...said, size: blob.size };
+  return imported.contentOf(store.db, blob.seq, said.kind) ?? { kind: "file", size: blob.size, files: 1 };
 }
 
 /** The bytes that came in are known by their SHA-256 too, and what was known by that alone is they. */

@@ -7,15 +7,18 @@ import * as metrics from "../db/metrics.ts";
 import * as params from "../db/params.ts";
 import * as runs from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
+import { formatDigest } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
-import { originsOf } from "./check-lineage.ts";
-import type { Outside } from "./check-lineage.ts";
-import { toForeignJson } from "./foreign-json.ts";
+import type { Lineage } from "./check-lineage.ts";
+import type { ArtifactMark } from "./coffer-block.ts";
+import { BLOCK_REST, toForeignJson } from "./foreign-json.ts";
 import { manifestItem } from "./manifest-item.ts";
+import { originsOf, sourcesOf } from "./origins.ts";
 import type { PlannedItem, PlannedManifest } from "./plan-import.ts";
+import type { ReadItem } from "./read-item.ts";
 import { recordBytes } from "./record-bytes.ts";
-import type { Taken } from "./record-bytes.ts";
+import type { RecordBytes, Taken } from "./record-bytes.ts";
 
 export interface Recorded {
   manifest: PlannedManifest;
@@ -36,32 +39,33 @@ export class Outrun extends Error {}
  * order. Inside one write transaction.
  * @throws CofferError DEPENDENCY_CYCLE, COLLISION; Outrun
  */
-export function recordImport(store: Store, manifests: readonly PlannedManifest[], outside: Outside, taken: Taken): Recorded[] {
-  const recorded: Recorded[] = [];
-  const made = new Map<string, number>();
-  const own = manifests.map((manifest) => {
+export function recordImport(store: Store, manifests: readonly PlannedManifest[], lineage: Lineage, taken: Taken): Recorded[] {
+  const seqs = new Map<ReadItem, number>();
+  const recorded = manifests.map((manifest): Recorded => {
     const run = runOf(store, manifest);
     const result: Recorded = { manifest, run, unverified: 0, relocated: 0, renumbered: [] };
-    recorded.push(result);
-    const before = artifacts.ofRun(store.db, run, "any");
-    if (before.length !== manifest.seen) throw new Outrun();
-    const seqs = new Map(before.map(({ id, seq }) => [id, seq]));
-    const lastAt = new Map(manifest.items.map(({ item, block }, index) => [block?.path ?? item.path, index]));
-    const rows = manifest.items.map((planned, index) => {
-      const deliver = lastAt.get(planned.block?.path ?? planned.item.path) === index;
-      const seq = recordItem(store, result, planned, taken, deliver);
-      seqs.set(planned.item.id, seq);
-      return { planned, seq };
-    });
+    if (artifacts.ofRun(store.db, run, "any").length !== manifest.before.length) throw new Outrun();
+    for (const [item, { seq }] of manifest.known) seqs.set(item, seq);
+    const lastAt = new Map(manifest.items.map((planned, index) => [pathOf(planned), index]));
+    for (const [index, planned] of manifest.items.entries())
+      seqs.set(planned.item, recordItem(store, result, planned, taken, lastAt.get(pathOf(planned)) === index));
     for (const again of manifest.again) if (recordBytes(store, again, taken).isMoved) result.relocated++;
-    for (const [id, seq] of seqs) made.set(id, seq);
-    return { run, seqs, rows };
+    return result;
   });
-  for (const { seqs, rows } of own)
-    for (const { planned, seq } of rows) recordOrigins(store, planned, seq, (id) => seqs.get(id) ?? made.get(id) ?? outside.get(id)?.seq);
-  for (const run of new Set(own.map((one) => one.run)))
+  for (const { manifest } of recorded) {
+    const seqOf = (mark: ArtifactMark): number => {
+      const meant = lineage(manifest, mark);
+      return "seq" in meant ? meant.seq : (seqs.get(meant) as number);
+    };
+    for (const planned of manifest.items) recordOrigins(store, planned, seqs.get(planned.item) as number, seqOf);
+  }
+  for (const run of new Set(recorded.map((one) => one.run)))
     for (const { seq, id } of imported.withOlder(store.db, run)) refuseCircle(store, id, seq);
   return recorded;
+}
+
+function pathOf({ item, block }: PlannedItem): string {
+  return block?.path ?? item.path;
 }
 
 function runOf(store: Store, { read, run, items, again }: PlannedManifest): number {
@@ -71,54 +75,57 @@ function runOf(store: Store, { read, run, items, again }: PlannedManifest): numb
     if (items.length + again.length > 0) runs.update(store.db, known.seq, { manifest: "due" });
     return known.seq;
   }
+  const { block } = read;
   const seq = runs.insert(store.db, {
     id: read.uid,
     kind: "import",
     name: read.name,
     started_at: read.createdAt ?? now,
-    dataset: read.dataset,
+    dataset: block.run.none.has("dataset") ? null : read.dataset,
     pipeline: read.pipeline,
+    code_commit: block.run.commit,
     extra: toForeignJson(read.extra),
   });
-  runs.update(store.db, seq, { state: "finished", ended_at: now, manifest: "due" });
-  params.set(store.db, seq, read.block.run.params);
-  tags.set(store.db, "run", seq, read.block.run.tags);
+  runs.update(store.db, seq, { state: block.run.state ?? "finished", ended_at: block.run.endedAt ?? now, manifest: "due" });
+  params.set(store.db, seq, block.run.params);
+  tags.set(store.db, "run", seq, block.run.tags);
   const time = read.createdAt ?? now;
   metrics.insert(
     store.db,
     seq,
-    read.block.run.metrics.map(([key, value]) => ({ key, value, step: 0, time })),
+    block.run.metrics.map(([key, value]) => ({ key, value, step: 0, time })),
   );
   events.record(store.db, { at: now, run: seq, kind: "imported", message: `imported from ${read.path}` });
   return seq;
 }
 
 function recordItem(store: Store, result: Recorded, planned: PlannedItem, taken: Taken, deliver: boolean): number {
-  const { item, block } = planned;
+  const { item, block, isGone } = planned;
   const { read } = result.manifest;
-  const bytes = recordBytes(store, planned, taken);
-  if (bytes.isUnread) result.unverified++;
+  const { blob, digest, kind, size, files, isUnread } = isGone ? goneBytes(planned) : recordBytes(store, planned, taken);
+  if (isUnread) result.unverified++;
+  const uid = block?.uid;
   const row = {
-    uid: Bun.randomUUIDv7(),
+    uid: uid === undefined || imported.byUid(store.db, uid) ? Bun.randomUUIDv7() : uid,
     id: item.id,
     run: result.run,
     name: block?.name === undefined ? item.name : block.name,
     role: "imported" as const,
     deliver: deliver ? 1 : 0,
-    kind: block?.kind ?? ("file" as const),
-    blob: bytes.blob,
-    digest: bytes.digest,
-    size: item.size ?? bytes.size,
-    files: block?.kind === "tree" ? block.files : 1,
-    mode: block?.mode ?? (block?.kind === "tree" ? 0o755 : 0o644),
-    path: block?.path ?? item.path,
+    kind,
+    blob,
+    digest,
+    size,
+    files,
+    mode: block?.mode ?? (kind === "tree" ? 0o755 : 0o644),
+    path: pathOf(planned),
     type: item.type,
     class: item.class,
-    dataset: planned.dataset,
+    dataset: block?.dataset === undefined && read.block.run.none.has("dataset") ? null : planned.dataset,
     pipeline: item.pipeline,
     branch: JSON.stringify(item.branch),
     step: item.stepIndex,
-    sub_step: item.step?.subStep ?? null,
+    sub_step: item.step?.subStep ?? block?.subStep ?? null,
     fold: item.fold,
     format: item.format,
     format_version: item.formatVersion,
@@ -136,37 +143,38 @@ function recordItem(store: Store, result: Recorded, planned: PlannedItem, taken:
   return seq;
 }
 
-/** What an export would not say again as the manifest said it. */
-function extraOf(
-  { item, block }: PlannedItem,
-  row: Omit<Parameters<typeof manifestItem>[0], "extra" | "version">,
-): Record<string, unknown> {
-  const again: Record<string, unknown> = manifestItem(
-    { ...row, version: 0, extra: "{}" },
-    { contentHash: "", dependsOn: originsOf(item), meta: item.meta },
-  );
-  const ours = new Set(["content_hash", "version", "size_bytes", ...(block?.path === undefined ? [] : ["path"])]);
-  return Object.fromEntries(Object.entries(item.raw).filter(([key, value]) => !ours.has(key) && !Bun.deepEquals(again[key], value, true)));
+/** It becomes a tombstone. */
+function goneBytes({ item, block, digest }: PlannedItem): Omit<RecordBytes, "blob"> & { blob: null } {
+  const kind = block?.kind ?? "file";
+  const files = kind === "tree" ? (block?.files ?? 0) : 1;
+  return { blob: null, digest: formatDigest(digest), kind, size: item.size ?? 0, files, isUnread: false, isMoved: false };
 }
 
-function recordOrigins(store: Store, { item, block }: PlannedItem, artifact: number, seqOf: (id: string) => number | undefined): void {
-  const sources = (item.meta?.sources ?? []).map(({ id }) => ({ id, seq: seqOf(id) as number }));
-  const sourceIds = new Set(sources.map(({ id }) => id));
+/** What an export would not say again as the manifest said it. */
+function extraOf(planned: PlannedItem, row: Omit<Parameters<typeof manifestItem>[0], "extra" | "version">): Record<string, unknown> {
+  const { item, block } = planned;
+  const dependsOn = [...new Set(originsOf(planned).map(({ id }) => id))];
+  const again: Record<string, unknown> = manifestItem({ ...row, version: 0, extra: "{}" }, { contentHash: "", dependsOn, meta: item.meta });
+  const ours = new Set(["content_hash", "version", "size_bytes", ...(block?.path === undefined ? [] : ["path"])]);
+  return {
+    ...Object.fromEntries(Object.entries(item.raw).filter(([key, value]) => !ours.has(key) && !Bun.deepEquals(again[key], value, true))),
+    ...(block && Object.keys(block.rest).length > 0 && { [BLOCK_REST]: block.rest }),
+  };
+}
+
+/** @throws CofferError MANIFEST_INVALID for a meta-model that is fed one model twice */
+function recordOrigins(store: Store, planned: PlannedItem, artifact: number, seqOf: (mark: ArtifactMark) => number): void {
+  const sources = sourcesOf(planned).map(seqOf);
+  if (new Set(sources).size < sources.length)
+    throw new CofferError("MANIFEST_INVALID", `${planned.item.id} names a source twice in its meta_config`, {
+      hint: "name each once; nothing was stored",
+    });
   edges.insert(
     store.db,
     artifact,
-    originsOf(item).map((id, position) => ({
-      dependency: seqOf(id) as number,
-      role: block?.roles.get(id) ?? (sourceIds.has(id) ? "source" : "input"),
-      position,
-      implicit: false,
-    })),
+    originsOf(planned).map((mark, position) => ({ dependency: seqOf(mark), role: mark.role, position, implicit: mark.implicit })),
   );
-  metaSources.insert(
-    store.db,
-    artifact,
-    sources.map(({ seq }) => seq),
-  );
+  metaSources.insert(store.db, artifact, sources);
 }
 
 /** An id that the store had before: what it is made from now may have been made from what it was. */

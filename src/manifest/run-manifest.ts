@@ -1,4 +1,4 @@
-import { makeDirectory, replaceFile } from "../blobs/durable.ts";
+import { makeDirectory, renameNoReplace, replaceFile } from "../blobs/durable.ts";
 import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import * as blobs from "../db/blobs.ts";
@@ -14,6 +14,7 @@ import type { RunRow } from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
 import { DEFAULT_DATASET } from "../domain/names.ts";
 import type { Store } from "../store/store.ts";
+import { tellsMore } from "../store/tells-more.ts";
 import { metaOf } from "./export-manifest.ts";
 import { manifestItem } from "./manifest-item.ts";
 import { yamlPieces } from "./yaml.ts";
@@ -34,10 +35,21 @@ export function writeDueManifests(store: Store): void {
         // read, written and marked as one: nothing that changes meanwhile is passed over, and no older text replaces a newer one
         const run = runs.bySeq(store.db, seq);
         if (run?.manifest !== "due") return;
+        moveFuller(store, run.id);
         replaceFile(store.path("manifests", `${run.id}.yaml`), yamlPieces(runManifest(store, run)), 0o644);
         runs.update(store.db, seq, { manifest: "written" });
       }),
     );
+}
+
+/** Where an older database was put back, the manifest may be all that tells of some artifacts: it stays beside the new one, and gc is stopped by it. */
+function moveFuller(store: Store, run: string): void {
+  const path = store.path("manifests", `${run}.yaml`);
+  const because = tellsMore(store, path);
+  if (because === undefined) return;
+  const beside = `${run}.${new Date(store.now()).toISOString().replaceAll(":", "")}.yaml`;
+  if (!renameNoReplace(path, store.path("manifests", beside))) throw new Error(`manifests/${beside} is there already`);
+  store.say(`manifests/${run}.yaml ${because}; it is manifests/${beside} now`);
 }
 
 /** A run and all it made, as a manifest names them. Records are read one by one, as they are written: an import may have ten thousand. */
@@ -54,7 +66,7 @@ function runManifest(store: Store, run: RunRow): { readonly [key: string]: Plain
     created_at: new Date(run.started_at).toISOString(),
     metadata: {},
     artifacts: { schema_version: "2.0", items: items(store, made, names) },
-    coffer: { run: runBlock(store, run), artifacts: blocks(store, made, names) },
+    coffer: { run: runBlock(store, run), artifacts: blocks(store, made, names), complete: true },
   };
 }
 

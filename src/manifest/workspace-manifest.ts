@@ -2,12 +2,13 @@ import { lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
+import type { Digest } from "../domain/digest.ts";
 import { reason } from "../domain/error.ts";
 import type { ExecutionPath } from "../domain/execution-path.ts";
-import { checkArtifactPath } from "../domain/names.ts";
+import { checkArtifactPath, checkName } from "../domain/names.ts";
 import { ITEM_KEYS } from "./manifest-item.ts";
-import { parseManifest } from "./parse-manifest.ts";
-import { readSources, readStep, SourceModels } from "./read-item.ts";
+import { openManifest, TooMuch } from "./parse-manifest.ts";
+import { checkColumns, readDigest, readSources, readStep, SourceModels } from "./read-item.ts";
 
 /** What a script says of one of its outputs. */
 export interface ScriptItem {
@@ -26,8 +27,8 @@ export interface ScriptItem {
   sourceIds: string[];
   /** One for each source; undefined where the script leaves their names to us. */
   featureColumns: string[] | undefined;
-  /** Hex digits of SHA-256, where the script gives them. */
-  sha256: string | undefined;
+  /** Where the script gives it: what the bytes must have. */
+  digest: Digest | undefined;
   /** Keys that the format does not have. */
   extra: Record<string, unknown>;
 }
@@ -52,32 +53,53 @@ const Manifest = v.looseObject({ schema_version: v.literal("2.0"), artifacts: v.
 
 const MAX_BYTES = 64 << 20;
 
+/** What a script says of its outputs. */
+export interface WorkspaceManifest {
+  items: ScriptItem[];
+  /** A sentence for each item that cannot be taken. */
+  problems: string[];
+  /** It could not be read as a whole, and is an ordinary output. */
+  isOutput: boolean;
+}
+
 /**
  * Reads `manifest.yaml` of a workspace, where it is one of schema 2.0 with `artifacts.items`: the way for a script to say more of its outputs. Any other file
- * of that name is an ordinary output: undefined. An item that cannot be taken is a sentence in `problems`.
+ * of that name is an ordinary output: undefined.
  */
-export function readWorkspaceManifest(workspace: string): { items: ScriptItem[]; problems: string[] } | undefined {
+export function readWorkspaceManifest(workspace: string): WorkspaceManifest | undefined {
   const path = join(workspace, "manifest.yaml");
-  let parsed: unknown;
+  let text: string;
   try {
     const stat = lstatSync(path);
     if (!stat.isFile() || stat.size > MAX_BYTES) return undefined;
-    parsed = parseManifest(readFileSync(path, "utf8"), path).tree;
+    text = readFileSync(path, "utf8");
   } catch {
     return undefined;
   }
-  const manifest = v.safeParse(Manifest, parsed);
-  if (!manifest.success) return undefined;
+  try {
+    const { tree, checked } = openManifest(text, path);
+    const manifest = v.safeParse(Manifest, tree);
+    return manifest.success ? readItems(manifest.output.artifacts.items, checked) : undefined;
+  } catch (error) {
+    if (!(error instanceof TooMuch && /^schema_version: *["']2\.0["']/m.test(text))) return undefined;
+    return { items: [], problems: [`manifest.yaml: ${error.message}`], isOutput: true };
+  }
+}
+
+/** One that cannot be taken costs no other. */
+function readItems(given: readonly unknown[], checked: (part: unknown) => unknown): WorkspaceManifest {
   const items: ScriptItem[] = [];
   const problems: string[] = [];
-  for (const [index, raw] of manifest.output.artifacts.items.entries()) {
+  for (const [index, raw] of given.entries()) {
     try {
-      items.push(itemOf(raw));
+      items.push(itemOf(checked(raw)));
     } catch (error) {
-      problems.push(`manifest.yaml, item ${index + 1}: ${reason(error)}`);
+      const { artifact_id: id, path } = (raw ?? {}) as Record<string, unknown>;
+      const which = [id, path].find((one) => typeof one === "string");
+      problems.push(`manifest.yaml, item ${index + 1}${which === undefined ? "" : ` (${which as string})`}: ${reason(error)}`);
     }
   }
-  return { items, problems };
+  return { items, problems, isOutput: false };
 }
 
 function itemOf(raw: unknown): ScriptItem {
@@ -87,14 +109,14 @@ function itemOf(raw: unknown): ScriptItem {
     step: readStep(item.artifact_id),
     path: checkArtifactPath(item.path.replace(/^\.\//, "")),
     type: item.artifact_type,
-    class: item.class_name ?? undefined,
+    class: typeof item.class_name === "string" ? checkName("class", item.class_name) : undefined,
     dependsOn: item.depends_on ?? [],
     format: item.format ?? undefined,
     formatVersion: item.format_version ?? undefined,
     params: item.params ?? {},
     sourceIds: readSources(item.meta_config?.source_models ?? []).map(({ id }) => id),
-    featureColumns: item.meta_config?.feature_columns ?? undefined,
-    sha256: /^sha256:([0-9a-f]{64})$/.exec(item.content_hash ?? "")?.[1],
+    featureColumns: item.meta_config?.feature_columns ? checkColumns(item.meta_config.feature_columns) : undefined,
+    digest: readDigest(item.content_hash ?? null),
     extra: Object.fromEntries(Object.entries(item).filter(([key]) => !KEYS.has(key))),
   };
 }

@@ -4,7 +4,7 @@ import { makeInNewPlace } from "../blobs/new-place.ts";
 import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import type { RunRow } from "../db/runs.ts";
-import { DEFAULT_DATASET, filePart } from "../domain/names.ts";
+import { checkArtifactPath, checkName, DEFAULT_DATASET, filePart } from "../domain/names.ts";
 import type { Store } from "../store/store.ts";
 import { writeOut } from "../store/write-out.ts";
 import { exportManifest } from "./export-manifest.ts";
@@ -24,7 +24,7 @@ export interface WrittenManifest {
 /**
  * Writes a manifest tree, which another store, or another program that reads the format, can take over: `runs/<date>_<dataset>/<pipeline>/manifest.yaml` for each
  * run and, `withBytes`, `binaries/<dataset>/<path>`. All of it or nothing. A path that other bytes have already gets twelve digits of its digest.
- * @throws CofferError PROTECTED where the directory holds something; CORRUPT, UNREADABLE
+ * @throws CofferError PROTECTED where the directory holds something; CORRUPT, UNREADABLE, PATH_INVALID
  */
 export async function writeManifestTree(
   store: Store,
@@ -47,7 +47,9 @@ export async function writeManifestTree(
       for (const { artifact, at } of fresh) {
         // read again: a look at one's bytes may have moved others to a blob with the same
         const { kind, blob, mode, size } = artifacts.bySeq(store.db, artifact.seq) ?? artifact;
-        await writeOut(store, { kind, blob: blob as number, mode }, join(beside, "binaries", dataset, at));
+        // whatever the database holds: nothing is written outside
+        const target = join(beside, "binaries", checkName("dataset", dataset), checkArtifactPath(at));
+        await writeOut(store, { kind, blob: blob as number, mode }, target);
         bytes += size;
       }
       const path = manifestPath(run, dataset, manifests);

@@ -24,7 +24,7 @@ export function* yamlPieces(value: { readonly [key: string]: Plain }): Generator
   for (const [key, inner] of Object.entries(value)) {
     if (inner === undefined) continue;
     if (isMap(inner) && Object.values(inner).some(isLazy)) {
-      yield `${name(key)}:\n`;
+      yield `${label(key, "")}:\n`;
       for (const [own, list] of Object.entries(inner)) yield* lazily(own, list, "  ");
     } else yield* lazily(key, inner, "");
   }
@@ -40,14 +40,14 @@ function* lazily(key: string, value: Plain, indent: string): Generator<string> {
   let piece = "";
   let isEmpty = true;
   for (const item of value) {
-    if (isEmpty) piece = `${indent}${name(key)}:\n`;
+    if (isEmpty) piece = `${indent}${label(key, indent)}:\n`;
     isEmpty = false;
     piece += `${indent}- ${member(item, `${indent}  `)}`;
     if (piece.length < PIECE) continue;
     yield piece;
     piece = "";
   }
-  yield isEmpty ? `${indent}${name(key)}: []\n` : piece;
+  yield isEmpty ? `${indent}${label(key, indent)}: []\n` : piece;
 }
 
 function block(value: { readonly [key: string]: Plain }, indent: string): string {
@@ -57,7 +57,7 @@ function block(value: { readonly [key: string]: Plain }, indent: string): string
 }
 
 function pair(key: string, value: Plain, indent: string): string {
-  return `${indent}${name(key)}:${right(value, indent)}`;
+  return `${indent}${label(key, indent)}:${right(value, indent)}`;
 }
 
 function right(value: Plain, indent: string): string {
@@ -86,7 +86,7 @@ function flow(value: Plain): string {
   if (isMap(value))
     return `{${Object.entries(value)
       .filter(([, inner]) => inner !== undefined)
-      .map(([key, inner]) => `${name(key)}: ${flow(inner)}`)
+      .map(([key, inner]) => `${isLong(name(key)) ? "? " : ""}${name(key)}: ${flow(inner)}`)
       .join(", ")}}`;
   return `[${[...value].map(flow).join(", ")}]`;
 }
@@ -98,7 +98,7 @@ function scalar(value: Plain): string {
   if (typeof value === "string") {
     if (PRINTABLE.test(value)) return `"${value}"`;
     return JSON.stringify(value).replace(
-      /[\x7f-\x9f\u2028\u2029\ufeff]/g,
+      /[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g,
       (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
     );
   }
@@ -116,6 +116,16 @@ function finite(value: number): string {
 
 function name(key: string): string {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(key) && !/^(?:y|n|yes|no|on|off|true|false|null)$/i.test(key) ? key : scalar(key);
+}
+
+/** The key of a pair in block style; a long one is marked as such, since PyYAML looks no further than 1024 characters for its colon. */
+function label(key: string, indent: string): string {
+  const text = name(key);
+  return isLong(text) ? `? ${text}\n${indent}` : text;
+}
+
+function isLong(text: string): boolean {
+  return text.length > 1000;
 }
 
 function isList(value: Plain): value is readonly Plain[] {

@@ -1,18 +1,22 @@
-import { createReadStream, existsSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import type { Stats } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import type { RunRow } from "../db/runs.ts";
 import { guessArtifactType } from "../domain/artifact-type.ts";
 import type { ArtifactType } from "../domain/artifact-type.ts";
+import type { Algorithm } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
 import { knownSecrets } from "../domain/redact.ts";
 import type { ScriptItem } from "../manifest/workspace-manifest.ts";
+import { requireMetaModel } from "../registry/meta-model.ts";
 import { recordArtifact } from "../registry/record.ts";
 import { withoutSecrets } from "../registry/without-secrets.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
+import { digestPath } from "../store/digest-path.ts";
 import type { Admitted } from "../store/ingest.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
+import { sha256OfFile } from "../store/sha256.ts";
 import type { Store } from "../store/store.ts";
 import type { Problem } from "../store/walk.ts";
 import { END_FILE } from "./begin.ts";
@@ -44,9 +48,10 @@ export async function findOutputs(store: Store, workspace: string, rules: Output
   if (state === "gone") return nothingFound({ path: "the workspace", why: "the command removed it", failed: false });
   if (state === "replaced")
     return nothingFound({ path: "the workspace", why: "the command put something else in its place", failed: true });
-  const manifest = existsSync(join(workspace, "manifest.yaml"))
+  const told = existsSync(join(workspace, "manifest.yaml"))
     ? (await import("../manifest/workspace-manifest.ts")).readWorkspaceManifest(workspace)
     : undefined;
+  const manifest = told?.isOutput ? undefined : told;
   const ignore = [...store.settings.values.workspace.ignore, ...rules.ignore, `/${END_FILE}`, ...(manifest ? ["/manifest.yaml"] : [])];
   const listed = listOutputs(workspace, { ignore, outputs: rules.outputs });
   // what a script's manifest says is recorded: no rule of the user's leaves it out
@@ -60,7 +65,7 @@ export async function findOutputs(store: Store, workspace: string, rules: Output
     add(found, { path, source, kind, move: mayMove && !linked }, rules.register.has(path), items.get(path));
   for (const [path, names] of rules.register) addInside(found, workspace, path, items.get(path), mayMove, `--register ${names[0]}=${path}`);
   for (const [path, its] of items) addInside(found, workspace, path, its, mayMove, "manifest.yaml names it");
-  for (const why of manifest?.problems ?? []) found.problems.push({ path: "manifest.yaml", why, failed: true });
+  for (const why of told?.problems ?? []) found.problems.push({ path: "manifest.yaml", why, failed: true });
   await dropMismatches(found);
   // what somebody says more of comes first: bytes get their file's name from whoever brings them first
   found.units.sort((one, other) => Number(other.typed) - Number(one.typed));
@@ -118,7 +123,10 @@ export function recordOutputs(
         continue;
       }
       try {
+        requireMetaModel(item.type, item.sourceIds.length, item.featureColumns);
         const sources = item.sourceIds.map(known);
+        if (new Set(sources.map(({ seq }) => seq)).size < sources.length)
+          throw new CofferError("USAGE", "it names a source twice", { hint: "name each source once, in the order of its features" });
         // manifests name the sources of a meta-model among what it depends on, too
         const dependsOn = item.dependsOn.filter((id) => !item.sourceIds.includes(id)).map((id) => ({ artifact: known(id) }));
         const row = recordArtifact(store, run, unit, { ...item, role: "output", name: item.id, dependsOn, sources, readBefore });
@@ -191,34 +199,33 @@ function statInside(path: string, workspace: string): Stats | undefined {
 /** A script that gives a hash wants it to hold. */
 async function dropMismatches(found: FoundOutputs): Promise<void> {
   for (const [unit, items] of found.said) {
-    if (unit.kind !== "file" || items.every((item) => item.sha256 === undefined)) continue;
-    const digest = await sha256Of(unit.source);
-    const wrong = items.filter((item) => item.sha256 !== undefined && item.sha256 !== digest);
-    if (wrong.length === 0) continue;
+    const wrong = new Map<ScriptItem, string>();
+    for (const [algorithm, its] of Map.groupBy(items, ({ digest }) => digest?.algorithm)) {
+      if (algorithm === undefined) continue;
+      const hex = unit.kind === "file" ? await hexOf(unit.source, algorithm) : undefined;
+      for (const item of its)
+        if (unit.kind !== "file") wrong.set(item, "the content_hash of a directory cannot be checked: leave it out");
+        else if (item.digest?.hex !== hex) wrong.set(item, "the bytes are not those of its content_hash in manifest.yaml");
+    }
+    if (wrong.size === 0) continue;
     found.said.set(
       unit,
-      items.filter((item) => !wrong.includes(item)),
+      items.filter((item) => !wrong.has(item)),
     );
-    for (const item of wrong) {
+    for (const [item, why] of wrong) {
       found.refused.add(item.id);
-      found.problems.push({
-        path: unit.path,
-        why: `${item.id} is not registered: the bytes are not those of its content_hash in manifest.yaml`,
-        failed: true,
-      });
+      found.problems.push({ path: unit.path, why: `${item.id} is not registered: ${why}`, failed: true });
     }
   }
 }
 
 /** undefined where it cannot be read, which is told when it is to be stored. */
-async function sha256Of(path: string): Promise<string | undefined> {
-  const hasher = new Bun.CryptoHasher("sha256");
+async function hexOf(path: string, algorithm: Algorithm): Promise<string | undefined> {
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) hasher.update(chunk as Buffer);
+    return algorithm === "blake3" ? (await digestPath(path)).hex : (await sha256OfFile(path)).toString("hex");
   } catch {
     return undefined;
   }
-  return hasher.digest("hex");
 }
 
 /** What somebody registers, and whose file name tells nothing, is a model: that is what registries are for. */

@@ -22,7 +22,7 @@ test("an item has what the script says, and defaults for the rest", async () => 
     params: {n: 3}
     size_bytes: 10
     theirs: [1]
-  - {artifact_id: report, path: report.md, class_name: null, depends_on: null, params: null, content_hash: "md5:x"}
+  - {artifact_id: report, path: report.md, class_name: null, depends_on: null, params: null, content_hash: null}
 `);
   expect(manifest?.problems).toEqual([]);
   expect(manifest?.items).toEqual([
@@ -38,7 +38,7 @@ test("an item has what the script says, and defaults for the rest", async () => 
       params: { n: 3 },
       sourceIds: [],
       featureColumns: undefined,
-      sha256: digest,
+      digest: { algorithm: "sha256", hex: digest },
       extra: { theirs: [1] },
     },
     {
@@ -53,7 +53,7 @@ test("an item has what the script says, and defaults for the rest", async () => 
       params: {},
       sourceIds: [],
       featureColumns: undefined,
-      sha256: undefined,
+      digest: undefined,
       extra: {},
     },
   ]);
@@ -95,10 +95,16 @@ test.each([
   ["a name with a slash", "{artifact_id: a/b, path: a}", /slash/],
   ["a name with an @", "{artifact_id: a@v1, path: a}", /@/],
   ["no map", "3", /./],
+  ["a digest of another algorithm", '{artifact_id: a, path: a, content_hash: "md5:x"}', /no digest/],
+  ["a digest that YAML takes for a number", "{artifact_id: a, path: a, content_hash: 12}", /content_hash|string/i],
+  ["a class with a control character", '{artifact_id: a, path: a, class_name: "\\e[31m"}', /control character/],
+  ["two sources of one number", "{artifact_id: a, path: a, meta_config: {source_models: [{artifact_id: x, feature_index: 0}, {artifact_id: y, feature_index: 0}]}}", /feature_index 0/],
+  ["a column twice", "{artifact_id: a, path: a, meta_config: {source_models: [{artifact_id: x}, {artifact_id: y}], feature_columns: [c, c]}}", /twice/],
+  ["parameters that hold themselves", "{artifact_id: a, path: a, params: &x {a: *x}}", /\(a\): it is nested too deeply/],
 ])("an item with %s is a sentence, and the others stand", async (_, item, words) => {
   const manifest = await read(`${HEAD}  - ${item}\n  - {artifact_id: fine, path: fine}\n`);
   expect(manifest?.items.map(({ id }) => id)).toEqual(["fine"]);
-  expect(manifest?.problems).toEqual([expect.stringMatching(/^manifest\.yaml, item 1: /)]);
+  expect(manifest?.problems).toEqual([expect.stringMatching(/^manifest\.yaml, item 1[ :]/)]);
   expect(manifest?.problems[0]).toMatch(words);
 });
 
@@ -122,4 +128,18 @@ test("a directory or a link of that name is none, and neither is nothing", () =>
   mkdirSync(root.at("w"));
   symlinkSync("/etc/hosts", root.at("w/manifest.yaml"));
   expect(readWorkspaceManifest(root.at("w"))).toBeUndefined();
+});
+
+test("texts whose aliases would fill the memory are not expanded: the file is an ordinary output, and that is said", async () => {
+  const manifest = await read(`schema_version: "2.0"\ns: &s "${"A".repeat(1 << 20)}"\nartifacts:\n  items: [{artifact_id: a, path: a, params: {t: [${"*s,".repeat(100)}]}}]\n`);
+  expect(manifest).toEqual({ items: [], problems: [expect.stringContaining("longer than 64 MiB")], isOutput: true });
+});
+
+test("digests are taken as an import takes them: without an algorithm, of another one, in upper case", async () => {
+  const hex = "ab".repeat(32);
+  const manifest = await read(`${HEAD}  - {artifact_id: a, path: a, content_hash: ${hex}}
+  - {artifact_id: b, path: b, content_hash: "blake3:${hex}"}
+  - {artifact_id: c, path: c, content_hash: "SHA256:${hex.toUpperCase()}"}
+`);
+  expect(manifest?.items.map(({ digest }) => `${digest?.algorithm}:${digest?.hex}`)).toEqual([`sha256:${hex}`, `blake3:${hex}`, `sha256:${hex}`]);
 });

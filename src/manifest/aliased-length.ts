@@ -1,0 +1,28 @@
+import { Lexer } from "yaml";
+
+/** Before a plain or quoted text, in the lexer's output. */
+const PLAIN = "\x1f";
+const ANCHORED = /(?:^|[\s[{,])&[^\s,[\]{}]/;
+const ALIASED = /(?:^|[\s[{,])\*[^\s,[\]{}]/;
+
+/**
+ * How many characters the aliases of a YAML text stand for, where they name texts: Bun 1.4.4 copies a text for each of its aliases, while maps and lists are shared.
+ * Known before anything is parsed. Of a list or map with an anchor its first text counts.
+ */
+export function aliasedLength(text: string): number {
+  if (!ANCHORED.test(text) || !ALIASED.test(text)) return 0;
+  const lengths = new Map<string, number>();
+  let anchor: string | undefined;
+  let isPlain = false;
+  let total = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (isPlain || token.startsWith('"') || token.startsWith("'")) {
+      if (anchor !== undefined) lengths.set(anchor, token.length);
+      anchor = undefined;
+      isPlain = false;
+    } else if (token === PLAIN) isPlain = true;
+    else if (token.startsWith("&")) anchor = token.slice(1);
+    else if (token.startsWith("*")) total += lengths.get(token.slice(1)) ?? 0;
+  }
+  return total;
+}
