@@ -3,6 +3,7 @@ import { COMMANDS } from "./cli/commands.ts";
 import { parseCall } from "./cli/command.ts";
 import type { GlobalValues } from "./cli/command.ts";
 import { makeIo, writeAll } from "./cli/io.ts";
+import { printable, printableLines } from "./cli/table.ts";
 import { closest } from "./domain/closest.ts";
 import { CofferError, EXIT, isMalformed, reason } from "./domain/error.ts";
 
@@ -90,10 +91,11 @@ function report(error: unknown, asJson: boolean, failsWith: number | undefined):
     const { code, message, hint, candidates } = told;
     writeAll(2, `${JSON.stringify({ schema: "coffer.error/1", code, message, hint, candidates, exit })}\n`);
   } else if (error instanceof CofferError) {
-    writeAll(2, `coffer: error: ${error.message}\n`);
-    for (const candidate of error.candidates) writeAll(2, `  ${candidate}\n`);
-    if (error.hint) writeAll(2, `  hint: ${error.hint}\n`);
-  } else writeAll(2, `coffer: internal error: ${trace(error)}\n  ${BUG}\n`);
+    // names in them come from files that anybody may have written
+    writeAll(2, `coffer: error: ${printableLines(error.message)}\n`);
+    for (const candidate of error.candidates) writeAll(2, `  ${printable(candidate)}\n`);
+    if (error.hint) writeAll(2, `  hint: ${printableLines(error.hint)}\n`);
+  } else writeAll(2, `coffer: internal error: ${printableLines(trace(error))}\n  ${BUG}\n`);
   return exit;
 }
 

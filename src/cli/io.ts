@@ -7,6 +7,7 @@ import { CofferError, errno, isFull, reason } from "../domain/error.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Store } from "../store/store.ts";
 import type { GlobalValues } from "./command.ts";
+import { printableLines } from "./table.ts";
 
 /** What a command may use of the world: its streams, its environment, its clock, its configuration, its store. */
 export interface Io {
@@ -91,7 +92,7 @@ function makeConsola(globals: GlobalValues): ConsolaInstance {
     reporters: [
       {
         log(entry) {
-          const words = entry.args.map(String).join(" ");
+          const words = printableLines(entry.args.map(String).join(" "));
           const lead = entry.type === "error" ? "error: " : entry.type === "warn" ? "warning: " : "";
           const tint = lead !== "" && hasColour() ? mark[entry.type] : undefined;
           writeAll(2, `coffer: ${tint ? `${tint}${lead}\x1b[0m` : lead}${words}\n`);

@@ -34,10 +34,15 @@ export function fields(pairs: readonly (readonly [string, unknown])[]): string {
   const shown = pairs.filter(
     ([, value]) => value !== undefined && value !== null && value !== "" && !(Array.isArray(value) && value.length === 0),
   );
-  const width = Math.max(0, ...shown.map(([key]) => key.length));
+  const width = shown.reduce((most, [key]) => Math.max(most, printable(key).length), 0);
   return shown
-    .map(([key, value]) => `${key.padEnd(width)}  ${printable(Array.isArray(value) ? value.join(", ") : String(value))}\n`)
+    .map(([key, value]) => `${printable(key).padEnd(width)}  ${printable(Array.isArray(value) ? value.join(", ") : String(value))}\n`)
     .join("");
+}
+
+/** The same of words with line breaks of their own. */
+export function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
 }
 
 /** A file's name may hold a line break, or what would move a terminal's cursor. */

@@ -5,6 +5,7 @@ import { databaseDamage, verify } from "../store/verify.ts";
 import type { Verified } from "../store/verify.ts";
 import { command } from "./command.ts";
 import type { Io } from "./io.ts";
+import { printable } from "./table.ts";
 
 export default command(
   {
@@ -22,7 +23,7 @@ export default command(
     if (!(share > 0 && share <= 1)) throw new CofferError("USAGE", `not a share: “${flags.sample}”`, { hint: "write --sample 1%" });
     const found = await look(io, share);
     io.print({ schema: "coffer.verify/1", ...found }, ({ damage }) =>
-      damage.map((one) => `${one.what}  ${one.path}  ${one.digest}  ${one.detail}\n`).join(""),
+      damage.map((one) => `${printable(`${one.what}  ${one.path}  ${one.digest}  ${one.detail}`)}\n`).join(""),
     );
     if (found.damage.length > 0)
       io.say.error(`${found.damage.length} damaged of ${countOf(found.blobs, "blob")} (${formatBytes(found.bytes)} read)`);

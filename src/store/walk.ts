@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
 import { CofferError, errno, reason } from "../domain/error.ts";
-import { linkStaysInside } from "../blobs/tree.ts";
+import { linksThatLeave, linkStaysInside } from "../blobs/tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 
 /** What was found but is not kept, and why. */
@@ -81,5 +81,8 @@ function list(root: string, ignored: (path: string) => boolean): Walked {
     }
   };
   visit(root, "");
-  return found;
+  // a link that leads nowhere now may lead out by way of another one
+  const out = new Set(linksThatLeave(found.others));
+  for (const path of out) found.problems.push({ path, why: "it is a link out of the directory, by way of another one", failed: true });
+  return { ...found, others: found.others.filter(({ path }) => !out.has(path)) };
 }

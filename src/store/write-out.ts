@@ -29,9 +29,12 @@ export interface Content {
  * @throws CofferError PROTECTED where something is there already; CORRUPT, UNREADABLE
  */
 export function writeOut(store: Store, content: Content, target: string, options: { removable?: boolean } = {}): Promise<void> {
-  return makeInNewPlace(target, content.kind === "tree" ? "directory" : "file", async (beside) => {
-    if (content.kind === "tree") await writeTree(store, content, beside, options.removable ? 0o700 : 0);
-    else await writeBlob(store, await readRow(store, content.blob), beside, content.mode);
+  const { kind, blob } = content;
+  // whatever the database holds: no bits that make whoever runs it somebody else
+  const mode = content.mode & 0o777;
+  return makeInNewPlace(target, kind === "tree" ? "directory" : "file", async (beside) => {
+    if (kind === "tree") await writeTree(store, { kind, blob, mode }, beside, options.removable ? 0o700 : 0);
+    else await writeBlob(store, await readRow(store, blob), beside, mode);
   });
 }
 

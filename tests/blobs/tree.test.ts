@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { decodeTree, encodeTree, linkStaysInside } from "../../src/blobs/tree.ts";
+import { decodeTree, encodeTree, linksThatLeave, linkStaysInside } from "../../src/blobs/tree.ts";
 import type { TreeEntry } from "../../src/blobs/tree.ts";
 
 const HEX = "a".repeat(64);
@@ -57,6 +57,14 @@ test("this is the form", () => {
 
 const list = (...lines: string[]) => Buffer.from(`coffer tree 1\n${lines.map((line) => `${line}\n`).join("")}`);
 const file = (json: string) => `100644 ${HEX} 1 ${json}`;
+
+test("a link that leads out by way of another one is found, wherever that one stands; loops and links that stay inside are not", () => {
+  const link = (own: string, target: string): TreeEntry => ({ kind: "link", path: own, target });
+  const top = link("p/q", "..");
+  expect(linksThatLeave([top, link("esc", "p/q/../OUT"), link("fine", "p/q/OUT"), link("z/y", "../esc/x")])).toEqual(["esc", "z/y"]);
+  expect(linksThatLeave([link("a", "b/x/.."), link("b", "a/.."), link("self", "self/..")])).toEqual([]);
+  expect(() => decodeTree(encodeTree([top, link("esc", "p/q/../OUT")]))).toThrow("a link leaves it");
+});
 
 test.each([
   ["no bytes", Buffer.alloc(0)],

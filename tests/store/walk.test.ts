@@ -52,6 +52,16 @@ test("links that lead out are refused and listed, also those that lead out throu
   expect([files, others.filter(({ kind }) => kind === "link").map(({ path }) => path)]).toEqual([[], ["a/b/top"]]);
 });
 
+test("a link that leads nowhere now, and would lead out by way of another one, is refused", () => {
+  using root = temporaryRoot();
+  mkdirSync(root.at("d/p"), { recursive: true });
+  symlinkSync("..", root.at("d/p/q"));
+  symlinkSync("p/q/../not-there-yet", root.at("d/esc"));
+  const { others, problems } = walk(root.at("d"), () => false);
+  expect(others.map(({ path }) => path)).toEqual(["p/q"]);
+  expect(problems).toEqual([{ path: "esc", why: expect.stringContaining("out of the directory"), failed: true }]);
+});
+
 test("a directory below its own link is not walked for ever", () => {
   using root = temporaryRoot();
   mkdirSync(root.at("d/a"), { recursive: true });
