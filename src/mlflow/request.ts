@@ -124,7 +124,7 @@ async function failureOf(connection: Connection, request: Request, response: Res
   const message = `${failure.status}${failure.errorCode ? ` ${failure.errorCode}` : ""}${failure.words ? `: ${failure.words}` : ""}`;
   if (mayPass(failure, onArtifacts)) {
     const retryAfter = connection.retry.respectRetryAfter ? parseRetryAfter(response.headers.get("retry-after"), Date.now()) : undefined;
-    return new Transient(message, { hint, retryAfter });
+    return new Transient(message, { hint, retryAfter, status: failure.status });
   }
   return new ServerRefusal(`${connection.displayUri}: ${nameOf(request.method, request.path)}: ${message}`, {
     status: failure.status,
