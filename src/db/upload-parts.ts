@@ -18,16 +18,7 @@ export function begin(db: Database, upload: Omit<UploadRow, "seq">): number {
   forget(db, upload.delivery, upload.path);
   const { lastInsertRowid } = db
     .query("INSERT INTO uploads (delivery, path, place, digest, size, part_size, upload_id, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-    .run(
-      upload.delivery,
-      upload.path,
-      upload.place,
-      upload.digest,
-      upload.size,
-      upload.part_size,
-      upload.upload_id,
-      upload.expires_at,
-    );
+    .run(upload.delivery, upload.path, upload.place, upload.digest, upload.size, upload.part_size, upload.upload_id, upload.expires_at);
   return Number(lastInsertRowid);
 }
 

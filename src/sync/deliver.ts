@@ -15,6 +15,7 @@ import { Patience } from "./patience.ts";
 import type { Limits } from "./patience.ts";
 import { addRun, newReport } from "./report.ts";
 import type { DeliveryReport, Outcome, RunReport } from "./report.ts";
+import { RouteMemory } from "./route-memory.ts";
 import type { Delivering, Sync } from "./sync.ts";
 import { newTally } from "./tally.ts";
 import type { Progress } from "./tally.ts";
@@ -112,6 +113,7 @@ function syncOf(store: Store, options: DeliverOptions, patience: Patience): Sync
     jobs: options.jobs ?? jobs,
     skipArtifacts: options.skipArtifacts ?? false,
     experiments: new Map(),
+    routes: new RouteMemory(options.env),
     answered: () => patience.answered(),
   };
 }

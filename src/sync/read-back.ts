@@ -1,7 +1,6 @@
 import * as params from "../db/params.ts";
 import * as metrics from "../db/metrics.ts";
 import { mlflowStatus } from "../domain/run-state.ts";
-import { listArtifacts } from "../mlflow/list-artifacts.ts";
 import { prepareParam } from "../mlflow/log-values.ts";
 import { readMetricHistory, storedValue } from "../mlflow/metric-history.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
@@ -11,6 +10,7 @@ import type { RemoteRun } from "../mlflow/runs.ts";
 import { inParallel } from "./in-parallel.ts";
 import { parentsOf } from "./lay-out.ts";
 import type { Layout } from "./lay-out.ts";
+import { listThere } from "./list-there.ts";
 import type { Delivering } from "./sync.ts";
 
 /** What the server does not have as it should, in words; empty where all is there. */
@@ -78,12 +78,12 @@ async function checkMetrics({ sync: { store, connection }, run }: Delivering, re
   return lacking(missing, all, "metric points");
 }
 
-async function checkArtifacts({ sync: { connection }, delivery }: Delivering, { pieces }: Layout): Promise<Map<number, string>> {
+async function checkArtifacts(one: Delivering, { pieces }: Layout): Promise<Map<number, string>> {
   const missing = new Map<number, string>();
   const files = pieces.flatMap((piece) => piece.files);
   if (files.length === 0) return missing;
   const directories = new Set(files.flatMap((file) => parentsOf(file.path)));
-  const there = await listArtifacts(connection, delivery.remote_run as string, (directory) => directories.has(directory));
+  const there = await listThere(one, directories);
   for (const piece of pieces) {
     const bad = piece.files.find((file) => there.get(file.path) !== file.size);
     if (!bad) continue;

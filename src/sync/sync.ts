@@ -4,6 +4,7 @@ import { CofferError } from "../domain/error.ts";
 import type { Connection } from "../mlflow/connection.ts";
 import type { Experiment } from "../mlflow/experiments.ts";
 import type { Store } from "../store/store.ts";
+import type { RouteMemory } from "./route-memory.ts";
 import type { Tally } from "./tally.ts";
 
 /** What the steps of a delivery share: one server, one call of `deliver`. */
@@ -20,6 +21,8 @@ export interface Sync {
   readonly skipArtifacts: boolean;
   /** Asked for once; a refusal is remembered as well. */
   readonly experiments: Map<string, Promise<Experiment>>;
+  /** What was found out about the ways for files. */
+  readonly routes: RouteMemory;
   /** The server has answered something useful. */
   answered(): void;
 }
