@@ -24,3 +24,18 @@ export function enqueueRun(
   if (run.state !== "running") outbox.enqueue(store.db, delivery, "end");
   return delivery;
 }
+
+/**
+ * A run that was made for files which MLflow is not told of, and for nothing else: no later delivery makes an empty run of it there. What is logged to
+ * it afterwards is enqueued as ever.
+ */
+export function keepToOurselves(store: Store, run: RunRow, remoteRun: string | undefined): void {
+  const { uri, experiment } = store.settings.values.tracking.mlflow;
+  if (uri === "") return;
+  const delivery = outbox.open(store.db, { run: run.seq, target: trackingTarget(uri), experiment, at: store.now() });
+  outbox.updateDelivery(store.db, delivery, {
+    state: "forgotten",
+    last_error: "it has nothing but files that are held back",
+    ...(remoteRun !== undefined && { remote_run: remoteRun }),
+  });
+}

@@ -19,3 +19,10 @@ CREATE TABLE upload_parts (
   etag TEXT NOT NULL,
   PRIMARY KEY (upload, part)
 ) STRICT, WITHOUT ROWID;
+
+-- What a stage logged out of a run's workspace, by path within it: as an output of the run it is stored, and MLflow is not told of it again.
+CREATE TABLE staged_outputs (
+  run INTEGER NOT NULL REFERENCES runs (seq) ON DELETE CASCADE,
+  path TEXT NOT NULL,
+  PRIMARY KEY (run, path)
+) STRICT, WITHOUT ROWID;
