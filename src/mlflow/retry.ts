@@ -14,10 +14,7 @@ export class Transient extends Error {
   /** The HTTP status; undefined where no answer came. */
   readonly status: number | undefined;
 
-  constructor(
-    message: string,
-    details: { hint: string; retryAfter?: number | undefined; status?: number | undefined; cause?: unknown },
-  ) {
+  constructor(message: string, details: { hint: string; retryAfter?: number | undefined; status?: number | undefined; cause?: unknown }) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.hint = details.hint;
     this.retryAfter = details.retryAfter;

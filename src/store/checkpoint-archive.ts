@@ -46,12 +46,13 @@ const ATTEMPTS = 3;
 export async function writeCheckpointArchive(request: ArchiveRequest): Promise<{ manifest: CheckpointManifest; problems: Problem[] }> {
   for (let attempt = 1; ; attempt++) {
     const { members, problems } = listMembers(request);
-    const unread = problems.find((problem) => problem.failed);
-    if (unread)
-      throw new CofferError("UNREADABLE", `${request.source}: ${unread.path}: ${unread.why}`, {
-        hint: "make it readable, or leave it out with --ignore PATTERN; nothing was stored",
-      });
     const prefix = basename(request.source) || "checkpoint";
+    const unread = problems.filter((problem) => problem.failed).map(({ path, why }) => `${prefix}/${path}: ${why}`);
+    if (unread.length > 0)
+      throw new CofferError("UNREADABLE", `${unread.length === 1 ? "a file" : `${unread.length} files`} could not be kept: ${unread[0]}`, {
+        hint: "make it readable, or leave it out with --ignore PATTERN; nothing was stored",
+        candidates: unread.slice(1, 20),
+      });
     const manifest = newManifest(prefix, request.trial);
     let newest = 0;
     const packed = (member: Member, size: number, mtime: number): void => {
