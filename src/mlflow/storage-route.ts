@@ -30,7 +30,8 @@ export async function refusedByStorage<T>(connection: Connection, what: string, 
   try {
     return await attempt();
   } catch (error) {
-    if (!(error instanceof Transient) || error.status !== 500 || repetition + 1 < TRIES) throw error;
+    const tries = Math.min(TRIES, connection.retry.times + 1);
+    if (!(error instanceof Transient) || error.status !== 500 || repetition + 1 < tries) throw error;
     throw new ServerRefusal(`${connection.displayUri}: ${what}: ${error.message}`, {
       status: 500,
       hint: "the server's log says what its artifact storage refused: often a missing library (boto3) or credentials",

@@ -3,6 +3,7 @@ import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
 import * as outbox from "../db/outbox.ts";
 import { CofferError } from "../domain/error.ts";
+import { ServerRefusal } from "../mlflow/refusal.ts";
 import { sameStamp, stampOf } from "../store/stamp.ts";
 import { chooseRoute, whyNot } from "./choose-route.ts";
 import type { Route } from "./choose-route.ts";
@@ -121,9 +122,14 @@ function restamp(store: Delivering["sync"]["store"], row: BlobRow): void {
   if (stat && sameStamp(stat, { ...row, ctime_ns: stat.ctimeNs })) blobs.restamp(store.db, row.seq, stampOf(stat));
 }
 
-/** What an earlier try brought to the server, with its size. */
-function filesThere(one: Delivering, open: readonly OpenPiece[]): Promise<Map<string, number>> {
-  return listThere(one, new Set(open.flatMap(({ piece }) => piece.files.flatMap((file) => parentsOf(file.path)))));
+/** What an earlier try brought to the server, with its size; nothing where the server cannot say: what it refuses, it says again of the files. */
+async function filesThere(one: Delivering, open: readonly OpenPiece[]): Promise<Map<string, number>> {
+  try {
+    return await listThere(one, new Set(open.flatMap(({ piece }) => piece.files.flatMap((file) => parentsOf(file.path)))));
+  } catch (error) {
+    if (error instanceof ServerRefusal) return new Map();
+    throw error;
+  }
 }
 
 /** What a file has on its way at once: all of it, unless it goes in parts. */
