@@ -134,12 +134,20 @@ export function ofChildren(db: Database, run: number, target: string): DeliveryR
     .all(run, target);
 }
 
-/** seqs of ended runs of ours that nobody thought of telling this server about: the URI was set later. Oldest first. */
+/**
+ * seqs of ended runs of ours that nobody thought of telling this server about: the URI was set later. Oldest first. A run of `log` with nothing but files
+ * that are held back is none of them.
+ */
 export function undelivered(db: Database, target: string): number[] {
   return db
     .query<{ seq: number }, [string]>(
       `SELECT seq FROM runs WHERE state <> 'running' AND kind <> 'import' AND removed_at IS NULL
-       AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.run = runs.seq AND target = ?) ORDER BY seq`,
+       AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.run = runs.seq AND target = ?)
+       AND NOT (kind = 'log' AND EXISTS (SELECT 1 FROM artifacts a WHERE a.run = runs.seq)
+         AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.run = runs.seq AND a.deliver = 1)
+         AND NOT EXISTS (SELECT 1 FROM params WHERE params.run = runs.seq) AND NOT EXISTS (SELECT 1 FROM tags WHERE tags.run = runs.seq)
+         AND NOT EXISTS (SELECT 1 FROM metric_points m WHERE m.run = runs.seq))
+       ORDER BY seq`,
     )
     .all(target)
     .map((row) => row.seq);

@@ -180,46 +180,50 @@ live.each(["true", "TRUE", "True", "1"])(
   },
 );
 
-live("what each stage uploads lands at exactly its path, with the same bytes, read by MLflow's own client", async () => {
-  using root = place(`tracking: {mlflow: {uri: "${mlflow.proxied.uri}", experiment: stages}}`);
-  const { run } = await log(root, TRAINING);
-  for (const args of [
-    CONVERSION,
-    ["--stage", "benchmark", "report.json"],
-    HPO,
-    ["--stage", "training", "--checkpoint", "ckpt", "--as", "epochs/3"],
-  ])
-    await log(root, [...args, "--run", run]);
-  await done(["sync-mlflow"], { root: root.at("s"), cwd: root.path });
-  const [seen] = await readBack(mlflow.proxied, run);
-  expect(Object.keys(seen?.artifacts ?? {}).toSorted()).toEqual(
-    [
-      ...["ckpt", "epochs/3"].flatMap((path) => [`${path}/model.logits.bin`, `${path}/model.pt`]),
-      ...["conversion.log", "metrics.json", "model.onnx", "report.json", "trial_3/notes.txt", ...ARCHIVE],
-    ].toSorted(),
-  );
-  expect(seen?.metrics["loss"]?.map(([value, step]) => [step, value])).toEqual([
-    [0, 0.5],
-    [1, 0.25],
-  ]);
-  const manifest = JSON.parse(Buffer.from(await readArtifact(mlflow.proxied, seen?.run_id as string, ARCHIVE[1])).toString()) as {
-    files: { path: string; size: number }[];
-    total_size: number;
-    file_count: number;
-    trial_number: number;
-  };
-  writeFileSync(root.at("a.tar.gz"), await readArtifact(mlflow.proxied, seen?.run_id as string, ARCHIVE[0]));
-  const names = Bun.spawnSync(["tar", "tzf", root.at("a.tar.gz")])
-    .stdout.toString()
-    .trim()
-    .split("\n");
-  expect(names).toEqual(manifest.files.map(({ path }) => `ckpt/${path}`));
-  expect([manifest.trial_number, manifest.file_count, manifest.total_size]).toEqual([
-    3,
-    new Set(names).size,
-    manifest.files.reduce((sum, { size }) => sum + size, 0),
-  ]);
-});
+live.each(["proxied", "shared"] as const)(
+  "what each stage uploads to a %s server lands at exactly its path, read by MLflow's own client",
+  async (kind) => {
+    const server = mlflow[kind];
+    using root = place(`tracking: {mlflow: {uri: "${server.uri}", experiment: stages}}`);
+    const { run } = await log(root, TRAINING);
+    for (const args of [
+      CONVERSION,
+      ["--stage", "benchmark", "report.json"],
+      HPO,
+      ["--stage", "training", "--checkpoint", "ckpt", "--as", "epochs/3"],
+    ])
+      await log(root, [...args, "--run", run]);
+    await done(["sync-mlflow"], { root: root.at("s"), cwd: root.path });
+    const [seen] = await readBack(server, run);
+    expect(Object.keys(seen?.artifacts ?? {}).toSorted()).toEqual(
+      [
+        ...["ckpt", "epochs/3"].flatMap((path) => [`${path}/model.logits.bin`, `${path}/model.pt`]),
+        ...["conversion.log", "metrics.json", "model.onnx", "report.json", "trial_3/notes.txt", ...ARCHIVE],
+      ].toSorted(),
+    );
+    expect(seen?.metrics["loss"]?.map(([value, step]) => [step, value])).toEqual([
+      [0, 0.5],
+      [1, 0.25],
+    ]);
+    const manifest = JSON.parse(Buffer.from(await readArtifact(server, seen?.run_id as string, ARCHIVE[1])).toString()) as {
+      files: { path: string; size: number }[];
+      total_size: number;
+      file_count: number;
+      trial_number: number;
+    };
+    writeFileSync(root.at("a.tar.gz"), await readArtifact(server, seen?.run_id as string, ARCHIVE[0]));
+    const names = Bun.spawnSync(["tar", "tzf", root.at("a.tar.gz")])
+      .stdout.toString()
+      .trim()
+      .split("\n");
+    expect(names).toEqual(manifest.files.map(({ path }) => `ckpt/${path}`));
+    expect([manifest.trial_number, manifest.file_count, manifest.total_size]).toEqual([
+      3,
+      new Set(names).size,
+      manifest.files.reduce((sum, { size }) => sum + size, 0),
+    ]);
+  },
+);
 
 live("--run, then the current run, then MLFLOW_RUN_ID, then a run of its own; an empty variable is none", async () => {
   const experiment = `targets ${Bun.randomUUIDv7()}`;
@@ -288,6 +292,18 @@ test("what was held back is delivered when it is logged again with nothing again
   expect(await waiting()).toContain(run);
 });
 
+test("a run with nothing but files that were held back is not sent either where the server is named later", async () => {
+  using root = place("tracking: {benchmark: {enabled: false}}");
+  const { run: held } = await log(root, ["--stage", "benchmark", "report.json"]);
+  const { run: said } = await log(root, ["--stage", "benchmark", "report.json", "--param", "a=1"]);
+  const plan = await done(["sync-mlflow", "--dry-run"], {
+    root: root.at("s"),
+    cwd: root.path,
+    env: { MLFLOW_TRACKING_URI: "http://127.0.0.1:9" },
+  });
+  expect([plan.stdout.includes(held), plan.stdout.includes(said)]).toEqual([false, true]);
+});
+
 test("artifacts of --stdin obey the stage", async () => {
   using root = place("tracking: {benchmark: {log_artifacts: false}}");
   writeFileSync(root.at("x.tmp"), "");
@@ -332,6 +348,23 @@ test("an archive of 600 MiB takes no more memory than a small one would", async 
   await child.exited;
   expect(document.artifacts[0]?.path).toBe("checkpoint.tar.gz");
   expect(child.resourceUsage()?.maxRSS).toBeLessThan(200 * 1024 * 1024);
+});
+
+test("a log that is killed while it packs leaves nothing behind once another command has looked", async () => {
+  using root = place();
+  mkdirSync(root.at("large"));
+  expect(Bun.spawnSync(["truncate", "-s", "4G", root.at("large/a.pt")]).exitCode).toBe(0);
+  await done(["log", "report.json"], { root: root.at("s"), cwd: root.path });
+  const child = spawnCoffer(["log", "--stage", "hpo", "--checkpoint", "large"], { root: root.at("s"), cwd: root.path });
+  const staged = (): string[] => readdirSync(root.at("s/tmp"), { recursive: true }).map(String);
+  // the lease's directory, and the archive in it
+  while (staged().length < 2 && child.exitCode === null) await Bun.sleep(5);
+  child.kill("SIGKILL");
+  await child.exited;
+  expect(staged().length).toBeGreaterThan(0);
+  expect(await runs(root)).toHaveLength(1);
+  expect(staged()).toEqual([]);
+  expect((await coffer(["verify"], { root: root.at("s") })).code).toBe(0);
 });
 
 test("the configuration is read once, and only when it is needed", async () => {
