@@ -10,6 +10,9 @@ import type { ShareWish } from "../mlflow/shared-volume.ts";
 import { SMALL } from "../mlflow/upload-small.ts";
 import type { Sync } from "./sync.ts";
 
+/** What it takes to find a way. */
+export type Seeking = Pick<Sync, "store" | "connection" | "routes">;
+
 /** One way for a file to where MLflow looks for it. Its kind is what the outbox keeps of it, a disk's aside. */
 export type Way =
   /** A disk that coffer and the server both see: no HTTP body, and where the disk can, no second copy. */
@@ -39,7 +42,7 @@ export interface Route {
  * `given`: somebody else's run, into which their script may still log.
  * @throws CofferError SERVER_REFUSED for a place that cannot be written from here; SERVER_UNREACHABLE
  */
-export async function chooseRoute(sync: Sync, remote: { id: string; artifactUri: string }, given: boolean): Promise<Route> {
+export async function chooseRoute(sync: Seeking, remote: { id: string; artifactUri: string }, given: boolean): Promise<Route> {
   const destination = destinationOf(sync.connection, remote.artifactUri);
   if (destination.kind === "s3")
     return { place: destination.uri, ways: [...ownKeys(sync, destination), ...byServer(remote.id, destination)] };
@@ -67,7 +70,7 @@ export async function chooseRoute(sync: Sync, remote: { id: string; artifactUri:
  * Why a way does not take a file of this size; undefined if it does. What has to be asked for that is asked once in a call.
  * @throws CofferError SERVER_UNREACHABLE
  */
-export async function whyNot({ connection, routes }: Sync, way: Way, size: number): Promise<string | undefined> {
+export async function whyNot({ connection, routes }: Seeking, way: Way, size: number): Promise<string | undefined> {
   const shut = routes.whyShut(keyOf(way));
   if (shut !== undefined) return shut;
   if (way.kind === "parts") {
@@ -79,7 +82,7 @@ export async function whyNot({ connection, routes }: Sync, way: Way, size: numbe
   if (way.kind === "small" && (size === 0 || size > SMALL)) return "MLflow's own route takes 1 byte to 10 MiB";
   if (way.kind === "presigned") {
     if (size > 5 * 1024 ** 3) return "a signed address takes 5 GiB at most";
-    return whyNotSigned({ connection, routes }, way);
+    return whyNotSigned(connection, routes, way);
   }
   return undefined;
 }
@@ -92,7 +95,7 @@ export function keyOf(way: Way): string {
 }
 
 /** A route in words, best way first. `shut`: why a way is not taken, for a small and a large file alike. */
-export async function describeRoute(sync: Sync, { place, ways }: Route): Promise<RouteDescription> {
+export async function describeRoute(sync: Seeking, { place, ways }: Route): Promise<RouteDescription> {
   const described: RouteDescription["ways"] = [];
   for (const way of ways) {
     const why = await whyNot(sync, way, way.kind === "parts" ? sync.routes.uploads.partsFrom : 1);
@@ -116,7 +119,12 @@ function inWords(way: Way): string {
   return "through the server, 10 MiB a file at most";
 }
 
-async function sharedDisk(sync: Sync, runId: string, destination: OnDisk, given: boolean): Promise<(Way & { kind: "disk" }) | undefined> {
+async function sharedDisk(
+  sync: Seeking,
+  runId: string,
+  destination: OnDisk,
+  given: boolean,
+): Promise<(Way & { kind: "disk" }) | undefined> {
   const { share } = sync.store.settings.values.tracking.mlflow;
   const disk = destination.kind === "local" ? "" : diskOfServer(sync);
   if (disk === undefined) return undefined;
@@ -127,13 +135,13 @@ async function sharedDisk(sync: Sync, runId: string, destination: OnDisk, given:
 }
 
 /** Where a server that takes artifacts itself may keep them on a disk seen from here: the configured directory, or MLflow's own tree in the store. */
-function diskOfServer({ store }: Sync): string | undefined {
+function diskOfServer({ store }: Seeking): string | undefined {
   const directory = store.settings.roots.mlflow;
   return statSync(directory, { throwIfNoEntry: false })?.isDirectory() ? directory : undefined;
 }
 
 /** S3 with the keys of the environment, where it has any. */
-export function ownKeys({ connection, routes }: Sync, destination: Destination & { kind: "s3" }): (Way & { kind: "s3" })[] {
+export function ownKeys({ connection, routes }: Seeking, destination: Destination & { kind: "s3" }): (Way & { kind: "s3" })[] {
   const credentials = routes.s3.credentials?.();
   return credentials ? [{ kind: "s3", place: { connection, stores: routes.stores, settings: routes.s3, credentials, destination } }] : [];
 }
@@ -148,7 +156,8 @@ function byServer(run: string, destination: Destination & { kind: "s3" | "foreig
 }
 
 async function whyNotSigned(
-  { connection, routes }: Pick<Sync, "connection" | "routes">,
+  connection: Sync["connection"],
+  routes: Sync["routes"],
   way: Way & { kind: "presigned" },
 ): Promise<string | undefined> {
   const key = keyOf(way);
