@@ -3,7 +3,8 @@ import type { Connection } from "./connection.ts";
 import { REST } from "./request.ts";
 import { callStorageRoute } from "./storage-route.ts";
 
-const ListAnswer = v.object({
+/** What the server says of one directory. */
+export const ListAnswer = v.object({
   files: v.optional(
     v.array(
       v.object({

@@ -117,7 +117,7 @@ function settlePiece({ sync: { store } }: Delivering, { piece, ways, linked }: O
 }
 
 /** Without this, each blob that was linked would be hashed again at its next use: a link changes its ctime. */
-function restamp(store: Delivering["sync"]["store"], row: BlobRow): void {
+export function restamp(store: Delivering["sync"]["store"], row: BlobRow): void {
   const stat = lstatSync(store.path(row.path as string), { bigint: true, throwIfNoEntry: false });
   if (stat && sameStamp(stat, { ...row, ctime_ns: stat.ctimeNs })) blobs.restamp(store.db, row.seq, stampOf(stat));
 }

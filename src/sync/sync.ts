@@ -19,6 +19,12 @@ export interface Sync {
   readonly jobs: number;
   /** MLFLOW_SKIP_ARTIFACT_LOGGING: no request about artifacts. */
   readonly skipArtifacts: boolean;
+  /** What was deleted on the server is brought back. */
+  readonly restore: boolean;
+  /** Each file is read back, not only looked for by path and size. */
+  readonly verifyBytes: boolean;
+  /** seqs of outbox entries whose bytes were read back in this call. */
+  readonly verified: Set<number>;
   /** Asked for once; a refusal is remembered as well. */
   readonly experiments: Map<string, Promise<Experiment>>;
   /** What was found out about the ways for files. */

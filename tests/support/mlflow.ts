@@ -66,6 +66,19 @@ export interface ReadRun {
   metrics: Record<string, [value: number | string, step: number, time: number][]>;
   /** Files only, by path, with bytes. */
   artifacts: Record<string, number>;
+  /** Dataset inputs. */
+  inputs: { name: string; digest: string; source_type: string; source: unknown; profile: unknown; tags: Record<string, string> }[];
+  /** Logged models that it names as its outputs. */
+  models: {
+    model_id: string;
+    name: string;
+    status: string;
+    type: string;
+    source_run_id: string;
+    params: Record<string, string>;
+    tags: Record<string, string>;
+    artifacts: Record<string, number>;
+  }[];
 }
 
 /** The runs with this `coffer.run_id`, as MLflow's own client reads them. */

@@ -26,3 +26,26 @@ CREATE TABLE staged_outputs (
   path TEXT NOT NULL,
   PRIMARY KEY (run, path)
 ) STRICT, WITHOUT ROWID;
+
+-- What the page of the run was last given as its note: another one there is somebody's own words.
+ALTER TABLE deliveries ADD COLUMN note_sent TEXT;
+
+-- The outbox has two more steps: what a run read, and the models that came of it.
+CREATE TABLE wider_outbox (
+  seq INTEGER PRIMARY KEY,
+  delivery INTEGER NOT NULL REFERENCES deliveries (seq),
+  step TEXT NOT NULL CHECK (step IN ('run', 'params', 'tags', 'metrics', 'inputs', 'artifact', 'models', 'end')),
+  artifact INTEGER REFERENCES artifacts (seq),
+  settled_at INTEGER,
+  tries INTEGER NOT NULL DEFAULT 0,
+  error TEXT,
+  how TEXT,
+  bytes INTEGER,
+  CHECK ((step = 'artifact') = (artifact IS NOT NULL))
+) STRICT;
+INSERT INTO wider_outbox SELECT * FROM outbox;
+DROP TABLE outbox;
+ALTER TABLE wider_outbox RENAME TO outbox;
+CREATE UNIQUE INDEX outbox_entry ON outbox (delivery, step, ifnull(artifact, 0));
+CREATE INDEX outbox_open ON outbox (delivery) WHERE settled_at IS NULL;
+CREATE INDEX outbox_by_artifact ON outbox (artifact) WHERE artifact IS NOT NULL;
