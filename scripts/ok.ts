@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installMlflow } from "./mlflow/environment.ts";
+import { installMoto } from "./mlflow/moto.ts";
 import { startMlflow } from "./mlflow/server.ts";
 import type { MlflowPlace, MlflowServer } from "./mlflow/server.ts";
 import { readJunit } from "./junit.ts";
@@ -23,7 +24,7 @@ const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stopping.abort());
 
 // begun first, since it takes ten seconds, and awaited where it is needed
-const servers = wantsMlflow() ? startServers() : Promise.resolve([]);
+const servers = asksFor("needsMlflow") || asksFor("needsMoto") ? startServers() : Promise.resolve([]);
 try {
   if (only.length === 0) {
     await check("types", [bun, "check"]);
@@ -90,11 +91,11 @@ async function test(places: readonly MlflowPlace[]): Promise<void> {
   for (let nth = 0; nth < silent; nth++) failed.push(`bun test, outside of a test (code ${code}; see above)`);
 }
 
-/** Some of the tests that were asked for talk to a server. */
-function wantsMlflow(): boolean {
+/** Some of the tests that are to run need what this word stands for. */
+function asksFor(word: "needsMlflow" | "needsMoto"): boolean {
   const files = [...new Bun.Glob("tests/**/*.test.ts").scanSync({ cwd: project })];
   const chosen = only.length === 0 ? files : files.filter((file) => only.some((part) => file.includes(part.replace(/^\.\//, ""))));
-  return chosen.some((file) => readFileSync(join(project, file), "utf8").includes("needsMlflow"));
+  return chosen.some((file) => readFileSync(join(project, file), "utf8").includes(word));
 }
 
 async function startServers(): Promise<MlflowServer[]> {
@@ -104,6 +105,7 @@ async function startServers(): Promise<MlflowServer[]> {
     const wanted = (["proxied", "shared"] as const).map(async (kind) => {
       started.push(await startMlflow({ kind, directory: join(scratch, kind), python }));
     });
+    if (asksFor("needsMoto")) await installStorage();
     const ends = await Promise.allSettled(wanted);
     const broken = ends.find((end) => end.status === "rejected");
     if (broken) throw broken.reason;
@@ -112,6 +114,15 @@ async function startServers(): Promise<MlflowServer[]> {
     console.log(`no MLflow server: ${error instanceof Error ? error.message : String(error)}`);
     if (process.env["CI"] === "true") failed.push("MLflow server");
     return started;
+  }
+}
+
+async function installStorage(): Promise<void> {
+  try {
+    await installMoto((words) => console.log(words));
+  } catch (error) {
+    console.log(`no S3 storage: ${error instanceof Error ? error.message : String(error)}`);
+    if (process.env["CI"] === "true") failed.push("S3 storage");
   }
 }
 

@@ -43,14 +43,14 @@ function readIfThere(path: string): string | undefined {
   return existsSync(path) ? readFileSync(path, "utf8") : undefined;
 }
 
-async function run(command: string[], failure: string): Promise<void> {
+export async function run(command: string[], failure: string): Promise<void> {
   const child = Bun.spawn(command, { stdio: ["ignore", "pipe", "pipe"] });
   const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   if (code !== 0) throw new Error(`${failure}\n${(err || out).trim().slice(-2000)}`);
 }
 
 /** Two test runs at once must not install into one folder. The directory is the lock; its owner's pid is inside. */
-async function lock(path: string): Promise<AsyncDisposable> {
+export async function lock(path: string): Promise<AsyncDisposable> {
   for (;;) {
     try {
       mkdirSync(path);

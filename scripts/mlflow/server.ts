@@ -115,7 +115,7 @@ async function waitForHealth(uri: string, patience: number, lives: () => boolean
   return false;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => probe.once("error", reject).listen(0, "127.0.0.1", resolve));
   const { port } = probe.address() as AddressInfo;

@@ -7,8 +7,10 @@ import { CofferError, reason } from "../domain/error.ts";
 import { checkArtifactName } from "../domain/names.ts";
 import { parsePythonJson } from "../domain/python-json.ts";
 import { log } from "../registry/log.ts";
-import type { LogRequest } from "../registry/log.ts";
+import type { Logged, LogRequest } from "../registry/log.ts";
+import type { LoggedPath } from "../registry/logged-path.ts";
 import type { Store } from "../store/store.ts";
+import type { Problem } from "../store/walk.ts";
 
 const Scalar = v.union([v.string(), v.number(), v.boolean()]);
 const Line = v.union([
@@ -26,6 +28,15 @@ const Line = v.union([
 const BATCH = 1000;
 const BATCH_MS = 500;
 
+export interface LineReader {
+  now: () => number;
+  refuse: (line: number, why: string) => void;
+  /** What becomes of an artifact that a line names. */
+  pathOf: (source: string, as: string | undefined) => LoggedPath | Problem;
+  /** An artifact is kept. */
+  logged: (one: Logged) => void;
+}
+
 /**
  * Takes JSON Lines into a run: points, params and tags in batches of one transaction (a thousand lines or half a second), artifacts one by one.
  * A line that cannot be taken is refused by its number; all others stand.
@@ -34,7 +45,7 @@ export async function readLogLines(
   store: Store,
   lines: AsyncIterable<string>,
   base: LogRequest,
-  { now, refuse }: { now: () => number; refuse: (line: number, why: string) => void },
+  { now, refuse, pathOf, logged }: LineReader,
 ): Promise<{ taken: number; refused: number; run: RunRow | undefined }> {
   let run = base.run;
   let taken = 0;
@@ -75,15 +86,11 @@ export async function readLogLines(
           ...(name !== undefined && { name: checkArtifactName(name) }),
           ...(type !== undefined && { type: checkArtifactType(type) }),
         };
-        ({ run } = await log(store, {
-          ...base,
-          run,
-          paths: [{ source: artifact, as }],
-          particulars: said,
-          metrics: [],
-          params: [],
-          tags: [],
-        }));
+        const path = pathOf(artifact, as);
+        const given = "why" in path ? { paths: [], skipped: [path] } : { paths: [path] };
+        const kept = await log(store, { ...base, run, ...given, particulars: said, metrics: [], params: [], tags: [] });
+        ({ run } = kept);
+        logged(kept);
       } else if ("metric" in line)
         waiting.metrics.push({
           key: checkKey("metric", line.metric),

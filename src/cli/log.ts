@@ -7,18 +7,19 @@ import { checkArtifactName, checkName } from "../domain/names.ts";
 import { matcher } from "../domain/pattern.ts";
 import { formatBytes } from "../domain/quantity.ts";
 import { knownSecrets } from "../domain/redact.ts";
-import { mayUpload, STAGES, stagePart } from "../domain/stage.ts";
-import type { Stage } from "../domain/stage.ts";
-import type { Settings } from "../config/settings.ts";
 import { log } from "../registry/log.ts";
-import type { Logged, LoggedPath, LogRequest } from "../registry/log.ts";
+import type { Logged, LogRequest } from "../registry/log.ts";
+import type { LoggedPath } from "../registry/logged-path.ts";
+import { stageFile } from "../registry/stage-files.ts";
 import { describeArtifact, summarizeArtifact } from "../registry/describe.ts";
 import { requireMetaModel } from "../registry/meta-model.ts";
 import type { Store } from "../store/store.ts";
+import type { Problem } from "../store/walk.ts";
 import { command } from "./command.ts";
 import type { Io } from "./io.ts";
 import { readLogLines } from "./log-lines.ts";
 import { resolveOrigins } from "./log-origins.ts";
+import { readStageWords, STAGE_FLAGS, stageCall, stagePaths } from "./log-stage.ts";
 import { findTarget } from "./log-target.ts";
 import { writeManifests } from "./write-manifests.ts";
 import { skipsArtifacts } from "../mlflow/environment.ts";
@@ -63,9 +64,7 @@ export default command(
       format: { type: "string", valueHint: "NAME", description: "how it is written, such as joblib" },
       "format-version": { type: "string", valueHint: "TEXT", description: "of which version, such as sklearn==1.9.1" },
       "artifact-tag": { type: "string", valueHint: "KEY=VALUE", multiple: true, description: "a tag of the artifact" },
-      stage: { type: "string", options: STAGES, description: "the stage whose switches in tracking decide what is uploaded" },
-      checkpoint: { type: "string", valueHint: "DIR", description: "with --stage training or hpo: a checkpoint" },
-      "metrics-file": { type: "string", valueHint: "FILE", description: "with --stage training: the metrics file" },
+      ...STAGE_FLAGS,
       metric: { type: "string", valueHint: "KEY=NUMBER[@STEP]", multiple: true, description: "a point of a metric of the run" },
       param: { type: "string", valueHint: "KEY=VALUE", multiple: true, description: "a parameter of the run" },
       tag: { type: "string", valueHint: "KEY=VALUE", multiple: true, description: "a tag of the run" },
@@ -78,20 +77,21 @@ export default command(
       ["coffer log model.onnx --name churn-model --type model", "a new version of a name"],
       ["coffer log --metric loss=0.31@12 --param lr=0.1", "inside a run: to that run"],
       ["coffer log data/ --depends-on raw-data@v2", "a directory, and what it was made from"],
+      ["coffer log --stage training --checkpoint epoch-3/ --metrics-file metrics.json", "what a training uploads (docs/stages.md)"],
       ["coffer log stack.bin --type meta_model --source ridge --source forest", "a model on top of others"],
     ],
     exits: { "3": "with --stdin: some lines could not be taken", "4": "the run or a dependency does not exist" },
   },
   async ({ flags, positionals, io }) => {
-    const settings = await io.settings();
-    const paths = pathsOf(settings.values.tracking, positionals, flags);
-    if (paths.length === 0 && !flags.stdin && flags.metric.length + flags.param.length + flags.tag.length === 0)
+    const words = readStageWords(flags);
+    const named = positionals.length + (words?.checkpoint === undefined ? 0 : 1) + (words?.metricsFile === undefined ? 0 : 1);
+    if (named === 0 && !flags.stdin && flags.metric.length + flags.param.length + flags.tag.length === 0)
       throw new CofferError("USAGE", "there is nothing to log", { hint: "name files, --metric, --param or --tag, or --stdin" });
-    if (flags.as !== undefined && paths.length !== 1)
+    if (flags.as !== undefined && named !== 1)
       throw new CofferError("USAGE", "--as goes with exactly one PATH", { hint: "log the others by themselves" });
     for (const flag of ["name", "step"] as const)
-      if (flags[flag] !== undefined && paths.length > 1)
-        throw new CofferError("USAGE", `--${flag} goes with one PATH: ${paths.length} files would be versions of one another`, {
+      if (flags[flag] !== undefined && named > 1)
+        throw new CofferError("USAGE", `--${flag} goes with one PATH: ${named} files would be versions of one another`, {
           hint: "log them one by one, or log the directory that holds them",
         });
     const now = io.now();
@@ -111,15 +111,22 @@ export default command(
       tags: flags["artifact-tag"].map((text) => parseAssignment("artifact-tag", text)),
       featureColumns,
     };
-    const ignored = matcher([...settings.values.workspace.ignore, ...flags.ignore]);
+    const { workspace, tracking } = (await io.settings()).values;
+    const ignored = matcher([...workspace.ignore, ...flags.ignore]);
+    const call = words && stageCall(words, { tracking, type: flags.type, ignored });
 
     using store = await io.openStore();
     const target = await findTarget(store, io, flags.run, flags.step);
     const origins = resolveOrigins(store, flags["depends-on"], flags.source);
+    const given = { positionals, as: flags.as };
+    const { paths, skipped } = call
+      ? await stagePaths(store, call, words, given)
+      : { paths: positionals.map((source): LoggedPath => ({ source, as: flags.as })), skipped: [] };
     const request: LogRequest = {
       run: target.run,
       newRun: { dataset: particulars.dataset ?? null, ...target.newRun },
-      paths,
+      paths: paths.map((path) => heldBackBy(path, io.env)),
+      skipped,
       particulars: { ...particulars, step: target.step, ...origins },
       secrets: knownSecrets(io.env),
       metrics,
@@ -127,12 +134,9 @@ export default command(
       tags,
       ignored,
       remoteRun: target.remoteRun,
-      skipArtifacts: skipsArtifacts(io.env),
     };
-    const logged = flags.stdin && paths.length + metrics.length + params.length + tags.length === 0 ? undefined : await log(store, request);
-    for (const path of paths)
-      if (path.deliver === false) io.say.info(`${path.source} stays in the store: tracking.${flags.stage} says not to upload it`);
-    if (logged) for (const problem of logged.problems) io.say.warn(`left out ${problem.path}: ${problem.why}`);
+    const logged = flags.stdin && named + metrics.length + params.length + tags.length === 0 ? undefined : await log(store, request);
+    if (logged) tell(io, logged);
 
     let refused = 0;
     let taken = 0;
@@ -141,36 +145,32 @@ export default command(
       ({ refused, taken, run } = await readLogLines(
         store,
         linesOf(process.stdin),
-        { ...request, run },
-        { now: io.now, refuse: (line, why) => io.say.error(`line ${line}: ${why}`) },
+        { ...request, run, skipped: [] },
+        {
+          now: io.now,
+          refuse: (line, why) => io.say.error(`line ${line}: ${why}`),
+          pathOf: (source, as) => heldBackBy(call ? stageFile(call, source, as) : { source, as }, io.env),
+          logged: (one) => tell(io, one),
+        },
       ));
     }
     await writeManifests(store);
-    report(store, io, run, logged, taken, refused);
+    report(store, io, { run, stage: words?.stage, logged, lines: { taken, refused } });
     return refused > 0 ? EXIT.partly : EXIT.done;
   },
 );
 
-/** Files and directories, each with what the switches of its stage say. */
-function pathsOf(
-  tracking: Settings["values"]["tracking"],
-  plain: readonly string[],
-  flags: { as: string | undefined; stage: string | undefined; checkpoint: string | undefined; "metrics-file": string | undefined },
-): LoggedPath[] {
-  const stage = flags.stage as Stage | undefined;
-  const { checkpoint, "metrics-file": metrics } = flags;
-  if (stage === undefined && (checkpoint ?? metrics) !== undefined)
-    throw new CofferError("USAGE", "--checkpoint and --metrics-file go with --stage", { hint: `add --stage ${STAGES.join("|")}` });
-  const given = (kind: "checkpoint" | "metrics" | "path", source: string): LoggedPath => ({
-    source,
-    as: flags.as,
-    ...(stage && { deliver: mayUpload(tracking, stage, stagePart(stage, kind, source)) }),
-  });
-  return [
-    ...plain.map((source) => given("path", source)),
-    ...(checkpoint === undefined ? [] : [given("checkpoint", checkpoint)]),
-    ...(metrics === undefined ? [] : [given("metrics", metrics)]),
-  ];
+/** MLFLOW_SKIP_ARTIFACT_LOGGING keeps every file here. */
+function heldBackBy<P extends LoggedPath | Problem>(path: P, env: Io["env"]): P {
+  if ("why" in path || !skipsArtifacts(env)) return path;
+  return { ...path, heldBack: "MLFLOW_SKIP_ARTIFACT_LOGGING is set" };
+}
+
+/** What became of things otherwise than one might think. */
+function tell({ say }: Io, { problems, heldBack, notes }: Logged): void {
+  for (const { path, why } of problems) say.warn(`left out ${path}: ${why}`);
+  for (const { path, why } of heldBack) say.info(`${path} stays in the store: ${why}`);
+  for (const note of notes) say.warn(note);
 }
 
 /** An empty variable is none; an empty flag is a mistake. */
@@ -179,7 +179,15 @@ function datasetOf(flag: string | undefined, env: Io["env"]): string | undefined
   return name === undefined ? undefined : checkName("dataset", name);
 }
 
-function report(store: Store, io: Io, run: RunRow | undefined, logged: Logged | undefined, taken: number, refused: number): void {
+interface Report {
+  run: RunRow | undefined;
+  stage: string | undefined;
+  logged: Logged | undefined;
+  lines: { taken: number; refused: number };
+}
+
+function report(store: Store, io: Io, { run, stage, logged, lines }: Report): void {
+  const { taken, refused } = lines;
   const rows = logged?.artifacts ?? [];
   io.print(
     {
@@ -187,7 +195,11 @@ function report(store: Store, io: Io, run: RunRow | undefined, logged: Logged | 
       run: run?.id ?? null,
       artifacts: rows.map((row) => describeArtifact(store, row)),
       added: logged?.added ?? { blobs: 0, bytes: 0 },
-      lines: { taken, refused },
+      stage: stage ?? null,
+      skipped: logged?.problems.map(({ path, why }) => ({ path, why })) ?? [],
+      held_back: logged?.heldBack ?? [],
+      notes: logged?.notes ?? [],
+      lines,
     },
     (document) =>
       // a loop that logs its loss would print the id of its own run each time

@@ -25,6 +25,12 @@ export default command(
       jobs: { type: "string", valueHint: "N", description: "uploads at once (tracking.mlflow.jobs)" },
       "dry-run": { type: "boolean", description: "say what would be sent; no request is made" },
       check: { type: "boolean", description: "look whether the server still has all that was synced, and send again what it lacks" },
+      verify: {
+        type: "string",
+        valueHint: "size|bytes",
+        description: "bytes: read every file back and compare it, those of synced runs as well",
+      },
+      restore: { type: "boolean", description: "bring back runs and experiments that were deleted on the server" },
     },
     about: `Sends what MLflow has not been told yet: runs, params, tags, metrics, artifacts, end states. Each run is read back, and counts as synced only if all of it is there. What could not be sent stays for the next time, and what was sent is not sent again.
 On a disk that the server sees too, files are cloned or linked, not sent.`,
@@ -63,6 +69,8 @@ On a disk that the server sees too, files are cloned or linked, not sent.`,
       ...(only && { runs: only }),
       skipArtifacts,
       check: flags.check,
+      verify: verifyOf(flags.verify),
+      restore: flags.restore,
       patience: { untilAnswer: UNTIL_ANSWER_MS },
       onRetry: (line) => words(() => io.say.info(line)),
       progress: progress.show,
@@ -92,6 +100,11 @@ function tell(io: Io, { run, state, sent, notes, error }: RunReport): void {
     io.say.error(`run ${run} is ${state}: ${error?.message ?? "not all of it could be sent"}`);
     if (error?.hint) io.say.info(error.hint);
   }
+}
+
+function verifyOf(given = "size"): "size" | "bytes" {
+  if (given === "size" || given === "bytes") return given;
+  throw new CofferError("USAGE", `--verify ${given}: not a way to verify`, { hint: "give size or bytes" });
 }
 
 /** `, 3 by link`: what took another way than the network. */

@@ -26,6 +26,11 @@ export const DEFAULTS: Config = {
     conversion: { enabled: true, log_onnx_model: true, log_conversion_log: true },
     benchmark: { enabled: true, log_artifacts: true },
     hpo: { enabled: true, log_checkpoint: true },
+    skip: {
+      patterns: ["*.tmp", ".cache", "*.pyc", "*.log", "__pycache__"],
+      max_size: 104_857_600,
+      keep: ["*_model*.bin", "optimizer.bin", "*.distcp", "*.data-*-of-*", "*.onnx_data", "*.onnx.data", "*.pb", "*.tflite"],
+    },
   },
   cache: { max_size: 10_000_000_000, max_entries: 100 },
 };

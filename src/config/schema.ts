@@ -79,6 +79,26 @@ export function configSchema() {
         enabled: keyed(toggle("false: nothing of this stage is uploaded"), true),
         log_checkpoint: keyed(toggle("upload checkpoints of trials"), true),
       }),
+      skip: section("what stages and the directories that they log leave out; each skip is said", {
+        patterns: keyed(patterns("names: of a file, or of a directory with all in it"), [
+          "*.tmp",
+          ".cache",
+          "*.pyc",
+          "*.log",
+          "__pycache__",
+        ]),
+        max_size: limit(bytes("larger files, unless their names say that they are models; null: no limit"), "100MiB"),
+        keep: keyed(patterns("never left out, whatever name or size"), [
+          "*_model*.bin",
+          "optimizer.bin",
+          "*.distcp",
+          "*.data-*-of-*",
+          "*.onnx_data",
+          "*.onnx.data",
+          "*.pb",
+          "*.tflite",
+        ]),
+      }),
     }),
     cache: section("plain copies made for readers; the least recently used goes first", {
       max_size: keyed(bytes("bytes at most"), "10GB"),

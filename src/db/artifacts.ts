@@ -199,6 +199,11 @@ export function keepFromDelivery(db: Database, seq: number): void {
   db.query("DELETE FROM outbox WHERE artifact = ? AND settled_at IS NULL").run(seq);
 }
 
+/** It was held back, and now somebody logs it with nothing against that. */
+export function allowDelivery(db: Database, seq: number): void {
+  db.query("UPDATE artifacts SET deliver = 1 WHERE seq = ?").run(seq);
+}
+
 /** Makes it a tombstone: digest, size, maker and edges stay. */
 export function entomb(db: Database, seq: number, at: number): void {
   db.query("UPDATE artifacts SET state = 'deleted', state_at = ?, blob = NULL WHERE seq = ?").run(at, seq);

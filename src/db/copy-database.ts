@@ -34,6 +34,8 @@ export class DatabaseCopy implements Disposable {
     this.#db.run("DELETE FROM lease_entries");
     this.#db.run("DELETE FROM leases WHERE kind <> 'run'");
     this.#db.run("DELETE FROM cache_entries");
+    // two stores that go on with one upload would take it from each other
+    this.#db.run("DELETE FROM uploads");
     if (!withBytes) return;
     this.#db.run("UPDATE runs SET workspace_state = 'removed' WHERE workspace_state IS NOT NULL AND state <> 'running'");
     this.#db.run("DELETE FROM packs WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE pack = packs.seq)");

@@ -1,6 +1,6 @@
 import type { Database } from "bun:sqlite";
 
-export type OutboxStep = "run" | "params" | "tags" | "metrics" | "artifact" | "end";
+export type OutboxStep = "run" | "params" | "tags" | "metrics" | "inputs" | "artifact" | "models" | "end";
 
 export interface DeliveryRow {
   seq: number;
@@ -12,6 +12,8 @@ export interface DeliveryRow {
   remote_run: string | null;
   artifact_uri: string | null;
   metrics_sent: number;
+  /** What the page of the run was last given as its note. */
+  note_sent: string | null;
   tries: number;
   last_error: string | null;
   updated_at: number;
@@ -26,7 +28,11 @@ export interface OutboxRow {
   settled_at: number | null;
   tries: number;
   error: string | null;
-  /** Of an artifact: put, clone, link, copy, there, or several of them; superseded where a newer one has its path. Of the run: made or given. */
+  /**
+   * Of an artifact: put, clone, link, copy, there, or several of them; superseded where a newer one has its path; doubted where other bytes
+   * were read back: what lies there is not to be trusted although its size agrees. Of the run: made or given. Of inputs and models: unsupported where the server
+   * is too old for them.
+   */
   how: string | null;
   bytes: number | null;
 }
@@ -68,9 +74,9 @@ export function settle(db: Database, entry: number, at: number, sent: { how?: st
   );
 }
 
-/** Opens a settled entry again, for instance because the server no longer has what was sent. */
-export function reopen(db: Database, entry: number, error: string): void {
-  db.query("UPDATE outbox SET settled_at = NULL, error = ? WHERE seq = ?").run(error, entry);
+/** Opens a settled entry again, for instance because the server no longer has what was sent. `how`: `doubted`, or as it was. */
+export function reopen(db: Database, entry: number, error: string, how?: "doubted"): void {
+  db.query("UPDATE outbox SET settled_at = NULL, error = ?, how = ifnull(?, how) WHERE seq = ?").run(error, how ?? null, entry);
 }
 
 export function failed(db: Database, entry: number, error: string): void {
@@ -91,6 +97,7 @@ export function reopenAll(db: Database, delivery: number, error: string): void {
     remote_run: null,
     artifact_uri: null,
     metrics_sent: 0,
+    note_sent: null,
     synced_at: null,
   });
 }
@@ -134,12 +141,20 @@ export function ofChildren(db: Database, run: number, target: string): DeliveryR
     .all(run, target);
 }
 
-/** seqs of ended runs of ours that nobody thought of telling this server about: the URI was set later. Oldest first. */
+/**
+ * seqs of ended runs of ours that nobody thought of telling this server about: the URI was set later. Oldest first. A run of `log` with nothing but files
+ * that are held back is none of them.
+ */
 export function undelivered(db: Database, target: string): number[] {
   return db
     .query<{ seq: number }, [string]>(
       `SELECT seq FROM runs WHERE state <> 'running' AND kind <> 'import' AND removed_at IS NULL
-       AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.run = runs.seq AND target = ?) ORDER BY seq`,
+       AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.run = runs.seq AND target = ?)
+       AND NOT (kind = 'log' AND EXISTS (SELECT 1 FROM artifacts a WHERE a.run = runs.seq)
+         AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.run = runs.seq AND a.deliver = 1)
+         AND NOT EXISTS (SELECT 1 FROM params WHERE params.run = runs.seq) AND NOT EXISTS (SELECT 1 FROM tags WHERE tags.run = runs.seq)
+         AND NOT EXISTS (SELECT 1 FROM metric_points m WHERE m.run = runs.seq))
+       ORDER BY seq`,
     )
     .all(target)
     .map((row) => row.seq);

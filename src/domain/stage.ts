@@ -1,25 +1,34 @@
-/** The stages of a training pipeline whose uploads have switches in `tracking`. */
-export const STAGES = ["training", "conversion", "benchmark", "hpo"] as const;
-export type Stage = (typeof STAGES)[number];
+/** The stages of a training pipeline, with the switches in `tracking` that what they upload obeys, beside `enabled`. */
+const SWITCHES = {
+  training: { checkpoint: "log_checkpoint", metrics: "log_metrics_json" },
+  conversion: { model: "log_onnx_model", log: "log_conversion_log" },
+  benchmark: { file: "log_artifacts" },
+  hpo: { checkpoint: "log_checkpoint" },
+} as const;
 
-/** What a file is to its stage. */
-export type StagePart = "log_checkpoint" | "log_metrics_json" | "log_onnx_model" | "log_conversion_log" | "log_artifacts";
+export type Stage = keyof typeof SWITCHES;
+export const STAGES = Object.keys(SWITCHES) as Stage[];
 
-/** Which switch a file of a stage obeys beside `enabled`; undefined: none. */
-export function stagePart(stage: Stage, given: "checkpoint" | "metrics" | "path", path: string): StagePart | undefined {
-  if (given === "checkpoint") return "log_checkpoint";
-  if (given === "metrics") return "log_metrics_json";
-  if (stage === "benchmark") return "log_artifacts";
-  if (stage === "conversion") return /\.(onnx|onnx_data)$/i.test(path) ? "log_onnx_model" : "log_conversion_log";
-  return undefined;
+/** What a file is to its stage: named as a checkpoint or as the metrics file, told by its name in a conversion, or just a file. */
+export type StagePart = "checkpoint" | "metrics" | "model" | "log" | "file";
+
+/** The stages that know a part. */
+export function stagesOf(part: StagePart): Stage[] {
+  return STAGES.filter((stage) => part in SWITCHES[stage]);
 }
 
-/** Whether the switches let a file of a stage be uploaded. */
-export function mayUpload(
-  tracking: Readonly<Record<Stage, { readonly enabled: boolean }>>,
-  stage: Stage,
-  part: StagePart | undefined,
-): boolean {
-  const switches = tracking[stage] as { readonly enabled: boolean } & Partial<Record<StagePart, boolean>>;
-  return switches.enabled && (part === undefined || switches[part] !== false);
+/** An ONNX model, or the tensors that one keeps beside itself. */
+export function isOnnx(path: string): boolean {
+  return /\.onnx(?:[._]data)?$/i.test(path);
+}
+
+/** The switches as a configuration holds them. */
+export type StageSwitches = Readonly<Record<Stage, { readonly enabled: boolean }>>;
+
+/** The key of the switch that keeps a file of a stage from MLflow; undefined where none does. */
+export function switchedOffBy(tracking: StageSwitches, stage: Stage, part: StagePart): string | undefined {
+  const switches = tracking[stage] as Readonly<Record<string, boolean>>;
+  const own = (SWITCHES[stage] as Partial<Record<StagePart, string>>)[part];
+  const off = ["enabled", ...(own === undefined ? [] : [own])].find((key) => switches[key] === false);
+  return off && `tracking.${stage}.${off}`;
 }

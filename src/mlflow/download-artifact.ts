@@ -2,6 +2,7 @@ import type { Connection } from "./connection.ts";
 import { onNetwork } from "./network.ts";
 import { exchange } from "./request.ts";
 import { retry, Transient } from "./retry.ts";
+import { refusedByStorage } from "./storage-route.ts";
 
 export interface DownloadSink {
   /** A try begins: what came before is void. */
@@ -23,7 +24,8 @@ export function downloadArtifact(connection: Connection, runId: string, path: st
     keepalive: false,
     onArtifacts: true,
   } as const;
-  return retry(connection, `GET ${path}`, () =>
+  const what = `GET ${path}`;
+  const read = () =>
     exchange(connection, request, async (response, touch) => {
       sink.start();
       const announced = response.headers.get("content-length");
@@ -41,6 +43,6 @@ export function downloadArtifact(connection: Connection, runId: string, path: st
           hint: "look into the server's log, then run coffer sync-mlflow again",
         });
       return size;
-    }),
-  );
+    });
+  return retry(connection, what, (repetition) => refusedByStorage(connection, what, repetition, read));
 }

@@ -1,8 +1,10 @@
 import * as v from "valibot";
 import type { Connection } from "./connection.ts";
-import { call, REST } from "./request.ts";
+import { REST } from "./request.ts";
+import { callStorageRoute } from "./storage-route.ts";
 
-const ListAnswer = v.object({
+/** What the server says of one directory. */
+export const ListAnswer = v.object({
   files: v.optional(
     v.array(
       v.object({
@@ -48,5 +50,5 @@ interface Entry {
 
 /** One directory; undefined is the run's root. One that does not exist is empty. Paths count from the root. */
 export async function listDirectory(connection: Connection, runId: string, directory: string | undefined): Promise<Entry[]> {
-  return (await call(connection, "GET", `${REST}/artifacts/list`, { run_id: runId, path: directory }, ListAnswer)).files;
+  return (await callStorageRoute(connection, "GET", `${REST}/artifacts/list`, { run_id: runId, path: directory }, ListAnswer)).files;
 }

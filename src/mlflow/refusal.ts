@@ -15,6 +15,13 @@ export class ServerRefusal extends CofferError {
   }
 }
 
+/** An older server that does not know the route at all: it says 404 without MLflow's word for a thing that is missing, or 501. */
+export function lacksRoute(error: unknown): boolean {
+  if (!(error instanceof ServerRefusal)) return false;
+  if (error.errorCode === "ENDPOINT_NOT_FOUND" || error.errorCode === "NOT_IMPLEMENTED") return true;
+  return error.errorCode === undefined && (error.status === 404 || error.status === 405 || error.status === 501);
+}
+
 /** What came with a status that is no success. */
 export interface Failure {
   status: number;

@@ -8,7 +8,7 @@ import { parseRetryAfter } from "./retry-settings.ts";
 import { retry, Transient } from "./retry.ts";
 
 export interface Request {
-  method: "GET" | "POST" | "PUT" | "DELETE";
+  method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
   /** Below the tracking URI, such as `/api/2.0/mlflow/runs/get`; or a whole address; one that is not on the tracking server gets no credentials. */
   path: string;
   query?: Record<string, string | undefined>;
@@ -33,7 +33,7 @@ const MAX_ERROR = 64 * 1024;
  */
 export function call<T>(
   connection: Connection,
-  method: "GET" | "POST",
+  method: "GET" | "POST" | "PATCH",
   path: string,
   values: Record<string, unknown>,
   schema: v.GenericSchema<unknown, T>,
@@ -42,12 +42,12 @@ export function call<T>(
 }
 
 /**
- * One JSON call, tried once. `values` are the query of a GET and the body of a POST; undefined ones are left out.
+ * One JSON call, tried once. `values` are the query of a GET and the body of any other; undefined ones are left out.
  * @throws Transient, CofferError SERVER_REFUSED
  */
 export function callOnce<T>(
   connection: Connection,
-  method: "GET" | "POST",
+  method: "GET" | "POST" | "PATCH",
   path: string,
   values: Record<string, unknown>,
   schema: v.GenericSchema<unknown, T>,
@@ -124,7 +124,7 @@ async function failureOf(connection: Connection, request: Request, response: Res
   const message = `${failure.status}${failure.errorCode ? ` ${failure.errorCode}` : ""}${failure.words ? `: ${failure.words}` : ""}`;
   if (mayPass(failure, onArtifacts)) {
     const retryAfter = connection.retry.respectRetryAfter ? parseRetryAfter(response.headers.get("retry-after"), Date.now()) : undefined;
-    return new Transient(message, { hint, retryAfter });
+    return new Transient(message, { hint, retryAfter, status: failure.status });
   }
   return new ServerRefusal(`${connection.displayUri}: ${nameOf(request.method, request.path)}: ${message}`, {
     status: failure.status,

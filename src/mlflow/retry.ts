@@ -11,16 +11,20 @@ export class Transient extends Error {
   readonly hint: string;
   /** Milliseconds that the server asked us to wait. */
   readonly retryAfter: number | undefined;
+  /** The HTTP status; undefined where no answer came. */
+  readonly status: number | undefined;
 
-  constructor(message: string, details: { hint: string; retryAfter?: number | undefined; cause?: unknown }) {
+  constructor(message: string, details: { hint: string; retryAfter?: number | undefined; status?: number | undefined; cause?: unknown }) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.hint = details.hint;
     this.retryAfter = details.retryAfter;
+    this.status = details.status;
   }
 
   /** The same, not to be repeated within these milliseconds. */
   notBefore(milliseconds: number): Transient {
-    return new Transient(this.message, { hint: this.hint, retryAfter: Math.max(milliseconds, this.retryAfter ?? 0), cause: this.cause });
+    const { hint, status, cause } = this;
+    return new Transient(this.message, { hint, retryAfter: Math.max(milliseconds, this.retryAfter ?? 0), status, cause });
   }
 }
 

@@ -21,12 +21,17 @@ export interface RemoteRun {
   tags: Map<string, string>;
   /** The keys that have points; the points come from `readMetricHistory`. */
   metricKeys: string[];
+  /** Dataset inputs. */
+  datasets: { name: string; digest: string }[];
+  /** Ids of the logged models that came of it. */
+  models: string[];
 }
 
 export interface NewRun {
   experimentId: string;
   /** coffer's run id: the tag that it is found again by. */
   cofferRunId: string;
+  /** Both as `fitRunName` and `fitUser` give them. */
   name: string;
   user: string;
   /** Milliseconds since 1970. */
@@ -55,6 +60,12 @@ const Run = v.object({
     lifecycle_stage: v.optional(v.picklist(["active", "deleted"]), "active"),
   }),
   data: v.optional(v.object({ params: Pairs, tags: Pairs, metrics: v.optional(v.array(v.object({ key: v.string() })), []) })),
+  inputs: v.optional(
+    v.object({
+      dataset_inputs: v.optional(v.array(v.object({ dataset: v.object({ name: v.string(), digest: v.optional(v.string(), "") }) })), []),
+    }),
+  ),
+  outputs: v.optional(v.object({ model_outputs: v.optional(v.array(v.object({ model_id: v.string() })), []) })),
 });
 const RunAnswer = v.object({ run: Run });
 const SearchAnswer = v.object({ runs: v.optional(v.array(Run), []) });
@@ -66,8 +77,8 @@ const SearchAnswer = v.object({ runs: v.optional(v.array(Run), []) });
  * @throws CofferError VALUE_INVALID for a tag that cannot be sent; SERVER_UNREACHABLE, SERVER_REFUSED
  */
 export function ensureRun(connection: Connection, run: NewRun): Promise<RemoteRun> {
-  const name = cleanText(run.name, MAX_RUN_NAME);
-  const user = cleanText(run.user, MAX_USER);
+  const name = fitRunName(run.name);
+  const user = fitUser(run.user);
   const own = new Map([
     [RUN_TAG, run.cofferRunId],
     ["mlflow.runName", name],
@@ -89,6 +100,15 @@ export function ensureRun(connection: Connection, run: NewRun): Promise<RemoteRu
   });
 }
 
+/** A run's name as every database behind MLflow takes it. */
+export function fitRunName(name: string): string {
+  return cleanText(name, MAX_RUN_NAME);
+}
+
+export function fitUser(user: string): string {
+  return cleanText(user, MAX_USER);
+}
+
 /** @throws CofferError SERVER_REFUSED (404 RESOURCE_DOES_NOT_EXIST) where the server has no such run */
 export async function getRun(connection: Connection, runId: string): Promise<RemoteRun> {
   return remoteRun((await call(connection, "GET", `${REST}/runs/get`, { run_id: runId }, RunAnswer)).run);
@@ -97,6 +117,11 @@ export async function getRun(connection: Connection, runId: string): Promise<Rem
 /** Sets status and, with it, the time of the end (milliseconds since 1970). May be repeated. */
 export async function updateRun(connection: Connection, runId: string, change: { status: RunStatus; endTime?: number }): Promise<void> {
   await call(connection, "POST", `${REST}/runs/update`, { run_id: runId, status: change.status, end_time: change.endTime }, v.unknown());
+}
+
+/** Brings back a run that was deleted on the server. May be repeated. */
+export async function restoreRun(connection: Connection, runId: string): Promise<void> {
+  await call(connection, "POST", `${REST}/runs/restore`, { run_id: runId }, v.unknown());
 }
 
 /** The run that carries our id in this experiment, active or deleted; the earliest, should there be several. */
@@ -116,7 +141,7 @@ async function searchOnce(connection: Connection, experimentId: string, cofferRu
   return best && remoteRun(best);
 }
 
-function remoteRun({ info, data }: v.InferOutput<typeof Run>): RemoteRun {
+function remoteRun({ info, data, inputs, outputs }: v.InferOutput<typeof Run>): RemoteRun {
   return {
     id: info.run_id,
     experimentId: info.experiment_id,
@@ -129,5 +154,7 @@ function remoteRun({ info, data }: v.InferOutput<typeof Run>): RemoteRun {
     params: new Map(data?.params.map(({ key, value }) => [key, value])),
     tags: new Map(data?.tags.map(({ key, value }) => [key, value])),
     metricKeys: data?.metrics.map(({ key }) => key) ?? [],
+    datasets: inputs?.dataset_inputs.map(({ dataset }) => dataset) ?? [],
+    models: outputs?.model_outputs.map(({ model_id }) => model_id) ?? [],
   };
 }

@@ -5,9 +5,12 @@ import { ServerRefusal } from "./refusal.ts";
 import { call, exchange, REST } from "./request.ts";
 import { retry } from "./retry.ts";
 
-export interface ServerInfo {
+export interface ServerInfo extends Capabilities {
   /** Such as `3.17.2`; undefined for a server that does not say. */
   version: string | undefined;
+}
+
+export interface Capabilities {
   multipartUploads: boolean;
   multipartDownloads: boolean;
   presignedUploads: boolean;
@@ -35,9 +38,13 @@ export async function probeServer(connection: Connection): Promise<ServerInfo> {
     { max_results: 1 },
     v.object({ experiments: v.optional(v.array(v.object({ experiment_id: v.string() }))) }),
   );
+  return { ...(await readCapabilities(connection)), version: await orUndefined(readVersion(connection)) };
+}
+
+/** What the server says it can do; an older one does not say, and can do none of it. @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED */
+export async function readCapabilities(connection: Connection): Promise<Capabilities> {
   const info = await orUndefined(call(connection, "GET", "/api/3.0/mlflow/server-info", {}, InfoAnswer));
   return {
-    version: await orUndefined(readVersion(connection)),
     multipartUploads: info?.multipart_uploads_enabled ?? false,
     multipartDownloads: info?.multipart_downloads_enabled ?? false,
     presignedUploads: info?.presigned_upload_run_id_supported ?? false,

@@ -1,5 +1,7 @@
 import * as artifacts from "../db/artifacts.ts";
+import type { ArtifactRow } from "../db/artifacts.ts";
 import * as outbox from "../db/outbox.ts";
+import * as inputs from "../db/run-inputs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { trackingTarget } from "../domain/tracking-target.ts";
 import type { Store } from "../store/store.ts";
@@ -18,9 +20,32 @@ export function enqueueRun(
   const delivery = outbox.open(store.db, { run: run.seq, target: trackingTarget(uri), experiment, at: store.now() });
   if (options.remoteRun !== undefined) outbox.updateDelivery(store.db, delivery, { remote_run: options.remoteRun });
   for (const step of ["run", "params", "tags", "metrics"] as const) outbox.enqueue(store.db, delivery, step);
-  if (!options.skipArtifacts)
-    for (const artifact of artifacts.ofRun(store.db, run.seq))
-      if (artifact.deliver === 1) outbox.enqueueArtifact(store.db, delivery, artifact.seq);
+  if (inputs.ofRun(store.db, run.seq).length > 0) outbox.enqueue(store.db, delivery, "inputs");
+  if (!options.skipArtifacts) {
+    const telling = artifacts.ofRun(store.db, run.seq).filter(({ deliver }) => deliver === 1);
+    for (const artifact of telling) outbox.enqueueArtifact(store.db, delivery, artifact.seq);
+    if (telling.some(mayBeModel)) outbox.enqueue(store.db, delivery, "models");
+  }
   if (run.state !== "running") outbox.enqueue(store.db, delivery, "end");
   return delivery;
+}
+
+/** Whether a directory is one of MLflow's own models shows when its list is read. */
+function mayBeModel({ type, kind }: ArtifactRow): boolean {
+  return type === "model" || type === "meta_model" || kind === "tree";
+}
+
+/**
+ * A run that was made for files which MLflow is not told of, and for nothing else: no later delivery makes an empty run of it there. What is logged to
+ * it afterwards is enqueued as ever.
+ */
+export function keepToOurselves(store: Store, run: RunRow, remoteRun: string | undefined): void {
+  const { uri, experiment } = store.settings.values.tracking.mlflow;
+  if (uri === "") return;
+  const delivery = outbox.open(store.db, { run: run.seq, target: trackingTarget(uri), experiment, at: store.now() });
+  outbox.updateDelivery(store.db, delivery, {
+    state: "forgotten",
+    last_error: "it has nothing but files that are held back",
+    ...(remoteRun !== undefined && { remote_run: remoteRun }),
+  });
 }

@@ -1,5 +1,4 @@
-import { lstatSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { rmSync } from "node:fs";
 import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import * as leases from "../db/leases.ts";
@@ -8,36 +7,28 @@ import type { MetricPoint } from "../db/metrics.ts";
 import * as params from "../db/params.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
+import * as stagedOutputs from "../db/staged-outputs.ts";
 import * as events from "../db/events.ts";
 import * as tags from "../db/tags.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
-import { guessArtifactType } from "../domain/artifact-type.ts";
-import { CofferError, reason } from "../domain/error.ts";
-import { checkArtifactPath, DEFAULT_DATASET } from "../domain/names.ts";
+import { CofferError } from "../domain/error.ts";
+import { DEFAULT_DATASET } from "../domain/names.ts";
 import { redactPairs, redactText } from "../domain/redact.ts";
-import { ingest } from "../store/ingest.ts";
+import { ingest, settleMoved } from "../store/ingest.ts";
 import type { Problem } from "../store/walk.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
 import { abandonLease, clearStaging, endLease, takeLease } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
-import { enqueueRun } from "./enqueue.ts";
+import { enqueueRun, keepToOurselves } from "./enqueue.ts";
+import { pathInWorkspace, refuseCollisions, unitOf, unreadable } from "./logged-path.ts";
+import type { LoggedPath } from "./logged-path.ts";
 import { requireMetaModel } from "./meta-model.ts";
 import { readBefore } from "./read-before.ts";
 import { manifestIsDue, recordArtifact } from "./record.ts";
 import { refuseOwnRoots } from "./refuse-own-roots.ts";
 import type { Particulars } from "./record.ts";
 import { withoutSecrets } from "./without-secrets.ts";
-
-/** A file or directory to keep. */
-export interface LoggedPath {
-  /** Absolute, or relative to the working directory. */
-  source: string;
-  /** Its path within the run; by default its base name. */
-  as?: string | undefined;
-  /** false: its stage's switch keeps it from MLflow. */
-  deliver?: boolean;
-}
 
 export interface LogRequest {
   /** A run that exists; undefined makes a run of its own, finished at once. */
@@ -74,8 +65,8 @@ export interface LogRequest {
   ignored?: (path: string) => boolean;
   /** An MLflow run that exists already: what is logged is delivered to it. */
   remoteRun?: string | undefined;
-  /** The files stay in the store; the server is not told of them. */
-  skipArtifacts?: boolean;
+  /** What a stage left out before it came to be a path. */
+  skipped?: readonly Problem[];
 }
 
 export interface Logged {
@@ -83,6 +74,10 @@ export interface Logged {
   artifacts: ArtifactRow[];
   /** What was found but not kept. */
   problems: Problem[];
+  /** What is kept, and MLflow is not told of. */
+  heldBack: { path: string; why: string }[];
+  /** What could not be read of a metrics file, in sentences. */
+  notes: string[];
   added: { blobs: number; bytes: number };
 }
 
@@ -96,24 +91,34 @@ export async function log(store: Store, given: LogRequest): Promise<Logged> {
   if (request.paths.length > 0) requireMetaModel(type, sources.length, featureColumns);
   const units = request.paths.map((path) => unitOf(path, request.particulars));
   for (const unit of units) if (unit.kind === "tree") refuseOwnRoots(store, unit.source, request.ignored ?? (() => false));
+  const pathOf = new Map(units.map((unit, index) => [unit, request.paths[index]]));
   refuseCollisions(units);
-  if (units.length === 0) return store.transaction(() => commitLog(store, request, [], { problems: [], added: { blobs: 0, bytes: 0 } }));
+  const none = { blobs: 0, bytes: 0 };
+  if (units.length === 0) return { ...store.transaction(() => commitLog(store, request, [], request.skipped ?? [])), added: none };
 
   const lease = takeLease(store, "ingest", request.run ? { run: request.run.seq } : {});
   try {
     holdOrigins(store, lease, request.particulars);
+    // a directory may be listed several times
+    const leftOut = new Map<string, Problem>();
     const options = {
       dataset: request.particulars.dataset ?? request.run?.dataset ?? request.newRun?.dataset ?? DEFAULT_DATASET,
-      ...(request.ignored && { ignored: (_: IngestUnit, path: string) => request.ignored?.(path) ?? false }),
+      ignored: (unit: IngestUnit, path: string) => {
+        const why = pathOf.get(unit)?.leaveOut?.(path);
+        if (why !== undefined) leftOut.set(`${unit.path}/${path}`, { path: `${unit.path}/${path}`, why, failed: false });
+        return why !== undefined || (request.ignored?.(path) ?? false);
+      },
     };
-    const { result, added } = await ingest(store, lease, units, options, (admitted, problems) => {
+    const { result, added, moved } = await ingest(store, lease, units, options, (admitted, problems) => {
       const unread = problems.filter((problem) => problem.failed);
       if (unread.length > 0) throw unreadable(unread);
-      const logged = commitLog(store, request, admitted, { problems: [...problems], added: { blobs: 0, bytes: 0 } });
+      const logged = commitLog(store, request, admitted, [...(request.skipped ?? []), ...sorted(leftOut), ...problems]);
       endLease(store, lease);
       return logged;
     });
     clearStaging(store, lease);
+    for (const { source } of moved) rmSync(source, { force: true });
+    settleMoved(store, moved);
     return { ...result, added };
   } catch (error) {
     abandonLease(store, lease);
@@ -150,8 +155,8 @@ function commitLog(
   store: Store,
   request: LogRequest,
   admitted: Parameters<typeof recordArtifact>[2][],
-  rest: Pick<Logged, "problems" | "added">,
-): Logged {
+  problems: readonly Problem[],
+): Omit<Logged, "added"> {
   const now = store.now();
   let run = request.run ? runs.bySeq(store.db, request.run.seq) : null;
   if (!run) {
@@ -161,76 +166,37 @@ function commitLog(
   }
   params.set(store.db, run.seq, redactPairs(request.params, request.secrets));
   tags.set(store.db, "run", run.seq, redactPairs(request.tags, request.secrets));
-  metrics.insert(store.db, run.seq, request.metrics);
-  const said = request.particulars.readBefore ?? [];
+  metrics.insert(store.db, run.seq, [...request.metrics, ...request.paths.flatMap((path) => path.readings?.metrics ?? [])]);
+  const before = request.particulars.readBefore ?? [];
   const read = run.state === "running" ? readBefore(store, run.seq) : [];
-  const recorded = admitted.map((unit, index) =>
-    recordArtifact(store, run, unit, {
-      ...request.particulars,
-      role: "logged",
-      deliver: request.paths[index]?.deliver,
-      readBefore: [...said, ...read],
-    }),
-  );
-  for (const problem of rest.problems)
-    events.record(store.db, { at: now, run: run.seq, kind: "skipped", message: `${problem.path}: ${problem.why}` });
+  const note = (kind: string, message: string, artifact: number | null = null): void =>
+    events.record(store.db, { at: now, run: run.seq, artifact, kind, message });
+  const heldBack: Logged["heldBack"] = [];
+  let isTold = request.metrics.length + request.params.length + request.tags.length > 0;
+  const recorded = admitted.map((unit, index) => {
+    const { said, heldBack: why, stagedFrom } = request.paths[index] as LoggedPath;
+    const all = { ...request.particulars, ...said, role: "logged", readBefore: [...before, ...read] } as const;
+    const row = recordArtifact(store, run, unit, { ...all, deliver: why === undefined });
+    if (why === undefined) isTold = true;
+    else {
+      heldBack.push({ path: row.path, why });
+      note("held-back", `${row.path} stays in the store: ${why}`, row.seq);
+    }
+    const inWorkspace = stagedFrom !== undefined && run.workspace !== null && pathInWorkspace(stagedFrom, store.path(run.workspace));
+    if (inWorkspace) stagedOutputs.add(store.db, run.seq, inWorkspace);
+    return row;
+  });
+  for (const { path, why } of problems) note("skipped", `${path}: ${why}`);
+  const notes = request.paths.flatMap((path) => path.readings?.skipped ?? []);
+  for (const message of notes) note("note", message);
   if (run.state !== "running") {
-    enqueueRun(store, run, { remoteRun: request.remoteRun, ...(request.skipArtifacts && { skipArtifacts: true }) });
+    if (isTold) enqueueRun(store, run, { remoteRun: request.remoteRun });
+    else if (!request.run) keepToOurselves(store, run, request.remoteRun);
     manifestIsDue(store, run.seq);
   }
-  return { run, artifacts: recorded, ...rest };
+  return { run, artifacts: recorded, problems: [...problems], heldBack, notes };
 }
 
-function unitOf({ source, as }: LoggedPath, said: Omit<Particulars, "role">): IngestUnit {
-  // it would be the working directory
-  if (source === "")
-    throw new CofferError("PATH_INVALID", "a path is empty", { hint: "look whether a variable is not set; nothing was stored" });
-  const absolute = resolve(source);
-  let stat: ReturnType<typeof lstatSync>;
-  try {
-    stat = lstatSync(absolute);
-  } catch (error) {
-    throw new CofferError("UNREADABLE", `${source} cannot be read: ${reason(error)}`, {
-      hint: "check the path; nothing was stored",
-      cause: error,
-    });
-  }
-  if (!stat.isFile() && !stat.isDirectory())
-    throw new CofferError("UNREADABLE", `${source} is neither a file nor a directory`, {
-      hint: "a link is not followed: name what it points to; nothing was stored",
-    });
-  const path = checkArtifactPath(as ?? basename(absolute));
-  const type = said.type ?? (stat.isDirectory() ? "file" : guessArtifactType(path));
-  return {
-    path,
-    source: absolute,
-    kind: stat.isDirectory() ? "tree" : "file",
-    type,
-    class: said.class ?? null,
-    typed: said.type !== undefined || said.class !== undefined,
-    move: false,
-  };
-}
-
-function refuseCollisions(units: readonly IngestUnit[]): void {
-  const seen = new Map<string, string>();
-  for (const { path, source } of units) {
-    const other = seen.get(path);
-    if (other !== undefined)
-      throw new CofferError("COLLISION", `${other} and ${source} would both be “${path}”`, {
-        hint: "log them one by one and name one with --as PATH; nothing was stored",
-      });
-    seen.set(path, source);
-  }
-}
-
-function unreadable(problems: readonly Problem[]): CofferError {
-  return new CofferError(
-    "UNREADABLE",
-    `${problems.length === 1 ? "a file" : `${problems.length} files`} could not be kept: ${problems[0]?.path}: ${problems[0]?.why}`,
-    {
-      hint: "make it readable, or leave it out with --ignore PATTERN; nothing was stored",
-      candidates: problems.slice(1, 20).map((problem) => `${problem.path}: ${problem.why}`),
-    },
-  );
+function sorted(problems: ReadonlyMap<string, Problem>): Problem[] {
+  return [...problems].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, problem]) => problem);
 }

@@ -5,6 +5,7 @@ import * as events from "../db/events.ts";
 import * as journal from "../db/journal.ts";
 import * as pins from "../db/pins.ts";
 import * as runs from "../db/runs.ts";
+import * as stagedOutputs from "../db/staged-outputs.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
 import type { ArtifactType } from "../domain/artifact-type.ts";
@@ -61,7 +62,9 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
   if (before && name === null) {
     if (before.blob === blob && before.kind === admitted.kind && sources.length === 0) {
       addDependencies(store, before, said.dependsOn ?? []);
-      return before;
+      if (before.deliver === 1 || said.role !== "logged" || said.deliver === false) return before;
+      artifacts.allowDelivery(store.db, before.seq);
+      return artifacts.bySeq(store.db, before.seq) as ArtifactRow;
     }
     // what a workspace holds in the end is no mistake of a caller: it is the next version of its id
     if (said.role === "logged")
@@ -75,14 +78,16 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
   checkOrigins(store, id, said);
 
   const now = store.now();
+  const isStaged = said.role === "output" && stagedOutputs.covers(store.db, run.seq, unit.path);
+  // what captured code holds may be nothing that anyone meant to publish
+  const deliver = said.deliver !== false && said.role !== "code" && !isStaged;
   const { seq, version } = artifacts.insert(store.db, {
     uid: Bun.randomUUIDv7(),
     id,
     run: run.seq,
     name,
     role: said.role,
-    // what captured code holds may be nothing that anyone meant to publish
-    deliver: said.deliver === false || said.role === "code" ? 0 : 1,
+    deliver: deliver ? 1 : 0,
     kind: admitted.kind,
     blob,
     digest: `blake3:${hex}`,
@@ -108,9 +113,18 @@ export function recordArtifact(store: Store, run: RunRow, admitted: Admitted, sa
     created_at: now,
     extra: JSON.stringify(said.extra ?? {}),
   });
-  if (before) artifacts.keepFromDelivery(store.db, before.seq);
+  // what a stage sends from this path is what MLflow shall have
+  if (before && !isStaged) artifacts.keepFromDelivery(store.db, before.seq);
   tags.set(store.db, "artifact", seq, redactPairs(said.tags ?? []));
   recordOrigins(store, { seq, id, run: run.seq }, said);
+  if (isStaged)
+    events.record(store.db, {
+      at: now,
+      run: run.seq,
+      artifact: seq,
+      kind: "skipped",
+      message: `${unit.path}: as an output it is not sent: a stage logged it, and decides`,
+    });
   if (admitted.unsettled)
     events.record(store.db, {
       at: store.now(),

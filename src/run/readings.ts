@@ -46,6 +46,13 @@ export function readReadings({ workspace, paramFiles = [], metricFiles = [] }: S
   return readings;
 }
 
+/** The metrics of one file that somebody names, by the same rules. */
+export function readMetricsFile(path: string): Pick<Readings, "metrics" | "skipped"> {
+  const readings: Readings = { params: new Map(), metrics: [], skipped: [] };
+  readMetrics({ path, name: path, required: true }, readings);
+  return readings;
+}
+
 interface Source {
   path: string;
   name: string;

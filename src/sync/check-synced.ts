@@ -15,16 +15,18 @@ import { newTally } from "./tally.ts";
 
 /**
  * Looks whether the server still has all of these runs, and opens again what it lacks; a run that it lost altogether is opened whole.
- * Returns how many it looked at, and those that only a person can bring back: deleted on the server, or not to be read by this user.
+ * Returns how many it looked at; those whose state is to be told now: deleted on the server and brought back or not, or not to be read by this user; and what
+ * there is to say of the others, by the seq of the run.
  * @throws CofferError SERVER_UNREACHABLE
  */
 export async function checkSynced(
   sync: Sync,
   deliveries: readonly DeliveryRow[],
-): Promise<{ checked: number; refused: { one: Delivering; result: RunResult }[] }> {
+): Promise<{ checked: number; told: { one: Delivering; result: RunResult }[]; notes: Map<number, string[]> }> {
   const { store } = sync;
   let checked = 0;
-  const refused: { one: Delivering; result: RunResult }[] = [];
+  const told: { one: Delivering; result: RunResult }[] = [];
+  const notes = new Map<number, string[]>();
   for (const delivery of deliveries) {
     const run = runs.bySeq(store.db, delivery.run) as RunRow;
     if (run.removed_at !== null) continue;
@@ -33,19 +35,22 @@ export async function checkSynced(
     const one: Delivering = { sync, run, delivery, tally: newTally(() => undefined) };
     const given = isGiven(delivery, outbox.entryOf(store.db, delivery.seq, "run") as OutboxRow);
     try {
-      const words = reopenMissing(one, await readBack(one, await layOut(store, delivery.seq), given), false);
+      const words = reopenMissing(one, await readBack(one, await layOut(store, delivery.seq, new Map()), given), false);
       checked++;
-      if (words.length > 0) reopen(one, words.join("; "));
+      if (words.length > 0) {
+        reopen(one, words.join("; "));
+        notes.set(run.seq, one.tally.notes);
+      } else if (one.tally.notes.length > 0) told.push({ one, result: { state: "synced", error: undefined } });
     } catch (error) {
       if (!(error instanceof CofferError) || error.code === "SERVER_UNREACHABLE") throw error;
       if (isGone(error) && !given) {
         store.transaction(() => outbox.reopenAll(store.db, delivery.seq, "the server no longer has the run"));
         continue;
       }
-      refused.push({ one, result: recordFailure(one, error) });
+      told.push({ one, result: recordFailure(one, error) });
     }
   }
-  return { checked, refused };
+  return { checked, told, notes };
 }
 
 function reopen({ sync: { store }, delivery }: Delivering, why: string): void {

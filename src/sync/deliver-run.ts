@@ -2,6 +2,7 @@ import * as journal from "../db/journal.ts";
 import * as outbox from "../db/outbox.ts";
 import type { DeliveryRow, OutboxRow, OutboxStep } from "../db/outbox.ts";
 import * as params from "../db/params.ts";
+import * as inputs from "../db/run-inputs.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as metrics from "../db/metrics.ts";
@@ -11,12 +12,14 @@ import { mlflowStatus } from "../domain/run-state.ts";
 import { updateRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
 import { layOut } from "./lay-out.ts";
-import type { Layout } from "./lay-out.ts";
+import type { Laid, Layout } from "./lay-out.ts";
 import { isGiven, reachRun } from "./reach-run.ts";
 import { readBack } from "./read-back.ts";
 import type { Missing } from "./read-back.ts";
 import { sendArtifacts } from "./send-artifacts.ts";
 import { sendMetrics, sendParams, sendTags } from "./send-data.ts";
+import { sendInputs } from "./send-inputs.ts";
+import { sendModels } from "./send-models.ts";
 import { endsAll, inWords, isRefusal } from "./sync.ts";
 import type { Delivering } from "./sync.ts";
 import { tell } from "./tell.ts";
@@ -33,7 +36,7 @@ const ROUNDS = 3;
 /**
  * Delivers one run, whose sync lease the caller holds.
  *
- * 1. What is open in the outbox is sent: run, params, tags, metrics, artifacts, end. Each step is settled as it happens. One that is refused leaves a word
+ * 1. What is open in the outbox is sent: run, params, tags, metrics, inputs, artifacts, models, end. Each step is settled as it happens. One that is refused leaves a word
  *    at its entry, and the others go on: a run that ended is never left running because of a file.
  * 2. The run is read back. What the server lacks is opened again and sent once more.
  * 3. Only what was read back whole, and did not change meanwhile, counts as synced.
@@ -46,11 +49,12 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
   // the number of tries before this one tells whether something may be there already
   let again = one.delivery.tries > 0;
   let lacked = false;
+  const laid: Laid = new Map();
   for (let round = 1; ; round++) {
     const before = saysNow(one);
-    const failure = await sendOpen(one, again);
+    const failure = await sendOpen(one, again, laid);
     if (failure) return recordFailure(one, failure);
-    const layout = await layOut(store, one.delivery.seq);
+    const layout = await layOut(store, one.delivery.seq, laid);
     if (openArtifacts(one).length > 0) return { state: "withheld", error: undefined };
     const given = isGiven(one.delivery, runEntry(one));
     let missing: Missing;
@@ -69,7 +73,7 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
 }
 
 /** Sends what is open; returns the first step's error that concerns this step alone. */
-async function sendOpen(one: Delivering, again: boolean): Promise<CofferError | undefined> {
+async function sendOpen(one: Delivering, again: boolean, laid: Laid): Promise<CofferError | undefined> {
   const { sync } = one;
   let failure: CofferError | undefined;
   const step = async (name: Exclude<OutboxStep, "artifact">, send: (entry: OutboxRow) => Promise<void>): Promise<boolean> => {
@@ -94,18 +98,22 @@ async function sendOpen(one: Delivering, again: boolean): Promise<CofferError | 
   if (!reached) return failure;
   const given = isGiven(one.delivery, runEntry(one));
   await step("params", (entry) => sendParams(one, entry, remote));
-  await step("tags", (entry) => sendTags(one, entry, given));
+  await step("tags", (entry) => sendTags(one, entry, remote, given));
   await step("metrics", (entry) => sendMetrics(one, entry));
-  const unsent = await sendFiles(one, { given, again });
+  await step("inputs", (entry) => sendInputs(one, entry));
+  const unsent = await sendFiles(one, laid, { given, again });
   failure ??= unsent;
+  // a model counts as ready once its files are there
+  if (openArtifacts(one).length === 0)
+    await step("models", async (entry) => sendModels(one, entry, await layOut(sync.store, one.delivery.seq, laid), given));
   await step("end", (entry) => sendEnd(one, entry, given));
   return failure;
 }
 
-async function sendFiles(one: Delivering, options: { given: boolean; again: boolean }): Promise<CofferError | undefined> {
+async function sendFiles(one: Delivering, laid: Laid, options: { given: boolean; again: boolean }): Promise<CofferError | undefined> {
   const { store, skipArtifacts } = one.sync;
   if (openArtifacts(one).length === 0) return undefined;
-  const layout = await layOut(store, one.delivery.seq);
+  const layout = await layOut(store, one.delivery.seq, laid);
   setAside(one, layout);
   if (skipArtifacts) return undefined;
   for (const note of layout.notes) tell(one, note);
@@ -139,13 +147,13 @@ export function reopenMissing(one: Delivering, missing: Missing, lastTime: boole
   const { seq } = one.delivery;
   const words: string[] = [];
   store.transaction(() => {
-    const reopen = (entry: number | undefined, why: string): void => {
+    const reopen = (entry: number | undefined, why: string, how?: "doubted"): void => {
       words.push(why);
-      if (entry !== undefined) outbox.reopen(store.db, entry, why);
+      if (entry !== undefined) outbox.reopen(store.db, entry, why, how);
     };
-    for (const step of ["params", "metrics", "end"] as const)
+    for (const step of ["params", "metrics", "inputs", "models", "end"] as const)
       if (missing[step] !== undefined) reopen(outbox.entryOf(store.db, seq, step)?.seq, missing[step]);
-    for (const [entry, why] of missing.artifacts) reopen(entry, why);
+    for (const [entry, why] of missing.artifacts) reopen(entry, why, missing.differing.has(entry) ? "doubted" : undefined);
     if (missing.metrics !== undefined) outbox.updateDelivery(store.db, seq, { metrics_sent: 0 });
   });
   one.delivery = outbox.bySeq(store.db, seq) as DeliveryRow;
@@ -159,7 +167,7 @@ function settleDelivery(one: Delivering, before: string): boolean {
   const { seq } = one.delivery;
   return store.transaction(() => {
     one.run = runs.bySeq(store.db, one.run.seq) as RunRow;
-    if (saysNow(one) !== before) for (const step of ["params", "tags", "metrics"] as const) outbox.enqueue(store.db, seq, step);
+    if (saysNow(one) !== before) for (const step of ["params", "tags", "metrics", "inputs"] as const) outbox.enqueue(store.db, seq, step);
     if (outbox.isAnythingOpen(store.db, seq)) return false;
     const now = store.now();
     outbox.updateDelivery(store.db, seq, { state: "synced", synced_at: now, updated_at: now, last_error: null });
@@ -171,7 +179,13 @@ function settleDelivery(one: Delivering, before: string): boolean {
 
 /** All that a run says beside its artifacts, whose entries speak for themselves: to see that nothing came in between. */
 function saysNow({ sync: { store }, run }: Delivering): string {
-  return JSON.stringify([params.ofRun(store.db, run.seq), tags.of(store.db, "run", run.seq), metrics.last(store.db, run.seq)]);
+  const { db } = store;
+  return JSON.stringify([
+    params.ofRun(db, run.seq),
+    tags.of(db, "run", run.seq),
+    metrics.last(db, run.seq),
+    inputs.ofRun(db, run.seq).length,
+  ]);
 }
 
 export function recordFailure(one: Delivering, error: CofferError): RunResult {

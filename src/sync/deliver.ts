@@ -15,6 +15,7 @@ import { Patience } from "./patience.ts";
 import type { Limits } from "./patience.ts";
 import { addRun, newReport } from "./report.ts";
 import type { DeliveryReport, Outcome, RunReport } from "./report.ts";
+import { RouteMemory } from "./route-memory.ts";
 import type { Delivering, Sync } from "./sync.ts";
 import { newTally } from "./tally.ts";
 import type { Progress } from "./tally.ts";
@@ -32,6 +33,10 @@ export interface DeliverOptions {
   skipArtifacts?: boolean;
   /** Looks first whether the server still has all that was synced. */
   check?: boolean;
+  /** bytes: each file is read back and hashed, those of synced runs as well; size, the default: looked for by path and size. */
+  verify?: "size" | "bytes";
+  /** Brings back runs and experiments that were deleted on the server, those of synced runs as well. */
+  restore?: boolean;
   /** Told of each request that is repeated. */
   onRetry?: (words: string) => void;
   progress?: (progress: Progress) => void;
@@ -53,13 +58,15 @@ export async function deliver(store: Store, options: DeliverOptions): Promise<De
     options.onRun?.(added);
   };
   try {
-    if (options.check) {
+    let notes: ReadonlyMap<number, string[]> = new Map();
+    if (options.check || options.restore || options.verify === "bytes") {
       const synced = outbox.syncedDeliveries(store.db, sync.target).filter(({ run }) => options.runs?.has(run) ?? true);
-      const { checked, refused } = await checkSynced(sync, synced);
-      report.checked = checked;
-      for (const { one, result } of refused) add(one, result);
+      const looked = await checkSynced(sync, synced);
+      report.checked = looked.checked;
+      notes = looked.notes;
+      for (const { one, result } of looked.told) add(one, result);
     }
-    await deliverOpen(sync, report, options, add);
+    await deliverOpen(sync, report, options, add, notes);
   } catch (error) {
     report.stopped = asStop(error, sync).message;
     report.left = Math.max(report.left, 1);
@@ -72,6 +79,7 @@ async function deliverOpen(
   report: DeliveryReport,
   options: DeliverOptions,
   add: (one: Delivering, outcome: Outcome) => void,
+  notes: ReadonlyMap<number, string[]>,
 ): Promise<void> {
   const { store, target } = sync;
   const tried = new Set(report.runs.map(({ run }) => run));
@@ -87,6 +95,7 @@ async function deliverOpen(
     const position = { nth, runs: Math.max(waiting, nth) };
     nth++;
     const one: Delivering = { sync, run, delivery, tally: newTally((progress) => options.progress?.({ ...progress, ...position })) };
+    one.tally.notes.push(...(notes.get(run.seq) ?? []));
     const { outcome, stop } = await deliverOne(one);
     add(one, outcome);
     if (!stop) continue;
@@ -111,7 +120,11 @@ function syncOf(store: Store, options: DeliverOptions, patience: Patience): Sync
     experimentId: options.env["MLFLOW_EXPERIMENT_ID"] || undefined,
     jobs: options.jobs ?? jobs,
     skipArtifacts: options.skipArtifacts ?? false,
+    restore: options.restore ?? false,
+    verifyBytes: options.verify === "bytes",
+    verified: new Set(),
     experiments: new Map(),
+    routes: new RouteMemory(options.env),
     answered: () => patience.answered(),
   };
 }

@@ -23,7 +23,7 @@ export interface Piece {
   entry: OutboxRow;
   artifact: ArtifactRow;
   files: RemoteFile[];
-  /** Another artifact of the run had, or has, its path: what lies there may not be ours although its size agrees. */
+  /** Another artifact of the run had, or has, its path, or other bytes were read back: what lies there may not be ours although its size agrees. */
   contested: boolean;
 }
 
@@ -38,20 +38,25 @@ export interface Layout {
   notes: Note[];
 }
 
+/** The files of an artifact, which are the same each time: a list of 20,000 is read once in a delivery. By the artifact's seq. */
+export type Laid = Map<number, { files: RemoteFile[]; notes: Note[] }>;
+
 /**
  * Where each file of a run goes: a file to its path, a directory to its path with each member below it. MLflow knows neither links nor empty
  * directories: they are noted and left out. A later artifact at the same path takes the place of an earlier one; two that merely overlap
  * are an error, unless the bytes are the same.
  */
-export async function layOut(store: Store, delivery: number): Promise<Layout> {
+export async function layOut(store: Store, delivery: number, laid: Laid): Promise<Layout> {
   const layout: Layout = { pieces: [], faults: [], superseded: [], withdrawn: [], notes: [] };
   const { owners, contested } = ownersOfPaths(store, delivery, layout);
   const taken: Taken = { files: new Map(), directories: new Set() };
   for (const { entry, artifact } of owners) {
     try {
-      const files = await filesOf(store, artifact, layout.notes);
+      const { files, notes } = laid.get(artifact.seq) ?? (await filesOf(store, artifact));
+      laid.set(artifact.seq, { files, notes });
+      layout.notes.push(...notes);
       for (const file of files) take(taken, file);
-      layout.pieces.push({ entry, artifact, files, contested: contested.has(artifact.path) });
+      layout.pieces.push({ entry, artifact, files, contested: contested.has(artifact.path) || entry.how === "doubted" });
     } catch (error) {
       if (!(error instanceof CofferError)) throw error;
       layout.faults.push({ entry, error });
@@ -87,9 +92,10 @@ function ownersOfPaths(store: Store, delivery: number, layout: Layout): { owners
   return { owners: [...newest.values()].sort((a, b) => a.artifact.seq - b.artifact.seq), contested };
 }
 
-async function filesOf(store: Store, artifact: ArtifactRow, notes: Note[]): Promise<RemoteFile[]> {
+async function filesOf(store: Store, artifact: ArtifactRow): Promise<{ files: RemoteFile[]; notes: Note[] }> {
+  const notes: Note[] = [];
   if (artifact.blob === null) throw new CofferError("CORRUPT", `${artifact.id} has no bytes any more`, { hint: "run coffer verify" });
-  if (artifact.kind === "file") return [named(artifact.path, artifact.size, parseDigest(artifact.digest), notes)];
+  if (artifact.kind === "file") return { files: [named(artifact.path, artifact.size, parseDigest(artifact.digest), notes)], notes };
   const files: RemoteFile[] = [];
   const entries = await readTree(store, artifact.blob);
   const filled = new Set(entries.flatMap((entry) => parentsOf(entry.path)));
@@ -101,7 +107,7 @@ async function filesOf(store: Store, artifact: ArtifactRow, notes: Note[]): Prom
     else if (!filled.has(entry.path))
       notes.push({ kind: "skipped", message: `${path} is an empty directory: MLflow has none, so it is not sent` });
   }
-  return files;
+  return { files, notes };
 }
 
 function named(path: string, size: number, digest: Digest, notes: Note[]): RemoteFile {

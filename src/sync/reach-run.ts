@@ -1,31 +1,28 @@
 import * as outbox from "../db/outbox.ts";
 import type { DeliveryRow, OutboxRow } from "../db/outbox.ts";
-import type { RunRow } from "../db/runs.ts";
-import { displayUrl } from "../domain/secret.ts";
-import { ensureExperiment, getExperiment } from "../mlflow/experiments.ts";
+import { activeAgain, ensureExperiment, getExperiment, MAX_EXPERIMENT_NAME } from "../mlflow/experiments.ts";
 import type { Experiment } from "../mlflow/experiments.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
-import { ensureRun, getRun } from "../mlflow/runs.ts";
+import { cleanText, prepareTag } from "../mlflow/log-values.ts";
+import { ensureRun, fitRunName, fitUser, getRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
+import { revive, tellExperimentRestored } from "./revive.ts";
+import { noteTag, parentTag, sourceTags } from "./run-tags.ts";
 import type { Delivering, Sync } from "./sync.ts";
+import { noteOf, tell } from "./tell.ts";
 
 /** Where runs go that nobody named an experiment for. */
 const NOBODY_SAID = "Default";
 
 /**
- * Settles the step `run`: the run on the server is found or made, and its ids are kept. One that is deleted there is not made again.
+ * Settles the step `run`: the run on the server is found or made, and its ids are kept. One that is deleted there is brought back, or refused, and never made again.
  * @throws CofferError SERVER_REFUSED, SERVER_UNREACHABLE
  */
 export async function reachRun(one: Delivering, entry: OutboxRow): Promise<RemoteRun> {
   const { sync, delivery, run } = one;
   const given = isGiven(delivery, entry);
   const known = delivery.remote_run === null ? undefined : await lookUp(one, delivery.remote_run, given);
-  const remote = known ?? (await ensureRun(sync.connection, await newRun(one)));
-  if (remote.lifecycle === "deleted")
-    throw new ServerRefusal(`MLflow's run ${remote.id} is deleted on the server`, {
-      status: 0,
-      hint: `bring it back with \`mlflow runs restore --run-id ${remote.id}\`, or leave it; coffer makes no second one`,
-    });
+  const remote = await revive(one, known ?? (await ensureRun(sync.connection, await newRun(one))));
   const { store, target } = sync;
   store.transaction(() => {
     outbox.updateDelivery(store.db, delivery.seq, {
@@ -48,12 +45,6 @@ export async function reachRun(one: Delivering, entry: OutboxRow): Promise<Remot
 /** Somebody else made the run (MLFLOW_RUN_ID): it is neither made, named nor ended here. */
 export function isGiven(delivery: DeliveryRow, entry: OutboxRow): boolean {
   return entry.how === "given" || (delivery.remote_run !== null && delivery.artifact_uri === null);
-}
-
-/** MLflow's id of the run around this one, where this server has it. */
-export function parentTag({ sync: { store, target }, run }: Delivering): { key: string; value: string }[] {
-  const parent = run.parent === null ? null : outbox.deliveryOf(store.db, run.parent, target);
-  return parent?.remote_run ? [{ key: "mlflow.parentRunId", value: parent.remote_run }] : [];
 }
 
 /** undefined where the server has lost a run that we had made: a new database behind the old address, or `mlflow gc`. */
@@ -81,27 +72,46 @@ async function lookUp(
 
 async function newRun(one: Delivering) {
   const { sync, run, delivery } = one;
-  const { experiment, name } = await experimentOf(sync, delivery.experiment);
+  const { experiment, name } = await experimentOf(one, delivery.experiment);
   if (name !== delivery.experiment) sync.store.transaction(() => outbox.updateDelivery(sync.store.db, delivery.seq, { experiment: name }));
+  const user = run.user ?? "";
+  const prepared = [...sourceTags(run), ...noteTag(one), ...parentTag(one)].map((tag) => prepareTag(tag));
+  for (const change of prepared.flatMap(({ changes }) => changes)) tell(one, noteOf(change));
   return {
     experimentId: experiment,
     cofferRunId: run.id,
-    name: run.name ?? run.id,
-    user: run.user ?? "",
+    name: fitting(one, "the run's name", run.name ?? run.id, fitRunName),
+    user: fitting(one, "the run's user", user, fitUser),
     startTime: run.started_at,
-    tags: [...sourceTags(run), ...parentTag(one)],
+    tags: prepared.map(({ value }) => value),
   };
 }
 
-async function experimentOf(sync: Sync, name: string): Promise<{ experiment: string; name: string }> {
-  const { experiments, connection, experimentId } = sync;
-  const byId = name === NOBODY_SAID && experimentId !== undefined;
+/** What a server takes of a text; said where that is less. */
+function fitting(one: Delivering, what: string, text: string, fit: (text: string) => string): string {
+  const short = fit(text);
+  if (short === text) return short;
+  const left = [...short].length;
+  const why =
+    left < [...text].length
+      ? `was cut to ${left} characters for the server`
+      : "had characters that databases refuse; the server has it without them";
+  tell(one, { kind: "truncated", message: `${what} ${why}` });
+  return short;
+}
+
+async function experimentOf(one: Delivering, given: string): Promise<{ experiment: string; name: string }> {
+  const { sync } = one;
+  const { experiments, connection, experimentId, restore } = sync;
+  const byId = given === NOBODY_SAID && experimentId !== undefined;
+  const name = fitting(one, "the experiment's name", given, (text) => cleanText(text, MAX_EXPERIMENT_NAME));
   const key = byId ? `id ${experimentId}` : `name ${name}`;
-  const asked = experiments.get(key) ?? (byId ? experimentWithId(sync, experimentId) : ensureExperiment(connection, name));
+  const asked = experiments.get(key) ?? (byId ? experimentWithId(sync, experimentId) : ensureExperiment(connection, name, restore));
   experiments.set(key, asked);
   try {
     const found = await asked;
     sync.answered();
+    if (found.restored) tellExperimentRestored(one, found.name);
     return { experiment: found.id, name: found.name };
   } catch (error) {
     // what may pass is asked again with the next run; a refusal stays one
@@ -110,25 +120,11 @@ async function experimentOf(sync: Sync, name: string): Promise<{ experiment: str
   }
 }
 
-async function experimentWithId({ connection }: Sync, id: string): Promise<Experiment> {
+async function experimentWithId({ connection, restore }: Sync, id: string): Promise<Experiment> {
   const found = await getExperiment(connection, id);
-  if (found?.lifecycle === "active") return found;
-  throw new ServerRefusal(`${connection.displayUri} has no experiment ${id}${found ? " (it is deleted)" : ""}`, {
+  if (found) return activeAgain(connection, found, restore);
+  throw new ServerRefusal(`${connection.displayUri} has no experiment ${id}`, {
     status: 0,
     hint: "correct MLFLOW_EXPERIMENT_ID, or set MLFLOW_EXPERIMENT_NAME instead",
   });
-}
-
-/** What the page of a run shows of where it came from. */
-function sourceTags(run: RunRow): { key: string; value: string }[] {
-  const words = run.command === null ? [] : (JSON.parse(run.command) as string[]);
-  const tags: [string, string | null][] = [
-    ["mlflow.source.name", words.length > 0 ? words.join(" ") : `coffer ${run.kind}`],
-    ["mlflow.source.type", "LOCAL"],
-    ["mlflow.source.git.commit", run.code_commit],
-    ["mlflow.source.git.branch", run.code_branch],
-    ["mlflow.source.git.repoURL", run.code_remote === null ? null : displayUrl(run.code_remote)],
-    ["mlflow.note.content", run.note],
-  ];
-  return tags.flatMap(([key, value]) => (value === null || value === "" ? [] : [{ key, value }]));
 }

@@ -1,25 +1,33 @@
+import * as outbox from "../db/outbox.ts";
 import * as params from "../db/params.ts";
 import * as metrics from "../db/metrics.ts";
 import { mlflowStatus } from "../domain/run-state.ts";
-import { listArtifacts } from "../mlflow/list-artifacts.ts";
 import { prepareParam } from "../mlflow/log-values.ts";
 import { readMetricHistory, storedValue } from "../mlflow/metric-history.ts";
-import { ServerRefusal } from "../mlflow/refusal.ts";
 import { remoteKey } from "../mlflow/remote-key.ts";
 import { getRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
 import { inParallel } from "./in-parallel.ts";
 import { parentsOf } from "./lay-out.ts";
 import type { Layout } from "./lay-out.ts";
+import { listThere } from "./list-there.ts";
+import { revive } from "./revive.ts";
+import { datasetInputs } from "./send-inputs.ts";
+import { modelPieces } from "./send-models.ts";
 import type { Delivering } from "./sync.ts";
+import { verifyBytes } from "./verify-bytes.ts";
 
 /** What the server does not have as it should, in words; empty where all is there. */
 export interface Missing {
   end: string | undefined;
   params: string | undefined;
   metrics: string | undefined;
+  inputs: string | undefined;
+  models: string | undefined;
   /** By the seq of its outbox entry. */
   artifacts: Map<number, string>;
+  /** Those of the artifacts that have their size, and other bytes. */
+  differing: ReadonlySet<number>;
 }
 
 /** Metric histories read at once: each is a request or more. */
@@ -28,21 +36,23 @@ const HISTORIES = { jobs: 4, weight: 4 };
 /**
  * Reads a run back: status, params, distinct metric points, each artifact's path and size. An answer of 200 proves nothing with MLflow, which drops what
  * follows a bad value and publishes uploads that were cut.
+ * With `verifyBytes`, each file is read as well. A run that is deleted there is brought back, if that was asked for.
  * @throws CofferError SERVER_REFUSED where the run is deleted or gone; SERVER_UNREACHABLE
  */
 export async function readBack(one: Delivering, layout: Layout, given: boolean): Promise<Missing> {
-  const { connection } = one.sync;
-  const remote = await getRun(connection, one.delivery.remote_run as string);
-  if (remote.lifecycle === "deleted")
-    throw new ServerRefusal(`MLflow's run ${remote.id} is deleted on the server`, {
-      status: 0,
-      hint: `bring it back with \`mlflow runs restore --run-id ${remote.id}\``,
-    });
+  const { connection, verifyBytes: toVerify } = one.sync;
+  const remote = await revive(one, await getRun(connection, one.delivery.remote_run as string));
+  const artifacts = await checkArtifacts(one, layout);
+  const whole = layout.pieces.filter(({ entry }) => !artifacts.has(entry.seq));
+  const others = toVerify ? await verifyBytes(one, whole) : new Map<number, string>();
   return {
     end: given ? undefined : checkEnd(one, remote),
     params: checkParams(one, remote),
     metrics: await checkMetrics(one, remote),
-    artifacts: await checkArtifacts(one, layout),
+    inputs: checkInputs(one, remote),
+    models: checkModels(one, remote, layout, given),
+    artifacts: new Map([...artifacts, ...others]),
+    differing: new Set(others.keys()),
   };
 }
 
@@ -78,12 +88,31 @@ async function checkMetrics({ sync: { store, connection }, run }: Delivering, re
   return lacking(missing, all, "metric points");
 }
 
-async function checkArtifacts({ sync: { connection }, delivery }: Delivering, { pieces }: Layout): Promise<Map<number, string>> {
+function checkInputs(one: Delivering, remote: RemoteRun): string | undefined {
+  if (!isTold(one, "inputs")) return undefined;
+  const there = new Set(remote.datasets.map(({ name, digest }) => `${name}\0${digest}`));
+  const wanted = datasetInputs(one);
+  return lacking(wanted.filter(({ name, digest }) => !there.has(`${name}\0${digest}`)).length, wanted.length, "inputs");
+}
+
+function checkModels(one: Delivering, remote: RemoteRun, layout: Layout, given: boolean): string | undefined {
+  if (!isTold(one, "models")) return undefined;
+  const wanted = modelPieces(layout, given).length;
+  return lacking(Math.max(wanted - remote.models.length, 0), wanted, "models");
+}
+
+/** Whether such a step was sent, to a server that is new enough for it. */
+function isTold({ sync: { store }, delivery }: Delivering, step: "inputs" | "models"): boolean {
+  const entry = outbox.entryOf(store.db, delivery.seq, step);
+  return entry !== null && entry.settled_at !== null && entry.how !== "unsupported";
+}
+
+async function checkArtifacts(one: Delivering, { pieces }: Layout): Promise<Map<number, string>> {
   const missing = new Map<number, string>();
   const files = pieces.flatMap((piece) => piece.files);
   if (files.length === 0) return missing;
   const directories = new Set(files.flatMap((file) => parentsOf(file.path)));
-  const there = await listArtifacts(connection, delivery.remote_run as string, (directory) => directories.has(directory));
+  const there = await listThere(one, directories);
   for (const piece of pieces) {
     const bad = piece.files.find((file) => there.get(file.path) !== file.size);
     if (!bad) continue;

@@ -15,7 +15,18 @@ export interface RunReport {
   /** Its address in MLflow's own interface. */
   page: string | null;
   /** By this call. `how`: files by the way they took (put, clone, link, copy; there: an earlier try had brought them). */
-  sent: { params: number; tags: number; metrics: number; files: number; bytes: number; how: Record<string, number> };
+  sent: {
+    params: number;
+    tags: number;
+    metrics: number;
+    inputs: number;
+    models: number;
+    files: number;
+    bytes: number;
+    how: Record<string, number>;
+  };
+  /** Files whose bytes were read back and hashed by this call. */
+  verified: { files: number; bytes: number };
   /** What MLflow shows differently, or not at all. */
   notes: string[];
   error: { code: string; message: string; hint: string | null } | null;
@@ -48,7 +59,7 @@ export function newReport(target: string): DeliveryReport {
 
 /** Adds what became of one run. */
 export function addRun(report: DeliveryReport, { sync, run, delivery, tally }: Delivering, { state, error }: Outcome): RunReport {
-  const { params, tags, metrics, files, bytes, how, notes } = tally;
+  const { params, tags, metrics, inputs, models, files, bytes, how, verified, notes } = tally;
   const { experiment, remote_run, remote_experiment } = delivery;
   const one: RunReport = {
     run: run.id,
@@ -56,7 +67,8 @@ export function addRun(report: DeliveryReport, { sync, run, delivery, tally }: D
     experiment,
     remote_run,
     page: remote_run === null || remote_experiment === null ? null : runPage(sync.connection, remote_experiment, remote_run),
-    sent: { params, tags, metrics, files, bytes, how },
+    sent: { params, tags, metrics, inputs, models, files, bytes, how },
+    verified,
     notes,
     error: error ? { code: error.code, message: error.message, hint: error.hint ?? null } : null,
   };

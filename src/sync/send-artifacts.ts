@@ -3,17 +3,18 @@ import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
 import * as outbox from "../db/outbox.ts";
 import { CofferError } from "../domain/error.ts";
-import { listArtifacts } from "../mlflow/list-artifacts.ts";
-import { placeShared } from "../mlflow/shared-volume.ts";
-import { uploadArtifact } from "../mlflow/upload-artifact.ts";
+import { ServerRefusal } from "../mlflow/refusal.ts";
 import { sameStamp, stampOf } from "../store/stamp.ts";
-import { chooseRoute } from "./choose-route.ts";
+import { chooseRoute, whyNot } from "./choose-route.ts";
 import type { Route } from "./choose-route.ts";
 import { inParallel } from "./in-parallel.ts";
 import { parentsOf } from "./lay-out.ts";
 import type { Layout, Piece, RemoteFile } from "./lay-out.ts";
-import { storedSource } from "./stored-source.ts";
-import { checkTime, endsAll, inWords } from "./sync.ts";
+import { listThere } from "./list-there.ts";
+import { sendFile } from "./send-file.ts";
+import type { Sent } from "./send-file.ts";
+import { dropIdleParts, partsWeight } from "./send-parts.ts";
+import { endsAll, inWords } from "./sync.ts";
 import type { Delivering } from "./sync.ts";
 
 /** Older servers hold each body in memory. */
@@ -51,12 +52,16 @@ export async function sendArtifacts(
     return failure;
   }
   const there = options.again && !options.given ? await filesThere(one, open) : new Map<string, number>();
+  const owners = new Map<string, OpenPiece[]>();
+  for (const owner of open) for (const file of owner.piece.files) owners.set(file.path, [...(owners.get(file.path) ?? []), owner]);
   const work = [...new Map(open.flatMap((owner) => owner.piece.files.map((file) => [file.path, file] as const))).values()].sort(
     (a, b) => b.size - a.size,
   );
+  const isThere = (file: RemoteFile): boolean =>
+    there.get(file.path) === file.size && (owners.get(file.path) ?? []).every(({ piece }) => !piece.contested);
+  await dropIdleParts(one, route, new Set(work.filter((file) => !isThere(file)).map((file) => file.path)));
+  const weight = await weigher(one, route, work);
   const watch = watchProgress(one, work);
-  const owners = new Map<string, OpenPiece[]>();
-  for (const owner of open) for (const file of owner.piece.files) owners.set(file.path, [...(owners.get(file.path) ?? []), owner]);
   const settle = (owner: OpenPiece): void => {
     if (owner.waiting > 0 || owner.failed) return;
     settlePiece(one, owner);
@@ -65,46 +70,23 @@ export async function sendArtifacts(
   // a directory without files has nothing to wait for
   for (const owner of open) settle(owner);
 
-  await inParallel(
-    work,
-    { jobs: sync.jobs, weight: BYTES_IN_FLIGHT },
-    (file) => file.size,
-    async (file) => {
-      const mine = owners.get(file.path) ?? [];
-      try {
-        const isThere = there.get(file.path) === file.size && mine.every(({ piece }) => !piece.contested);
-        const sent = isThere ? { how: "there" } : await sendFile(one, route, file, watch.moved(file));
-        watch.done(file, sent.how);
-        for (const owner of mine) {
-          owner.sent(sent.how, sent.linked);
-          settle(owner);
-        }
-      } catch (error) {
-        for (const owner of mine) {
-          owner.failed = true;
-          fail(owner.piece.entry.seq, error);
-        }
+  await inParallel(work, { jobs: sync.jobs, weight: BYTES_IN_FLIGHT }, weight, async (file) => {
+    const mine = owners.get(file.path) ?? [];
+    try {
+      const sent: Sent = isThere(file) ? { how: "there" } : await sendFile(one, route, file, watch.moved(file));
+      watch.done(file, sent.how);
+      for (const owner of mine) {
+        owner.sent(sent.how, sent.linked);
+        settle(owner);
       }
-    },
-  );
+    } catch (error) {
+      for (const owner of mine) {
+        owner.failed = true;
+        fail(owner.piece.entry.seq, error);
+      }
+    }
+  });
   return failure;
-}
-
-interface Sent {
-  how: string;
-  /** A blob that got another link: the time of its last change moved, although its bytes did not. */
-  linked?: BlobRow;
-}
-
-async function sendFile({ sync }: Delivering, route: Route, file: RemoteFile, moved: (bytes: number) => void): Promise<Sent> {
-  checkTime(sync);
-  const { row, source } = await storedSource(sync.store, file.digest);
-  if (route.kind === "http") {
-    await uploadArtifact(sync.connection, route.destination, file.path, source, moved);
-    return { how: "put" };
-  }
-  const { how } = placeShared(route.directory, file.path, source, route.wish);
-  return how === "link" ? { how, linked: row } : { how };
 }
 
 /** An artifact whose files are under way. */
@@ -135,15 +117,27 @@ function settlePiece({ sync: { store } }: Delivering, { piece, ways, linked }: O
 }
 
 /** Without this, each blob that was linked would be hashed again at its next use: a link changes its ctime. */
-function restamp(store: Delivering["sync"]["store"], row: BlobRow): void {
+export function restamp(store: Delivering["sync"]["store"], row: BlobRow): void {
   const stat = lstatSync(store.path(row.path as string), { bigint: true, throwIfNoEntry: false });
   if (stat && sameStamp(stat, { ...row, ctime_ns: stat.ctimeNs })) blobs.restamp(store.db, row.seq, stampOf(stat));
 }
 
-/** What an earlier try brought to the server, with its size: only directories that hold something of ours are looked into. */
-async function filesThere({ sync, delivery }: Delivering, open: readonly OpenPiece[]): Promise<Map<string, number>> {
-  const directories = new Set(open.flatMap(({ piece }) => piece.files.flatMap((file) => parentsOf(file.path))));
-  return listArtifacts(sync.connection, delivery.remote_run as string, (directory) => directories.has(directory));
+/** What an earlier try brought to the server, with its size; nothing where the server cannot say: what it refuses, it says again of the files. */
+async function filesThere(one: Delivering, open: readonly OpenPiece[]): Promise<Map<string, number>> {
+  try {
+    return await listThere(one, new Set(open.flatMap(({ piece }) => piece.files.flatMap((file) => parentsOf(file.path)))));
+  } catch (error) {
+    if (error instanceof ServerRefusal) return new Map();
+    throw error;
+  }
+}
+
+/** What a file has on its way at once: all of it, unless it goes in parts. */
+async function weigher({ sync }: Delivering, { ways }: Route, work: readonly RemoteFile[]): Promise<(file: RemoteFile) => number> {
+  const largest = work.reduce((most, file) => Math.max(most, file.size), 0);
+  const first = ways.find((way) => way.kind === "parts" || way.kind === "s3");
+  const inParts = first && largest >= sync.routes.uploads.partsFrom && (await whyNot(sync, first, largest)) === undefined;
+  return ({ size }) => (inParts && size >= sync.routes.uploads.partsFrom ? partsWeight(sync, size) : size);
 }
 
 function watchProgress({ tally, run }: Delivering, work: readonly RemoteFile[]) {

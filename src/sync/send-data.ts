@@ -7,14 +7,12 @@ import { CofferError } from "../domain/error.ts";
 import { planBatches, sendBatch } from "../mlflow/log-batch.ts";
 import type { BatchPlan } from "../mlflow/log-batch.ts";
 import { prepareParam } from "../mlflow/log-values.ts";
-import type { Change } from "../mlflow/log-values.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
-import { parentTag } from "./reach-run.ts";
+import { freshNote, keepNote, parentTag } from "./run-tags.ts";
 import { checkTime } from "./sync.ts";
 import type { Delivering } from "./sync.ts";
-import { tell } from "./tell.ts";
-import type { Note } from "./tell.ts";
+import { noteOf, tell } from "./tell.ts";
 
 /** Four batches: the server takes as many at once with profit, and a crash repeats no more than these. */
 const POINTS_AT_ONCE = 4000;
@@ -45,15 +43,16 @@ export async function sendParams(one: Delivering, entry: OutboxRow, remote: Remo
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
 }
 
-/** Settles the step `tags`. @throws CofferError SERVER_REFUSED, VALUE_INVALID, SERVER_UNREACHABLE */
-export async function sendTags(one: Delivering, entry: OutboxRow, given: boolean): Promise<void> {
+/** Settles the step `tags`. `remote`: where it was just asked. @throws CofferError SERVER_REFUSED, VALUE_INVALID, SERVER_UNREACHABLE */
+export async function sendTags(one: Delivering, entry: OutboxRow, remote: RemoteRun | undefined, given: boolean): Promise<void> {
   const { store } = one.sync;
   const own = Object.entries(tags.of(store.db, "run", one.run.seq)).map(([key, value]) => ({ key, value }));
   if (own.some(({ key }) => key === RESERVED)) one.tally.notes.push(`the tag ${RESERVED} is not sent: coffer finds its runs by it`);
-  one.tally.tags += await send(
-    one,
-    planBatches({ tags: [...own.filter(({ key }) => key !== RESERVED), ...(given ? [] : parentTag(one))] }),
-  );
+  // somebody else's run keeps its own note and parent
+  const note = given ? [] : freshNote(one, remote);
+  const page = given ? [] : [...note, ...parentTag(one)];
+  one.tally.tags += await send(one, planBatches({ tags: [...page, ...own.filter(({ key }) => key !== RESERVED)] }));
+  if (note[0]) keepNote(one, note[0]);
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
 }
 
@@ -89,11 +88,4 @@ async function send(one: Delivering, { batches, changes }: BatchPlan): Promise<n
   const worst = broken.find((error) => !(error instanceof CofferError) || error.code === "SERVER_UNREACHABLE") ?? broken[0];
   if (worst !== undefined) throw worst;
   return batches.reduce((sum, batch) => sum + batch.metrics.length + batch.params.length + batch.tags.length, 0);
-}
-
-function noteOf({ kind, key, what, to }: Change): Note {
-  if (what === "renamed")
-    return { kind: "renamed", message: `${kind} “${key}” is called “${to}” on the server: MLflow does not take its name` };
-  if (what === "cut") return { kind: "truncated", message: `${kind} “${key}” was cut to ${to} characters for the server` };
-  return { kind: "truncated", message: `${kind} “${key}” had characters that databases refuse; the server has it without them` };
 }

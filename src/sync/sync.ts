@@ -4,6 +4,7 @@ import { CofferError } from "../domain/error.ts";
 import type { Connection } from "../mlflow/connection.ts";
 import type { Experiment } from "../mlflow/experiments.ts";
 import type { Store } from "../store/store.ts";
+import type { RouteMemory } from "./route-memory.ts";
 import type { Tally } from "./tally.ts";
 
 /** What the steps of a delivery share: one server, one call of `deliver`. */
@@ -18,8 +19,16 @@ export interface Sync {
   readonly jobs: number;
   /** MLFLOW_SKIP_ARTIFACT_LOGGING: no request about artifacts. */
   readonly skipArtifacts: boolean;
+  /** What was deleted on the server is brought back. */
+  readonly restore: boolean;
+  /** Each file is read back, not only looked for by path and size. */
+  readonly verifyBytes: boolean;
+  /** seqs of outbox entries whose bytes were read back in this call. */
+  readonly verified: Set<number>;
   /** Asked for once; a refusal is remembered as well. */
   readonly experiments: Map<string, Promise<Experiment>>;
+  /** What was found out about the ways for files. */
+  readonly routes: RouteMemory;
   /** The server has answered something useful. */
   answered(): void;
 }

@@ -3,10 +3,16 @@ export interface Tally {
   params: number;
   tags: number;
   metrics: number;
+  /** Dataset inputs. */
+  inputs: number;
+  /** Logged models that were made. */
+  models: number;
   files: number;
   bytes: number;
   /** Files by the way they took: put, clone, link, copy; there: the server had them from an earlier try. */
   how: Record<string, number>;
+  /** Files whose bytes were read back. */
+  verified: { files: number; bytes: number };
   /** What MLflow shows differently, or not at all. */
   notes: string[];
   progress: (progress: Omit<Progress, "nth" | "runs">) => void;
@@ -24,5 +30,17 @@ export interface Progress {
 }
 
 export function newTally(progress: Tally["progress"]): Tally {
-  return { params: 0, tags: 0, metrics: 0, files: 0, bytes: 0, how: {}, notes: [], progress };
+  return {
+    params: 0,
+    tags: 0,
+    metrics: 0,
+    inputs: 0,
+    models: 0,
+    files: 0,
+    bytes: 0,
+    how: {},
+    verified: { files: 0, bytes: 0 },
+    notes: [],
+    progress,
+  };
 }

@@ -1,15 +1,24 @@
 import * as events from "../db/events.ts";
+import type { Change } from "../mlflow/log-values.ts";
 import type { Delivering } from "./sync.ts";
 
 /** What MLflow shows differently, or not at all. */
 export interface Note {
-  kind: "renamed" | "truncated" | "skipped";
+  kind: "renamed" | "truncated" | "skipped" | "restored";
   message: string;
 }
 
 /** In words for people, and once in the run's events. */
 export function tell({ sync: { store }, run, tally }: Delivering, note: Note): void {
-  tally.notes.push(note.message);
+  if (!tally.notes.includes(note.message)) tally.notes.push(note.message);
   if (events.ofRun(store.db, run.seq).every((event) => event.message !== note.message))
     store.transaction(() => events.record(store.db, { at: store.now(), run: run.seq, ...note }));
+}
+
+/** What MLflow takes differently, in words. */
+export function noteOf({ kind, key, what, to }: Change): Note {
+  if (what === "renamed")
+    return { kind: "renamed", message: `${kind} “${key}” is called “${to}” on the server: MLflow does not take its name` };
+  if (what === "cut") return { kind: "truncated", message: `${kind} “${key}” was cut to ${to} characters for the server` };
+  return { kind: "truncated", message: `${kind} “${key}” had characters that databases refuse; the server has it without them` };
 }

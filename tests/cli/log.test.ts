@@ -364,7 +364,17 @@ test("nothing on standard input is a document without a run", async () => {
   const result = await stdin(root, []);
   expect([result.code, result.json()]).toEqual([
     0,
-    { schema: "coffer.log/1", run: null, artifacts: [], added: { blobs: 0, bytes: 0 }, lines: { taken: 0, refused: 0 } },
+    {
+      schema: "coffer.log/1",
+      run: null,
+      artifacts: [],
+      added: { blobs: 0, bytes: 0 },
+      stage: null,
+      skipped: [],
+      held_back: [],
+      notes: [],
+      lines: { taken: 0, refused: 0 },
+    },
   ]);
 });
 

@@ -86,6 +86,10 @@ test("what the commands print is what the page says, key by key", async () => {
       { env: server },
     )
   )["run"] as string;
+  writeFileSync(root.at("metrics.json"), '{"a": null}');
+  writeFileSync(root.at("x.tmp"), "");
+  const skip = { MLFLOW_SKIP_ARTIFACT_LOGGING: "1" };
+  await see(["log", "x.tmp", "--stage", "training", "--metrics-file", "metrics.json"], { env: skip });
   await see(["log", "--stdin"], { stdin: '{"param":"a","value":1}\nnonsense\n' });
   await see(["log", "--stdin"], { stdin: "nonsense\n" });
   for (const [name, value] of [

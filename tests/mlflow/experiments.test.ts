@@ -39,14 +39,17 @@ live("an experiment whose making was not answered is found at the second try", a
   expect(await findExperiment(connectQuickly(mlflow.proxied.uri), name)).toEqual(made);
 });
 
-live("a deleted experiment is reported with its id, and not made again", async () => {
+live("a deleted experiment is reported with its id and not made again, or restored for those who ask", async () => {
   const connection = connectQuickly(mlflow.proxied.uri);
   const { id, name } = await ensureExperiment(connection, newName());
   await post("experiments/delete", { experiment_id: id });
   expect(await findExperiment(connection, name)).toEqual({ id, name, lifecycle: "deleted" });
   const error: unknown = await ensureExperiment(connection, name).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: "SERVER_REFUSED" });
-  expect((error as { hint: string }).hint).toContain(`--experiment-id ${id}`);
+  expect((error as Error).message).toContain(`(${id}) is deleted`);
+  expect((error as { hint: string }).hint).toContain("--restore");
+  expect(await ensureExperiment(connection, name, true)).toMatchObject({ id, lifecycle: "active", restored: true });
+  expect(await ensureExperiment(connection, name, true)).toEqual({ id, name, lifecycle: "active" });
 });
 
 test("a name that MLflow cannot keep is refused before anything is sent", async () => {

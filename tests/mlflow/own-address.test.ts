@@ -29,8 +29,7 @@ test("credentials go to the tracking server, and to no other host that an addres
   using own = listener();
   using other = listener();
   const connection = connectQuickly(own.uri, { env: SECRETS });
-  for (const { uri } of [own, other])
-    await uploadArtifact(connection, { kind: "proxied", url: `${uri}/x`, path: "x" }, "f", fileSource(root.at("f"), "f", 0o644));
+  for (const { uri } of [own, other]) await uploadArtifact(connection, { url: `${uri}/x` }, "f", fileSource(root.at("f"), "f", 0o644));
   expect(own.heard).toEqual(["PUT /x/f Bearer s3cr3t team"]);
   expect(other.heard).toEqual(["PUT /x/f null null"]);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { destinationOf, directoryOn } from "../../src/mlflow/destination.ts";
+import type { OnDisk } from "../../src/mlflow/destination.ts";
 import { listArtifacts } from "../../src/mlflow/list-artifacts.ts";
 import { provesDestination } from "../../src/mlflow/prove-destination.ts";
 import { probeServer } from "../../src/mlflow/server-info.ts";
@@ -19,7 +20,7 @@ for (const kind of ["proxied", "shared"] satisfies MlflowKind[])
     async () => {
       const connection = connectQuickly(mlflow[kind].uri);
       const run = await newRun(connection);
-      const directory = directoryOn(mlflow[kind].artifacts, destinationOf(connection, run.artifactUri));
+      const directory = directoryOn(mlflow[kind].artifacts, destinationOf(connection, run.artifactUri) as OnDisk);
       expect(await provesDestination(connection, run.id, directory)).toBe(true);
       expect(existsSync(directory)).toBe(false);
       expect(await listArtifacts(connection, run.id)).toEqual(new Map());

@@ -10,6 +10,7 @@ import { getRun } from "../../src/mlflow/runs.ts";
 import { probeServer } from "../../src/mlflow/server-info.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
+import { MAKE_CERTIFICATE } from "../support/tls-proxy.ts";
 import { faultyProxy } from "./faulty-proxy.ts";
 import type { Fault } from "./faulty-proxy.ts";
 import { connectQuickly } from "./live.ts";
@@ -151,22 +152,3 @@ live(
     }
   },
 );
-
-/** A certificate for localhost and its key in one file, by the library that MLflow brings along. */
-const MAKE_CERTIFICATE = `
-import datetime, sys
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-key = ec.generate_private_key(ec.SECP256R1())
-name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-now = datetime.datetime.now(datetime.timezone.utc)
-cert = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-    .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
-    .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
-    .add_extension(x509.BasicConstraints(ca=True, path_length=None), True).sign(key, hashes.SHA256()))
-encoding = serialization.Encoding.PEM
-with open(sys.argv[1] + "/both.pem", "wb") as f:
-    f.write(cert.public_bytes(encoding))
-    f.write(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-`;

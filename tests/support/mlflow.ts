@@ -66,6 +66,19 @@ export interface ReadRun {
   metrics: Record<string, [value: number | string, step: number, time: number][]>;
   /** Files only, by path, with bytes. */
   artifacts: Record<string, number>;
+  /** Dataset inputs. */
+  inputs: { name: string; digest: string; source_type: string; source: unknown; profile: unknown; tags: Record<string, string> }[];
+  /** Logged models that it names as its outputs. */
+  models: {
+    model_id: string;
+    name: string;
+    status: string;
+    type: string;
+    source_run_id: string;
+    params: Record<string, string>;
+    tags: Record<string, string>;
+    artifacts: Record<string, number>;
+  }[];
 }
 
 /** The runs with this `coffer.run_id`, as MLflow's own client reads them. */
@@ -73,15 +86,24 @@ export async function readBack(place: Pick<MlflowPlace, "uri" | "python">, coffe
   return JSON.parse(await python(place, ["runs", cofferRunId])) as ReadRun[];
 }
 
-/** One artifact of an MLflow run, downloaded by MLflow's own client. */
-export async function readArtifact(place: Pick<MlflowPlace, "uri" | "python">, mlflowRunId: string, path: string): Promise<Uint8Array> {
-  return Buffer.from(await python(place, ["artifact", mlflowRunId, path]), "base64");
+/** One artifact of an MLflow run, downloaded by MLflow's own client. `env`: the keys that it needs where it goes to a storage itself. */
+export async function readArtifact(
+  place: Pick<MlflowPlace, "uri" | "python">,
+  mlflowRunId: string,
+  path: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Uint8Array> {
+  return Buffer.from(await python(place, ["artifact", mlflowRunId, path], env), "base64");
 }
 
-async function python(place: Pick<MlflowPlace, "uri" | "python">, words: string[]): Promise<string> {
+async function python(
+  place: Pick<MlflowPlace, "uri" | "python">,
+  words: string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const child = Bun.spawn([place.python, join(import.meta.dir, "read_back.py"), place.uri, ...words], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"] ?? "", HOME: tmpdir(), MLFLOW_DISABLE_TELEMETRY: "true" },
+    env: { PATH: process.env["PATH"] ?? "", HOME: tmpdir(), MLFLOW_DISABLE_TELEMETRY: "true", ...env },
   });
   const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   if (code !== 0) throw new Error(`MLflow's client failed: ${err.trim().slice(-1000)}`);

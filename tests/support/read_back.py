@@ -26,7 +26,42 @@ def read_run(client, run):
             for key in run.data.metrics
         },
         "artifacts": dict(files(client, run.info.run_id)),
+        "inputs": [read_input(entry) for entry in run.inputs.dataset_inputs],
+        "models": [read_model(client, output.model_id) for output in run.outputs.model_outputs],
     }
+
+
+def read_input(entry):
+    return {
+        "name": entry.dataset.name,
+        "digest": entry.dataset.digest,
+        "source_type": entry.dataset.source_type,
+        "source": json.loads(entry.dataset.source),
+        "profile": json.loads(entry.dataset.profile),
+        "tags": {tag.key: tag.value for tag in entry.tags},
+    }
+
+
+def read_model(client, model_id):
+    model = client.get_logged_model(model_id)
+    return {
+        "model_id": model.model_id,
+        "name": model.name,
+        "status": str(model.status),
+        "type": model.model_type,
+        "source_run_id": model.source_run_id,
+        "params": model.params,
+        "tags": model.tags,
+        "artifacts": dict(model_files(client, model_id)),
+    }
+
+
+def model_files(client, model_id, path=None):
+    for entry in client.list_logged_model_artifacts(model_id, path):
+        if entry.is_dir:
+            yield from model_files(client, model_id, entry.path)
+        else:
+            yield entry.path, entry.file_size or 0
 
 
 def number(value):

@@ -195,7 +195,7 @@ live("a run that is deleted on the server is reported and not made a second time
   say(stored, run, { params: { late: "1" } });
   const report = await sync(stored);
   expect(report).toMatchObject({ left: 1, runs: [{ state: "refused", remote_run: id }] });
-  expect(report.runs[0]?.error?.hint).toContain(`mlflow runs restore --run-id ${id}`);
+  expect(report.runs[0]?.error?.hint).toContain("coffer sync-mlflow --restore");
   expect(deliveryOf(stored, run)).toMatchObject({ state: "refused", last_error: expect.stringContaining("deleted") });
   await ask(mlflow.proxied.uri, "runs/restore", { run_id: id });
   expect(await sync(stored)).toMatchObject({ synced: 1 });

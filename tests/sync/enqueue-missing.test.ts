@@ -57,7 +57,7 @@ test("a preview counts what waits and what would be enqueued, and changes nothin
       run: run.id,
       experiment: expect.any(String),
       remote_run: null,
-      steps: ["run", "params", "tags", "metrics", "artifact", "end"],
+      steps: ["run", "params", "tags", "metrics", "artifact", "models", "end"],
       params: 1,
       tags: 1,
       metrics: 2,

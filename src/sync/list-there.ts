@@ -1,0 +1,26 @@
+import { destinationOf } from "../mlflow/destination.ts";
+import { listArtifacts } from "../mlflow/list-artifacts.ts";
+import { StoreUnreachable } from "../mlflow/object-store.ts";
+import { ServerRefusal } from "../mlflow/refusal.ts";
+import { listS3 } from "../mlflow/s3-object.ts";
+import { ownKeys } from "./choose-route.ts";
+import type { Delivering } from "./sync.ts";
+
+/**
+ * The files of a run with their sizes, by path; `directories`: those that are looked into. The server is asked, unless the bucket is ours to read:
+ * a server without artifacts of its own often has no keys for it.
+ * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED
+ */
+export async function listThere({ sync, delivery }: Delivering, directories: ReadonlySet<string>): Promise<Map<string, number>> {
+  const uri = delivery.artifact_uri ?? "";
+  const destination = /^s3:/i.test(uri) ? destinationOf(sync.connection, uri) : undefined;
+  const own = destination?.kind === "s3" ? ownKeys(sync, destination)[0] : undefined;
+  if (own)
+    try {
+      return await listS3(own.place);
+    } catch (error) {
+      // keys that may write, and not list
+      if (!(error instanceof ServerRefusal) && !(error instanceof StoreUnreachable)) throw error;
+    }
+  return listArtifacts(sync.connection, delivery.remote_run as string, (directory) => directories.has(directory));
+}

@@ -1,0 +1,78 @@
+import { destinationOf, directoryOn } from "../mlflow/destination.ts";
+import type { Destination } from "../mlflow/destination.ts";
+import { listModelFiles } from "../mlflow/logged-models.ts";
+import type { LoggedModel } from "../mlflow/logged-models.ts";
+import { remoteName } from "../mlflow/remote-name.ts";
+import { CofferError } from "../domain/error.ts";
+import { chooseRoute, ownKeys } from "./choose-route.ts";
+import type { Route, Way } from "./choose-route.ts";
+import { inParallel } from "./in-parallel.ts";
+import type { Piece } from "./lay-out.ts";
+import { restamp } from "./send-artifacts.ts";
+import { sendFile } from "./send-file.ts";
+import type { Delivering } from "./sync.ts";
+import { tell } from "./tell.ts";
+
+/** Bytes on their way at once. */
+const BYTES_IN_FLIGHT = 128 * 1024 * 1024;
+
+/**
+ * Sends the files of a directory that MLflow can load to the place of its logged model, so that `models:/m-…` loads it. They lie with the run already: on a disk that
+ * both see this costs a link, elsewhere the bytes go a second time.
+ * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED, INCOMPLETE, CORRUPT, UNREADABLE
+ */
+export async function sendModelFiles(one: Delivering, model: LoggedModel, { artifact, files }: Piece): Promise<void> {
+  const route = await routeOf(one, model.artifactUri);
+  if (route.ways.length === 0)
+    return tell(one, {
+      kind: "skipped",
+      message: `the files of the model ${artifact.path} lie with the run only: MLflow keeps models in ${route.place}`,
+    });
+  const above = `${remoteName(artifact.path).path}/`.length;
+  const own = files.map((file) => ({ ...file, path: file.path.slice(above) }));
+  const there = await listModelFiles(one.sync.connection, model.id);
+  const missing = own.filter((file) => there.get(file.path) !== file.size);
+  await inParallel(
+    missing,
+    { jobs: one.sync.jobs, weight: BYTES_IN_FLIGHT },
+    ({ size }) => size,
+    async (file) => {
+      const { linked } = await sendFile(one, route, file, () => undefined);
+      const { store } = one.sync;
+      if (linked) store.transaction(() => restamp(store, linked));
+    },
+  );
+  if (missing.length === 0) return;
+  const now = await listModelFiles(one.sync.connection, model.id);
+  const lost = own.find((file) => now.get(file.path) !== file.size);
+  if (lost)
+    throw new CofferError("INCOMPLETE", `the server does not have ${lost.path} of the model ${artifact.path}`, {
+      hint: "run coffer sync-mlflow again",
+    });
+}
+
+/** Beside the run: what was proven of the run's own directory holds for the model's. */
+async function routeOf({ sync, delivery }: Delivering, artifactUri: string): Promise<Route> {
+  const destination = destinationOf(sync.connection, artifactUri);
+  const run = { id: delivery.remote_run as string, artifactUri: delivery.artifact_uri as string };
+  const [first] = (await chooseRoute(sync, run, false)).ways;
+  const runs = destinationOf(sync.connection, run.artifactUri);
+  if (destination.kind === "s3") return { place: destination.uri, ways: ownKeys(sync, destination) };
+  if (destination.kind === "foreign") return { place: destination.uri, ways: [] };
+  const disk = first?.kind === "disk" ? diskBelow(first, runs, destination) : undefined;
+  if (disk) return { place: disk.directory, ways: [disk] };
+  if (destination.kind !== "proxied") return { place: destination.directory, ways: [] };
+  return {
+    place: destination.url,
+    ways: [
+      { kind: "parts", destination },
+      { kind: "put", destination },
+    ],
+  };
+}
+
+function diskBelow(way: Way & { kind: "disk" }, run: Destination, model: Destination): (Way & { kind: "disk" }) | undefined {
+  if (run.kind === "local" && model.kind === "local") return { ...way, directory: model.directory };
+  if (run.kind !== "proxied" || model.kind !== "proxied" || !way.directory.endsWith(run.path)) return undefined;
+  return { ...way, directory: directoryOn(way.directory.slice(0, -run.path.length), model) };
+}
