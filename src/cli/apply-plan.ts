@@ -6,12 +6,15 @@ import type { Store } from "../store/store.ts";
 import type { Io } from "./io.ts";
 import { catchStopSignal } from "./stop-signal.ts";
 
+const SAID = 20;
+
 /** Applies a plan until it is done or a signal comes, says what went wrong, and returns what was done with the exit code that tells. */
 export async function applyPlan(io: Io, store: Store, plan: GcPlan): Promise<{ applied: Swept; exit: number }> {
   const stop = catchStopSignal();
   const applied = await sweep(store, plan, stop.isThere);
   for (const { what, error } of applied.failed) io.say.error(`${what} could not be deleted: ${error}`);
-  for (const { because } of plan.stopped) io.say.error(because);
+  for (const { because } of plan.stopped.slice(0, SAID)) io.say.error(because);
+  if (plan.stopped.length > SAID) io.say.error(`${plan.stopped.length - SAID} more manifests like these; --json has them all`);
   if (applied.interrupted) {
     io.say.warn("interrupted; what was deleted is listed, the rest stays until the next time");
     return { applied, exit: stop.exit() };

@@ -5,7 +5,7 @@ import { planGc } from "../gc/plan.ts";
 import { orphanRules } from "../gc/rules.ts";
 import { applyPlan } from "./apply-plan.ts";
 import { command } from "./command.ts";
-import { orphansDocument, renderOrphans } from "./orphans.ts";
+import { orphansDocument, printOrphans } from "./orphans.ts";
 
 export default command(
   {
@@ -16,8 +16,8 @@ export default command(
     },
     about: `Shows what artifacts list-orphaned shows; with --force it deletes that list and nothing else, after looking at each once more.
 
-Rows whose files are gone stay, since the file may come back from a backup. A manifest of a run that the database does not know keeps the files of its dataset;
-one that cannot be read stops the cleanup of its dataset, or of everything, until it is mended or set aside by name.`,
+Rows whose files are gone stay, since the file may come back from a backup. A manifest that tells of what the database does not know
+stops the cleanup, until the database that knew it is back, or the manifest is set aside by name.`,
     examples: [
       ["coffer artifacts cleanup", "what would go"],
       ["coffer artifacts cleanup --grace 0 --force", "delete it, whatever its age"],
@@ -25,7 +25,7 @@ one that cannot be read stops the cleanup of its dataset, or of everything, unti
     exits: {
       "3": "some of it could not be deleted; the rest is",
       "4": "there is no such dataset",
-      "5": "stopped: the database is damaged, or a manifest cannot be read",
+      "5": "stopped: the database is damaged, or lacks what a manifest tells of",
     },
   },
   async ({ flags, io }) => {
@@ -39,12 +39,14 @@ one that cannot be read stops the cleanup of its dataset, or of everything, unti
     const plan = planGc(store, rules, { dataset, part: "orphans" });
     const document = orphansDocument(plan);
     if (!flags.force) {
-      io.print(document, renderOrphans);
-      if (document.items.length > 0) io.say.info("nothing was deleted: run it again with --force to do it");
+      printOrphans(io, document);
+      if (plan.totals.items > 0) io.say.info("nothing was deleted: run it again with --force to do it");
       return EXIT.done;
     }
+    // in words now: what it tells of is gone after the sweep
+    const told = { ...document, items: [...document.items], kept: [...document.kept] };
     const { applied, exit } = await applyPlan(io, store, plan);
-    io.print({ ...document, applied }, renderOrphans);
+    printOrphans(io, { ...told, applied });
     return exit;
   },
 );

@@ -3,7 +3,7 @@ import { requireDataset } from "../gc/dataset.ts";
 import { planGc } from "../gc/plan.ts";
 import { orphanRules } from "../gc/rules.ts";
 import { command } from "./command.ts";
-import { orphansDocument, renderOrphans } from "./orphans.ts";
+import { orphansDocument, printOrphans } from "./orphans.ts";
 
 export default command(
   {
@@ -27,6 +27,6 @@ Imported bytes that lie elsewhere are never among them.`,
     checkDatabase(store, { thoroughly: false });
     const dataset = flags.dataset ?? null;
     if (dataset !== null) requireDataset(store, dataset);
-    io.print(orphansDocument(planGc(store, rules, { dataset, part: "orphans" })), renderOrphans);
+    printOrphans(io, orphansDocument(planGc(store, rules, { dataset, part: "orphans" })));
   },
 );

@@ -8,7 +8,9 @@ import { PURGE_RULES } from "../gc/rules.ts";
 import { applyPlan } from "./apply-plan.ts";
 import { command } from "./command.ts";
 import { planDocument, spelledOut } from "./gc-document.ts";
+import type { PlanDocument } from "./gc-document.ts";
 import { bySource, renderPlan, renderSwept, section } from "./gc-text.ts";
+import { streamJson } from "./stream-json.ts";
 
 export default command(
   {
@@ -44,20 +46,23 @@ and the exit code is 5.`,
     const plan = planGc(store, PURGE_RULES, { dataset, part: "purge" });
     const isNothing = plan.totals.items + plan.totals.kept + plan.rehouse.length === 0;
     if (!isMeant) {
-      io.print(purgeDocument(plan, dataset), () => renderPlan(plan) + renderRehouse(plan));
+      if (io.json) streamJson(purgeDocument(plan, dataset), io.write);
+      else io.print(plan, () => renderPlan(plan) + renderRehouse(plan));
       if (isNothing) return EXIT.done;
       io.say.error(`not confirmed, so nothing was deleted: coffer artifacts purge --dataset ${dataset} --force --yes does it`);
       return EXIT.refused;
     }
-    const document = purgeDocument(plan, dataset);
+    // in words now: what it tells of is gone after the sweep
+    const told = io.json ? spelledOut(purgeDocument(plan, dataset)) : undefined;
     const { applied, exit } = await applyPlan(io, store, plan);
-    io.print({ ...document, applied }, () => renderSwept(plan, applied));
+    if (told) streamJson({ ...told, applied }, io.write);
+    else io.print(plan, () => renderSwept(plan, applied));
     return exit === EXIT.done && plan.totals.kept + applied.stayed.length > 0 ? EXIT.partly : exit;
   },
 );
 
 /** As of gc, without its rules: a purge has none. */
-interface PurgeDocument extends Omit<ReturnType<typeof spelledOut>, "schema" | "rules" | "limit"> {
+interface PurgeDocument extends Omit<PlanDocument, "schema" | "rules" | "limit"> {
   schema: "coffer.purge/1";
   dataset: string;
   rehouse: GcPlan["rehouse"];
@@ -65,7 +70,7 @@ interface PurgeDocument extends Omit<ReturnType<typeof spelledOut>, "schema" | "
 }
 
 function purgeDocument(plan: GcPlan, dataset: string): PurgeDocument {
-  const { schema: _schema, rules: _rules, limit: _limit, ...rest } = spelledOut(planDocument(plan));
+  const { schema: _schema, rules: _rules, limit: _limit, ...rest } = planDocument(plan);
   return { schema: "coffer.purge/1", dataset, ...rest, rehouse: plan.rehouse, applied: null };
 }
 

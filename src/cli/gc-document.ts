@@ -21,6 +21,6 @@ export function planDocument(plan: GcPlan): PlanDocument {
 }
 
 /** The same with all its items in memory. */
-export function spelledOut(document: PlanDocument): PlanDocument & { items: GcItem[]; kept: Kept[] } {
+export function spelledOut<D extends Pick<PlanDocument, "items" | "kept">>(document: D): D & { items: GcItem[]; kept: Kept[] } {
   return { ...document, items: [...document.items], kept: [...document.kept] };
 }

@@ -46,16 +46,16 @@ function groupsOf({ artifacts, blobs, others }: GcPlan): Group[] {
 }
 
 /** What is kept although a rule condemns it, why gc stopped, and rows whose files are gone. */
-function renderKept({ keptArtifacts, keptOthers, missing, stopped }: GcPlan): string {
+function renderKept({ keptArtifacts, keptOthers, missing, stopped, scope }: GcPlan): string {
   const first = [...keptArtifacts.first(SHOWN), ...keptOthers].slice(0, SHOWN);
   return [
     section(
       "gc is stopped",
-      stopped.map(({ dataset, because }) => `${dataset === null ? "for everything" : `for dataset ${dataset}`}: ${because}`),
+      stopped.map(({ because }) => because),
     ),
     section(
-      "kept although a rule condemns it",
-      first.map(({ what, because, rule }) => `${what}: ${because} (${rule})`),
+      scope.part === "purge" ? "kept" : "kept although a rule condemns it",
+      first.map(({ what, because, rule }) => `${what}: ${because}${scope.part === "purge" ? "" : ` (${rule})`}`),
       keptArtifacts.count + keptOthers.length,
     ),
     section(

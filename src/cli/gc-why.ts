@@ -3,6 +3,7 @@ import type { ArtifactRow } from "../db/artifacts.ts";
 import { CofferError } from "../domain/error.ts";
 import { formatBytes } from "../domain/quantity.ts";
 import { checkDatabase } from "../gc/check-database.ts";
+import type { GcRules } from "../gc/rules.ts";
 import { explainBytes } from "../gc/why-bytes.ts";
 import type { BytesWhy } from "../gc/why-bytes.ts";
 import { explain, openWhy } from "../gc/why.ts";
@@ -34,12 +35,21 @@ The rules are those that gc would have with the same flags. Of a digest or a fil
     const ref = positionals[0] as string;
     using store = await io.openStore({ make: false });
     checkDatabase(store, { thoroughly: false });
-    openWhy(store);
-    const bytes = explainBytes(store, ref, rules);
-    const rows = bytes ? bytes.artifacts : [explain(store, artifactOf(store, ref), rules)];
-    io.print({ schema: "coffer.gc-why/1" as const, ref, bytes: bytes?.bytes ?? null, artifacts: rows }, render);
+    let told = tell(store, ref, rules, { thoroughly: false });
+    if (told.bytes?.goes || told.artifacts.some(({ goes }) => goes)) told = tell(store, ref, rules, { thoroughly: true });
+    io.print({ schema: "coffer.gc-why/1" as const, ref, ...told }, render);
   },
 );
+
+function tell(
+  store: Store,
+  ref: string,
+  rules: GcRules,
+  options: { thoroughly: boolean },
+): { bytes: BytesWhy | null; artifacts: ArtifactWhy[] } {
+  openWhy(store, options);
+  return explainBytes(store, ref, rules) ?? { bytes: null, artifacts: [explain(store, artifactOf(store, ref), rules)] };
+}
 
 /** What is in sight before what is not: a name means its newest version that is there. */
 function artifactOf(store: Store, ref: string): ArtifactRow {
@@ -73,7 +83,7 @@ function renderOne({ artifact, state, digest, size, keeps, condemned, goes, unti
       ? until
       : goes
         ? `the next coffer gc --apply takes it: ${condemned.why} (${condemned.rule})`
-        : `a rule condemns it: ${condemned.why} (${condemned.rule}); what keeps it outweighs that`;
+        : `a rule condemns it: ${condemned.why} (${condemned.rule}); ${goes === null ? "whether gc takes it is unknown: too much was made from it to look at here, and coffer gc tells" : "what keeps it outweighs that"}`;
   return [
     fields([
       ["artifact", artifact],

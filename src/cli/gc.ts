@@ -32,7 +32,7 @@ listed with its reason.`,
     ],
     exits: {
       "3": "some of it could not be deleted; the rest is",
-      "5": "refused: the database is damaged, or was rebuilt and nobody confirmed it (--yes)",
+      "5": "refused: the database is damaged, lacks what a manifest tells of, or was rebuilt and nobody confirmed it (--yes)",
       "130": "interrupted between two batches; run it again for the rest",
     },
   },

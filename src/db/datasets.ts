@@ -31,13 +31,13 @@ export interface Displaced {
 export function displaced(db: Database, dataset: string): Displaced[] {
   return db
     .query<Displaced, [string]>(
-      `WITH users (blob, artifact) AS (
-         SELECT b.seq, a.seq FROM blobs b CROSS JOIN artifacts a ON a.blob = b.seq WHERE b.dataset = ?1
-         UNION ALL SELECT b.seq, a.seq FROM blobs b CROSS JOIN tree_members t ON t.member = b.seq CROSS JOIN artifacts a ON a.blob = t.tree WHERE b.dataset = ?1)
+      `WITH own AS MATERIALIZED (SELECT seq FROM blobs WHERE dataset = ?1 AND state = 'live' AND place <> 'foreign'),
+       users (blob, artifact) AS (SELECT o.seq, a.seq FROM own o CROSS JOIN artifacts a ON a.blob = o.seq
+         UNION ALL SELECT o.seq, a.seq FROM own o CROSS JOIN tree_members t ON t.member = o.seq CROSS JOIN artifacts a ON a.blob = t.tree)
        SELECT u.blob, min(a.seq) AS first, ifnull(a.dataset, 'default') AS dataset, b.size, b.pack, ifnull(b.path, p.path) AS path,
          ifnull('blake3:' || lower(hex(b.blake3)), 'sha256:' || lower(hex(b.sha256))) AS digest
        FROM users u CROSS JOIN artifacts a ON a.seq = u.artifact CROSS JOIN blobs b ON b.seq = u.blob LEFT JOIN packs p ON p.seq = b.pack
-       WHERE a.seq NOT IN (SELECT seq FROM temp.gc_garbage) AND b.state = 'live' AND b.place <> 'foreign'
+       WHERE a.seq NOT IN (SELECT seq FROM temp.gc_garbage)
        GROUP BY u.blob HAVING sum(ifnull(a.dataset, 'default') = ?1) = 0 ORDER BY b.pack, b.offset, u.blob`,
     )
     .all(dataset);

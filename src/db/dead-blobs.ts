@@ -14,13 +14,13 @@ const dies = (
 
 /**
  * Finds the blobs that no artifact, tree or lease names now, before anything is condemned: an interrupted sweep left them, or a lease that has ended. What
- * lies in directories among them is theirs too. Those of another dataset, or of a stopped one, are left alone.
+ * lies in directories among them is theirs too. Those of another dataset are left alone, and all of them where gc is stopped.
  */
 export function findUnnamed(db: Database, dataset: string | null): void {
   findDead(db);
   db.query(
     `INSERT INTO temp.gc_left SELECT d.seq FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq
-     WHERE (?1 IS NOT NULL AND b.dataset <> ?1) OR EXISTS (SELECT 1 FROM temp.gc_stopped s WHERE s.dataset IS NULL OR s.dataset = b.dataset)`,
+     WHERE (?1 IS NOT NULL AND b.dataset <> ?1) OR EXISTS (SELECT 1 FROM temp.gc_stopped)`,
   ).run(dataset);
   db.run("DELETE FROM temp.gc_dead WHERE seq IN (SELECT seq FROM temp.gc_left)");
   db.run("INSERT INTO temp.gc_unnamed SELECT seq FROM temp.gc_dead");

@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { ofDataset } from "./of-dataset.ts";
 import { NEWEST, protectedRows } from "./protection.ts";
 import type { Keeper } from "./protection.ts";
 
@@ -9,7 +10,7 @@ import type { Keeper } from "./protection.ts";
  *
  *   gc_garbage   artifacts that a rule condemns: by which rule, and the number that goes with it (a time, or a count of versions)
  *   gc_kept      those that something protects, taken out of the garbage: by words, or by the artifact that was made from it
- *   gc_stopped   datasets whose manifests cannot be trusted; NULL is all of them
+ *   gc_stopped   why nothing goes at all; mostly empty
  *   gc_leases    leases that protect what they hold
  *   gc_unnamed   blobs that nothing names now, and that the plan takes; gc_left: those that it leaves
  *   gc_dead      blobs that nothing names once the garbage is gone
@@ -19,7 +20,7 @@ import type { Keeper } from "./protection.ts";
 const SETS = {
   gc_garbage: "seq INTEGER PRIMARY KEY, rule TEXT NOT NULL, detail INTEGER NOT NULL",
   gc_kept: "seq INTEGER PRIMARY KEY, rule TEXT NOT NULL, because TEXT, needed_by INTEGER",
-  gc_stopped: "dataset TEXT, because TEXT NOT NULL",
+  gc_stopped: "because TEXT NOT NULL",
   gc_leases: "seq INTEGER PRIMARY KEY",
   gc_unnamed: "seq INTEGER PRIMARY KEY",
   gc_left: "seq INTEGER PRIMARY KEY",
@@ -28,21 +29,20 @@ const SETS = {
   gc_rooted: "seq INTEGER PRIMARY KEY",
 } as const;
 
-export interface Stopped {
-  /** null: all. */
-  dataset: string | null;
-  because: string;
-}
-
-/** Makes them, empty but for leases and stopped datasets. Not inside a transaction. */
-export function openSets(db: Database, given: { leases: readonly number[]; stopped: readonly Stopped[] }): void {
+/** Makes them, empty but for leases. `stopped`: why nothing goes. Not inside a transaction. */
+export function openSets(db: Database, given: { leases: readonly number[]; stopped: string | undefined }): void {
   db.run("PRAGMA temp_store = MEMORY");
   for (const [set, columns] of Object.entries(SETS)) {
     db.run(`CREATE TEMP TABLE IF NOT EXISTS ${set} (${columns})`);
     db.run(`DELETE FROM temp.${set}`);
   }
   db.query("INSERT INTO temp.gc_leases SELECT value FROM json_each(?)").run(JSON.stringify(given.leases));
-  for (const { dataset, because } of given.stopped) db.query("INSERT INTO temp.gc_stopped VALUES (?, ?)").run(dataset, because);
+  if (given.stopped !== undefined) db.query("INSERT INTO temp.gc_stopped VALUES (?)").run(given.stopped);
+}
+
+/** Why nothing goes, where that is so. After `openSets`. */
+export function stoppedBecause(db: Database): string | undefined {
+  return db.query<{ because: string }, []>("SELECT because FROM temp.gc_stopped").get()?.because;
 }
 
 // What rules condemn; each returns how many it did ----------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ export function condemnOld(db: Database, before: number): number {
 /** All of a dataset, in sight or not. */
 export function condemnDataset(db: Database, dataset: string, at: number): number {
   return db
-    .query(condemn("purge", "?2", "artifacts a WHERE a.state <> 'deleted' AND (a.dataset = ?1 OR (?1 = 'default' AND a.dataset IS NULL))"))
+    .query(condemn("purge", "?2", `artifacts a WHERE a.state <> 'deleted' AND ${ofDataset("a.dataset", dataset, "?1")}`))
     .run(dataset, at).changes;
 }
 

@@ -34,6 +34,10 @@ export function contentOf(db: Database, blob: number, kind: ArtifactRow["kind"])
     .get(blob, kind);
 }
 
+export function countOfRun(db: Database, run: number): number {
+  return (db.query<{ count: number }, [number]>("SELECT count(*) AS count FROM artifacts WHERE run = ?").get(run) as { count: number }).count;
+}
+
 /** Those of a run whose ids the store had before. */
 export function withOlder(db: Database, run: number): { seq: number; id: string }[] {
   return db

@@ -53,32 +53,35 @@ export function hasMember(db: Database, tree: number, blake3: Uint8Array): boole
   );
 }
 
-const OF_DATASET = "(?1 IS NULL OR dataset = ?1)";
-
-/** How many files rows name below `binaries/`: of a dataset, or of all. */
-export function countFiles(db: Database, dataset: string | null = null): number {
-  const { files } = db
-    .query<{ files: number }, [string | null]>(
-      `SELECT (SELECT count(*) FROM blobs WHERE place = 'file' AND ${OF_DATASET}) + (SELECT count(*) FROM packs WHERE ${OF_DATASET}) AS files`,
-    )
-    .get(dataset) as { files: number };
+/** How many files rows name below `binaries/`. */
+export function countFiles(db: Database): number {
+  const { files } = db.query("SELECT (SELECT count(*) FROM blobs WHERE place = 'file') + (SELECT count(*) FROM packs) AS files").get() as {
+    files: number;
+  };
   return files;
 }
 
-/** Blobs with a file of their own, and its path under the store's root. */
-export function blobFiles(db: Database, dataset: string | null = null): Iterable<{ blob: number; path: string }> {
-  return db
-    .query<{ blob: number; path: string }, [string | null]>(
-      `SELECT seq AS blob, path FROM blobs WHERE place = 'file' AND state <> 'trashed' AND ${OF_DATASET}`,
-    )
-    .iterate(dataset);
+/** Blobs with a file of their own, and its path under the store's root: of a dataset, or of all. */
+export function blobFiles(db: Database, dataset: string | null): Iterable<{ blob: number; path: string }> {
+  return of(db, "SELECT seq AS blob, path FROM blobs WHERE place = 'file' AND state <> 'trashed'", "dataset", dataset);
 }
 
 /** Packed blobs, and the paths of their packs. */
-export function packedBlobs(db: Database, dataset: string | null = null): Iterable<{ blob: number; path: string }> {
-  return db
-    .query<{ blob: number; path: string }, [string | null]>(
-      `SELECT b.seq AS blob, p.path FROM packs p JOIN blobs b ON b.pack = p.seq WHERE ?1 IS NULL OR p.dataset = ?1`,
-    )
-    .iterate(dataset);
+export function packedBlobs(db: Database, dataset: string | null): Iterable<{ blob: number; path: string }> {
+  return of(db, "SELECT b.seq AS blob, p.path FROM packs p JOIN blobs b ON b.pack = p.seq WHERE 1", "p.dataset", dataset);
+}
+
+function of(db: Database, select: string, column: string, dataset: string | null): Iterable<{ blob: number; path: string }> {
+  const given = dataset === null ? [] : [dataset];
+  return db.query<{ blob: number; path: string }, string[]>(dataset === null ? select : `${select} AND ${column} = ?`).iterate(...given);
+}
+
+/** Where imports left bytes, if that may be below the `binaries/` of this store; absolute. */
+export function foreignBelowBinaries(db: Database): Iterable<{ path: string }> {
+  return db.query<{ path: string }, []>("SELECT path FROM blobs WHERE place = 'foreign' AND path LIKE '%/binaries/%'").iterate();
+}
+
+/** Whether any of these uids is that of no artifact, nor of a tombstone. */
+export function lacksArtifact(db: Database, uids: readonly string[]): boolean {
+  return db.query("SELECT 1 FROM json_each(?) WHERE value NOT IN (SELECT uid FROM artifacts) LIMIT 1").get(JSON.stringify(uids)) !== null;
 }

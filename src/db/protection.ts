@@ -2,7 +2,7 @@ import type { Database } from "bun:sqlite";
 
 /*
  * What keeps an artifact, whatever a rule says. It stands here once: a plan asks it of all candidates together, the sweep of each one again before it
- * goes, and `gc why` of one that somebody names. What was made from an artifact keeps it too: that is asked of the edges, in `needed.ts`.
+ * goes, and `gc why` of one that somebody names. What was made from an artifact keeps it too: that is asked of the edges, in `garbage.ts`.
  */
 export type Keeper = "stopped" | "pin" | "alias" | "run" | "reader" | "lease" | "unverified" | "undelivered";
 
@@ -20,9 +20,7 @@ const PROTECTIONS: readonly Protection[] = [
     by: "stopped",
     artifact: "a.seq",
     because: "s.because",
-    // each time that it is read all artifacts are: where all are asked, once for a dataset
-    from: (join) =>
-      `${join === "JOIN" ? "temp.gc_stopped" : "(SELECT dataset, because, min(rowid) FROM temp.gc_stopped GROUP BY dataset)"} s ${join} artifacts a WHERE (s.dataset IS NULL OR s.dataset = ifnull(a.dataset, 'default'))`,
+    from: (join) => `temp.gc_stopped s ${join} artifacts a WHERE 1`,
   },
   { by: "pin", artifact: "p.artifact", because: "'it is pinned' || ifnull(' (' || p.note || ')', '')", from: () => "pins p WHERE 1" },
   {

@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { revive } from "./blobs.ts";
 
 /*
  * What the sweep asks and changes, one row at a time, inside its write transactions. A blob goes live → condemned → trashed → no row; until it is
@@ -72,10 +73,10 @@ export function condemn(db: Database, blob: number, at: number): boolean {
   return db.query("SELECT 1 FROM blobs WHERE seq = ? AND state IN ('condemned', 'trashed')").get(blob) !== null;
 }
 
-/** The second look: from here on nobody reads its bytes, and an ingest writes them anew. A condemned one that is named again is live. */
+/** The second look: from here on nobody reads its bytes, and an ingest writes them anew. A condemned one that is named again is revived. */
 export function trash(db: Database, blob: number): void {
   db.query(`UPDATE blobs SET state = 'trashed' WHERE seq = ? AND state = 'condemned' AND ${UNNAMED}`).run(blob);
-  db.query(`UPDATE blobs SET state = 'live', condemned_at = NULL WHERE seq = ? AND state = 'condemned'`).run(blob);
+  revive(db, blob);
 }
 
 /** Takes the row of a trashed blob away. Returns the members of the directory that it listed, which may be unnamed now. */

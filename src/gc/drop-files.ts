@@ -6,7 +6,7 @@ import * as runs from "../db/runs.ts";
 import { isNamed } from "../db/sweeping.ts";
 import { reason } from "../domain/error.ts";
 import type { OtherItem } from "./gc-plan.ts";
-import { strayAt } from "./strays.ts";
+import { oldestMaker, strayAt } from "./strays.ts";
 import { batches, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 import { lookAtWorkspace } from "./workspaces.ts";
@@ -15,14 +15,15 @@ type Item<K extends OtherItem["kind"]> = Extract<OtherItem, { kind: K }>;
 
 export async function dropStrays(sweep: Sweep): Promise<void> {
   for await (const batch of batches(sweep, items(sweep, "file"))) {
-    sweep.store.transaction(() => batch.forEach((item) => dropStray(sweep, item)));
+    const known = { grace: sweep.plan.rules.grace, maker: oldestMaker(sweep.store, sweep.lease.seq) };
+    sweep.store.transaction(() => batch.forEach((item) => dropStray(sweep, item, known)));
     unlinkMoved(sweep);
   }
 }
 
-function dropStray(sweep: Sweep, item: Item<"file">): void {
-  const { store, swept, plan, lease } = sweep;
-  const stray = strayAt(store, item.what, plan.rules.grace, lease.seq);
+function dropStray(sweep: Sweep, item: Item<"file">, known: Parameters<typeof strayAt>[2]): void {
+  const { store, swept } = sweep;
+  const stray = strayAt(store, item.what, known);
   if (stray) {
     const changed = stray.inode !== item.inode || stray.changed !== item.changed;
     const keeper = isNamed(store.db, item.what) ? "a row names it now" : changed ? "it is another file now" : stray.keeper;

@@ -7,7 +7,7 @@ export interface FitUnits {
 
 export interface Fit {
   /** Places in the columns, in the order in which they were taken. */
-  chosen: number[];
+  chosen: Uint32Array;
   /** Bytes. */
   freed: number;
 }
@@ -24,22 +24,24 @@ export function chooseToFit(
   excess: number,
   free: (place: number) => number | undefined,
 ): Fit {
-  const fit: Fit = { chosen: [], freed: 0 };
-  if (excess <= 0) return fit;
+  if (excess <= 0) return { chosen: new Uint32Array(), freed: 0 };
   const graph = dependenciesOf(seqs, edges);
   const needed = new Uint8Array(seqs.length);
+  const chosen = new Uint32Array(seqs.length);
+  let count = 0;
+  let freed = 0;
   for (const place of leastUsedFirst(used, graph)) {
-    if (fit.freed >= excess) break;
+    if (freed >= excess) break;
     const bytes = needed[place] ? undefined : free(place);
     if (bytes === undefined) {
       // it stays, and so does what it was made from; dependents come first in this order, so that is known in time
       for (let at = graph.first[place] as number; at < (graph.first[place + 1] as number); at++) needed[graph.list[at] as number] = 1;
       continue;
     }
-    fit.chosen.push(place);
-    fit.freed += bytes;
+    chosen[count++] = place;
+    freed += bytes;
   }
-  return fit;
+  return { chosen: chosen.subarray(0, count), freed };
 }
 
 /** The dependencies of unit i are list[first[i]] … list[first[i + 1] - 1]. */
@@ -50,19 +52,30 @@ interface Graph {
 
 function dependenciesOf(seqs: Float64Array, edges: Iterable<{ artifact: number; dependency: number }>): Graph {
   const placeOf = finder(seqs);
-  const pairs: number[] = [];
+  // columns, here and below: lists of a million numbers take several times as much memory
+  let from = new Uint32Array(seqs.length);
+  let to = new Uint32Array(seqs.length);
+  let count = 0;
   const first = new Uint32Array(seqs.length + 1);
   for (const { artifact, dependency } of edges) {
-    const [from, to] = [placeOf(artifact), placeOf(dependency)];
-    if (from === -1 || to === -1) continue;
-    pairs.push(from, to);
-    (first[from + 1] as number)++;
+    const [place, other] = [placeOf(artifact), placeOf(dependency)];
+    if (place === -1 || other === -1) continue;
+    if (count === from.length) [from, to] = [doubled(from), doubled(to)];
+    from[count] = place;
+    to[count++] = other;
+    (first[place + 1] as number)++;
   }
   for (let place = 0; place < seqs.length; place++) (first[place + 1] as number) += first[place] as number;
   const next = first.slice();
-  const list = new Uint32Array(pairs.length / 2);
-  for (let at = 0; at < pairs.length; at += 2) list[(next[pairs[at] as number] as number)++] = pairs[at + 1] as number;
+  const list = new Uint32Array(count);
+  for (let at = 0; at < count; at++) list[(next[from[at] as number] as number)++] = to[at] as number;
   return { first, list };
+}
+
+function doubled(column: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(2 * column.length + 1);
+  larger.set(column);
+  return larger;
 }
 
 /** Where a seq stands in its column; -1 where it does not. Seqs of one store are mostly dense, and then a table knows at once. */
@@ -93,20 +106,24 @@ function leastUsedFirst(given: Float64Array, { first, list }: Graph): Uint32Arra
   const below = new Uint32Array(used.length);
   const dependents = new Uint32Array(used.length);
   for (let at = 0; at < list.length; at++) (dependents[list[at] as number] as number)++;
-  const ready: number[] = [];
-  for (let place = 0; place < used.length; place++) if (dependents[place] === 0) ready.push(place);
+  /** Those of which all that was made from them has had its turn. */
+  const ready = new Uint32Array(used.length);
+  let count = 0;
+  for (let place = 0; place < used.length; place++) if (dependents[place] === 0) ready[count++] = place;
   // grows while it is read
-  for (const place of ready)
+  for (let nth = 0; nth < count; nth++) {
+    const place = ready[nth] as number;
     for (let at = first[place] as number; at < (first[place + 1] as number); at++) {
       const dependency = list[at] as number;
       used[dependency] = Math.max(used[dependency] as number, used[place] as number);
       below[dependency] = Math.max(below[dependency] as number, (below[place] as number) + 1);
-      if (--(dependents[dependency] as number) === 0) ready.push(dependency);
+      if (--(dependents[dependency] as number) === 0) ready[count++] = dependency;
     }
+  }
   return sortedBy(used, sortedBy(below, inOrder(used.length)));
 }
 
-function inOrder(count: number): Uint32Array {
+function inOrder(count: number): Uint32Array<ArrayBuffer> {
   const places = new Uint32Array(count);
   for (let place = 0; place < count; place++) places[place] = place;
   return places;
@@ -116,7 +133,7 @@ const DIGIT_BITS = 16;
 const DIGITS = 1 << DIGIT_BITS;
 
 /** Sorts places by their keys (integers from 0), digit by digit, and leaves those with equal keys in their order: a tenth of what comparing takes. */
-function sortedBy(keys: Float64Array | Uint32Array, places: Uint32Array): Uint32Array {
+function sortedBy(keys: Float64Array | Uint32Array, places: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
   let least = Infinity;
   let largest = 0;
   // by index, here and below: iterators of a million places take as long as the work
@@ -126,6 +143,7 @@ function sortedBy(keys: Float64Array | Uint32Array, places: Uint32Array): Uint32
     if (key > largest) largest = key;
   }
   let from = places;
+  let to = new Uint32Array(places.length);
   const digits = new Uint16Array(keys.length);
   for (let scale = 1; scale <= largest - least; scale *= DIGITS) {
     const starts = new Uint32Array(DIGITS + 1);
@@ -134,12 +152,11 @@ function sortedBy(keys: Float64Array | Uint32Array, places: Uint32Array): Uint32
       (starts[digit + 1] as number)++;
     }
     for (let value = 0; value < DIGITS; value++) (starts[value + 1] as number) += starts[value] as number;
-    const to = new Uint32Array(from.length);
     for (let at = 0; at < from.length; at++) {
       const place = from[at] as number;
       to[(starts[digits[place] as number] as number)++] = place;
     }
-    from = to;
+    [from, to] = [to, from];
   }
   return from;
 }

@@ -1,5 +1,6 @@
 import type { RetentionRule } from "./retention.ts";
 import type { GcRules } from "./rules.ts";
+import type { Stop } from "./strange-manifests.ts";
 
 /** Which part of the store a plan looks at. */
 export interface GcScope {
@@ -63,8 +64,8 @@ export interface GcPlan {
   others: OtherItem[];
   keptArtifacts: Described<Kept>;
   keptOthers: Kept[];
-  /** Manifests that cannot be read, of runs that the database does not know: nothing of their dataset goes (null: nothing at all). */
-  stopped: { manifest: string; dataset: string | null; because: string }[];
+  /** Where there is one, nothing goes. */
+  stopped: Stop[];
   /** Rows whose files are gone; nothing is done about them here. */
   missing: { digest: string; path: string; bytes: number }[];
   /** Packs that the sweep rewrites: more than half of their bytes are dead. */

@@ -20,6 +20,8 @@ export function makeRoom(
   const units = readUnits(db, blobs, except);
   const dies = new Uint8Array(blobs.sizes.length);
   const { chosen, freed } = chooseToFit(units, allEdges(db), before - limit, freer(db, units, blobs, dies));
+  // what choosing took is a third of all memory, and the engine does not see how large its arrays are
+  Bun.gc(true);
   const goes = new Uint8Array(units.seqs.length);
   for (const place of chosen) goes[place] = 1;
   garbage.condemnForRoom(

@@ -1,19 +1,18 @@
 import * as deadBlobs from "../db/dead-blobs.ts";
 import type { Store } from "../store/store.ts";
 import type { GcPlan, OtherItem } from "./gc-plan.ts";
-import type { StrangeManifests } from "./strange-manifests.ts";
 import { findStrays, leftStaging } from "./strays.ts";
 import type { Stray } from "./strays.ts";
 
 /** Adds to a plan what lies on the disk and no row names. */
-export function planFiles(store: Store, plan: GcPlan, strange: StrangeManifests): void {
-  const { rules, scope } = plan;
+export function planFiles(store: Store, plan: GcPlan): void {
+  const { rules, scope, stopped } = plan;
   const add = (item: OtherItem): void => {
     plan.others.push(item);
     plan.totals.bytes += item.bytes;
   };
   if (rules.orphans) {
-    const strays = findStrays(store, { grace: rules.grace, dataset: scope.dataset, strange });
+    const strays = findStrays(store, { grace: rules.grace, scope, isStopped: stopped.length > 0 });
     for (const file of strays.files)
       if (file.keeper !== undefined) plan.keptOthers.push({ rule: "orphans", what: file.path, because: file.keeper });
       else add(strayItem(file));
@@ -26,7 +25,7 @@ export function planFiles(store: Store, plan: GcPlan, strange: StrangeManifests)
       return { digest, path, bytes: size };
     });
   }
-  if (scope.part !== "all") return;
+  if (scope.part !== "all" || stopped.length > 0) return;
   for (const { path, bytes, why } of leftStaging(store, rules.grace))
     add({ kind: "staging", rule: "staging", what: path, why, bytes, bytes_after_repacking: 0 });
 }

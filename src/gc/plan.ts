@@ -16,32 +16,40 @@ import type { GcPlan, GcScope, OtherItem } from "./gc-plan.ts";
 import { makeRoom } from "./make-room.ts";
 import { planFiles } from "./plan-files.ts";
 import type { GcRules } from "./rules.ts";
-import { strangeManifests } from "./strange-manifests.ts";
+import { STOPPED, strangeArtifacts, strangeRuns } from "./strange-manifests.ts";
+import type { Stop } from "./strange-manifests.ts";
 
 /**
  * Computes what can go, but for workspaces, which `planWorkspaces` adds. Changes nothing.
  *
  * Whatever the rules say, it has what nobody can miss: what `rm` took away longer ago than the grace, blobs that nothing names, staging of dead
- * processes and, unless `orphans` is off, files that no row names.
+ * processes and, unless `orphans` is off, files that no row names. Manifests of known runs are only read where there is such a thing.
  * @throws CofferError STORE_DAMAGED
  */
 export function planGc(store: Store, rules: GcRules, scope: GcScope = { dataset: null, part: "all" }): GcPlan {
   try {
-    const strange = strangeManifests(store);
     latest.delete(store);
-    garbage.openSets(store.db, { leases: holding(store), stopped: strange.stopped });
-    // one read transaction: the sets are of one moment, and cost one lock
-    const plan = reading(store.db, () => planRows(store, rules, scope));
-    plan.stopped = strange.stopped.filter((stop) => stop.dataset === null || scope.dataset === null || stop.dataset === scope.dataset);
-    planFiles(store, plan, strange);
-    plan.totals.items = plan.artifacts.count + plan.blobs.count + plan.others.length;
-    plan.totals.kept = plan.keptArtifacts.count + plan.keptOthers.length;
+    let plan = planOnce(store, rules, scope, strangeRuns(store));
+    if (plan.totals.items + plan.repack.length > 0) {
+      const stopped = strangeArtifacts(store);
+      if (stopped.length > 0) plan = planOnce(store, rules, scope, stopped);
+    }
     latest.set(store, plan);
     return plan;
   } catch (error) {
     if (isMalformed(error)) throw damaged(reason(error), error);
     throw error;
   }
+}
+
+function planOnce(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[]): GcPlan {
+  garbage.openSets(store.db, { leases: holding(store), stopped: stopped.length > 0 ? STOPPED : undefined });
+  // one read transaction: the sets are of one moment, and cost one lock
+  const plan = reading(store.db, () => planRows(store, rules, scope, stopped));
+  planFiles(store, plan);
+  plan.totals.items = plan.artifacts.count + plan.blobs.count + plan.others.length;
+  plan.totals.kept = plan.keptArtifacts.count + plan.keptOthers.length;
+  return plan;
 }
 
 /** The plan whose sets a store's connection has. */
@@ -60,7 +68,7 @@ export function holding(store: Store): number[] {
     .map((lease) => lease.seq);
 }
 
-function planRows(store: Store, rules: GcRules, scope: GcScope): GcPlan {
+function planRows(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[]): GcPlan {
   const { db } = store;
   const at = store.now();
   const except = protectingNothing(rules, scope);
@@ -89,13 +97,14 @@ function planRows(store: Store, rules: GcRules, scope: GcScope): GcPlan {
     others: [],
     keptArtifacts: describedKept(store, counts),
     keptOthers: [],
-    stopped: [],
+    stopped,
     missing: [],
     repack: [],
     rehouse: [],
     totals: { items: 0, bytes: bytes - later, bytes_after_repacking: later, kept: 0 },
     limit,
   };
+  if (stopped.length > 0) return plan;
   planPacks(store, plan);
   if (scope.part === "purge") planRehousing(store, plan, scope.dataset as string);
   if (rules.forgetUnsynced) plan.others.push(...deliveries(store));

@@ -1,14 +1,17 @@
-import { chmodSync, closeSync, constants, copyFileSync, fsyncSync, linkSync, lstatSync, openSync, rmSync } from "node:fs";
-import { basename, join } from "node:path";
+import { linkSync, lstatSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
+import { copyNoReplace } from "../blobs/copy-no-replace.ts";
 import { makeDirectory, syncDirectory } from "../blobs/durable.ts";
 import * as blobs from "../db/blobs.ts";
+import type { BlobRow, FileStamp } from "../db/blobs.ts";
 import * as datasets from "../db/datasets.ts";
 import type { Displaced } from "../db/datasets.ts";
 import * as packs from "../db/packs.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
 import { filePart } from "../domain/names.ts";
 import { digestPath } from "../store/digest-path.ts";
+import { blobRow, checkedFile } from "../store/read.ts";
 import { stampOf } from "../store/stamp.ts";
 import { dropPack, writeAnew } from "./repack.ts";
 import { sweepAway, unlinkMoved } from "./swept.ts";
@@ -20,42 +23,47 @@ import type { Sweep } from "./swept.ts";
  */
 export async function rehouse(sweep: Sweep, dataset: string): Promise<void> {
   const all = datasets.displaced(sweep.store.db, dataset);
-  const byPack = Map.groupBy(all.filter(isPacked), ({ pack, dataset: to }) => `${pack} ${to}`);
+  const byPack = Map.groupBy(
+    all.filter(({ pack }) => pack !== null),
+    ({ pack, dataset: to }) => `${pack} ${to}`,
+  );
   const works = [
-    ...all.filter((one) => !isPacked(one)).map((one) => () => moveFile(sweep, one)),
-    ...[...byPack.values()].map((members) => () => movePacked(sweep, members as [Displaced, ...Displaced[]])),
+    ...all.filter(({ pack }) => pack === null).map((one) => ({ path: one.path, move: () => moveFile(sweep, one) })),
+    ...[...byPack.values()].map((members) => ({
+      path: (members[0] as Displaced).path,
+      move: () => movePacked(sweep, members as [Displaced, ...Displaced[]]),
+    })),
   ];
-  for (const [index, work] of works.entries()) {
+  for (const { path, move } of works) {
     await yieldToSignals();
     if (sweep.swept.interrupted || sweep.stop()) {
       sweep.swept.interrupted = true;
       return;
     }
     try {
-      await work();
+      await move();
     } catch (error) {
       if (!(error instanceof CofferError) && errno(error) === undefined) throw error;
-      sweep.swept.failed.push({ what: (all[index] as Displaced).path, error: reason(error) });
+      sweep.swept.failed.push({ what: path, error: reason(error) });
     }
   }
 }
 
-function isPacked({ pack }: Displaced): boolean {
-  return pack !== null;
-}
-
 const IN_USE = "a live process uses it; it moves another time";
 
-async function moveFile({ store, swept, ...rest }: Sweep, { blob, path: from, digest, size, dataset }: Displaced): Promise<void> {
+async function moveFile(sweep: Sweep, { blob, path: from, digest, size, dataset }: Displaced): Promise<void> {
+  const { store, swept } = sweep;
+  // a stamp is only given anew to bytes that are what they were: somebody may have written into the file since it was hashed
+  await checkedFile(store, blobRow(store, blob));
+  const known = blobRow(store, blob);
   const directory = store.path("binaries", filePart(dataset));
   makeDirectory(directory);
-  const path = await nameAnew(store.path(from), directory, digest.slice(digest.indexOf(":") + 1));
-  syncDirectory(directory);
-  const stamp = () => stampOf(lstatSync(path, { bigint: true }));
+  const path = await nameAnew(store.path(from), directory, digest.slice(digest.indexOf(":") + 1), known);
+  const placed = stampOf(lstatSync(path, { bigint: true }));
   const moved = store.transaction(() => {
     const row = blobs.bySeq(store.db, blob);
     if (row?.state !== "live" || row.path !== from || datasets.isHeld(store.db, blob)) return false;
-    blobs.replaceWithFile(store.db, blob, { path: store.keep(path), dataset, ...stamp() });
+    blobs.replaceWithFile(store.db, blob, { path: store.keep(path), dataset, ...placed });
     return true;
   });
   if (!moved) {
@@ -63,58 +71,45 @@ async function moveFile({ store, swept, ...rest }: Sweep, { blob, path: from, di
     swept.stayed.push({ what: from, because: IN_USE });
     return;
   }
-  const sweep = { store, swept, ...rest };
   store.transaction(() => sweepAway(sweep, store.path(from), from, 0));
   unlinkMoved(sweep);
-  // losing a name changes a file's ctime
-  store.transaction(() => blobs.restamp(store.db, blob, stamp()));
+  const stamp = stampOf(lstatSync(path, { bigint: true }));
+  if (isUntouched(stamp, placed)) store.transaction(() => blobs.restamp(store.db, blob, stamp));
   swept.rehoused.push({ what: digest, from, to: store.keep(path), bytes: size });
 }
 
-/** The same file under a name of the same kind in another directory; never in place of anything. Returns its path. */
-async function nameAnew(from: string, directory: string, hex: string): Promise<string> {
+/** Getting or losing a name changes a file's ctime, and nothing else of it. */
+function isUntouched(stamp: FileStamp, known: Pick<BlobRow, keyof FileStamp>): boolean {
+  return stamp.inode === known.inode && stamp.mtime_ns === known.mtime_ns;
+}
+
+/** The same file under a name of the same kind in another directory, durably; never in place of anything. Returns its path. */
+async function nameAnew(from: string, directory: string, hex: string, known: BlobRow): Promise<string> {
   const name = basename(from);
   const [short] = /[0-9a-f]{12,64}/.exec(name) ?? [hex.slice(0, 12)];
   for (const digits of [short.length, 16, 24, 32, 64]) {
     const path = join(directory, name.replace(short, hex.slice(0, digits)));
-    if (await nameOnce(from, path, hex)) return path;
+    if (await nameOnce(from, path, hex, known)) return path;
   }
   const path = join(directory, `${Bun.randomUUIDv7().slice(-12)}_${name}`);
-  if (await nameOnce(from, path, hex)) return path;
+  if (await nameOnce(from, path, hex, known)) return path;
   throw new Error(`no free name for ${hex} in ${directory}`);
 }
 
 /** False where something has that name already. */
-async function nameOnce(from: string, path: string, hex: string): Promise<boolean> {
+async function nameOnce(from: string, path: string, hex: string, known: BlobRow): Promise<boolean> {
   try {
     linkSync(from, path);
-    return true;
+    syncDirectory(dirname(path));
   } catch (error) {
     if (errno(error) === "EEXIST") return false;
     if (errno(error) === "ENOENT") throw error;
+    // another file system, or too many names already
+    if (!(await copyNoReplace(from, path))) return false;
   }
-  // another file system, or too many names already
-  try {
-    copyFileSync(from, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  } catch (error) {
-    if (errno(error) === "EEXIST") return false;
-    throw error;
-  }
-  try {
-    if ((await digestPath(path)).hex !== hex)
-      throw new CofferError("CORRUPT", `${from} is damaged, and stays where it is`, { hint: "coffer verify lists what is damaged" });
-    chmodSync(path, 0o444);
-    const fd = openSync(path, "r");
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    rmSync(path, { force: true });
-    throw error;
-  }
-  return true;
+  if (isUntouched(stampOf(lstatSync(path, { bigint: true })), known) || (await digestPath(path)).hex === hex) return true;
+  rmSync(path, { force: true });
+  throw new CofferError("CORRUPT", `${from} is damaged, and stays where it is`, { hint: "coffer verify lists what is damaged" });
 }
 
 async function movePacked(sweep: Sweep, members: [Displaced, ...Displaced[]]): Promise<void> {

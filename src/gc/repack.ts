@@ -1,7 +1,8 @@
 import { chmodSync, lstatSync, rmSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../blobs/blake3.ts";
+import { copyNoReplace } from "../blobs/copy-no-replace.ts";
 import { makeDirectory, renameNoReplace, syncDirectory } from "../blobs/durable.ts";
 import { PackWriter, readMember } from "../blobs/pack.ts";
 import { hollowNow } from "../db/hollow-packs.ts";
@@ -71,9 +72,7 @@ export async function writeAnew(
   const directory = store.path("binaries", filePart(into.dataset), "packs");
   makeDirectory(directory);
   const path = join(directory, `${id}.tar`);
-  if (!renameNoReplace(staged, path)) throw new Error(`two packs with one id: ${id}`);
-  chmodSync(path, 0o444);
-  syncDirectory(directory);
+  if (!(await place(staged, path))) throw new Error(`two packs with one id: ${id}`);
 
   const moved = store.transaction(() => {
     // somebody may have opened the old one while the new one was written
@@ -95,6 +94,21 @@ export async function writeAnew(
   }
   swept.freed -= size;
   return { path: store.keep(path), size };
+}
+
+/** False where something is there. */
+async function place(staged: string, path: string): Promise<boolean> {
+  try {
+    if (!renameNoReplace(staged, path)) return false;
+  } catch (error) {
+    if (errno(error) !== "EXDEV") throw error;
+    const isPlaced = await copyNoReplace(staged, path);
+    rmSync(staged, { force: true });
+    return isPlaced;
+  }
+  chmodSync(path, 0o444);
+  syncDirectory(dirname(path));
+  return true;
 }
 
 async function copyLiving(

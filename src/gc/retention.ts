@@ -1,4 +1,4 @@
-import { formatBytes, formatDuration } from "../domain/quantity.ts";
+import { countOf, formatBytes, formatDuration } from "../domain/quantity.ts";
 import type { GcRules } from "./rules.ts";
 
 export type RetentionRule = "removed" | "failed-runs" | "versions" | "age" | "size" | "purge";
@@ -40,7 +40,7 @@ export function verdictWords({ rule, detail }: Verdict, rules: GcRules, now: num
     case "failed-runs":
       return `its run failed ${ago} ago`;
     case "versions":
-      return `${detail} newer versions (${rules.maxVersions} are kept)`;
+      return `${countOf(detail, "newer version")} (${keptWords(rules.maxVersions ?? 0)})`;
     case "age":
       return `${ago} old (${formatDuration(rules.maxAge ?? 0)} are kept)`;
     case "size":
@@ -48,4 +48,9 @@ export function verdictWords({ rule, detail }: Verdict, rules: GcRules, now: num
     case "purge":
       return "its dataset is purged";
   }
+}
+
+/** `1 is kept`, `2 are kept`. */
+export function keptWords(versions: number): string {
+  return `${versions} ${versions === 1 ? "is" : "are"} kept`;
 }

@@ -1,6 +1,6 @@
 import { lstatSync } from "node:fs";
 import type { Stats } from "node:fs";
-import { join, sep } from "node:path";
+import { join } from "node:path";
 import { listOrNothing } from "../blobs/list-or-nothing.ts";
 import * as integrity from "../db/integrity.ts";
 import * as leases from "../db/leases.ts";
@@ -10,8 +10,10 @@ import { filePart } from "../domain/names.ts";
 import { formatDuration } from "../domain/quantity.ts";
 import { leaseState } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
+import { neighbours } from "./dataset.ts";
+import type { GcScope } from "./gc-plan.ts";
 import { measure } from "./measure.ts";
-import type { StrangeManifests } from "./strange-manifests.ts";
+import { STOPPED } from "./strange-manifests.ts";
 
 /** A file below `binaries/` that no row names. */
 export interface Stray {
@@ -44,38 +46,55 @@ const ABSENT = ["ENOENT"];
 export interface StrayRules {
   /** Milliseconds. */
   grace: number;
-  /** null: all of them. */
-  dataset: string | null;
-  strange: StrangeManifests;
+  scope: GcScope;
+  /** All of them stay. */
+  isStopped: boolean;
 }
 
 /** Holds the files against the rows. Files are listed first and rows asked after, so that what an ingest commits meanwhile is no stray. */
-export function findStrays(store: Store, { grace, dataset, strange }: StrayRules): Strays {
+export function findStrays(store: Store, rules: StrayRules): Strays {
+  const { dataset } = rules.scope;
   const files: Stray[] = [];
-  const below = dataset === null ? "binaries" : join("binaries", filePart(dataset));
+  const known = { grace: rules.grace, maker: oldestMaker(store) };
   let named = 0;
-  for (const [path, hasRow] of filesBelow(store, below)) {
-    const stray = hasRow ? undefined : strayAt(store, path, grace);
-    if (hasRow) named++;
-    else if (stray) files.push({ ...stray, keeper: stray.keeper ?? keptByManifest(path, strange) });
+  for (const { path, is } of filesOf(store, dataset)) {
+    const stray = is === "named" ? undefined : strayAt(store, path, known);
+    if (is === "named") named++;
+    else if (stray) files.push(is === "store" ? { ...stray, keeper: "another store lies there: move it out of this one" } : stray);
   }
-  return { files, missing: named === integrity.countFiles(store.db, dataset) ? [] : missingFiles(store, dataset) };
+  const missing = dataset === null && named === integrity.countFiles(store.db) ? [] : missingFiles(store, dataset);
+  if (files.some(({ keeper }) => keeper === undefined)) {
+    const keeperOf = commonKeeper(store, rules, dataset === null ? missing : undefined);
+    for (const stray of files) stray.keeper ??= keeperOf(stray.path);
+  }
+  return { files, missing };
 }
 
-/** A manifest of a run that the database does not know may name any file of its datasets; one that cannot be read may name any. */
-function keptByManifest(path: string, { named, stopped }: StrangeManifests): string | undefined {
-  const directory = path.split(sep)[1] ?? "";
-  const stop = stopped.find(({ dataset }) => dataset === null || filePart(dataset) === directory);
-  if (stop) return stop.because;
-  const manifest = named.get(directory);
-  return manifest === undefined ? undefined : `${manifest} tells of a run that the database does not know: it may name this file`;
+/** What keeps strays that may go by themselves. It is asked once for all of them, and only where there is one. */
+export function commonKeeper(
+  store: Store,
+  { scope: { dataset, part }, isStopped }: Omit<StrayRules, "grace">,
+  missing = missingFiles(store, null),
+): (path: string) => string | undefined {
+  if (isStopped) return () => STOPPED;
+  const [lost] = missing;
+  if (lost)
+    return () =>
+      `a file that a row names is gone (${lost.path}), and this may have its bytes: put that one back, log its bytes again, or rm what has it`;
+  const [neighbour] = part === "purge" ? neighbours(store, dataset as string) : [];
+  if (neighbour !== undefined) return () => `dataset ${neighbour} has the same directory: coffer artifacts cleanup takes what nobody needs`;
+  const imported = new Set<string>();
+  for (const { path } of integrity.foreignBelowBinaries(store.db))
+    for (let at = path.indexOf("/binaries/"); at >= 0; at = path.indexOf("/binaries/", at + 1)) imported.add(path.slice(at + 1));
+  return (path) =>
+    imported.has(path) ? "an import left it here, and its row names it: coffer manifest import --copy takes it in" : undefined;
 }
 
 /**
  * How a file that no row names stands now; undefined where it is gone. Its age is that of its name (ctime: a file that was moved in keeps its
  * mtime), and a live process that began before it was put there may be about to name it, however short the grace.
  */
-export function strayAt(store: Store, path: string, grace: number, own?: number): Stray | undefined {
+export function strayAt(store: Store, path: string, known: { grace: number; maker: LeaseRow | undefined }): Stray | undefined {
   const stat = lstatSync(store.path(path), { throwIfNoEntry: false });
   if (!stat) return undefined;
   const changed = Math.floor(stat.ctimeMs);
@@ -87,32 +106,51 @@ export function strayAt(store: Store, path: string, grace: number, own?: number)
     changed,
     inode: stat.ino,
     age,
-    keeper: keeperOf(store, stat, age, grace, own),
+    keeper: keeperOf(store, stat, age, known),
   };
 }
 
 const CLOCK_SLACK_MS = 2000;
 
-function keeperOf(store: Store, stat: Stats, age: number, grace: number, own: number | undefined): string | undefined {
+function keeperOf(store: Store, stat: Stats, age: number, { grace, maker }: Parameters<typeof strayAt>[2]): string | undefined {
   if (!stat.isFile()) return "it is no regular file: remove it yourself if nobody needs it";
   if (age < grace) return `it is ${formatDuration(Math.max(0, age))} old, less than the grace of ${formatDuration(grace)}`;
-  const maker = leases.all(store.db).find((lease) => mayHaveMade(lease, stat, own) && leaseState(lease, store.now()) !== "dead");
-  return maker
+  return maker && maker.taken_at <= stat.ctimeMs + CLOCK_SLACK_MS
     ? `a live process that began before it may have made it (${maker.kind}, since ${formatDuration(Math.max(0, store.now() - maker.taken_at))})`
     : undefined;
 }
 
-function mayHaveMade(lease: LeaseRow, stat: Stats, own: number | undefined): boolean {
-  return lease.kind !== "read" && lease.kind !== "sync" && lease.seq !== own && lease.taken_at <= stat.ctimeMs + CLOCK_SLACK_MS;
+/** Of the processes that put files into the store, but for one's own, the live one that began first. */
+export function oldestMaker(store: Store, own?: number): LeaseRow | undefined {
+  const makers = leases.all(store.db).filter(({ kind, seq }) => kind !== "read" && kind !== "sync" && seq !== own);
+  return makers.toSorted((a, b) => a.taken_at - b.taken_at).find((lease) => leaseState(lease, store.now()) !== "dead");
 }
 
-/** Paths under the store's root of all that is no directory, and whether a row names them. Links are not followed. */
-function* filesBelow(store: Store, directory: string): Generator<[path: string, hasRow: boolean]> {
-  for (const name of listOrNothing(store.path(directory), ABSENT).sort()) {
+interface Found {
+  /** Under the store's root. */
+  path: string;
+  is: "named" | "stray" | "store";
+}
+
+const DATABASE = "coffer.db";
+
+/** All that lies in the directory of a dataset, or of all. One that leads elsewhere is not entered. */
+function* filesOf(store: Store, dataset: string | null): Generator<Found> {
+  const directory = dataset === null ? "binaries" : join("binaries", filePart(dataset));
+  if (dataset === null || lstatSync(store.path(directory), { throwIfNoEntry: false })?.isDirectory() !== false)
+    yield* filesBelow(store, directory);
+  else yield { path: directory, is: "stray" };
+}
+
+/** All that is no directory, and whether a row names it. Links are not followed, and other stores not entered. */
+function* filesBelow(store: Store, directory: string): Generator<Found> {
+  const names = listOrNothing(store.path(directory), ABSENT).sort();
+  if (names.includes(DATABASE)) return yield { path: directory, is: "store" };
+  for (const name of names) {
     const path = join(directory, name);
-    if (isNamed(store.db, path)) yield [path, true];
+    if (isNamed(store.db, path)) yield { path, is: "named" };
     else if (lstatSync(store.path(path), { throwIfNoEntry: false })?.isDirectory()) yield* filesBelow(store, path);
-    else yield [path, false];
+    else yield { path, is: "stray" };
   }
 }
 

@@ -36,6 +36,8 @@ import type { Sweep, Swept } from "./swept.ts";
  */
 export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Promise<Swept> {
   requireLatest(store, plan);
+  const swept: Swept = { deleted: [], stayed: [], failed: [], repacked: [], rehoused: [], freed: 0, interrupted: false };
+  if (plan.stopped.length > 0) return swept;
   freeDeadLeases(store);
   expectMuch(store.db);
   const lease = takeLease(store, "sweep");
@@ -45,7 +47,7 @@ export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Pr
     lease,
     trash: staging(store, lease),
     stop,
-    swept: { deleted: [], stayed: [], failed: [], repacked: [], rehoused: [], freed: 0, interrupted: false },
+    swept,
     moved: [],
   };
   try {
@@ -63,7 +65,7 @@ export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Pr
   } finally {
     dropLease(store, lease);
   }
-  return sweeping.swept;
+  return swept;
 }
 
 /** Gives up deliveries that still have garbage to send, unless a process is sending just now. */

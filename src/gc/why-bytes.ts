@@ -1,15 +1,18 @@
+import { relative } from "node:path";
 import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
+import * as garbage from "../db/garbage.ts";
 import * as packs from "../db/packs.ts";
 import * as whyKept from "../db/why-kept.ts";
 import { formatDigest, parseDigestPrefix } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
+import { countOf } from "../domain/quantity.ts";
 import { hexOf, locate } from "../store/read.ts";
 import type { Store } from "../store/store.ts";
 import type { GcRules } from "./rules.ts";
-import { strayAt } from "./strays.ts";
+import { commonKeeper, oldestMaker, strayAt } from "./strays.ts";
 import { explain, leaseWords } from "./why.ts";
 import type { ArtifactWhy } from "./why.ts";
 
@@ -35,7 +38,7 @@ const MANY = 20;
  * @throws CofferError NOT_FOUND, AMBIGUOUS
  */
 export function explainBytes(store: Store, ref: string, rules: GcRules): { bytes: BytesWhy; artifacts: ArtifactWhy[] } | undefined {
-  const path = ref.startsWith("binaries/") ? ref : ref.startsWith(`${store.root}/binaries/`) ? store.keep(ref) : undefined;
+  const path = pathOf(store, ref);
   if (path !== undefined) {
     const blob = whyKept.blobAtPath(store.db, path);
     return blob === undefined ? ofFile(store, path, rules) : ofBlob(store, blobs.bySeq(store.db, blob) as BlobRow, rules);
@@ -51,9 +54,23 @@ export function explainBytes(store: Store, ref: string, rules: GcRules): { bytes
   return found[0] === undefined ? ofTombstones(store, ref, rules) : ofBlob(store, blobs.bySeq(store.db, found[0]) as BlobRow, rules);
 }
 
+/** Under the store's root, where it is one below `binaries/`. */
+function pathOf(store: Store, ref: string): string | undefined {
+  if (!ref.startsWith("binaries/") && !ref.startsWith(`${store.root}/binaries/`)) return undefined;
+  const path = relative(store.root, store.path(ref));
+  if (!path.startsWith("binaries/")) throw noFile(path);
+  return path;
+}
+
+function noFile(path: string): CofferError {
+  return new CofferError("NOT_FOUND", `no ${path} is stored here`, {
+    hint: "name a file below binaries/, as it stands below the store's root",
+  });
+}
+
 function ofBlob(store: Store, row: BlobRow, rules: GcRules): { bytes: BytesWhy; artifacts: ArtifactWhy[] } {
   const users = whyKept.usersOf(store.db, row.seq, MANY);
-  const keeps = leaseWords(store, row.seq);
+  const keeps = [...leaseWords(store, row.seq), ...stopWords(store)];
   return {
     bytes: {
       digest: digestOf(row),
@@ -81,24 +98,33 @@ function ofTombstones(store: Store, ref: string, rules: GcRules): { bytes: Bytes
 function ofFile(store: Store, path: string, rules: GcRules): { bytes: BytesWhy; artifacts: ArtifactWhy[] } {
   const pack = packs.atPath(store.db, path);
   if (pack) {
-    const keeps = pack.members > 0 ? [`${pack.members} blobs lie in it; tar tf lists their digests`] : [];
-    const goes = pack.members > 0 ? null : "no blob in it is left: the next coffer gc --apply takes it";
+    const members = pack.members > 0 ? [`${countOf(pack.members, "blob")} in it; tar tf lists their digests`] : [];
+    const keeps = [...members, ...stopWords(store)];
+    const goes = keeps.length > 0 ? null : "no blob in it is left: the next coffer gc --apply takes it";
     return { bytes: { digest: null, path, size: pack.size, state: "pack", keeps, goes }, artifacts: [] };
   }
-  const stray = strayAt(store, path, rules.grace);
-  if (!stray)
-    throw new CofferError("NOT_FOUND", `there is no ${path} in this store`, { hint: "name a file as it stands below the store's root" });
+  const stray = strayAt(store, path, { grace: rules.grace, maker: oldestMaker(store) });
+  if (!stray) throw noFile(path);
+  const stops = stopWords(store);
+  const common = (): string | undefined => commonKeeper(store, { scope: { dataset: null, part: "all" }, isStopped: false })(path);
+  const keeper =
+    stops[0] ?? stray.keeper ?? common() ?? (rules.orphans ? undefined : "no rule takes what no row names (cleanup_policy.orphans)");
   return {
     bytes: {
       digest: null,
       path,
       size: stray.bytes,
       state: "stray",
-      keeps: stray.keeper === undefined ? [] : [stray.keeper],
-      goes: stray.keeper === undefined ? "no row names this file: the next coffer gc --apply takes it" : null,
+      keeps: keeper === undefined ? [] : [keeper],
+      goes: keeper === undefined ? "no row names this file: the next coffer gc --apply takes it" : null,
     },
     artifacts: [],
   };
+}
+
+function stopWords({ db }: Store): string[] {
+  const because = garbage.stoppedBecause(db);
+  return because === undefined ? [] : [because];
 }
 
 function digestOf(row: BlobRow): string {

@@ -6,12 +6,13 @@ import { keepersOf } from "../db/protection.ts";
 import { dependents } from "../db/sweeping.ts";
 import * as whyKept from "../db/why-kept.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
-import { formatDuration } from "../domain/quantity.ts";
+import { countOf, formatDuration } from "../domain/quantity.ts";
 import type { Store } from "../store/store.ts";
 import { holding } from "./plan.ts";
-import { judge, verdictWords } from "./retention.ts";
+import { judge, keptWords, verdictWords } from "./retention.ts";
 import type { GcRules } from "./rules.ts";
-import { strangeManifests } from "./strange-manifests.ts";
+import { STOPPED, strangeArtifacts, strangeRuns } from "./strange-manifests.ts";
+import type { Stop } from "./strange-manifests.ts";
 
 /** One thing that keeps an artifact. */
 export interface Keeping {
@@ -31,8 +32,8 @@ export interface ArtifactWhy {
   keeps: Keeping[];
   /** The rule that condemns it; null where none does. */
   condemned: { rule: string; why: string } | null;
-  /** The next gc that is applied takes it. */
-  goes: boolean;
+  /** The next gc that is applied takes it; null: too much was made from it to tell. */
+  goes: boolean | null;
   /** What would have to happen for a rule to take it, by the rules that hold; times in ISO 8601. */
   until: string | null;
   deleted: { at: string; message: string } | null;
@@ -41,23 +42,30 @@ export interface ArtifactWhy {
 const MANY = 20;
 const VISITED = 10_000;
 
-/** Opens the sets that protection is asked of; before the first `explain`. */
-export function openWhy(store: Store): void {
-  garbage.openSets(store.db, { leases: holding(store), stopped: strangeManifests(store).stopped });
+/** Opens the sets that protection is asked of; before the first `explain`. `thoroughly`: manifests of known runs are read too, as gc does before it takes anything. */
+export function openWhy(store: Store, { thoroughly }: { thoroughly: boolean }): void {
+  const stops = strangeRuns(store);
+  if (thoroughly && stops.length === 0) stops.push(...strangeArtifacts(store));
+  garbage.openSets(store.db, { leases: holding(store), stopped: stops.length > 0 ? stopWords(stops) : undefined });
+}
+
+function stopWords([first, ...more]: Stop[]): string {
+  return `${STOPPED}: ${first?.because}${more.length > 0 ? ` (and ${more.length} more)` : ""}`;
 }
 
 /** Everything that keeps an artifact, and what the rules say of it. */
 export function explain(store: Store, row: ArtifactRow, rules: GcRules): ArtifactWhy {
   const known = { artifact: artifactRef(row), state: row.state, digest: row.digest, size: row.size };
   if (row.state === "deleted") return { ...known, keeps: [], condemned: null, goes: false, until: null, deleted: deletionOf(store, row) };
-  const keeps = [...ownKeepers(store, row, rules), ...dependentKeepers(store, row, rules)];
+  const dependent = dependentKeepers(store, row, rules);
+  const keeps = [...ownKeepers(store, row, rules), ...dependent.keeps];
   const verdict = verdictOf(store, row, rules);
   return {
     ...known,
     keeps,
     condemned: verdict ? { rule: verdict.rule, why: verdictWords(verdict, rules, store.now()) } : null,
-    goes: verdict !== undefined && keeps.length === 0,
-    until: verdict ? null : untilWords(store, row, rules),
+    goes: verdict === undefined || keeps.length > 0 ? false : dependent.areAll ? true : null,
+    until: verdict ? null : untilWords(store, row, rules, keeps.length > 0),
     deleted: null,
   };
 }
@@ -98,8 +106,8 @@ export function leaseWords(store: Store, blob: number): string[] {
     });
 }
 
-/** For each thing that was made from it and leads to one that stays by itself: the shortest way there. */
-function dependentKeepers(store: Store, row: ArtifactRow, rules: GcRules): Keeping[] {
+/** For each thing that was made from it and leads to one that stays by itself: the shortest way there; and whether all that was made from it was looked at. */
+function dependentKeepers(store: Store, row: ArtifactRow, rules: GcRules): { keeps: Keeping[]; areAll: boolean } {
   const keeps: Keeping[] = [];
   const cameFrom = new Map<number, number>([[row.seq, row.seq]]);
   for (const seq of cameFrom.keys()) {
@@ -112,15 +120,15 @@ function dependentKeepers(store: Store, row: ArtifactRow, rules: GcRules): Keepi
           because: `${through[0]} was made from it${through.length > 1 ? `, and ${through.at(-1)} in the end` : ""}, which stays: ${because}`,
           through,
         });
-        if (keeps.length === MANY) return keeps;
+        if (keeps.length === MANY) return { keeps, areAll: false };
         continue;
       }
     }
     // grows while it is read
-    for (const dependent of dependents(store.db, seq))
-      if (!cameFrom.has(dependent) && cameFrom.size < VISITED) cameFrom.set(dependent, seq);
+    for (const dependent of dependents(store.db, seq)) if (!cameFrom.has(dependent)) cameFrom.set(dependent, seq);
+    if (cameFrom.size > VISITED) return { keeps, areAll: false };
   }
-  return keeps;
+  return { keeps, areAll: true };
 }
 
 function staysByItself(store: Store, seq: number, rules: GcRules): string | undefined {
@@ -134,21 +142,21 @@ function wayTo(store: Store, seq: number, from: number, cameFrom: ReadonlyMap<nu
   return way;
 }
 
-function untilWords(store: Store, row: ArtifactRow, rules: GcRules): string {
+function untilWords(store: Store, row: ArtifactRow, rules: GcRules, isKept: boolean): string {
   const { newer, since } = whyKept.factsOf(store.db, row.seq);
   const on = (time: number): string => new Date(time).toISOString();
   if (row.state === "removed")
-    return `gc takes it from ${on(since + rules.grace)} on (grace ${formatDuration(rules.grace)}); coffer restore brings it back until then`;
+    return `${isKept ? "a rule would take" : "gc takes"} it from ${on(since + rules.grace)} on (grace ${formatDuration(rules.grace)}); coffer restore brings it back until then`;
   if (row.state === "withdrawn")
     return rules.failedRuns === null
       ? "its run failed; gc --failed-runs takes it, coffer restore brings it back"
-      : `gc takes it from ${on(since + rules.failedRuns)} on, since its run failed; coffer restore brings it back until then`;
+      : `${isKept ? "a rule would take" : "gc takes"} it from ${on(since + rules.failedRuns)} on, since its run failed; coffer restore brings it back until then`;
   const ways = [
     rules.maxAge !== null && newer !== 0 && `from ${on(since + rules.maxAge)} on (max age ${formatDuration(rules.maxAge)})`,
     rules.maxVersions !== null &&
       newer !== null &&
-      `after ${rules.maxVersions - newer} more versions of its name (${rules.maxVersions} are kept)`,
+      `after ${countOf(rules.maxVersions - newer, "more version")} of its name (${keptWords(rules.maxVersions)})`,
     rules.maxSize !== null && "when room is wanted (max size)",
   ].filter((way) => way !== false);
-  return ways.length === 0 ? "no rule that holds would take it" : `a rule takes it ${ways.join(", or ")}`;
+  return ways.length === 0 ? "no rule that holds would take it" : `a rule ${isKept ? "would take" : "takes"} it ${ways.join(", or ")}`;
 }

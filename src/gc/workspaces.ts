@@ -12,7 +12,7 @@ import { lookForUnstored } from "./unstored.ts";
 /** Adds to a plan the workspaces of runs that finished long enough ago. Failed and killed runs keep theirs: it is the only place where their outputs are whole. */
 export async function planWorkspaces(store: Store, plan: GcPlan): Promise<void> {
   const { workspaces: age } = plan.rules;
-  if (age === null) return;
+  if (age === null || plan.stopped.length > 0) return;
   for (const run of runs.finishedWithWorkspace(store.db, store.now() - age)) {
     const what = store.path(run.workspace as string);
     const { bytes, keeper } = await lookAtWorkspace(store, run);

@@ -20,7 +20,8 @@ export function checkLineage(store: Store, manifests: readonly PlannedManifest[]
   const graph = new Map<string, Set<string>>();
   const inside = new Marked<ReadItem>();
   const outside = new Marked<ArtifactRow>();
-  for (const { read, records, before } of manifests) {
+  // where nothing is new, nothing is asked for
+  for (const { read, records, before } of manifests.some(({ items }) => items.length > 0) ? manifests : []) {
     for (const row of before) outside.add(read.uid, { id: row.id, version: undefined, uid: undefined }, row);
     for (const { item, block } of records) {
       inside.add(read.uid, { id: item.id, version: item.version, uid: block?.uid }, item);

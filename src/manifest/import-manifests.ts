@@ -158,7 +158,10 @@ function report(store: Store, planned: readonly PlannedManifest[], recorded: rea
     })),
     unverified: recorded.reduce((sum, one) => sum + one.unverified, 0),
     relocated: recorded.reduce((sum, one) => sum + one.relocated, 0),
-    copied: { files: taken.size, bytes: [...taken.values()].reduce((sum, one) => sum + one.size, 0) },
+    copied: {
+      files: [...taken.values()].reduce((sum, one) => sum + one.files, 0),
+      bytes: [...taken.values()].reduce((sum, one) => sum + one.size, 0),
+    },
     missing,
     renumbered: recorded.flatMap((one) => one.renumbered),
     notes: planned.flatMap(notesOf),

@@ -1,4 +1,3 @@
-import * as artifacts from "../db/artifacts.ts";
 import * as edges from "../db/edges.ts";
 import * as events from "../db/events.ts";
 import * as imported from "../db/imported-artifacts.ts";
@@ -44,7 +43,7 @@ export function recordImport(store: Store, manifests: readonly PlannedManifest[]
   const recorded = manifests.map((manifest): Recorded => {
     const run = runOf(store, manifest);
     const result: Recorded = { manifest, run, unverified: 0, relocated: 0, renumbered: [] };
-    if (artifacts.ofRun(store.db, run, "any").length !== manifest.before.length) throw new Outrun();
+    if (imported.countOfRun(store.db, run) !== manifest.before.length) throw new Outrun();
     for (const [item, { seq }] of manifest.known) seqs.set(item, seq);
     const lastAt = new Map(manifest.items.map((planned, index) => [pathOf(planned), index]));
     for (const [index, planned] of manifest.items.entries())

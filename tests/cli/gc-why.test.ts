@@ -30,10 +30,10 @@ test("gc why says what keeps a version, what takes it, and when it went", async 
   );
   expect(await why("model@v2")).toContain("nothing protects it\nno rule that holds would take it");
   expect(await why("model@v2", "--max-versions", "1")).toContain(
-    "the next coffer gc --apply takes it: 1 newer versions (1 are kept) (versions)",
+    "the next coffer gc --apply takes it: 1 newer version (1 is kept) (versions)",
   );
   expect(await t.call("gc", "--max-versions", "1", "--apply")).toMatchObject({ code: 0, stdout: expect.stringContaining("model@v2") });
-  expect(await why("model@v2")).toMatch(/deleted on 20.*: gc deleted model@v2: 1 newer versions \(1 are kept\)/);
+  expect(await why("model@v2")).toMatch(/deleted on 20.*: gc deleted model@v2: 1 newer version \(1 is kept\)/);
   expect(await t.call("gc", "why", "modl")).toMatchObject({ code: 4, stderr: expect.stringContaining("did you mean model?") });
 });
 

@@ -1,13 +1,13 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, openSync, closeSync, readdirSync, statSync, writeFileSync, writeSync } from "node:fs";
-import type { spelledOut } from "../../src/cli/gc-document.ts";
+import type { PlanDocument, spelledOut } from "../../src/cli/gc-document.ts";
 import type { Swept } from "../../src/gc/swept.ts";
 import { binary, coffer, spawnCoffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
 
-type Applied = ReturnType<typeof spelledOut> & { applied: Swept | null };
+type Applied = ReturnType<typeof spelledOut<PlanDocument>> & { applied: Swept | null };
 
 function logVersions(root: TemporaryRoot, name: string, count: number): Promise<unknown> {
   return Array.from({ length: count }, (_, index) => index + 1).reduce(async (before: Promise<unknown>, version) => {
@@ -34,8 +34,8 @@ test("without --apply gc shows the plan and deletes nothing", async () => {
   expect(shown.stdout).toBe(
     [
       "RULE      WHAT      FREES  AFTER REPACKING  WHY",
-      "versions  model@v1    7 B  -                2 newer versions (1 are kept)",
-      "versions  model@v2    7 B  -                1 newer versions (1 are kept)",
+      "versions  model@v1    7 B  -                2 newer versions (1 is kept)",
+      "versions  model@v2    7 B  -                1 newer version (1 is kept)",
       "",
       "2 to delete: 14 B at once",
       "",

@@ -12,7 +12,7 @@ function fit(
   const units = { seqs: Float64Array.from(used, (_, place) => (place + 1) * apart), used: Float64Array.from(used) };
   const pairs = edges.map(([artifact, dependency]) => ({ artifact: artifact * apart, dependency: dependency * apart }));
   const { chosen, freed } = chooseToFit(units, pairs, excess, (place) => (shared.includes(place + 1) ? undefined : 10));
-  return { chosen: chosen.map((place) => place + 1), freed };
+  return { chosen: [...chosen].map((place) => place + 1), freed };
 }
 
 test("the least recently used go first, and no more than it takes", () =>

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { chmodSync, existsSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, lstatSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import * as artifacts from "../../src/db/artifacts.ts";
 import type { ArtifactRow } from "../../src/db/artifacts.ts";
 import * as blobs from "../../src/db/blobs.ts";
@@ -16,9 +16,13 @@ import { sweep } from "../../src/gc/sweep.ts";
 import type { Swept } from "../../src/gc/swept.ts";
 import { checkedFile, readChecked, readTree } from "../../src/store/read.ts";
 import { dropLease, takeLease } from "../../src/store/lease.ts";
+import { sameStamp } from "../../src/store/stamp.ts";
 import { verify } from "../../src/store/verify.ts";
+import { spawnCoffer } from "../support/coffer.ts";
+import { mountSmall, needsMount } from "../support/mount.ts";
 import { HOUR, openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
+import { temporaryRoot } from "../support/temporary-root.ts";
 
 const planPurge = ({ store }: TestStore, dataset = "corn"): GcPlan => planGc(store, PURGE_RULES, { dataset, part: "purge" });
 
@@ -163,6 +167,135 @@ test("a damaged pack is not moved from: it stays, and that is told", async () =>
   const swept = await sweep(t.store, planPurge(t), () => false);
   expect(swept.failed).toEqual([{ what: pack.path, error: expect.stringContaining("is damaged") }]);
   expect(packs.all(t.store.db)).toHaveLength(1);
+});
+
+test("each pack that cannot be moved is named by its own path, and the others move", async () => {
+  using t = await openTestStore();
+  const damaged: string[] = [];
+  const both = await t.add({ name: "a", dataset: "corn", bytes: "of both" });
+  await t.add({ name: "b", dataset: "wheat", bytes: "of both" });
+  for (const nth of [1, 2, 3]) {
+    const files = Object.fromEntries(Object.entries(many(40)).map(([name, text]) => [name, text + nth]));
+    await t.add({ name: `all-${nth}`, dataset: "corn", files });
+    const pack = packs.all(t.store.db).at(-1) as packs.PackRow;
+    await t.add({ name: `few-${nth}`, dataset: "wheat", files: { f0: files["f0"] as string, f1: files["f1"] as string } });
+    if (nth === 2) continue;
+    chmodSync(t.store.path(pack.path), 0o644);
+    writeFileSync(t.store.path(pack.path), new Uint8Array(pack.size).fill(7));
+    damaged.push(pack.path);
+  }
+  const swept = await sweep(t.store, planPurge(t), () => false);
+  expect(swept.failed.map(({ what }) => what)).toEqual(damaged);
+  expect([swept.rehoused.length, t.again(both).state]).toEqual([3, "deleted"]);
+});
+
+test("damaged bytes that another dataset uses too stay doubted where they are, and that is told", async () => {
+  using t = await openTestStore();
+  await t.add({ name: "a", dataset: "corn", bytes: "of both" });
+  const other = await t.add({ name: "b", dataset: "wheat", bytes: "of both" });
+  const before = blobOf(t, other);
+  const path = t.store.path(before.path as string);
+  chmodSync(path, 0o644);
+  writeFileSync(path, "damaged");
+  const swept = await sweep(t.store, planPurge(t), () => false);
+  expect(swept.failed).toEqual([{ what: before.path as string, error: expect.stringContaining("are not those of") }]);
+  expect([blobOf(t, other), swept.rehoused]).toEqual([before, []]);
+  await expect(checkedFile(t.store, blobOf(t, other))).rejects.toMatchObject({ code: "CORRUPT" });
+});
+
+test("bytes that were only touched move, and are known there", async () => {
+  using t = await openTestStore();
+  await t.add({ name: "a", dataset: "corn", bytes: "of both" });
+  const other = await t.add({ name: "b", dataset: "wheat", bytes: "of both" });
+  utimesSync(t.store.path(blobOf(t, other).path as string), 1, 1);
+  await purge(t);
+  const row = blobOf(t, other);
+  expect([row.dataset, sameStamp(lstatSync(t.store.path(row.path as string), { bigint: true }), row)]).toEqual(["wheat", true]);
+});
+
+needsMount(test)("another file system is moved to by copying, packs too; where it is full nothing stays behind", async () => {
+  using t = await openTestStore();
+  const big = new Uint8Array(200_000).map((_, at) => at % 251);
+  await t.add({ name: "a", dataset: "corn", bytes: big });
+  const other = await t.add({ name: "b", dataset: "wheat", bytes: big });
+  const files = many(40);
+  await t.add({ name: "all", dataset: "corn", files });
+  await t.add({ name: "few", dataset: "wheat", files: { f0: files["f0"] as string } });
+  const wheat = t.store.path("binaries/wheat");
+  cpSync(wheat, t.store.path("aside"), { recursive: true });
+  using _ = mountSmall(wheat, "1m");
+  cpSync(t.store.path("aside"), wheat, { recursive: true });
+  const filler = t.store.path("binaries/wheat/filler");
+  writeFileSync(filler, new Uint8Array(920_000));
+  const before = filesOf(t, "wheat").length;
+  const tried = await sweep(t.store, planPurge(t), () => false);
+  expect([tried.failed.map(({ what }) => what), filesOf(t, "wheat").length]).toEqual([[blobOf(t, other).path as string], before + 1]);
+  rmSync(filler);
+  const swept = await sweep(t.store, planPurge(t), () => false);
+  expect([swept.failed, swept.rehoused.length, blobOf(t, other).dataset, filesOf(t, "corn")]).toEqual([[], 1, "wheat", []]);
+  expect(Buffer.from(await Bun.file(await checkedFile(t.store, blobOf(t, other))).arrayBuffer()).equals(big)).toBe(true);
+});
+
+test("datasets of one directory: each has its own missing files, strays stay in a purge, and the directory is none of them", async () => {
+  using t = await openTestStore();
+  const mine = await t.add({ name: "mine", dataset: "a b" });
+  const other = await t.add({ name: "other", dataset: "a_b" });
+  await t.add({ name: "third", dataset: "a*b" });
+  writeFileSync(t.store.path("binaries/a_b/stray"), "stray");
+  t.now = Date.now() + HOUR;
+  const path = blobOf(t, mine).path as string;
+  const bytes = new Uint8Array(await Bun.file(t.store.path(path)).arrayBuffer());
+  rmSync(t.store.path(path));
+  const missing = (dataset: string) => planGc(t.store, PURGE_RULES, { dataset, part: "orphans" }).missing.map((one) => one.path);
+  expect(["a b", "a_b", "a*b"].map(missing)).toEqual([[path], [], []]);
+  writeFileSync(t.store.path(path), bytes);
+  const plan = planPurge(t, "a b");
+  expect([plan.others, plan.keptOthers]).toEqual([
+    [],
+    [{ rule: "orphans", what: "binaries/a_b/stray", because: expect.stringContaining("has the same directory") }],
+  ]);
+  await purge(t, "a b");
+  expect([t.again(mine).state, t.again(other).state, existsSync(t.store.path(blobOf(t, other).path as string))]).toEqual([
+    "deleted",
+    "live",
+    true,
+  ]);
+  t.store.db.run("UPDATE artifacts SET dataset = 'a!b' WHERE dataset = 'a_b'");
+  expect(() => requireDataset(t.store, "a_b")).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
+});
+
+test("a dataset's directory that leads elsewhere is not entered", async () => {
+  using t = await openTestStore();
+  await t.add({ dataset: "corn" });
+  using home = temporaryRoot();
+  writeFileSync(home.at("precious"), "");
+  symlinkSync(home.path, t.store.path("binaries/evil"));
+  expect(() => requireDataset(t.store, "evil")).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
+  for (const part of ["purge", "orphans"] as const)
+    expect(planGc(t.store, PURGE_RULES, { dataset: "evil", part })).toMatchObject({
+      others: [],
+      keptOthers: [{ what: "binaries/evil", because: expect.stringContaining("no regular file") }],
+    });
+});
+
+test("killed while bytes move from dataset to dataset, a store has all of them, and the next purge ends it", async () => {
+  using t = await openTestStore();
+  const both: ArtifactRow[] = [];
+  for (let nth = 0; nth < 60; nth++) {
+    await t.add({ name: `a-${nth}`, dataset: "corn", bytes: `of both ${nth}` });
+    both.push(await t.add({ name: `b-${nth}`, dataset: "wheat", bytes: `of both ${nth}` }));
+  }
+  for (let round = 1; round <= 3; round++) {
+    const child = spawnCoffer(["artifacts", "purge", "--dataset", "corn", "--force", "--yes"], { root: t.store.root });
+    while (child.exitCode === null && filesOf(t, "wheat").length < round * 15) await Bun.sleep(1);
+    child.kill("SIGKILL");
+    await child.exited;
+    for (const row of both) expect((await readChecked(t.store, blobOf(t, row))).toString()).toStartWith("of both");
+    expect((await verify(t.store, { share: 1, random: Math.random })).damage).toEqual([]);
+  }
+  t.now = Date.now() + HOUR;
+  await purge(t);
+  expect([filesOf(t, "corn"), new Set(both.map((row) => blobOf(t, row).dataset))]).toEqual([[], new Set(["wheat"])]);
 });
 
 test("a dataset that is not there is an error with the one that was meant", async () => {

@@ -15,7 +15,7 @@ import { self } from "../../src/domain/process-identity.ts";
 import { planGc } from "../../src/gc/plan.ts";
 import { itemsOf, keptOf } from "../../src/gc/gc-plan.ts";
 import type { GcItem, GcPlan, Kept } from "../../src/gc/gc-plan.ts";
-import { rulesFrom } from "../../src/gc/rules.ts";
+import { PURGE_RULES, rulesFrom } from "../../src/gc/rules.ts";
 import type { RuleFlags } from "../../src/gc/rules.ts";
 import { sweep } from "../../src/gc/sweep.ts";
 import type { Swept } from "../../src/gc/swept.ts";
@@ -360,7 +360,56 @@ describe("files", () => {
     t.now += 2 * HOUR;
     expect(plan(t)).toMatchObject({
       items: [],
-      kept: [{ what: "binaries/stray", because: expect.stringContaining("tells of a run that the database does not know") }],
+      kept: [{ what: "binaries/stray", because: "gc is stopped" }],
+      stopped: [{ because: expect.stringContaining("tells of a run that the database does not know") }],
+    });
+  });
+
+  test("while a file that a row names is gone no stray is taken: it may have the same bytes", async () => {
+    using t = await openTestStore();
+    const lost = await t.add({ name: "lost", files: many(40, "lost"), dataset: "corn" });
+    await t.add({ name: "other", dataset: "wheat" });
+    writeFileSync(t.store.path("binaries/wheat/stray"), "stray");
+    // as an older database has it, where the pack was written anew after the backup
+    const [pack] = packs.all(t.store.db) as [packs.PackRow];
+    const anew = pack.path.replace(pack.id, Bun.randomUUIDv7());
+    renameSync(t.store.path(pack.path), t.store.path(anew));
+    t.now += 2 * HOUR;
+    const because = expect.stringContaining(`is gone (${pack.path}), and this may have its bytes`);
+    for (const scope of [undefined, { dataset: "wheat", part: "orphans" }, { dataset: "wheat", part: "purge" }] as const) {
+      const { others, keptOthers } = planGc(t.store, { ...PURGE_RULES, grace: HOUR }, scope);
+      const kept = scope ? ["binaries/wheat/stray"] : [anew, "binaries/wheat/stray"];
+      expect([others, keptOthers]).toEqual([[], kept.map((what) => ({ rule: "orphans", what, because }))]);
+    }
+    renameSync(t.store.path(anew), t.store.path(pack.path));
+    expect(whats((await collect(t)).deleted)).toEqual(["binaries/wheat/stray"]);
+    expect(lost.files).toBe(40);
+  });
+
+  test("a file that a foreign row names is never taken, wherever the store was when that was written", async () => {
+    using t = await openTestStore();
+    await t.add();
+    for (const name of ["n.joblib", "other"]) writeFileSync(t.store.path("binaries/default", name), name);
+    t.store.db.run(
+      "INSERT INTO blobs (sha256, size, state, dataset, place, path, created_at) VALUES (zeroblob(32), 1, 'unverified', 'default', 'foreign', '/was/binaries/of/binaries/default/n.joblib', 0)",
+    );
+    t.now += 2 * HOUR;
+    expect(plan(t)).toMatchObject({
+      kept: [{ what: "binaries/default/n.joblib", because: expect.stringContaining("an import left it here") }],
+    });
+    expect((await collect(t)).deleted).toMatchObject([{ kind: "blob" }, { what: "binaries/default/other" }]);
+    expect(existsSync(t.store.path("binaries/default/n.joblib"))).toBe(true);
+  });
+
+  test("another store that lies below is left alone, and said", async () => {
+    using t = await openTestStore();
+    await t.add();
+    mkdirSync(t.store.path("binaries/inner/binaries/default"), { recursive: true });
+    for (const name of ["coffer.db", "binaries/default/f"]) writeFileSync(t.store.path("binaries/inner", name), "");
+    t.now += 2 * HOUR;
+    expect(plan(t, { grace: "0" })).toMatchObject({
+      items: [],
+      kept: [{ what: "binaries/inner", because: expect.stringContaining("another store") }],
     });
   });
 

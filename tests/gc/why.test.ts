@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import * as aliases from "../../src/db/aliases.ts";
 import * as artifacts from "../../src/db/artifacts.ts";
 import type { ArtifactRow } from "../../src/db/artifacts.ts";
@@ -21,7 +21,7 @@ import type { TestStore } from "../support/store.ts";
 const NONE: GcRules = { ...PURGE_RULES, grace: HOUR };
 
 function why(t: TestStore, artifact: ArtifactRow, rules: Partial<GcRules> = {}) {
-  openWhy(t.store);
+  openWhy(t.store, { thoroughly: true });
   return explain(t.store, t.again(artifact), { ...NONE, ...rules });
 }
 
@@ -66,7 +66,7 @@ test("the way through what was made from it leads to what stays by itself", asyn
       through: ["model@v1", "report@v1"],
     },
   ]);
-  expect([condemned, goes]).toEqual([{ rule: "versions", why: "1 newer versions (1 are kept)" }, false]);
+  expect([condemned, goes]).toEqual([{ rule: "versions", why: "1 newer version (1 is kept)" }, false]);
   // no rule takes the model when there is none, so it keeps the data
   expect(reasons(t, data)).toEqual(["model@v1 was made from it, which stays: no rule takes it"]);
 });
@@ -108,7 +108,7 @@ test("of a deleted one it tells when and by which rule, also by its digest", asy
   const old = await t.add({ name: "model" });
   await t.add({ name: "model" });
   await sweep(t.store, planGc(t.store, { ...NONE, maxVersions: 1 }), () => false);
-  const deleted = { at: new Date(t.now).toISOString(), message: "gc deleted model@v1: 1 newer versions (1 are kept)" };
+  const deleted = { at: new Date(t.now).toISOString(), message: "gc deleted model@v1: 1 newer version (1 is kept)" };
   expect(why(t, old)).toMatchObject({ state: "deleted", keeps: [], goes: false, deleted });
   expect(explainBytes(t.store, old.digest.slice(0, 20), NONE)).toMatchObject({
     bytes: { state: "gone", path: null, size: old.size },
@@ -120,7 +120,7 @@ test("of a digest or a file it tells who has these bytes", async () => {
   using t = await openTestStore();
   const inside = await t.add({ name: "data", files: { a: "common", b: "other" } });
   const alone = await t.add({ name: "copy", bytes: "common" });
-  openWhy(t.store);
+  openWhy(t.store, { thoroughly: true });
   const { path } = blobs.bySeq(t.store.db, alone.blob as number) as blobs.BlobRow;
   for (const ref of [alone.digest, path as string, t.store.path(path as string)])
     expect(explainBytes(t.store, ref, NONE)).toMatchObject({
@@ -138,13 +138,58 @@ test("of a stray file it tells what keeps it, or that it goes", async () => {
   using t = await openTestStore();
   await t.add();
   writeFileSync(t.store.path("binaries/default/stray"), "stray");
+  openWhy(t.store, { thoroughly: true });
   expect(explainBytes(t.store, "binaries/default/stray", NONE)?.bytes).toMatchObject({ digest: null, state: "stray", goes: null });
   t.now += 2 * HOUR;
   expect(explainBytes(t.store, "binaries/default/stray", NONE)?.bytes).toMatchObject({
     keeps: [],
     goes: expect.stringContaining("takes it"),
   });
-  expect(() => explainBytes(t.store, "binaries/default/none", NONE)).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
+  const keeps = (rules: Partial<GcRules> = {}) => explainBytes(t.store, "binaries/default/stray", { ...NONE, ...rules })?.bytes;
+  expect(keeps({ orphans: false })).toMatchObject({ keeps: [expect.stringContaining("cleanup_policy.orphans")], goes: null });
+  mkdirSync(t.store.path("manifests"), { recursive: true });
+  writeFileSync(t.store.path("manifests/lost.yaml"), "");
+  openWhy(t.store, { thoroughly: false });
+  expect(keeps()).toMatchObject({ keeps: [expect.stringContaining("gc is stopped: manifests/lost.yaml tells of a run")], goes: null });
+  for (const path of ["binaries/default/none", "binaries/../coffer.db", `${t.store.root}/binaries/../coffer.db`])
+    expect(() => explainBytes(t.store, path, NONE)).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
+});
+
+test("of what a plan keeps it promises nothing", async () => {
+  using t = await openTestStore();
+  const old = await t.add({ name: "model" });
+  await t.add({ name: "model" });
+  const other = await t.add();
+  artifacts.entomb(t.store.db, other.seq, t.now);
+  mkdirSync(t.store.path("manifests"), { recursive: true });
+  writeFileSync(t.store.path("manifests/lost.yaml"), "");
+  expect(why(t, old, { maxVersions: 1 })).toMatchObject({ keeps: [{ by: "stopped" }], condemned: { rule: "versions" }, goes: false });
+  expect(explainBytes(t.store, other.digest, NONE)?.bytes).toMatchObject({ keeps: [expect.stringContaining("gc is stopped")], goes: null });
+});
+
+test("what something keeps, a rule would take", async () => {
+  using t = await openTestStore();
+  const old = await t.add({ name: "model", age: DAY });
+  await t.add({ name: "model" });
+  aliases.set(t.store.db, "model", "best", old.seq, t.now);
+  expect(why(t, old, { maxVersions: 2 }).until).toBe("a rule would take it after 1 more version of its name (2 are kept)");
+});
+
+test("where too much was made from something, it does not say that it goes", async () => {
+  using t = await openTestStore();
+  const origin = await t.add();
+  artifacts.setState(t.store.db, origin.seq, "removed", t.now - DAY);
+  t.store.transaction(() => {
+    t.store.db.run(
+      `WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10100)
+       INSERT INTO artifacts (uid, id, run, version, state, state_at, role, kind, blob, digest, size, mode, path, type, created_at)
+       SELECT 'u' || n, 'i' || n, run, n, 'removed', 0, role, kind, blob, digest, size, mode, path, type, 0 FROM n, artifacts WHERE seq = ${origin.seq}`,
+    );
+    t.store.db.run(
+      `INSERT INTO edges (artifact, dependency, position, implicit) SELECT seq, ${origin.seq}, 0, 0 FROM artifacts WHERE uid LIKE 'u%'`,
+    );
+  });
+  expect(why(t, origin)).toMatchObject({ keeps: [], condemned: { rule: "removed" }, goes: null });
 });
 
 test("it says of each artifact what a plan does with it", async () => {

@@ -72,14 +72,13 @@ test("an edge to a version of another run means that one, also where the store h
   const [first, second, third] = [test.run(), test.run(), test.run()];
   const old = await test.add({ run: first, name: "x" });
   await test.add({ run: second, name: "x", path: "x2" });
-  // an id that names the version no more
+  // as it is with ids of steps, which several runs have
   test.store.db.query("UPDATE artifacts SET id = 'x' WHERE name = 'x'").run();
   const made = await test.add({ run: third, path: "made", dependsOn: [test.again(old)] });
   await carry(test, other, [second]);
   await expect(carry(test, other, [third])).rejects.toMatchObject({ code: "DEPENDENCY_MISSING", candidates: ["x@v1"] });
   await carry(test, other, [first]);
   await carry(test, other, [third]);
-  // a path or an id in place of the uid, which an artifact has an entry of its own for
   const { seq } = artifacts.atPath(other.store.db, runs.byId(other.store.db, third.id)?.seq as number, made.path) as ArtifactRow;
   expect(edges.dependencies(other.store.db, seq).map(({ dependency }) => artifacts.bySeq(other.store.db, dependency)?.version)).toEqual([1]);
 });
