@@ -36,13 +36,15 @@ export async function faultyProxy(target: string, fault: (request: string, nth: 
     const upstream = connect(Number(port), hostname);
     for (const socket of [client, upstream]) {
       open.add(socket);
-      socket.on("error", () => socket.destroy());
-      socket.on("close", () => {
-        open.delete(socket);
+      socket.on("error", () => {
         client.destroy();
         upstream.destroy();
       });
+      socket.on("close", () => open.delete(socket));
     }
+    client.on("close", () => upstream.destroy());
+    // a server that closes after its answer must not cost a slow reader the rest of it
+    upstream.on("close", () => client.end());
     let current: Fault;
     let taken = 0;
     let answered = 0;
