@@ -2,9 +2,9 @@ import { CofferError } from "../domain/error.ts";
 import { GLOBAL_FLAGS, command } from "./command.ts";
 import type { CommandSpec, Flag, Flags } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { bashScript } from "./completions-bash.ts";
-import { fishScript } from "./completions-fish.ts";
-import { zshScript } from "./completions-zsh.ts";
+import { bashScript } from "./completions/bash.ts";
+import { fishScript } from "./completions/fish.ts";
+import { zshScript } from "./completions/zsh.ts";
 
 /** A command as a shell completes it. */
 export interface CompletedCommand {

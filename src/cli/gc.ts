@@ -4,9 +4,9 @@ import { planGc } from "../gc/plan.ts";
 import { planWorkspaces } from "../gc/workspaces.ts";
 import { applyPlan } from "./apply-plan.ts";
 import { command } from "./command.ts";
-import { planDocument, spelledOut } from "./gc-document.ts";
-import { gcRules, RULE_FLAGS } from "./gc-rules.ts";
-import { renderPlan, renderSwept } from "./gc-text.ts";
+import { planDocument, spelledOut } from "./gc/document.ts";
+import { gcRules, RULE_FLAGS } from "./gc/rules.ts";
+import { renderPlan, renderSwept } from "./gc/text.ts";
 import { streamJson } from "./stream-json.ts";
 
 export default command(

@@ -4,7 +4,7 @@ import type { Orphans } from "../gc/orphans.ts";
 import { stats } from "../registry/stats.ts";
 import type { Stats } from "../registry/stats.ts";
 import { command } from "./command.ts";
-import { orphanWords } from "./orphans.ts";
+import { orphanWords } from "./artifacts/orphans.ts";
 import { fields, table } from "./table.ts";
 
 export default command(

@@ -69,8 +69,12 @@ export function insert(db: Database, artifact: NewArtifact): { seq: number; vers
     `INSERT INTO artifacts (version, state, state_at, ${columns.join(", ")}) VALUES (?, ?, ?, ${columns.map(() => "?").join(", ")})`,
   );
   const seq = Number(
-    statement.run(version, artifact.blob === null ? "deleted" : "live", artifact.created_at, ...columns.map((column) => artifact[column] ?? (column === "deliver" ? 1 : null)))
-      .lastInsertRowid,
+    statement.run(
+      version,
+      artifact.blob === null ? "deleted" : "live",
+      artifact.created_at,
+      ...columns.map((column) => artifact[column] ?? (column === "deliver" ? 1 : null)),
+    ).lastInsertRowid,
   );
   return { seq, version };
 }

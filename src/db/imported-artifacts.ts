@@ -35,7 +35,8 @@ export function contentOf(db: Database, blob: number, kind: ArtifactRow["kind"])
 }
 
 export function countOfRun(db: Database, run: number): number {
-  return (db.query<{ count: number }, [number]>("SELECT count(*) AS count FROM artifacts WHERE run = ?").get(run) as { count: number }).count;
+  return (db.query<{ count: number }, [number]>("SELECT count(*) AS count FROM artifacts WHERE run = ?").get(run) as { count: number })
+    .count;
 }
 
 /** Those of a run whose ids the store had before. */

@@ -1,6 +1,9 @@
+import * as deadBlobs from "../db/dead-blobs.ts";
+import { reading } from "../db/open.ts";
 import type { Store } from "../store/store.ts";
-import { planGc } from "./plan.ts";
-import { PURGE_RULES } from "./rules.ts";
+import { openSets } from "./plan.ts";
+import { strangeRuns } from "./strange-manifests.ts";
+import { findStrays } from "./strays.ts";
 
 /** What nothing names. */
 export interface Orphans {
@@ -16,12 +19,14 @@ export interface Orphans {
 
 /** Counts them, as gc sees them: of a dataset, or of all. */
 export function countOrphans(store: Store, dataset: string | null): Orphans {
-  const plan = planGc(store, PURGE_RULES, { dataset, part: "orphans" });
-  const files = plan.others.filter((item) => item.kind === "file");
-  return {
-    files: files.length,
-    bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
-    blobs: plan.blobs.count,
-    missing: plan.missing.length,
-  };
+  const { db } = store;
+  const stopped = strangeRuns(store);
+  openSets(store, stopped);
+  const blobs = reading(db, () => {
+    deadBlobs.findUnnamed(db, dataset);
+    return deadBlobs.countUnnamed(db);
+  });
+  const { files, missing } = findStrays(store, { grace: 0, scope: { dataset, part: "orphans" }, isStopped: stopped.length > 0 });
+  const going = files.filter(({ keeper }) => keeper === undefined);
+  return { files: going.length, bytes: going.reduce((sum, { bytes }) => sum + bytes, 0), blobs, missing: missing.length };
 }

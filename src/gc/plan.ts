@@ -28,7 +28,6 @@ import type { Stop } from "./strange-manifests.ts";
  */
 export function planGc(store: Store, rules: GcRules, scope: GcScope = { dataset: null, part: "all" }): GcPlan {
   try {
-    latest.delete(store);
     let plan = planOnce(store, rules, scope, strangeRuns(store));
     if (plan.totals.items + plan.repack.length > 0) {
       const stopped = strangeArtifacts(store);
@@ -43,13 +42,19 @@ export function planGc(store: Store, rules: GcRules, scope: GcScope = { dataset:
 }
 
 function planOnce(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[]): GcPlan {
-  garbage.openSets(store.db, { leases: holding(store), stopped: stopped.length > 0 ? STOPPED : undefined });
+  openSets(store, stopped);
   // one read transaction: the sets are of one moment, and cost one lock
   const plan = reading(store.db, () => planRows(store, rules, scope, stopped));
   planFiles(store, plan);
   plan.totals.items = plan.artifacts.count + plan.blobs.count + plan.others.length;
   plan.totals.kept = plan.keptArtifacts.count + plan.keptOthers.length;
   return plan;
+}
+
+/** Empties the sets of this connection: those of an earlier plan are gone. */
+export function openSets(store: Store, stopped: Stop[]): void {
+  latest.delete(store);
+  garbage.openSets(store.db, { leases: holding(store), stopped: stopped.length > 0 ? STOPPED : undefined });
 }
 
 /** The plan whose sets a store's connection has. */

@@ -53,7 +53,7 @@ export function runBlock(store: Store, run: RunRow): Values | undefined {
 }
 
 /** What an import had in its `coffer` block that has no column. */
-export function restOf({ extra }: { extra: string }): Values {
+function restOf({ extra }: { extra: string }): Values {
   return (fromForeignJson(extra)[BLOCK_REST] ?? {}) as Values;
 }
 

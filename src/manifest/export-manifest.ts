@@ -61,7 +61,10 @@ export async function exportManifest(store: Store, run: RunRow, pathOf?: (artifa
     const meta = metaOf(store, artifact, (seq) => rowOf(seq).id);
     const isAmbiguous = (keys.get(blockKey(artifact.id, artifact.version))?.length ?? 0) > 1;
     return {
-      item: { ...manifestItem(artifact, { contentHash, dependsOn, meta, ...(path !== undefined && { path }) }), ...sizeOf(artifact, contentHash) },
+      item: {
+        ...manifestItem(artifact, { contentHash, dependsOn, meta, ...(path !== undefined && { path }) }),
+        ...sizeOf(artifact, contentHash),
+      },
       block: itemBlock(store, run, artifact, { path, marks, isAmbiguous }),
     };
   };

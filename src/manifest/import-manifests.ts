@@ -4,7 +4,6 @@ import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { formatDigest } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
-import { countOf } from "../domain/quantity.ts";
 import { REDACTED } from "../domain/redact.ts";
 import { ingest } from "../store/ingest.ts";
 import type { IngestUnit } from "../store/ingest-unit.ts";
@@ -14,6 +13,7 @@ import type { Store } from "../store/store.ts";
 import { realPath } from "./bytes-finder.ts";
 import { checkLineage } from "./check-lineage.ts";
 import type { FoundManifest } from "./find-manifests.ts";
+import { inexactWords } from "./parse-manifest.ts";
 import { planImport } from "./plan-import.ts";
 import type { PlannedItem, PlannedManifest } from "./plan-import.ts";
 import { Outrun, recordImport } from "./record-import.ts";
@@ -170,7 +170,8 @@ function report(store: Store, planned: readonly PlannedManifest[], recorded: rea
 
 function notesOf({ read, items }: PlannedManifest): string[] {
   const notes: string[] = [];
-  if (read.inexact > 0) notes.push(`${read.path}: ${countOf(read.inexact, "number is", "numbers are")} too large to be kept: beyond 2^53 the last digits are lost`);
+  const inexact = inexactWords(read.inexact);
+  if (inexact !== undefined) notes.push(`${read.path}: ${inexact}`);
   if (read.isRedacted) notes.push(`${read.path}: what looks like a secret is left out, and an export says ${REDACTED} there`);
   const odd = new Set(
     items.map(({ item }) => item.raw["artifact_type"]).filter((type, index) => type !== undefined && type !== items[index]?.item.type),

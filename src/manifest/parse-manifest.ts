@@ -1,5 +1,6 @@
 import { parseConfig } from "../config/parse.ts";
 import { CofferError } from "../domain/error.ts";
+import { countOf } from "../domain/quantity.ts";
 import { aliasedLength } from "./aliased-length.ts";
 
 /** More than anyone writes. */
@@ -111,6 +112,12 @@ function text(value: string, walk: Walk): string {
   walk.characters += value.length;
   if (walk.characters > MAX_CHARACTERS) throw new TooMuch(TOO_LONG);
   return walk.isMarked ? value.replaceAll(MERGE_MARK, "<<") : value;
+}
+
+/** Undefined where all are what stands there. */
+export function inexactWords(count: number): string | undefined {
+  if (count === 0) return undefined;
+  return `${countOf(count, "number is", "numbers are")} too large to be kept: beyond 2^53 the last digits are lost`;
 }
 
 export function invalid(path: string, what: string, hint: string): CofferError {

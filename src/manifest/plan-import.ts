@@ -80,7 +80,12 @@ async function planOne(
   const before = run ? artifacts.ofRun(store.db, run.seq, "any") : [];
   const all = [...read.items, ...read.gone.map(({ item }) => item)];
   const known = await matchKnown(store, run, before, all);
-  if (run && run.kind !== "import") refuseOthers(read, run, read.items.filter((item) => !known.has(item)));
+  if (run && run.kind !== "import")
+    refuseOthers(
+      read,
+      run,
+      read.items.filter((item) => !known.has(item)),
+    );
   const finder = new BytesFinder(found, read.dataset);
   const plan: PlannedManifest = { read, run, before, records: [...read.gone], items: [], known, again: [] };
   const blocks = new Map([...read.block.artifacts].map(([key, its]) => [key, its.values()]));
@@ -94,7 +99,8 @@ async function planOne(
       plan.again.push(await planItem(read, finder, item, block, parseDigest(digestOf(row))));
   }
   // a run of the store's own knows what is gone of it
-  for (const { item, block } of run && run.kind !== "import" ? [] : read.gone) if (!known.has(item)) plan.items.push(planGone(read, item, block));
+  for (const { item, block } of run && run.kind !== "import" ? [] : read.gone)
+    if (!known.has(item)) plan.items.push(planGone(read, item, block));
   return plan;
 }
 
@@ -125,7 +131,11 @@ async function planItem(
   const place = bytes?.path ?? finder.expected(item.bytesAt);
   // a file that is hashed here becomes one of the store's: not any that lies around
   if (!said && bytes && !finder.isOwn(bytes))
-    throw invalid(read.path, `${item.id} has no digest, and ${place} lies neither in binaries/ nor beside the manifest`, "write content_hash");
+    throw invalid(
+      read.path,
+      `${item.id} has no digest, and ${place} lies neither in binaries/ nor beside the manifest`,
+      "write content_hash",
+    );
   const digest =
     said ?? (bytes?.kind === "file" ? { algorithm: "sha256" as const, hex: (await sha256OfFile(place)).toString("hex") } : undefined);
   if (!digest)

@@ -159,7 +159,9 @@ export function readSources(models: v.InferOutput<typeof SourceModels>): { id: s
     .sort((one, other) => one.index - other.index);
   const twice = sources.find(({ index }, place) => index === sources[place - 1]?.index);
   if (twice)
-    throw new CofferError("MANIFEST_INVALID", `two sources have the feature_index ${twice.index}`, { hint: "number them from 0, each once" });
+    throw new CofferError("MANIFEST_INVALID", `two sources have the feature_index ${twice.index}`, {
+      hint: "number them from 0, each once",
+    });
   return sources;
 }
 

@@ -65,7 +65,11 @@ export function readManifest(path: string, secrets: readonly string[]): ReadMani
   const section = tree["artifacts"] as unknown[] | { items: unknown[] };
   const raw = Array.isArray(section) ? section : section.items;
   if (raw.length > MAX_ITEMS)
-    throw invalid(path, `it has ${raw.length} records, and no more than ${MAX_ITEMS} are taken at once`, "cut it into several, each with its own uid");
+    throw invalid(
+      path,
+      `it has ${raw.length} records, and no more than ${MAX_ITEMS} are taken at once`,
+      "cut it into several, each with its own uid",
+    );
   const block = checked(path, "coffer", () => readCofferBlock(tree["coffer"]));
   const pipeline = block.run.none.has("pipeline") ? null : (pipeline_id ?? null);
   const context = { uid: runId, pipeline };
@@ -118,7 +122,11 @@ function schemaOf(tree: Record<string, unknown>, path: string): "1.0" | "2.0" {
   const inner = isMap ? (section as Record<string, unknown>)["schema_version"] : undefined;
   const version = versionOf(tree["schema_version"] ?? inner ?? (isMap ? undefined : tree["version"]), path);
   if (inner !== undefined && versionOf(inner, path) !== version)
-    throw invalid(path, `artifacts.schema_version is ${JSON.stringify(inner)}, and it is of schema ${version}`, "write one version at both places");
+    throw invalid(
+      path,
+      `artifacts.schema_version is ${JSON.stringify(inner)}, and it is of schema ${version}`,
+      "write one version at both places",
+    );
   if (Array.isArray(section) && version !== "2.0") return "1.0";
   if (isMap && Array.isArray((section as Record<string, unknown>)["items"]) && version === "2.0") return "2.0";
   if (version === undefined && section === undefined)

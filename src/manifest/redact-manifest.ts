@@ -39,7 +39,8 @@ export function redactManifest(tree: Values, secrets: readonly string[]): Values
   const hides = remembered(hidesValue);
   const clean = remembered((text) => redactText(text, secrets));
   const value = (given: unknown, isHidden: boolean): unknown => {
-    if (given !== null && typeof given === "object") return Array.isArray(given) ? each((inner) => value(inner, false))(given) : words(given, NONE);
+    if (given !== null && typeof given === "object")
+      return Array.isArray(given) ? each((inner) => value(inner, false))(given) : words(given, NONE);
     if (isHidden && given !== null && given !== "") return REDACTED;
     return typeof given === "string" ? clean(given) : given;
   };

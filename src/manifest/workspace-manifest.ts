@@ -7,7 +7,7 @@ import { reason } from "../domain/error.ts";
 import type { ExecutionPath } from "../domain/execution-path.ts";
 import { checkArtifactPath, checkName } from "../domain/names.ts";
 import { ITEM_KEYS } from "./manifest-item.ts";
-import { openManifest, TooMuch } from "./parse-manifest.ts";
+import { inexactWords, openManifest, TooMuch } from "./parse-manifest.ts";
 import { checkColumns, readDigest, readSources, readStep, SourceModels } from "./read-item.ts";
 
 /** What a script says of one of its outputs. */
@@ -49,7 +49,10 @@ const Item = v.looseObject({
   content_hash: optionalText,
   meta_config: v.optional(v.nullable(MetaConfig)),
 });
-const Manifest = v.looseObject({ schema_version: v.literal("2.0"), artifacts: v.looseObject({ items: v.array(v.unknown()) }) });
+const Manifest = v.looseObject({
+  schema_version: v.literal("2.0"),
+  artifacts: v.looseObject({ schema_version: v.optional(v.literal("2.0")), items: v.array(v.unknown()) }),
+});
 
 const MAX_BYTES = 64 << 20;
 
@@ -58,6 +61,8 @@ export interface WorkspaceManifest {
   items: ScriptItem[];
   /** A sentence for each item that cannot be taken. */
   problems: string[];
+  /** What else is to be said of it. */
+  notes: string[];
   /** It could not be read as a whole, and is an ordinary output. */
   isOutput: boolean;
 }
@@ -77,17 +82,20 @@ export function readWorkspaceManifest(workspace: string): WorkspaceManifest | un
     return undefined;
   }
   try {
-    const { tree, checked } = openManifest(text, path);
+    const { tree, checked, inexact } = openManifest(text, path);
     const manifest = v.safeParse(Manifest, tree);
-    return manifest.success ? readItems(manifest.output.artifacts.items, checked) : undefined;
+    if (!manifest.success) return undefined;
+    const read = readItems(manifest.output.artifacts.items, checked);
+    const words = inexactWords(inexact());
+    return { ...read, notes: words === undefined ? [] : [`manifest.yaml: ${words}`], isOutput: false };
   } catch (error) {
     if (!(error instanceof TooMuch && /^schema_version: *["']2\.0["']/m.test(text))) return undefined;
-    return { items: [], problems: [`manifest.yaml: ${error.message}`], isOutput: true };
+    return { items: [], problems: [`manifest.yaml: ${error.message}`], notes: [], isOutput: true };
   }
 }
 
 /** One that cannot be taken costs no other. */
-function readItems(given: readonly unknown[], checked: (part: unknown) => unknown): WorkspaceManifest {
+function readItems(given: readonly unknown[], checked: (part: unknown) => unknown): Pick<WorkspaceManifest, "items" | "problems"> {
   const items: ScriptItem[] = [];
   const problems: string[] = [];
   for (const [index, raw] of given.entries()) {
@@ -99,7 +107,7 @@ function readItems(given: readonly unknown[], checked: (part: unknown) => unknow
       problems.push(`manifest.yaml, item ${index + 1}${which === undefined ? "" : ` (${which as string})`}: ${reason(error)}`);
     }
   }
-  return { items, problems, isOutput: false };
+  return { items, problems };
 }
 
 function itemOf(raw: unknown): ScriptItem {

@@ -56,7 +56,7 @@ export async function findOutputs(store: Store, workspace: string, rules: Output
   const listed = listOutputs(workspace, { ignore, outputs: rules.outputs });
   // what a script's manifest says is recorded: no rule of the user's leaves it out
   const outputs = manifest ? { ...listed, isLeftOut: (path: string) => path !== "manifest.yaml" && listed.isLeftOut(path) } : listed;
-  const notes = outputs.unmatched.map((pattern) => `--output ${pattern} matched nothing`);
+  const notes = [...outputs.unmatched.map((pattern) => `--output ${pattern} matched nothing`), ...(told?.notes ?? [])];
   const found: FoundOutputs = { outputs, units: [], said: new Map(), refused: new Set(), problems: [...outputs.problems], notes };
   const secrets = knownSecrets(rules.env);
   const said = (manifest?.items ?? []).map((item) => withoutSecrets(item, secrets));

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { bashScript } from "../../src/cli/completions-bash.ts";
+import { bashScript } from "../../src/cli/completions/bash.ts";
 import { coffer } from "../support/coffer.ts";
 
 /** What bash offers for a line under a script; the last word is the one being typed. */

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { expect, test } from "bun:test";
-import type { spelledOut } from "../../src/cli/gc-document.ts";
+import type { spelledOut } from "../../src/cli/gc/document.ts";
 import type { Swept } from "../../src/gc/swept.ts";
 import { mountSmall, needsMount } from "../support/mount.ts";
 import { place } from "./run-place.ts";

@@ -49,6 +49,19 @@ test.skipIf(!python)("PyYAML reads the same values from an export as from the or
   expect(seen.stdout.toString()).toBe("True True\n");
 });
 
+test.skipIf(!python)("PyYAML reads keys of any length and characters that YAML 1.1 does not print", async () => {
+  using tree = foreignTree();
+  const params = { ["k".repeat(3000)]: { ["é".repeat(1200)]: [[{ ["z".repeat(1100)]: 1 }]] }, odd: "\ufffe\uffff" };
+  tree.write([{ artifact_id: "a", params }]);
+  const run = (...args: string[]) => coffer(args, { root: tree.root.at("s"), cwd: tree.root.path });
+  await run("manifest", "import", "w");
+  await run("manifest", "export", UID, "-o", "out.yaml");
+  writeFileSync(tree.root.at("params.json"), JSON.stringify(params));
+  const compare = `import json, sys, yaml; print(yaml.safe_load(open(sys.argv[1]))["artifacts"]["items"][0]["params"] == json.load(open(sys.argv[2])))`;
+  const seen = Bun.spawnSync([python as string, "-c", compare, tree.root.at("out.yaml"), tree.root.at("params.json")]);
+  expect([seen.stdout.toString(), seen.stderr.toString()]).toEqual(["True\n", ""]);
+});
+
 test("what a store of coffer exports with its bytes, another one takes over whole, and exports again the same", async () => {
   using root = place();
   const log = (...args: string[]) => root.run("log", ...args);
@@ -225,6 +238,53 @@ test("a tree that moved is imported again from where it is, and its bytes are ha
   expect(again).toMatchObject({ code: 0, stdout: expect.stringMatching(/known +0 +4\n$/) });
   expect(again.stderr).toContain("4 files are looked for here from now on");
   expect((await root.run("get", STACK)).stdout).toBe(`${root.at("w2/binaries/corn_m5/meta_model_Ridge_c047704d7a92.joblib")}\n`);
+});
+
+test("what was copied stays where it is, wherever the tree goes, and bytes that changed there are refused", async () => {
+  using root = place();
+  await root.run("manifest", "import", "w");
+  expect((await root.run("manifest", "import", "w", "--copy")).stderr).toContain("4 files taken into the store");
+  renameSync(root.at("w"), root.at("w2"));
+  expect(await root.run("manifest", "import", "w2", "--copy")).toMatchObject({ code: 0, stdout: expect.stringMatching(/known +0 +4\n$/) });
+  const file = root.at("w2/binaries/corn_m5/meta_model_Ridge_c047704d7a92.joblib");
+  const other = (...args: string[]) => coffer(args, { root: root.at("other"), cwd: root.path });
+  await other("manifest", "import", "w2");
+  writeFileSync(file, "x".repeat(readFileSync(file).length));
+  expect(await other("manifest", "import", "w2", "--copy")).toMatchObject({ code: 1, stderr: expect.stringContaining("is not what") });
+  writeFileSync(file, "shorter");
+  expect(await other("manifest", "import", "w2", "--copy")).toMatchObject({ code: 3, stderr: expect.stringContaining("it has 7 bytes") });
+  expect((await root.run("get", STACK, "-o", "copy")).code).toBe(0);
+});
+
+test("bytes that are still missing are said again, by their exit code too, and nobody says that the store has all of it", async () => {
+  using root = place();
+  rmSync(root.at("w/binaries/corn_m5/meta_model_Ridge_c047704d7a92.joblib"));
+  for (let time = 0; time < 2; time++) {
+    const { code, stderr } = await root.run("manifest", "import", "w");
+    expect([code, stderr]).toEqual([3, expect.stringContaining("it is not there")]);
+    expect(stderr).not.toContain("has all of it");
+  }
+});
+
+test("nothing that a manifest holds moves a terminal's cursor", async () => {
+  using tree = foreignTree();
+  const escape = "\u001b[2J\u009b31m";
+  const path = tree.write([{ artifact_id: "a", path: `${escape}f`, params: { [escape]: escape }, version: 1 }], {
+    bytes: { [`${escape}f`]: null },
+    top: { coffer: { artifacts: [{ artifact_id: "a", version: 1, tags: { note: escape }, description: escape }] } },
+  });
+  const run = (...args: string[]) => coffer(args, { root: tree.root.at("s"), cwd: tree.root.path });
+  const results = [
+    await run("manifest", "import", "w"),
+    await run("show", "a"),
+    await run("verify"),
+    await run("get", "a"),
+    await run("ls"),
+  ];
+  expect(results.map(({ code }) => code)).toEqual([3, 0, 1, 1, 0]);
+  writeFileSync(path, readFileSync(path, "utf8").replace("path: ", 'path: "/\\e[2J" #'));
+  results.push(await run("manifest", "import", "w"));
+  for (const { stdout, stderr } of results) expect(stdout + stderr).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/);
 });
 
 test("what a run left in its workspace is copied, so that cleaning up there takes nothing", async () => {

@@ -106,6 +106,19 @@ test("rm says the words that bring it back, also of a run that was named", async
   expect(await w.json("restore", "my first")).toMatchObject({ runs: [again] });
 });
 
+test("restore says what gc has deleted of a run since, and brings back the rest", async () => {
+  using w = await world();
+  const script = 'cd "$COFFER_WORKSPACE"; echo 1 >one; echo 2 >two';
+  const ran = await done(["run", "--name", "both", "--json", "--", "sh", "-c", script], { root: w.root.at("s"), cwd: w.root.path });
+  const { id } = ran.json<{ id: string }>();
+  await w.json("rm", `${id}/one`);
+  await w.json("gc", "--grace", "0", "--apply");
+  await w.json("rm", "both");
+  expect((await w.say("restore", "both"))[2]).toContain("1 artifact (RUN/one) cannot come back: gc has deleted the bytes");
+  await w.json("rm", "both");
+  expect(await w.json("restore", "both")).toMatchObject({ artifacts: [{ id: `${id}/two` }], gone: [{ id: `${id}/one`, version: 1 }] });
+});
+
 test("what has an alias stays in sight until that is taken away", async () => {
   using w = await world();
   await w.json("alias", "m@v1", "best");

@@ -154,6 +154,14 @@ test("what the commands print is what the page says, key by key", async () => {
   await see(["gc", "--max-versions", "1", "--workspaces", "--orphans", "--max-size", "1", "--grace", "0"]);
   await see(["gc", "--max-versions", "1", "--workspaces", "--orphans", "--grace", "0", "--apply"]);
   await see(["gc", "why", "raw@v2"]);
+  const half = (await see(["run", "--", "sh", "-c", 'cd "$COFFER_WORKSPACE"; echo 1 >one; echo 2 >two']))["id"] as string;
+  for (const words of [
+    ["rm", `${half}/one`],
+    ["gc", "--grace", "0", "--apply"],
+    ["rm", half],
+    ["restore", half],
+  ])
+    await see(words);
   await see(["sync-mlflow", "--dry-run"], { env: server });
   await see(["config", "show"]);
   await see(["config", "schema"]);

@@ -11,6 +11,7 @@ import * as outbox from "../../src/db/outbox.ts";
 import * as packs from "../../src/db/packs.ts";
 import * as pins from "../../src/db/pins.ts";
 import * as runs from "../../src/db/runs.ts";
+import { condemn, trash } from "../../src/db/sweeping.ts";
 import { self } from "../../src/domain/process-identity.ts";
 import { planGc } from "../../src/gc/plan.ts";
 import { itemsOf, keptOf } from "../../src/gc/gc-plan.ts";
@@ -682,6 +683,22 @@ test("bytes that an import left where they are stay there", async () => {
   await sweep(t.store, plan(t), () => false);
   expect(blobs.bySeq(t.store.db, old.blob as number)).toBeNull();
   expect(existsSync(elsewhere)).toBe(true);
+});
+
+test("what was condemned and is named again is what it was: bytes that nobody read are still unverified", async () => {
+  using t = await openTestStore();
+  const { db } = t.store;
+  const name = await t.add();
+  const foreign = db.run(
+    "INSERT INTO blobs (sha256, size, state, dataset, place, path, created_at) VALUES (zeroblob(32), 1, 'unverified', 'default', 'foreign', '/elsewhere', 0)",
+  ).lastInsertRowid as number;
+  for (const blob of [foreign, name.blob as number]) {
+    db.query("UPDATE artifacts SET blob = ? WHERE seq = ?").run(blob === foreign ? name.blob : foreign, name.seq);
+    expect(condemn(db, blob, t.now)).toBe(true);
+    db.query("UPDATE artifacts SET blob = ? WHERE seq = ?").run(blob, name.seq);
+    trash(db, blob);
+  }
+  expect([foreign, name.blob as number].map((blob) => blobs.bySeq(db, blob)?.state)).toEqual(["unverified", "live"]);
 });
 
 test("readers' copies of dead bytes go too, but for one that a reader holds", async () => {

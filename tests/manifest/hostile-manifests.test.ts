@@ -39,7 +39,11 @@ test.each<[string, Plain, RegExp]>([
   ["a version beyond all counting", { artifacts: [{ artifact_id: A, version: 2 ** 53 - 1 }] }, /version/],
   ["a state that is none", { run: { state: "running" } }, /state/],
   ["a param without a key", { run: { params: { "": 1 } } }, /key of a param/],
-  ["something gone that leads out", { gone: [{ artifact_id: "x", version: 1, record: { artifact_id: "x", path: "../x" } }] }, /coffer\.gone\[0\]/],
+  [
+    "something gone that leads out",
+    { gone: [{ artifact_id: "x", version: 1, record: { artifact_id: "x", path: "../x" } }] },
+    /coffer\.gone\[0\]/,
+  ],
   ["no map", "coffer", /coffer/],
 ])("a coffer block with %s is refused, and nothing is stored", async (_, coffer, words) => {
   using test = await openTestStore();
@@ -72,19 +76,34 @@ test("what looks like a secret is stored nowhere, and that is said; what things 
   const key = "AKIAABCDEFGHIJKLMNOP";
   const secret = "of-the-environment";
   const path = `sk-learn_pipeline_of_models`;
-  tree.write([{ artifact_id: A, version: 1, path, params: { api_key: "first-one", db: { password: "second-one", port: 5432 } }, theirs: `x ${secret}` }], {
-    top: {
-      metadata: { url: "https://u:hunter22@host/x" },
-      note: key,
-      coffer: { run: { params: { token: "third-one", lr: 0.1 }, tags: { t: key } }, artifacts: [{ artifact_id: A, version: 1, tags: { t: secret }, description: key }] },
+  tree.write(
+    [
+      {
+        artifact_id: A,
+        version: 1,
+        path,
+        params: { api_key: "first-one", db: { password: "second-one", port: 5432 } },
+        theirs: `x ${secret}`,
+      },
+    ],
+    {
+      top: {
+        metadata: { url: "https://u:hunter22@host/x" },
+        note: key,
+        coffer: {
+          run: { params: { token: "third-one", lr: 0.1 }, tags: { t: key } },
+          artifacts: [{ artifact_id: A, version: 1, tags: { t: secret }, description: key }],
+        },
+      },
     },
-  });
+  );
   const { notes } = await importManifests(test.store, findManifests(tree.root.at("w")), { copy: false, secrets: [secret] });
   expect(notes).toEqual([expect.stringContaining("looks like a secret")]);
   expect(byId(test, A)).toMatchObject({ path, params: '{"api_key":"[redacted]","db":{"password":"[redacted]","port":5432}}' });
   test.store.db.run("PRAGMA wal_checkpoint(TRUNCATE)");
   const stored = readFileSync(test.store.path("coffer.db"), "latin1");
-  for (const word of [key, secret, "hunter22", "first-one", "second-one", "third-one"]) expect([word, stored.includes(word)]).toEqual([word, false]);
+  for (const word of [key, secret, "hunter22", "first-one", "second-one", "third-one"])
+    expect([word, stored.includes(word)]).toEqual([word, false]);
 });
 
 test("size, kind and files are those of bytes that the store knows", async () => {
@@ -117,7 +136,9 @@ test("a list whose links lead out by way of each other is never written", async 
   await tree.import(test);
   const { blob } = byId(test, A);
   const target = join(dirname(test.store.root), "out");
-  await expect(writeOut(test.store, { kind: "tree", blob: blob as number, mode: 0o755 }, target)).rejects.toMatchObject({ code: "CORRUPT" });
+  await expect(writeOut(test.store, { kind: "tree", blob: blob as number, mode: 0o755 }, target)).rejects.toMatchObject({
+    code: "CORRUPT",
+  });
   expect(readdirSync(dirname(target))).not.toContain("out");
 });
 
@@ -135,19 +156,40 @@ test("a manifest of a run of this store with records that it has not made is ref
   expect((await tree.import(test)).manifests).toMatchObject([{ state: "known", artifacts: 0, known: 1 }]);
 });
 
-test.each([99999999999999, 1e16, -1e300, "999999-01-01T00:00:00"])("a time that no calendar has (%p) is kept as it stands there", async (time) => {
-  using test = await openTestStore();
-  using tree = foreignTree();
-  tree.write([{ artifact_id: A, version: 1, created_at: time }], { top: { created_at: time } });
-  await tree.import(test);
-  expect(JSON.parse(byId(test, A).extra)).toEqual({ created_at: time });
-  expect(JSON.parse((runs.byId(test.store.db, UID) as RunRow).extra)).toEqual({ created_at: time });
-});
+test.each([99999999999999, 1e16, -1e300, "999999-01-01T00:00:00"])(
+  "a time that no calendar has (%p) is kept as it stands there",
+  async (time) => {
+    using test = await openTestStore();
+    using tree = foreignTree();
+    tree.write([{ artifact_id: A, version: 1, created_at: time }], { top: { created_at: time } });
+    await tree.import(test);
+    expect(JSON.parse(byId(test, A).extra)).toEqual({ created_at: time });
+    expect(JSON.parse((runs.byId(test.store.db, UID) as RunRow).extra)).toEqual({ created_at: time });
+  },
+);
 
 test.each<[string, Plain, RegExp]>([
-  ["the same number twice", { source_models: [{ artifact_id: "a", feature_index: 0 }, { artifact_id: "b", feature_index: 0 }], feature_columns: ["x", "y"] }, /feature_index 0/],
-  ["the same source twice", { source_models: [{ artifact_id: "a" }, { artifact_id: "a" }], feature_columns: ["x", "y"] }, /names a source twice/],
-  ["the same column twice", { source_models: [{ artifact_id: "a" }, { artifact_id: "b" }], feature_columns: ["x", "x"] }, /“x” is there twice/],
+  [
+    "the same number twice",
+    {
+      source_models: [
+        { artifact_id: "a", feature_index: 0 },
+        { artifact_id: "b", feature_index: 0 },
+      ],
+      feature_columns: ["x", "y"],
+    },
+    /feature_index 0/,
+  ],
+  [
+    "the same source twice",
+    { source_models: [{ artifact_id: "a" }, { artifact_id: "a" }], feature_columns: ["x", "y"] },
+    /names a source twice/,
+  ],
+  [
+    "the same column twice",
+    { source_models: [{ artifact_id: "a" }, { artifact_id: "b" }], feature_columns: ["x", "x"] },
+    /“x” is there twice/,
+  ],
 ])("a meta-model with %s is refused", async (_, meta, words) => {
   using test = await openTestStore();
   using tree = foreignTree();
@@ -174,7 +216,10 @@ test("without a digest only a file of the manifest's own places is hashed and ta
   using tree = foreignTree();
   put(tree.root.at("w/notes/private"), "private");
   tree.write([{ artifact_id: A, path: "notes/private", content_hash: null }], { bytes: { "notes/private": null } });
-  await expect(tree.import(test)).rejects.toMatchObject({ code: "MANIFEST_INVALID", message: expect.stringContaining("neither in binaries/") });
+  await expect(tree.import(test)).rejects.toMatchObject({
+    code: "MANIFEST_INVALID",
+    message: expect.stringContaining("neither in binaries/"),
+  });
   put(tree.file("notes/private"), "meant");
   await tree.import(test);
   expect(Buffer.from(blobs.bySeq(test.store.db, byId(test, A).blob as number)?.sha256 ?? []).toString("hex")).toBe(sha256("meant"));

@@ -17,6 +17,7 @@ test('a quoted "<<" is a key like any other, and a value too', () => {
     c: "<<",
     d: 'say "<<": x',
   });
+  expect(read('a: {"\\x3c\\u003C": {x: 1}}')).toEqual({ a: { "<<": { x: 1 } } });
   expect(read("a: {'<<': {x: 1}}")).toEqual({ a: { "<<": { x: 1 } } });
   expect(read("a: &a {x: 1}\nb: {<<: *a, y: 2}")).toEqual({ a: { x: 1 }, b: { x: 1, y: 2 } });
 });
@@ -31,6 +32,10 @@ test.each([
   ["bytes of a binary", "a: \0", /no text/],
   ["an alias that names what it stands in", "a: &a [*a]\n", /nested too deeply/],
   ["twenty thousand brackets", `a: ${"[".repeat(20_000)}${"]".repeat(20_000)}\n`, /nested too deeply/],
+  ["twenty thousand dashes", `a:\n ${"- ".repeat(20_000)}b\n`, /nested too deeply/],
+  ["twenty thousand question marks", `${"? ".repeat(20_000)}b\n`, /nested too deeply/],
+  ["a text with aliases that would fill the memory", `s: &s "${"A".repeat(1 << 20)}"\nt: [${"*s,".repeat(3000)}1]\n`, /longer than 64 MiB/],
+  ["a map with such aliases", `s: &s {a: ${"A".repeat(1 << 20)}}\nt: [${"*s,".repeat(3000)}1]\n`, /longer than 64 MiB/],
   ["nested aliases that would grow to a billion values", bomb(), /alias/i],
 ])("%s is refused with a place or a reason", (_, text, words) => {
   expect(refusal(text)).toMatch(/^m\.yaml: /);
@@ -42,6 +47,10 @@ test("whole numbers that lose digits are counted, and numbers beyond all bounds 
     tree: { a: Number("12345678901234567890"), b: 9007199254740991, c: Infinity },
     inexact: 2,
   });
+});
+
+test("a whole number that reads like one with an exponent is counted, one with an exponent is not", () => {
+  expect(parseManifest("a: 1234567890123456789012345\nb: 1e30\nc: .inf\nd: -.INF", "m.yaml").inexact).toBe(1);
 });
 
 test("of a key that stands twice the last counts, as PyYAML takes it", () => {

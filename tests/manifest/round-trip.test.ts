@@ -50,8 +50,20 @@ test("edges come back as they were: to each version, in each role, with sources 
   const plain = await test.add({ run, path: "plain", name: "plain" });
   const made = await test.add({ run, path: "made", name: "made" });
   const { db } = test.store;
-  const edge = (dependency: ArtifactRow, role: string, position: number, implicit = false) => ({ dependency: dependency.seq, role, position, implicit });
-  edges.insert(db, made.seq, [edge(two, "input", 0), edge(plain, "scaler", 1), edge(one, "input", 2), edge(plain, "input", 3), edge(alias, "source", 4), edge(one, "source", 5)]);
+  const edge = (dependency: ArtifactRow, role: string, position: number, implicit = false) => ({
+    dependency: dependency.seq,
+    role,
+    position,
+    implicit,
+  });
+  edges.insert(db, made.seq, [
+    edge(two, "input", 0),
+    edge(plain, "scaler", 1),
+    edge(one, "input", 2),
+    edge(plain, "input", 3),
+    edge(alias, "source", 4),
+    edge(one, "source", 5),
+  ]);
   db.query("UPDATE artifacts SET type = 'meta_model', feature_columns = '[\"a\",\"b\"]' WHERE seq = ?").run(made.seq);
   metaSources.insert(db, made.seq, [one.seq, alias.seq]);
   const next = await test.add({ run, path: "next", dependsOn: [made] });
@@ -59,10 +71,20 @@ test("edges come back as they were: to each version, in each role, with sources 
 
   await carry(test, other, [run]);
   for (const { uid } of [made, next]) expect(edgesOf(other, uid)).toEqual(edgesOf(test, uid));
-  expect(edgesOf(other, made.uid)).toEqual(["x@v2:input", "plain@v1:scaler", "x@v1:input", "plain@v1:input", "again@v1:source", "x@v1:source"]);
+  expect(edgesOf(other, made.uid)).toEqual([
+    "x@v2:input",
+    "plain@v1:scaler",
+    "x@v1:input",
+    "plain@v1:input",
+    "again@v1:source",
+    "x@v1:source",
+  ]);
   expect(edgesOf(other, next.uid)).toEqual(["made@v1:input", "plain@v1:input implicit"]);
   const there = artifacts.latestOfName(other.store.db, "made") as ArtifactRow;
-  expect(metaSources.ofArtifact(other.store.db, there.seq).map(({ source }) => artifacts.bySeq(other.store.db, source)?.uid)).toEqual([one.uid, alias.uid]);
+  expect(metaSources.ofArtifact(other.store.db, there.seq).map(({ source }) => artifacts.bySeq(other.store.db, source)?.uid)).toEqual([
+    one.uid,
+    alias.uid,
+  ]);
   expect(await exported(other, run.id)).toEqual(await exported(test, run.id));
 });
 
@@ -80,7 +102,9 @@ test("an edge to a version of another run means that one, also where the store h
   await carry(test, other, [first]);
   await carry(test, other, [third]);
   const { seq } = artifacts.atPath(other.store.db, runs.byId(other.store.db, third.id)?.seq as number, made.path) as ArtifactRow;
-  expect(edges.dependencies(other.store.db, seq).map(({ dependency }) => artifacts.bySeq(other.store.db, dependency)?.version)).toEqual([1]);
+  expect(edges.dependencies(other.store.db, seq).map(({ dependency }) => artifacts.bySeq(other.store.db, dependency)?.version)).toEqual([
+    1,
+  ]);
 });
 
 test("what was removed, and what that was made from, comes back as deleted: lineage has no holes", async () => {

@@ -98,8 +98,16 @@ test.each([
   ["a digest of another algorithm", '{artifact_id: a, path: a, content_hash: "md5:x"}', /no digest/],
   ["a digest that YAML takes for a number", "{artifact_id: a, path: a, content_hash: 12}", /content_hash|string/i],
   ["a class with a control character", '{artifact_id: a, path: a, class_name: "\\e[31m"}', /control character/],
-  ["two sources of one number", "{artifact_id: a, path: a, meta_config: {source_models: [{artifact_id: x, feature_index: 0}, {artifact_id: y, feature_index: 0}]}}", /feature_index 0/],
-  ["a column twice", "{artifact_id: a, path: a, meta_config: {source_models: [{artifact_id: x}, {artifact_id: y}], feature_columns: [c, c]}}", /twice/],
+  [
+    "two sources of one number",
+    "{artifact_id: a, path: a, meta_config: {source_models: [{artifact_id: x, feature_index: 0}, {artifact_id: y, feature_index: 0}]}}",
+    /feature_index 0/,
+  ],
+  [
+    "a column twice",
+    "{artifact_id: a, path: a, meta_config: {source_models: [{artifact_id: x}, {artifact_id: y}], feature_columns: [c, c]}}",
+    /twice/,
+  ],
   ["parameters that hold themselves", "{artifact_id: a, path: a, params: &x {a: *x}}", /\(a\): it is nested too deeply/],
 ])("an item with %s is a sentence, and the others stand", async (_, item, words) => {
   const manifest = await read(`${HEAD}  - ${item}\n  - {artifact_id: fine, path: fine}\n`);
@@ -112,6 +120,7 @@ test.each([
   ["another version", 'schema_version: "2.1"\nartifacts: {items: []}'],
   ["a number for a version", "schema_version: 2.0\nartifacts: {items: []}"],
   ["a list under artifacts", 'schema_version: "2.0"\nartifacts: []'],
+  ["another version inside", 'schema_version: "2.0"\nartifacts: {schema_version: "3.0", items: []}'],
   ["no items", 'schema_version: "2.0"\nartifacts: {}'],
   ["several documents", 'schema_version: "2.0"\n---\nartifacts: {items: []}'],
   ["nothing", ""],
@@ -131,8 +140,19 @@ test("a directory or a link of that name is none, and neither is nothing", () =>
 });
 
 test("texts whose aliases would fill the memory are not expanded: the file is an ordinary output, and that is said", async () => {
-  const manifest = await read(`schema_version: "2.0"\ns: &s "${"A".repeat(1 << 20)}"\nartifacts:\n  items: [{artifact_id: a, path: a, params: {t: [${"*s,".repeat(100)}]}}]\n`);
-  expect(manifest).toEqual({ items: [], problems: [expect.stringContaining("longer than 64 MiB")], isOutput: true });
+  const manifest = await read(
+    `schema_version: "2.0"\ns: &s "${"A".repeat(1 << 20)}"\nartifacts:\n  items: [{artifact_id: a, path: a, params: {t: [${"*s,".repeat(100)}]}}]\n`,
+  );
+  expect(manifest).toEqual({ items: [], problems: [expect.stringContaining("longer than 64 MiB")], notes: [], isOutput: true });
+});
+
+test("numbers that lose digits are said", async () => {
+  expect(
+    await read(`${HEAD}  - {artifact_id: a, path: a, params: {seed: 1234567890123456789012345, n: 9007199254740993, x: 1e400}}`),
+  ).toMatchObject({
+    problems: [],
+    notes: [expect.stringContaining("3 numbers are too large")],
+  });
 });
 
 test("digests are taken as an import takes them: without an algorithm, of another one, in upper case", async () => {
@@ -141,5 +161,9 @@ test("digests are taken as an import takes them: without an algorithm, of anothe
   - {artifact_id: b, path: b, content_hash: "blake3:${hex}"}
   - {artifact_id: c, path: c, content_hash: "SHA256:${hex.toUpperCase()}"}
 `);
-  expect(manifest?.items.map(({ digest }) => `${digest?.algorithm}:${digest?.hex}`)).toEqual([`sha256:${hex}`, `blake3:${hex}`, `sha256:${hex}`]);
+  expect(manifest?.items.map(({ digest }) => `${digest?.algorithm}:${digest?.hex}`)).toEqual([
+    `sha256:${hex}`,
+    `blake3:${hex}`,
+    `sha256:${hex}`,
+  ]);
 });

@@ -1,13 +1,13 @@
-import { CofferError } from "../domain/error.ts";
-import { formatBytes, parseBytes } from "../domain/quantity.ts";
-import { cacheLimits, LIMIT_NAMES, setLimit } from "../store/cache-limits.ts";
-import { cacheStats } from "../store/cache-stats.ts";
-import { evict } from "../store/evict.ts";
-import { readerLease } from "../store/lease.ts";
-import { copies, limitText, shownLimits } from "./cache-limits-text.ts";
-import { command } from "./command.ts";
-import { currentRun } from "./current-run.ts";
-import { table } from "./table.ts";
+import { CofferError } from "../../domain/error.ts";
+import { formatBytes, parseBytes } from "../../domain/quantity.ts";
+import { cacheLimits, LIMIT_NAMES, setLimit } from "../../store/cache-limits.ts";
+import { cacheStats } from "../../store/cache-stats.ts";
+import { evict } from "../../store/evict.ts";
+import { readerLease } from "../../store/lease.ts";
+import { copies, limitText, shownLimits } from "./limits-text.ts";
+import { command } from "../command.ts";
+import { currentRun } from "../current-run.ts";
+import { table } from "../table.ts";
 
 export default command(
   {

@@ -1,5 +1,5 @@
-import { families } from "./completions-bash.ts";
-import type { CompletedCommand } from "./completions.ts";
+import { families } from "./bash.ts";
+import type { CompletedCommand } from "../completions.ts";
 
 /** One `complete` line for each word and flag; two functions tell which command the line has. */
 export function fishScript(commands: readonly CompletedCommand[]): string {

@@ -1,7 +1,7 @@
-import type { Config } from "../config/schema.ts";
-import { rulesFrom } from "../gc/rules.ts";
-import type { GcRules } from "../gc/rules.ts";
-import type { Flags, Values } from "./command.ts";
+import type { Config } from "../../config/schema.ts";
+import { rulesFrom } from "../../gc/rules.ts";
+import type { GcRules } from "../../gc/rules.ts";
+import type { Flags, Values } from "../command.ts";
 
 /** The flags of `gc` and `gc why` that say which rules hold. */
 export const RULE_FLAGS = {

@@ -1,14 +1,14 @@
 import { resolve } from "node:path";
-import { EXIT } from "../domain/error.ts";
-import { countOf, formatBytes } from "../domain/quantity.ts";
-import { knownSecrets } from "../domain/redact.ts";
-import { findManifests } from "../manifest/find-manifests.ts";
-import { importManifests } from "../manifest/import-manifests.ts";
-import type { Imported } from "../manifest/import-manifests.ts";
-import { command } from "./command.ts";
-import type { Io } from "./io.ts";
-import { table } from "./table.ts";
-import { writeManifests } from "./write-manifests.ts";
+import { EXIT } from "../../domain/error.ts";
+import { countOf, formatBytes } from "../../domain/quantity.ts";
+import { knownSecrets } from "../../domain/redact.ts";
+import { findManifests } from "../../manifest/find-manifests.ts";
+import { importManifests } from "../../manifest/import-manifests.ts";
+import type { Imported } from "../../manifest/import-manifests.ts";
+import { command } from "../command.ts";
+import type { Io } from "../io.ts";
+import { table } from "../table.ts";
+import { writeManifests } from "../write-manifests.ts";
 
 export default command(
   {

@@ -1,9 +1,9 @@
-import { cacheStats } from "../store/cache-stats.ts";
-import { clear } from "../store/evict.ts";
-import { readerLease } from "../store/lease.ts";
-import { copies } from "./cache-limits-text.ts";
-import { command } from "./command.ts";
-import { currentRun } from "./current-run.ts";
+import { cacheStats } from "../../store/cache-stats.ts";
+import { clear } from "../../store/evict.ts";
+import { readerLease } from "../../store/lease.ts";
+import { copies } from "./limits-text.ts";
+import { command } from "../command.ts";
+import { currentRun } from "../current-run.ts";
 
 export default command(
   {

@@ -1,5 +1,5 @@
-import { configJsonSchema } from "../config/json-schema.ts";
-import { command } from "./command.ts";
+import { configJsonSchema } from "../../config/json-schema.ts";
+import { command } from "../command.ts";
 
 export default command(
   {

@@ -1,8 +1,8 @@
-import { checkDatabase } from "../gc/check-database.ts";
-import { requireDataset } from "../gc/dataset.ts";
-import { planGc } from "../gc/plan.ts";
-import { orphanRules } from "../gc/rules.ts";
-import { command } from "./command.ts";
+import { checkDatabase } from "../../gc/check-database.ts";
+import { requireDataset } from "../../gc/dataset.ts";
+import { planGc } from "../../gc/plan.ts";
+import { orphanRules } from "../../gc/rules.ts";
+import { command } from "../command.ts";
 import { orphansDocument, printOrphans } from "./orphans.ts";
 
 export default command(

@@ -1,12 +1,12 @@
-import { formatBytes, formatDuration } from "../domain/quantity.ts";
-import type { GcItem, GcPlan } from "../gc/gc-plan.ts";
-import { itemsOf, keptOf } from "../gc/gc-plan.ts";
-import type { Orphans } from "../gc/orphans.ts";
-import type { Swept } from "../gc/swept.ts";
-import { section } from "./gc-text.ts";
-import type { Io } from "./io.ts";
-import { streamJson } from "./stream-json.ts";
-import { growingTable } from "./table.ts";
+import { formatBytes, formatDuration } from "../../domain/quantity.ts";
+import type { GcItem, GcPlan } from "../../gc/gc-plan.ts";
+import { itemsOf, keptOf } from "../../gc/gc-plan.ts";
+import type { Orphans } from "../../gc/orphans.ts";
+import type { Swept } from "../../gc/swept.ts";
+import { section } from "../gc/text.ts";
+import type { Io } from "../io.ts";
+import { streamJson } from "../stream-json.ts";
+import { growingTable } from "../table.ts";
 
 type OrphanItem = Pick<GcItem, "kind" | "what" | "why" | "bytes" | "bytes_after_repacking">;
 

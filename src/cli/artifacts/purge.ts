@@ -1,16 +1,16 @@
-import { CofferError, EXIT } from "../domain/error.ts";
-import { formatBytes } from "../domain/quantity.ts";
-import { checkDatabase, requireConfirmed } from "../gc/check-database.ts";
-import { requireDataset } from "../gc/dataset.ts";
-import type { GcPlan } from "../gc/gc-plan.ts";
-import { planGc } from "../gc/plan.ts";
-import { PURGE_RULES } from "../gc/rules.ts";
-import { applyPlan } from "./apply-plan.ts";
-import { command } from "./command.ts";
-import { planDocument, spelledOut } from "./gc-document.ts";
-import type { PlanDocument } from "./gc-document.ts";
-import { bySource, renderPlan, renderSwept, section } from "./gc-text.ts";
-import { streamJson } from "./stream-json.ts";
+import { CofferError, EXIT } from "../../domain/error.ts";
+import { formatBytes } from "../../domain/quantity.ts";
+import { checkDatabase, requireConfirmed } from "../../gc/check-database.ts";
+import { requireDataset } from "../../gc/dataset.ts";
+import type { GcPlan } from "../../gc/gc-plan.ts";
+import { planGc } from "../../gc/plan.ts";
+import { PURGE_RULES } from "../../gc/rules.ts";
+import { applyPlan } from "../apply-plan.ts";
+import { command } from "../command.ts";
+import { planDocument, spelledOut } from "../gc/document.ts";
+import type { PlanDocument } from "../gc/document.ts";
+import { bySource, renderPlan, renderSwept, section } from "../gc/text.ts";
+import { streamJson } from "../stream-json.ts";
 
 export default command(
   {

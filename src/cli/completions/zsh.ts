@@ -1,5 +1,5 @@
-import { families } from "./completions-bash.ts";
-import type { CompletedCommand, CompletedFlag } from "./completions.ts";
+import { families } from "./bash.ts";
+import type { CompletedCommand, CompletedFlag } from "../completions.ts";
 
 /** A function for a directory of `$fpath`; `_arguments` does the work for each command. */
 export function zshScript(commands: readonly CompletedCommand[]): string {

@@ -1,10 +1,10 @@
-import { ConfigError } from "../config/file.ts";
-import type { ConfigProblem } from "../config/file.ts";
-import { requireUsableType } from "../config/usable-type.ts";
-import { loadSettings } from "../config/settings.ts";
-import { CofferError, EXIT } from "../domain/error.ts";
-import { command } from "./command.ts";
-import type { Io } from "./io.ts";
+import { ConfigError } from "../../config/file.ts";
+import type { ConfigProblem } from "../../config/file.ts";
+import { requireUsableType } from "../../config/usable-type.ts";
+import { loadSettings } from "../../config/settings.ts";
+import { CofferError, EXIT } from "../../domain/error.ts";
+import { command } from "../command.ts";
+import type { Io } from "../io.ts";
 
 interface Validated {
   schema: "coffer.config-validate/1";

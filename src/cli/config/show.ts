@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { configKeys } from "../config/settings.ts";
-import { formatDuration } from "../domain/quantity.ts";
-import { reason } from "../domain/error.ts";
-import { displayUrl } from "../domain/secret.ts";
-import { cacheLimits, limitOrigin, LIMIT_NAMES } from "../store/cache-limits.ts";
-import type { LimitOrigin } from "../store/cache-limits.ts";
-import { command } from "./command.ts";
-import type { Io } from "./io.ts";
+import { configKeys } from "../../config/settings.ts";
+import { formatDuration } from "../../domain/quantity.ts";
+import { reason } from "../../domain/error.ts";
+import { displayUrl } from "../../domain/secret.ts";
+import { cacheLimits, limitOrigin, LIMIT_NAMES } from "../../store/cache-limits.ts";
+import type { LimitOrigin } from "../../store/cache-limits.ts";
+import { command } from "../command.ts";
+import type { Io } from "../io.ts";
 
 type ShownValue = { key: string; value: unknown } & LimitOrigin;
 

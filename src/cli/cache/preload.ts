@@ -1,14 +1,14 @@
-import { CofferError } from "../domain/error.ts";
-import { formatBytes } from "../domain/quantity.ts";
-import { hold, openReader } from "../registry/hand-out.ts";
-import type { Held } from "../registry/hand-out.ts";
-import { resolveArtifact } from "../registry/resolve.ts";
-import { isCached, preload } from "../store/cache.ts";
-import { cacheLimits, isOff } from "../store/cache-limits.ts";
-import { processLease } from "../store/lease.ts";
-import { command } from "./command.ts";
-import { currentRun } from "./current-run.ts";
-import { table } from "./table.ts";
+import { CofferError } from "../../domain/error.ts";
+import { formatBytes } from "../../domain/quantity.ts";
+import { hold, openReader } from "../../registry/hand-out.ts";
+import type { Held } from "../../registry/hand-out.ts";
+import { resolveArtifact } from "../../registry/resolve.ts";
+import { isCached, preload } from "../../store/cache.ts";
+import { cacheLimits, isOff } from "../../store/cache-limits.ts";
+import { processLease } from "../../store/lease.ts";
+import { command } from "../command.ts";
+import { currentRun } from "../current-run.ts";
+import { table } from "../table.ts";
 
 export default command(
   {

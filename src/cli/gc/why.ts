@@ -1,18 +1,18 @@
-import * as artifacts from "../db/artifacts.ts";
-import type { ArtifactRow } from "../db/artifacts.ts";
-import { CofferError } from "../domain/error.ts";
-import { formatBytes } from "../domain/quantity.ts";
-import { checkDatabase } from "../gc/check-database.ts";
-import type { GcRules } from "../gc/rules.ts";
-import { explainBytes } from "../gc/why-bytes.ts";
-import type { BytesWhy } from "../gc/why-bytes.ts";
-import { explain, openWhy } from "../gc/why.ts";
-import type { ArtifactWhy } from "../gc/why.ts";
-import { resolveArtifact } from "../registry/resolve.ts";
-import type { Store } from "../store/store.ts";
-import { command } from "./command.ts";
-import { gcRules, RULE_FLAGS } from "./gc-rules.ts";
-import { fields } from "./table.ts";
+import * as artifacts from "../../db/artifacts.ts";
+import type { ArtifactRow } from "../../db/artifacts.ts";
+import { CofferError } from "../../domain/error.ts";
+import { formatBytes } from "../../domain/quantity.ts";
+import { checkDatabase } from "../../gc/check-database.ts";
+import type { GcRules } from "../../gc/rules.ts";
+import { explainBytes } from "../../gc/why-bytes.ts";
+import type { BytesWhy } from "../../gc/why-bytes.ts";
+import { explain, openWhy } from "../../gc/why.ts";
+import type { ArtifactWhy } from "../../gc/why.ts";
+import { resolveArtifact } from "../../registry/resolve.ts";
+import type { Store } from "../../store/store.ts";
+import { command } from "../command.ts";
+import { gcRules, RULE_FLAGS } from "./rules.ts";
+import { fields } from "../table.ts";
 
 export default command(
   {

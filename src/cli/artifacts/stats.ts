@@ -1,12 +1,12 @@
-import { formatBytes } from "../domain/quantity.ts";
-import { requireDataset } from "../gc/dataset.ts";
-import { countOrphans } from "../gc/orphans.ts";
-import type { Orphans } from "../gc/orphans.ts";
-import { datasetStats } from "../registry/stats.ts";
-import type { DatasetStats } from "../registry/stats.ts";
-import { command } from "./command.ts";
+import { formatBytes } from "../../domain/quantity.ts";
+import { requireDataset } from "../../gc/dataset.ts";
+import { countOrphans } from "../../gc/orphans.ts";
+import type { Orphans } from "../../gc/orphans.ts";
+import { datasetStats } from "../../registry/stats.ts";
+import type { DatasetStats } from "../../registry/stats.ts";
+import { command } from "../command.ts";
 import { orphanWords } from "./orphans.ts";
-import { fields, table } from "./table.ts";
+import { fields, table } from "../table.ts";
 
 export default command(
   {

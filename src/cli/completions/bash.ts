@@ -1,4 +1,4 @@
-import type { CompletedCommand } from "./completions.ts";
+import type { CompletedCommand } from "../completions.ts";
 
 /** Works with bash 3.2, which macOS has, and without the package bash-completion. File names are left to readline: it quotes them. */
 export function bashScript(commands: readonly CompletedCommand[]): string {

@@ -1,16 +1,16 @@
 import { join, resolve } from "node:path";
-import { isDirectory } from "../blobs/is-directory.ts";
-import * as artifacts from "../db/artifacts.ts";
-import { ofPipelineAndDataset } from "../db/exported-runs.ts";
-import type { RunRow } from "../db/runs.ts";
-import { CofferError } from "../domain/error.ts";
-import { countOf, formatBytes } from "../domain/quantity.ts";
-import { exportManifest } from "../manifest/export-manifest.ts";
-import { writeManifestFile, writeManifestTree } from "../manifest/write-manifest-tree.ts";
-import { toYaml } from "../manifest/yaml.ts";
-import { resolveRun } from "../registry/resolve.ts";
-import type { Store } from "../store/store.ts";
-import { command } from "./command.ts";
+import { isDirectory } from "../../blobs/is-directory.ts";
+import * as artifacts from "../../db/artifacts.ts";
+import { ofPipelineAndDataset } from "../../db/exported-runs.ts";
+import type { RunRow } from "../../db/runs.ts";
+import { CofferError } from "../../domain/error.ts";
+import { countOf, formatBytes } from "../../domain/quantity.ts";
+import { exportManifest } from "../../manifest/export-manifest.ts";
+import { writeManifestFile, writeManifestTree } from "../../manifest/write-manifest-tree.ts";
+import { toYaml } from "../../manifest/yaml.ts";
+import { resolveRun } from "../../registry/resolve.ts";
+import type { Store } from "../../store/store.ts";
+import { command } from "../command.ts";
 
 interface ManifestOut {
   run: string;
