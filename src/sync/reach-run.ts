@@ -111,7 +111,11 @@ async function experimentOf(one: Delivering, given: string): Promise<{ experimen
   try {
     const found = await asked;
     sync.answered();
-    if (found.restored) tellExperimentRestored(one, found.name);
+    if (found.restored) {
+      tellExperimentRestored(one, found.name);
+      // said once, not of each run that goes there
+      experiments.set(key, Promise.resolve({ ...found, restored: false }));
+    }
     return { experiment: found.id, name: found.name };
   } catch (error) {
     // what may pass is asked again with the next run; a refusal stays one

@@ -42,6 +42,8 @@ const HISTORIES = { jobs: 4, weight: 4 };
 export async function readBack(one: Delivering, layout: Layout, given: boolean): Promise<Missing> {
   const { connection, verifyBytes: toVerify } = one.sync;
   const remote = await revive(one, await getRun(connection, one.delivery.remote_run as string));
+  // nobody waits for a first answer any more: a long read may follow
+  one.sync.answered();
   const artifacts = await checkArtifacts(one, layout);
   const whole = layout.pieces.filter(({ entry }) => !artifacts.has(entry.seq));
   const others = toVerify ? await verifyBytes(one, whole) : new Map<number, string>();

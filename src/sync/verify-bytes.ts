@@ -1,5 +1,6 @@
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Digest } from "../domain/digest.ts";
+import { destinationOf } from "../mlflow/destination.ts";
 import { downloadArtifact } from "../mlflow/download-artifact.ts";
 import type { DownloadSink } from "../mlflow/download-artifact.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -18,6 +19,8 @@ export async function verifyBytes(one: Delivering, pieces: readonly Piece[]): Pr
   const unread = pieces.filter((piece) => !sync.verified.has(piece.entry.seq));
   const files = new Map(unread.flatMap((piece) => piece.files.map((file) => [file.path, file] as const)));
   const others = new Set<string>();
+  const destination = destinationOf(sync.connection, delivery.artifact_uri ?? "");
+  const proxied = destination.kind === "proxied" ? destination : undefined;
   await inParallel(
     [...files.values()],
     { jobs: sync.jobs, weight: sync.jobs },
@@ -25,7 +28,7 @@ export async function verifyBytes(one: Delivering, pieces: readonly Piece[]): Pr
     async (file) => {
       checkTime(sync);
       const hash = await hashing(file.digest.algorithm);
-      await downloadArtifact(sync.connection, delivery.remote_run as string, file.path, hash.sink);
+      await downloadArtifact(sync.connection, delivery.remote_run as string, file.path, hash.sink, proxied);
       if (hash.hex() !== file.digest.hex) others.add(file.path);
       tally.verified.files++;
       tally.verified.bytes += file.size;

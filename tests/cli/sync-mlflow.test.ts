@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DeliveryReport } from "../../src/sync/report.ts";
 import { faultyProxy } from "../mlflow/faulty-proxy.ts";
-import { seenOn, short } from "../sync/told.ts";
+import { ask, seenOn, short } from "../sync/told.ts";
 import { coffer, spawnCoffer } from "../support/coffer.ts";
 import type { CofferResult } from "../support/coffer.ts";
 import { mlflow, needsMlflow, readArtifact, readBack } from "../support/mlflow.ts";
@@ -186,4 +186,22 @@ test("without a server it says how to name one; an unknown run, a wrong number o
   }
   const odd = await sync(root, "sqlite:///x.db");
   expect([odd.code, odd.stderr]).toEqual([2, expect.stringContaining("http or https")]);
+});
+
+live("--restore brings back what was deleted on the server, --verify bytes finds other bytes and sends them again", async () => {
+  using root = temporaryRoot();
+  const { id } = await wrap(root, "echo right >$COFFER_WORKSPACE/a.txt");
+  const { uri, artifacts } = mlflow.proxied;
+  expect((await sync(root, uri)).code).toBe(0);
+  const [seen] = await seenOn(uri, { id });
+  await ask(uri, "runs/delete", { run_id: seen?.id });
+  const refused = await sync(root, uri, ["--check"]);
+  expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining("coffer sync-mlflow --restore")]);
+  const restored = await sync(root, uri, ["--restore"]);
+  expect([restored.code, restored.stderr]).toEqual([0, expect.stringContaining("was deleted on the server, and is brought back")]);
+  writeFileSync(join(artifacts, seen?.experiment as string, seen?.id as string, "artifacts/a.txt"), "wrong\n");
+  const verified = await sync(root, uri, ["--verify", "bytes"]);
+  expect([verified.code, verified.stderr]).toEqual([0, expect.stringContaining("the server has other bytes in a.txt: sent again")]);
+  expect((await sync(root, uri, ["--verify", "bytes"])).stderr).toContain("the server has all of it");
+  expect((await sync(root, uri, ["--verify", "some"])).code).toBe(2);
 });

@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "bun:test";
 import * as artifacts from "../../src/db/artifacts.ts";
 import * as inputs from "../../src/db/run-inputs.ts";
@@ -205,6 +207,15 @@ live("on a shared disk the files of a model are links, beside the run and below 
   expect(await sync(stored)).toMatchObject({ synced: 1, runs: [{ sent: { models: 1 } }] });
   const [seen] = await readBack(mlflow.shared, run.id);
   expect(seen?.models).toMatchObject([{ artifacts: { MLmodel: 1, "big.bin": 200_000 } }]);
+  const { remote_experiment, remote_run } = deliveryOf(stored, run);
+  const experiment = join(mlflow.shared.artifacts, remote_experiment as string);
+  const copies = [`${remote_run}/artifacts/model/big.bin`, `models/${seen?.models[0]?.model_id}/artifacts/big.bin`].map((path) =>
+    statSync(join(experiment, path)),
+  );
+  const [{ path }] = stored.store.db.query("SELECT path FROM blobs WHERE size = 200000").all() as [{ path: string }];
+  // where the disk can clone, it does
+  if (copies.every(({ nlink }) => nlink > 1))
+    expect(new Set([...copies, statSync(stored.store.path(path))].map(({ ino }) => ino)).size).toBe(1);
 });
 
 live("names, users and experiments that databases refuse are cut, said and recorded", async () => {
