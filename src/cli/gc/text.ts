@@ -111,7 +111,7 @@ function limit({ limit: size }: Pick<GcPlan, "limit">): string {
 }
 
 /** What moves, by the file that it comes from: a pack has many. */
-function bySource<T extends { from: string; bytes: number }>(
+export function bySource<T extends { from: string; bytes: number }>(
   moving: readonly T[],
   to: (one: T) => string,
 ): { from: string; to: string; blobs: string; bytes: number }[] {
@@ -126,7 +126,7 @@ function bySource<T extends { from: string; bytes: number }>(
   });
 }
 
-function section(title: string, lines: readonly string[], count = lines.length): string {
+export function section(title: string, lines: readonly string[], count = lines.length): string {
   if (count === 0) return "";
   const shown = lines.slice(0, SHOWN).map((line) => `  ${line}\n`);
   return [`\n${title}:\n`, ...shown, count > shown.length ? `  … and ${count - shown.length} more\n` : ""].join("");
