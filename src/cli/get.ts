@@ -8,6 +8,7 @@ import type { Held, Reader } from "../registry/hand-out.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import { withDependencies } from "../registry/with-dependencies.ts";
 import type { Store } from "../store/store.ts";
+import { refuseInside } from "../store/refuse-inside.ts";
 import { writeOut } from "../store/write-out.ts";
 import { writeTogether } from "../store/write-together.ts";
 import { command } from "./command.ts";
@@ -53,6 +54,12 @@ export default command(
     const { artifact, inside } = resolveArtifact(store, positionals[0] as string);
     const reader = openReader(store, currentRun(store, io.env));
     const target = flags.output === undefined ? undefined : resolvePath(io.cwd, flags.output);
+    if (target !== undefined)
+      refuseInside(
+        OWN.map((name) => store.path(name)),
+        target,
+        "name a place outside the store: what lies there and is not its own, gc takes",
+      );
     if (flags["with-deps"]) return await getAll(store, io, reader, artifact, inside, target);
     const content = await hold(store, reader, artifact, inside);
     const [path] = target === undefined ? await readablePaths(store, reader, [content]) : [await writeOne(store, content, target)];
@@ -61,6 +68,9 @@ export default command(
     return EXIT.done;
   },
 );
+
+/** What a store keeps for itself. */
+const OWN = ["binaries", "manifests", "cache", "tmp"];
 
 async function writeOne(store: Store, content: Held, given: string): Promise<string> {
   const target = isDirectory(given) ? resolvePath(given, content.name) : given;

@@ -94,6 +94,11 @@ export function readWorkspaceManifest(workspace: string): WorkspaceManifest | un
   }
 }
 
+/** What is wrong with a name may be its length, or what a terminal would do with it. */
+function shown(name: string): string {
+  return /^[\x21-\x7e]{1,80}$/.test(name) ? name : JSON.stringify(name).slice(0, 80);
+}
+
 /** One that cannot be taken costs no other. */
 function readItems(given: readonly unknown[], checked: (part: unknown) => unknown): Pick<WorkspaceManifest, "items" | "problems"> {
   const items: ScriptItem[] = [];
@@ -104,7 +109,7 @@ function readItems(given: readonly unknown[], checked: (part: unknown) => unknow
     } catch (error) {
       const { artifact_id: id, path } = (raw ?? {}) as Record<string, unknown>;
       const which = [id, path].find((one) => typeof one === "string");
-      problems.push(`manifest.yaml, item ${index + 1}${which === undefined ? "" : ` (${which as string})`}: ${reason(error)}`);
+      problems.push(`manifest.yaml, item ${index + 1}${which === undefined ? "" : ` (${shown(which)})`}: ${reason(error)}`);
     }
   }
   return { items, problems };

@@ -1,5 +1,5 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, statSync } from "node:fs";
-import { basename, dirname, join, resolve, sep } from "node:path";
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { makeDirectory, syncDirectory, syncPath } from "../blobs/durable.ts";
 import { makeInNewPlace } from "../blobs/new-place.ts";
 import { removeTree } from "../blobs/remove-tree.ts";
@@ -10,6 +10,7 @@ import { copyManifests } from "./copy-manifests.ts";
 import { dropLease, holdBlob, takeLease } from "./lease.ts";
 import type { Lease } from "./lease.ts";
 import { blobRow } from "./read.ts";
+import { refuseInside } from "./refuse-inside.ts";
 import type { Store } from "./store.ts";
 
 export interface Backup {
@@ -42,7 +43,11 @@ const TRIES = 5;
  */
 export async function backUp(store: Store, to: string, options: { withBytes: boolean; stop: () => boolean }): Promise<Backup | undefined> {
   const target = resolve(to);
-  checkTarget(store, target);
+  refuseInside(
+    [store.root, store.settings.roots.workspace, store.settings.roots.mlflow],
+    target,
+    "name a directory outside the store, best on another disk",
+  );
   const lease = options.withBytes ? takeLease(store, "read") : undefined;
   try {
     makeDirectory(dirname(target));
@@ -118,26 +123,6 @@ function holdRest(store: Store, copy: DatabaseCopy, lease: Lease): boolean {
     const now = blobRow(store, seq);
     return now.path === path && now.pack === pack;
   });
-}
-
-function checkTarget(store: Store, target: string): void {
-  const own = [store.root, store.settings.roots.workspace, store.settings.roots.mlflow].map(existing);
-  const place = existing(target);
-  const inside = own.find((root) => place === root || place.startsWith(root + sep));
-  if (inside !== undefined)
-    throw new CofferError("PROTECTED", `${target} lies inside ${inside}, which is to be backed up`, {
-      hint: "name a directory outside the store, best on another disk",
-    });
-}
-
-/** With links followed as far as the path exists. */
-function existing(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    if (!["ENOENT", "ENOTDIR"].includes(errno(error) ?? "") || dirname(path) === path) throw error;
-    return join(existing(dirname(path)), basename(path));
-  }
 }
 
 function syncDirectories(directory: string): void {

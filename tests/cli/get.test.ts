@@ -149,3 +149,16 @@ test("the slow fallback for hashing gives the same store, and a fast one reads i
   expect(second.added.blobs).toBe(0);
   for (const options of [slow, at(root)]) expect((await done(["verify"], options)).stderr).toContain("all whole");
 });
+
+test("nothing is written where the store keeps its own", async () => {
+  using root = temporaryRoot();
+  writeFileSync(root.at("f"), "bytes");
+  await done(["log", "f", "--name", "n"], at(root));
+  symlinkSync("s/binaries", root.at("link"));
+  for (const target of ["s/binaries/default/mine", "link/mine", "s/tmp/x", "s/cache/x", "s/manifests"]) {
+    const { code, stderr } = await coffer(["get", "n", "-o", target], at(root));
+    expect([target, code, stderr]).toEqual([target, 5, expect.stringContaining("lies inside")]);
+  }
+  expect((await coffer(["get", "n", "--with-deps", "-o", "s/binaries/all"], at(root))).code).toBe(5);
+  await done(["get", "n", "-o", "s/work/mine"], at(root));
+});

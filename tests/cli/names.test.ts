@@ -63,7 +63,7 @@ test("a NUL is refused where one can come in: in a line of --stdin and in a scri
   const items = ['"a\\0b"', '"../x"', `"${"x".repeat(300)}"`].map((id) => `    - {artifact_id: ${id}, path: f}\n`).join("");
   here.write("manifest.yaml", `schema_version: "2.0"\nartifacts:\n  items:\n${items}`);
   await here.run(`cp ${here.at("f")} ${here.at("manifest.yaml")} $W`);
-  expect(events(await here.shown(), "not-stored").map((message) => message.replace(/^(.*: not a name).*/s, "$1"))).toEqual([
+  expect(events(await here.shown(), "not-stored").map((message) => message.replace(/ \(.*: (not a name).*/s, ": $1"))).toEqual([
     "manifest.yaml: manifest.yaml, item 1: not a name",
     "manifest.yaml: manifest.yaml, item 2: not a name",
     "manifest.yaml: manifest.yaml, item 3: not a name",
