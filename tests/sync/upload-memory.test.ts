@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { coffer, spawnCoffer } from "../support/coffer.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
+import { watchMemory } from "../support/watch-memory.ts";
 import { tlsProxy } from "../support/tls-proxy.ts";
 
 const live = needsMlflow(test);
@@ -41,18 +42,3 @@ const ALLOWED = 150_000_000;
     }
   },
 );
-
-/** The most bytes of memory that a process had. What `wait` says of a child includes the memory of the one that started it. */
-async function watchMemory(child: Bun.Subprocess): Promise<number> {
-  let most = 0;
-  while (child.exitCode === null && child.signalCode === null) {
-    try {
-      const status = readFileSync(`/proc/${child.pid}/status`, "latin1");
-      most = Math.max(most, Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024);
-    } catch {
-      // it has just ended
-    }
-    await Bun.sleep(5);
-  }
-  return most;
-}
