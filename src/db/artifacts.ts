@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
 import type { ArtifactType } from "../domain/artifact-type.ts";
+import { distinct } from "./distinct.ts";
 import { ofDataset } from "./of-dataset.ts";
 
 export type ArtifactState = "live" | "withdrawn" | "removed" | "deleted";
@@ -217,16 +218,7 @@ export function entomb(db: Database, seq: number, at: number): void {
 
 /** Names in their order, also of what is out of sight: for the error that lists candidates. */
 export function names(db: Database, limit: number): string[] {
-  // one step down the index for each: DISTINCT would read all versions
-  return db
-    .query<{ name: string }, [number]>(
-      `WITH RECURSIVE known (name) AS (
-         SELECT min(name) FROM artifacts WHERE name IS NOT NULL
-         UNION ALL SELECT (SELECT min(name) FROM artifacts WHERE name > known.name) FROM known WHERE name IS NOT NULL
-       ) SELECT name FROM known WHERE name IS NOT NULL LIMIT ?`,
-    )
-    .all(limit)
-    .map((row) => row.name);
+  return distinct(db, { table: "artifacts", column: "name" }, limit);
 }
 
 /** Those of a name in sight, the newest first. */

@@ -1,17 +1,12 @@
 import type { Database } from "bun:sqlite";
+import { DEFAULT_DATASET } from "../domain/names.ts";
+import { distinct } from "./distinct.ts";
 
 /** Every dataset that artifacts belong to, tombstones too, each once. Those without one are of `default`. */
 export function names(db: Database): string[] {
-  // from one to the next by the index: a scan would read a million entries
-  return (
-    db
-      .query(
-        `WITH RECURSIVE found (dataset) AS (SELECT min(dataset) FROM artifacts UNION ALL
-           SELECT (SELECT min(a.dataset) FROM artifacts a WHERE a.dataset > found.dataset) FROM found WHERE found.dataset IS NOT NULL)
-         SELECT dataset FROM found WHERE dataset IS NOT NULL UNION SELECT 'default' WHERE EXISTS (SELECT 1 FROM artifacts WHERE dataset IS NULL)`,
-      )
-      .values() as [string][]
-  ).map(([dataset]) => dataset);
+  const named = distinct<string>(db, { table: "artifacts", column: "dataset" }, -1);
+  const isAnyWithout = db.query("SELECT 1 FROM artifacts WHERE dataset IS NULL LIMIT 1").get() !== null;
+  return isAnyWithout && !named.includes(DEFAULT_DATASET) ? [...named, DEFAULT_DATASET].sort() : named;
 }
 
 /** Bytes that lie under one dataset, and that by now only others use. */

@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
 import type { ArtifactRow } from "./artifacts.ts";
+import { distinct } from "./distinct.ts";
 import { ofDataset } from "./of-dataset.ts";
 
 /** What the records of a pipeline's step are narrowed by; a key that is missing narrows nothing. */
@@ -38,29 +39,12 @@ export function newest(db: Database, filter: StepFilter): ArtifactRow[] {
 
 /** For the error that says what there is. */
 export function pipelines(db: Database, limit: number): string[] {
-  // one step down the index for each: DISTINCT would read all of it
-  return db
-    .query<{ pipeline: string }, [number]>(
-      `WITH RECURSIVE known (pipeline) AS (
-         SELECT min(pipeline) FROM artifacts WHERE pipeline IS NOT NULL
-         UNION ALL SELECT (SELECT min(pipeline) FROM artifacts WHERE pipeline > known.pipeline) FROM known WHERE pipeline IS NOT NULL
-       ) SELECT pipeline FROM known WHERE pipeline IS NOT NULL LIMIT ?`,
-    )
-    .all(limit)
-    .map((row) => row.pipeline);
+  return distinct(db, { table: "artifacts", column: "pipeline" }, limit);
 }
 
 /** The numbers of a pipeline's steps. */
 export function steps(db: Database, pipeline: string, limit: number): number[] {
-  return db
-    .query<{ step: number }, [string, number]>(
-      `WITH RECURSIVE known (step) AS (
-         SELECT min(step) FROM artifacts WHERE pipeline = ?1
-         UNION ALL SELECT (SELECT min(step) FROM artifacts WHERE pipeline = ?1 AND step > known.step) FROM known WHERE step IS NOT NULL
-       ) SELECT step FROM known WHERE step IS NOT NULL LIMIT ?2`,
-    )
-    .all(pipeline, limit)
-    .map((row) => row.step);
+  return distinct(db, { table: "artifacts", column: "step", within: "pipeline = ?1", values: [pipeline] }, limit);
 }
 
 function clauses(filter: StepFilter): { where: string; values: (string | number)[] } {

@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
 import type { RunState } from "../domain/run-state.ts";
+import { distinct } from "./distinct.ts";
 import { ofDataset } from "./of-dataset.ts";
 
 export interface RunRow {
@@ -96,8 +97,7 @@ export function newestOfName(db: Database, name: string, removed: boolean): RunR
 
 /** Every pipeline that runs or artifacts belong to, each once. */
 export function pipelines(db: Database): string[] {
-  const each = (table: string): string => `SELECT DISTINCT pipeline FROM ${table} WHERE pipeline IS NOT NULL`;
-  return (db.query(`${each("runs")} UNION ${each("artifacts")}`).values() as [string][]).map(([pipeline]) => pipeline);
+  return [...new Set(["runs", "artifacts"].flatMap((table) => distinct<string>(db, { table, column: "pipeline" }, -1)))];
 }
 
 /** Those of some ids that no run has. */

@@ -35,23 +35,11 @@ export interface ArtifactSummary {
 }
 
 /** An artifact by its place in a pipeline, in a list. */
-export interface RecordSummary {
-  id: string;
-  ref: string;
-  run: string;
-  name: string | null;
-  version: number;
-  type: string;
-  class: string | null;
-  kind: "file" | "tree";
-  dataset: string | null;
+export interface RecordSummary extends Omit<ArtifactSummary, "path" | "files" | "created_at"> {
   branch_path: number[];
   step_index: number | null;
   sub_step: number | null;
   fold_id: number | null;
-  size: number;
-  digest: string;
-  state: string;
 }
 
 /** What is known of something that an artifact was made from. */

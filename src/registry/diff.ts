@@ -68,39 +68,25 @@ export function diffRuns(store: Store, left: RunRow, right: RunRow): RunDiff {
   };
 }
 
+const ABOUT = [
+  "command",
+  "directory",
+  "state",
+  "exit_code",
+  "signal",
+  "pipeline",
+  "branch_path",
+  "step_index",
+  "sub_step",
+  "fold_id",
+  "dataset",
+  "policy",
+  "host",
+  "user",
+] as const satisfies readonly (keyof RunRecord)[];
+
 function about(run: RunRecord): Record<string, unknown> {
-  const {
-    command,
-    directory,
-    state,
-    exit_code,
-    signal,
-    pipeline,
-    branch_path,
-    step_index,
-    sub_step,
-    fold_id,
-    dataset,
-    policy,
-    host,
-    user,
-  } = run;
-  return {
-    command,
-    directory,
-    state,
-    exit_code,
-    signal,
-    pipeline,
-    branch_path,
-    step_index,
-    sub_step,
-    fold_id,
-    dataset,
-    policy,
-    host,
-    user,
-  };
+  return Object.fromEntries(ABOUT.map((key) => [key, run[key]]));
 }
 
 function diffValues(left: Readonly<Record<string, unknown>>, right: Readonly<Record<string, unknown>>): ValueDiff[] {
