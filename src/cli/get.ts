@@ -3,7 +3,7 @@ import { isDirectory } from "../blobs/is-directory.ts";
 import { EXIT } from "../domain/error.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
-import { hold, openReader, readablePaths, recordRead } from "../registry/hand-out.ts";
+import { hold, openCopier, openReader, readablePaths, recordRead } from "../registry/hand-out.ts";
 import type { Held, Reader } from "../registry/hand-out.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import { withDependencies } from "../registry/with-dependencies.ts";
@@ -52,8 +52,8 @@ export default command(
   async ({ flags, positionals, io }) => {
     using store = await io.openStore({ make: false });
     const { artifact, inside } = resolveArtifact(store, positionals[0] as string);
-    const reader = openReader(store, currentRun(store, io.env));
     const target = flags.output === undefined ? undefined : resolvePath(io.cwd, flags.output);
+    const reader = (target === undefined ? openReader : openCopier)(store, currentRun(store, io.env));
     if (target !== undefined)
       refuseInside(
         OWN.map((name) => store.path(name)),

@@ -45,7 +45,7 @@ const PROTECTIONS: readonly Protection[] = [
   {
     by: "lease",
     artifact: "a.seq",
-    because: "'a live process uses it'",
+    because: "'a live process uses it, or was given it within the hour'",
     from: (join) => `temp.gc_leases g ${join} lease_blobs l ON l.lease = g.seq ${join} artifacts a ON a.blob = l.blob WHERE 1`,
   },
   {

@@ -6,7 +6,8 @@ import { CofferError } from "./error.ts";
  */
 export function parseAssignment(what: string, text: string): [key: string, value: string] {
   const cut = text.indexOf("=");
-  if (cut <= 0) throw new CofferError("VALUE_INVALID", `not a ${what}: “${text}”`, { hint: `write --${what} key=value` });
+  if (cut <= 0)
+    throw new CofferError("VALUE_INVALID", `not a ${what}: “${text}”`, { hint: `write ${what === "tag" ? "" : `--${what} `}key=value` });
   return [checkKey(what, text.slice(0, cut)), text.slice(cut + 1)];
 }
 

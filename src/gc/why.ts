@@ -101,8 +101,10 @@ export function leaseWords(store: Store, blob: number): string[] {
     .filter(({ seq }) => alive.has(seq))
     .map((lease) => {
       const { pid, host } = JSON.parse(lease.child ?? lease.wrapper) as { pid?: number; host?: string };
-      const age = formatDuration(Math.max(0, store.now() - lease.taken_at));
-      return `process ${pid ?? "?"}${host === undefined ? "" : ` on ${host}`} uses it, since ${age} (${lease.kind})`;
+      const who = `process ${pid ?? "?"}${host === undefined ? "" : ` on ${host}`}`;
+      // a reader's lease is older than what it was given last
+      if (lease.kind === "read") return `${who} was given it, which holds for an hour at least (${lease.kind})`;
+      return `${who} uses it, since ${formatDuration(Math.max(0, store.now() - lease.taken_at))} (${lease.kind})`;
     });
 }
 

@@ -7,7 +7,7 @@ import type { RunRow } from "../db/runs.ts";
 import { formatDigest } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
 import * as cache from "../store/cache.ts";
-import { holdBlob, readerLease } from "../store/lease.ts";
+import { holdBlob, processLease, readerLease } from "../store/lease.ts";
 import { readTree } from "../store/read.ts";
 import type { Store } from "../store/store.ts";
 import type { Content } from "../store/write-out.ts";
@@ -21,6 +21,11 @@ export interface Reader {
 
 /** The bytes of an artifact, or of one file inside the directory that it is. */
 export type Held = Content & { name: string; size: number; digest: string };
+
+/** Of what is copied to a place of the reader's own: held while this command reads, and no longer. */
+export function openCopier(store: Store, run: RunRow | undefined): Reader {
+  return { run, lease: processLease(store).seq };
+}
 
 export function openReader(store: Store, run: RunRow | undefined): Reader {
   // a machine that stops takes the reader along

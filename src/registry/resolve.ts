@@ -33,7 +33,7 @@ export function resolve(store: Store, ref: string, scope: Scope = "live"): Resol
     byRun(store, ref) ??
     byRunName(store, ref, scope);
   if (found) return found;
-  throw unknown(store, ref);
+  throw (scope === "live" ? outOfSight(store, ref) : undefined) ?? unknown(store, ref);
 }
 
 /** @throws CofferError NOT_FOUND, also where the reference means a run */
@@ -85,6 +85,8 @@ function byName(store: Store, ref: string, scope: Scope): Resolved | undefined {
   if (found) return artifact(found);
   const known = artifacts.list(store.db, { name, limit: MANY });
   if (known.length === 0) return undefined;
+  const hidden = scope === "live" ? byWhich(store, name, which, "any") : null;
+  if (hidden) throw hiddenError(hidden, known);
   throw new CofferError("NOT_FOUND", `“${name}” has no “${which}”`, {
     hint: "name a version, an alias, or run:RUN",
     candidates: known.flatMap((row) => [artifactRef(row), ...aliases.ofArtifact(store.db, row.seq).map((alias) => `${name}@${alias}`)]),
@@ -153,6 +155,20 @@ function byRun(store: Store, ref: string): Extract<Resolved, { kind: "run" }> | 
 
 function artifact(row: ArtifactRow | null): Resolved | undefined {
   return row ? { kind: "artifact", artifact: row, inside: undefined } : undefined;
+}
+
+/** What `rm`, a failed run or gc took away is named as such. */
+function outOfSight(store: Store, ref: string): CofferError | undefined {
+  const hidden = byExactId(store, ref, "any") ?? byName(store, ref, "any");
+  return hidden?.kind === "artifact" ? hiddenError(hidden.artifact, []) : undefined;
+}
+
+function hiddenError(hidden: ArtifactRow, others: readonly ArtifactRow[]): CofferError {
+  const ref = artifactRef(hidden);
+  return new CofferError("NOT_FOUND", hidden.state === "deleted" ? `gc has deleted ${ref}` : `${ref} is out of sight (${hidden.state})`, {
+    hint: hidden.state === "deleted" ? `coffer show ${ref} tells what it was` : `coffer restore ${ref} brings it back`,
+    candidates: others.map(artifactRef),
+  });
 }
 
 function unknown(store: Store, ref: string): CofferError {

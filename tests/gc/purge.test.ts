@@ -84,7 +84,7 @@ test("what is pinned, in use, or was used for what stays is kept and named", asy
     "between@v1: report@v1 was made from it",
     "origin@v1: between@v1 was made from it",
     "pinned@v1: it is pinned",
-    "read@v1: a live process uses it",
+    "read@v1: a live process uses it, or was given it within the hour",
   ]);
 });
 

@@ -135,7 +135,7 @@ describe("versions", () => {
     expect(kept.map(({ what, because }) => `${what}: ${because}`).sort()).toEqual([
       "model@v1: it is pinned (the paper)",
       "model@v2: an alias points at it (best)",
-      "model@v3: a live process uses it",
+      "model@v3: a live process uses it, or was given it within the hour",
       "model@v4: not delivered to http://mlflow yet",
       expect.stringMatching(/^model@v5: .+\/report was made from it$/),
     ]);

@@ -1,3 +1,4 @@
+import * as artifacts from "../../src/db/artifacts.ts";
 import { expect, test } from "bun:test";
 import type { ArtifactRow } from "../../src/db/artifacts.ts";
 import { parseExecutionPath } from "../../src/domain/execution-path.ts";
@@ -163,3 +164,21 @@ test.each(["", "/", "@", "@v1", "a/b", "../x", "'; DROP TABLE runs; --", "%", "\
     expect(() => means(test, ref)).toThrow(error("NOT_FOUND"));
   },
 );
+
+test("what was taken away is called by its name, with what to do", async () => {
+  using test = await openTestStore();
+  const [one, two] = [await test.add({ name: "model" }), await test.add({ name: "model" })];
+  const told = (ref: string): unknown => {
+    try {
+      return means(test, ref);
+    } catch (error_) {
+      return [(error_ as Error).message, (error_ as { hint: string }).hint];
+    }
+  };
+  remove(test.store, { kind: "artifact", artifact: one });
+  expect(told("model@v1")).toEqual(["model@v1 is out of sight (removed)", "coffer restore model@v1 brings it back"]);
+  remove(test.store, { kind: "artifact", artifact: two });
+  expect(told("model")).toEqual(["model@v2 is out of sight (removed)", "coffer restore model@v2 brings it back"]);
+  test.store.transaction(() => artifacts.entomb(test.store.db, two.seq, test.now));
+  expect(told("model@v2")).toEqual(["gc has deleted model@v2", "coffer show model@v2 tells what it was"]);
+});
