@@ -6,6 +6,7 @@ import { installMlflow } from "./mlflow/environment.ts";
 import { installMoto } from "./mlflow/moto.ts";
 import { startMlflow } from "./mlflow/server.ts";
 import type { MlflowPlace, MlflowServer } from "./mlflow/server.ts";
+import { wordsOfFailures } from "./failures.ts";
 import { readJunit } from "./junit.ts";
 
 const project = join(import.meta.dir, "..");
@@ -78,15 +79,18 @@ async function test(places: readonly MlflowPlace[]): Promise<void> {
   let words = "";
   for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
     process.stderr.write(chunk);
-    words = (words + chunk).slice(-4000);
+    words += chunk;
   }
   const code = await child.exited;
+  words = Bun.stripANSI(words);
   const result = readJunit(existsSync(report) ? readFileSync(report, "utf8") : "");
   passed += result.passed;
   skipped += result.skipped;
   failed.push(...result.failed);
+  // said again at the end, where it is looked for, and where a log that was cut still has it
+  if (result.failed.length > 0) console.log(`\n${wordsOfFailures(words)}\n`);
   // a file that cannot be loaded, an error outside of any test and a crash of the runner are in no report
-  const said = Number(/^\s*(\d+) fail$/m.exec(Bun.stripANSI(words))?.[1] ?? 0);
+  const said = Number(/^\s*(\d+) fail$/m.exec(words)?.[1] ?? 0);
   const silent = Math.max(said - result.failed.length, code !== 0 && result.failed.length === 0 ? 1 : 0);
   for (let nth = 0; nth < silent; nth++) failed.push(`bun test, outside of a test (code ${code}; see above)`);
 }

@@ -5,7 +5,7 @@ import { shortHash } from "./short-hash.ts";
  * The path at which an artifact can lie on an MLflow server and be read again. Nearly every path stays as it is, byte for byte.
  * MLflow mangles or refuses these, so `_` takes their place, and a hash of the part before its extension, so that two never become one
  * (`loss#1.png` → `loss_1-9aaa49.png`): control characters, `#`, `%` before two hex digits, `?` and `;` at the end of a part, `;` before `?`, halves of
- * surrogate pairs, a part that begins with `.artifact.uploading.`; and at the beginning of the path a blank, `\\`, or what reads as a scheme (`C:`, `x:y`).
+ * surrogate pairs, a part that begins with `.artifact.uploading.`; and at the beginning of the path a blank, `\\`, or what reads as a scheme or a drive (`C:`, `x:y`, `1:`, `~:`).
  * @throws CofferError PATH_INVALID for a path that does not stay inside
  */
 export function remoteName(path: string): { path: string; changed: boolean } {
@@ -28,7 +28,8 @@ function remotePart(part: string, first: boolean): string {
     plain = plain
       .replace(/^\s+/, (blanks) => "_".repeat(blanks.length))
       .replace(/^\\\\/, "__")
-      .replace(/^([a-z][a-z0-9+.-]*):/i, "$1_");
+      // a drive may be any character: what counts as one differs between the Pythons that servers run on
+      .replace(/^([a-z0-9+.-]+|.):/isu, "$1_");
   return plain === part ? part : withHash(plain, part);
 }
 

@@ -1,0 +1,13 @@
+/**
+ * What `bun test` said around its `(fail)` lines; `output` is what it printed, without colours.
+ * Parallel workers print a test's words before that line or, now and then, behind it.
+ */
+export function wordsOfFailures(output: string, { before = 40, after = 20 } = {}): string {
+  const [told = ""] = output.split(/^\d+ tests (?:failed|skipped):$/m, 1);
+  const lines = told.split("\n").filter((line) => !/^\((pass|skip|todo)\) /.test(line));
+  const failures = lines.flatMap((line, at) => (line.startsWith("(fail) ") ? [at] : []));
+  return lines
+    .filter((_, at) => failures.some((failure) => failure - before <= at && at <= failure + after))
+    .join("\n")
+    .trim();
+}
