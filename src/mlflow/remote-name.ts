@@ -27,7 +27,7 @@ function remotePart(part: string, first: boolean): string {
   if (first)
     plain = plain
       .replace(/^\s+/, (blanks) => "_".repeat(blanks.length))
-      .replace(/^\\\\/, "__")
+      .replace(/^\\(\\|$)/, (start) => "_".repeat(start.length))
       // a drive may be any character: what counts as one differs between the Pythons that servers run on
       .replace(/^([a-z0-9+.-]+|.):/isu, "$1_");
   return plain === part ? part : withHash(plain, part);

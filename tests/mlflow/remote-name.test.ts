@@ -52,6 +52,7 @@ test.each([
   ["😀:/x", /^😀_-[0-9a-f]{6}\/x$/],
   ["x:y.txt", /^x_y-[0-9a-f]{6}\.txt$/],
   ["\\\\srv\\x", /^__srv\\x-/],
+  ["\\/x", /^_-[0-9a-f]{6}\/x$/],
   ["a/.artifact.uploading.b", /^a\/_artifact\.uploading-[0-9a-f]{6}\.b$/],
   ["\ud800", /^_-/],
   [`${"ü".repeat(126)}#.x`, /^ü{123}-[0-9a-f]{6}\.x$/],
@@ -98,7 +99,7 @@ live(
       expect(await listArtifacts(connection, run.id)).toEqual(new Map([[mapped, 7]]));
       expect(await downloadArtifact(connection, run.id, mapped, { start() {}, take() {} })).toBe(7);
     };
-    for (const given of ["d?/x", "C:/x", "x:y", " lead", "50%25", "a#b", "a;", "\\\\srv\\sh\\x", "n".repeat(255), "file:x"])
+    for (const given of ["d?/x", "C:/x", "x:y", " lead", "50%25", "a#b", "a;", "\\\\srv\\sh\\x", "\\/x", "n".repeat(255), "file:x"])
       await check(given);
     await fc.assert(fc.asyncProperty(path, check), { numRuns: 40 });
   },
