@@ -3,9 +3,12 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installMlflow } from "./mlflow/environment.ts";
+import { startGuarded } from "./mlflow/guarded.ts";
+import { installLayer } from "./mlflow/layered-environment.ts";
+import { OLDER } from "./mlflow/layers.ts";
 import { installMoto } from "./mlflow/moto.ts";
 import { startMlflow } from "./mlflow/server.ts";
-import type { MlflowPlace, MlflowServer } from "./mlflow/server.ts";
+import type { MlflowServer } from "./mlflow/server.ts";
 import { wordsOfFailures } from "./failures.ts";
 import { readJunit } from "./junit.ts";
 
@@ -25,7 +28,7 @@ const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stopping.abort());
 
 // begun first, since it takes ten seconds, and awaited where it is needed
-const servers = asksFor("needsMlflow") || asksFor("needsMoto") ? startServers() : Promise.resolve([]);
+const servers = startServers();
 try {
   if (only.length === 0) {
     await check("types", [bun, "check"]);
@@ -36,7 +39,7 @@ try {
   await check("build", [bun, "scripts/build.ts"]);
   await test(await servers);
 } finally {
-  for (const server of await servers) await server.stop();
+  for (const server of Object.values(await servers)) await server.stop();
   Bun.spawnSync(["chmod", "-R", "u+rwX", scratch]);
   rmSync(scratch, { recursive: true, force: true });
 }
@@ -60,7 +63,7 @@ async function check(name: string, command: string[]): Promise<void> {
   }
 }
 
-async function test(places: readonly MlflowPlace[]): Promise<void> {
+async function test(places: Record<string, MlflowServer>): Promise<void> {
   if (stopping.signal.aborted) return;
   const report = join(scratch, "junit.xml");
   // a hang is found, a slow machine is not
@@ -72,7 +75,7 @@ async function test(places: readonly MlflowPlace[]): Promise<void> {
       // what a test leaves behind goes with it
       TMPDIR: temporary,
       ...(process.stderr.isTTY && { FORCE_COLOR: "1" }),
-      ...(places.length > 0 && { COFFER_TEST_MLFLOW: JSON.stringify(Object.fromEntries(places.map((place) => [place.kind, place]))) }),
+      ...(Object.keys(places).length > 0 && { COFFER_TEST_MLFLOW: JSON.stringify(places) }),
     },
   });
   stopping.signal.addEventListener("abort", () => child.kill("SIGTERM"));
@@ -96,38 +99,45 @@ async function test(places: readonly MlflowPlace[]): Promise<void> {
 }
 
 /** Some of the tests that are to run need what this word stands for. */
-function asksFor(word: "needsMlflow" | "needsMoto"): boolean {
+function asksFor(word: "needsMlflow" | "needsMoto" | "needsOlder" | "needsGuarded"): boolean {
   const files = [...new Bun.Glob("tests/**/*.test.ts").scanSync({ cwd: project })];
   const chosen = only.length === 0 ? files : files.filter((file) => only.some((part) => file.includes(part.replace(/^\.\//, ""))));
   return chosen.some((file) => readFileSync(join(project, file), "utf8").includes(word));
 }
 
-async function startServers(): Promise<MlflowServer[]> {
-  const started: MlflowServer[] = [];
-  try {
-    const python = await installMlflow((words) => console.log(words));
-    const wanted = (["proxied", "shared"] as const).map(async (kind) => {
-      started.push(await startMlflow({ kind, directory: join(scratch, kind), python }));
-    });
-    if (asksFor("needsMoto")) await installStorage();
-    const ends = await Promise.allSettled(wanted);
-    const broken = ends.find((end) => end.status === "rejected");
-    if (broken) throw broken.reason;
-    return started;
-  } catch (error) {
-    console.log(`no MLflow server: ${error instanceof Error ? error.message : String(error)}`);
-    if (process.env["CI"] === "true") failed.push("MLflow server");
-    return started;
-  }
-}
-
-async function installStorage(): Promise<void> {
-  try {
-    await installMoto((words) => console.log(words));
-  } catch (error) {
-    console.log(`no S3 storage: ${error instanceof Error ? error.message : String(error)}`);
-    if (process.env["CI"] === "true") failed.push("S3 storage");
-  }
+/** The servers that all tests share, by the names that tests/support/mlflow.ts has for them. What cannot be had is said, and under CI=true it is a failure. */
+async function startServers(): Promise<Record<string, MlflowServer>> {
+  const started: Record<string, MlflowServer> = {};
+  const say = (words: string): void => console.log(words);
+  const have = async (name: string, get: () => Promise<unknown>): Promise<boolean> => {
+    try {
+      await get();
+      return true;
+    } catch (error) {
+      console.log(`no ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      if (process.env["CI"] === "true") failed.push(name);
+      return false;
+    }
+  };
+  if (!(["needsMlflow", "needsMoto", "needsOlder", "needsGuarded"] as const).some(asksFor)) return started;
+  let python = "";
+  if (!(await have("MLflow server", async () => (python = await installMlflow(say))))) return started;
+  const plain = (["proxied", "shared"] as const).map((kind) =>
+    have(`${kind} MLflow server`, async () => (started[kind] = await startMlflow({ kind, directory: join(scratch, kind), python }))),
+  );
+  const older = async (): Promise<void> => {
+    started["older"] = await startMlflow({ kind: "proxied", directory: join(scratch, "older"), python: await installLayer(OLDER, say) });
+  };
+  const guarded = async (): Promise<void> => {
+    started["guarded"] = await startGuarded(join(scratch, "guarded"), say);
+  };
+  await Promise.all([
+    ...plain,
+    asksFor("needsMoto") && have("S3 storage", () => installMoto(say)),
+    asksFor("needsOlder") && have("older MLflow server", older),
+    asksFor("needsGuarded") && have("guarded MLflow server", guarded),
+  ]);
+  return started;
 }
 
 function withBin(): Record<string, string | undefined> {

@@ -8,25 +8,40 @@ import type { MlflowKind, MlflowPlace, MlflowServer, MlflowStart } from "../../s
 import { removeTree } from "./temporary-root.ts";
 
 /**
- * The two servers that `npm test` keeps running for all tests: one that takes artifacts through HTTP, one whose artifact root is a
- * directory that its clients write to. Everybody shares them: use experiments of your own. Not set under a bare `bun test`.
+ * The servers that `npm test` keeps running for all tests. Everybody shares them: use experiments of your own. Not set under a bare `bun test`.
+ * proxied: takes artifacts through HTTP. shared: its artifact root is a directory that its clients write to. older: MLflow 3.11, proxied.
+ * guarded: wants a login (`ADMIN`), is below a path and runs under gunicorn; proxied.
  */
-const shared = JSON.parse(process.env["COFFER_TEST_MLFLOW"] ?? "{}") as Partial<Record<MlflowKind, MlflowPlace>>;
+type Name = MlflowKind | "older" | "guarded";
+
+const running = JSON.parse(process.env["COFFER_TEST_MLFLOW"] ?? "{}") as Partial<Record<Name, MlflowPlace>>;
 
 export const mlflow = {
   get proxied(): MlflowPlace {
-    return running("proxied");
+    return place("proxied");
   },
   get shared(): MlflowPlace {
-    return running("shared");
+    return place("shared");
+  },
+  get older(): MlflowPlace {
+    return place("older");
+  },
+  get guarded(): MlflowPlace {
+    return place("guarded");
   },
 };
 
 /** `const live = needsMlflow(test)`: tests that are skipped aloud where there is no server, and fail there under CI=true. */
-export function needsMlflow(test: typeof bunTest): typeof bunTest {
-  if (shared.proxied && shared.shared) return test;
-  if (process.env["CI"] === "true") return test;
-  console.error("skipped: no MLflow server; `npm test` starts one (`npm test -- tests/sync` for some tests only)");
+export const needsMlflow = (test: typeof bunTest): typeof bunTest => needs(test, "proxied", "shared");
+export const needsOlder = (test: typeof bunTest): typeof bunTest => needs(test, "older");
+export const needsGuarded = (test: typeof bunTest): typeof bunTest => needs(test, "guarded");
+
+function needs(test: typeof bunTest, ...names: Name[]): typeof bunTest {
+  const missing = names.filter((name) => !running[name]);
+  if (missing.length === 0 || process.env["CI"] === "true") return test;
+  console.error(
+    `skipped: no ${missing.join(", ")} MLflow server; \`npm test\` starts them (\`npm test -- tests/sync\` for some tests only)`,
+  );
   return test.skip as typeof bunTest;
 }
 
@@ -110,8 +125,8 @@ async function python(
   return out;
 }
 
-function running(kind: MlflowKind): MlflowPlace {
-  const place = shared[kind];
-  if (!place) throw new Error("no MLflow server is running for the tests; `npm test` starts them");
-  return place;
+function place(name: Name): MlflowPlace {
+  const found = running[name];
+  if (!found) throw new Error(`no ${name} MLflow server is running for the tests; \`npm test\` starts them`);
+  return found;
 }

@@ -1,0 +1,19 @@
+import { installLayer } from "./layered-environment.ts";
+import { GUARDED } from "./layers.ts";
+import { startMlflow } from "./server.ts";
+import type { MlflowServer } from "./server.ts";
+
+/** Who may do everything on a guarded server. */
+export const ADMIN = { user: "admin", password: "long enough: % / @ é" };
+
+/** A server that wants to know who asks, is below a path of its host, and runs under gunicorn: what is often found in offices. */
+export async function startGuarded(directory: string, say: (words: string) => void): Promise<MlflowServer> {
+  return startMlflow({
+    kind: "proxied",
+    directory,
+    python: await installLayer(GUARDED, say),
+    prefix: "/office/ml",
+    args: ["--app-name", "basic-auth", "--gunicorn-opts", "--timeout 60"],
+    env: { MLFLOW_FLASK_SERVER_SECRET_KEY: "for tests", MLFLOW_AUTH_ADMIN_PASSWORD: ADMIN.password },
+  });
+}
