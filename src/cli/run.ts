@@ -57,6 +57,7 @@ const flags = {
   capture: { type: "boolean", description: "keep what goes to a terminal too, through a pseudo-terminal" },
   "keep-failed": { type: "boolean", description: "keep what the run registered in sight even if it fails" },
   "untracked-ok": { type: "boolean", description: "if the store cannot be used, warn and run the command all the same" },
+  attach: { type: "boolean", description: "make the MLflow run first, so that a command that uses MLflow itself logs to it" },
   sync: { type: "string", options: ["never", "after", "required"], description: "deliver to MLflow when it has ended" },
 } as const;
 
@@ -224,6 +225,7 @@ function requestOf({ flags: given, io }: Call<typeof flags>, words: string[]): R
     shown: io.json ? 2 : 1,
     keepFailed: given["keep-failed"],
     skipArtifacts: skipsArtifacts(io.env),
+    attach: given.attach,
   };
 }
 

@@ -14,6 +14,8 @@ export interface DeliveryRow {
   metrics_sent: number;
   /** What the page of the run was last given as its note. */
   note_sent: string | null;
+  /** 1: the command was told of the run on the server, so that its script may log there too. */
+  attached: number;
   tries: number;
   last_error: string | null;
   updated_at: number;
@@ -166,6 +168,23 @@ export function updateDelivery(db: Database, seq: number, change: Partial<Omit<D
     ...columns.map((column) => change[column] as string | number | null),
     seq,
   );
+}
+
+/** seqs of the deliveries that a run's command was told of, and whose server was not told of an end yet. */
+export function attachedTo(db: Database, run: number): number[] {
+  return db
+    .query<{ seq: number }, [number]>(
+      `SELECT seq FROM deliveries WHERE run = ? AND attached = 1
+       AND NOT EXISTS (SELECT 1 FROM outbox WHERE delivery = deliveries.seq AND step = 'end')`,
+    )
+    .all(run)
+    .map(({ seq }) => seq);
+}
+
+/** A delivery of which nothing is to be told, and nothing was: no artifact is part of it yet. */
+export function removeDelivery(db: Database, seq: number): void {
+  db.query("DELETE FROM outbox WHERE delivery = ?").run(seq);
+  db.query("DELETE FROM deliveries WHERE seq = ?").run(seq);
 }
 
 export function deliveriesOf(db: Database, run: number): DeliveryRow[] {

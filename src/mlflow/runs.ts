@@ -119,6 +119,11 @@ export async function updateRun(connection: Connection, runId: string, change: {
   await call(connection, "POST", `${REST}/runs/update`, { run_id: runId, status: change.status, end_time: change.endTime }, v.unknown());
 }
 
+/** Deletes a run; its experiment keeps it, out of sight, until `mlflow gc`. May be repeated. */
+export async function deleteRun(connection: Connection, runId: string): Promise<void> {
+  await call(connection, "POST", `${REST}/runs/delete`, { run_id: runId }, v.unknown());
+}
+
 /** Brings back a run that was deleted on the server. May be repeated. */
 export async function restoreRun(connection: Connection, runId: string): Promise<void> {
   await call(connection, "POST", `${REST}/runs/restore`, { run_id: runId }, v.unknown());

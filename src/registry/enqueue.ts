@@ -8,7 +8,8 @@ import type { Store } from "../store/store.ts";
 
 /**
  * Puts all that a run has to say into the outbox, in the transaction that wrote it: a settled step is told again, an artifact only once.
- * Without a tracking URI, or with `sync: never` unless `asked`, nothing is enqueued. Returns the delivery's seq.
+ * Without a tracking URI, or with `sync: never` unless `asked`, nothing is enqueued, but for a server where the run's command logs: it is told of
+ * the end, whatever the configuration says by then. Returns the seq of the delivery to the configured server.
  */
 export function enqueueRun(
   store: Store,
@@ -16,18 +17,26 @@ export function enqueueRun(
   options: { asked?: boolean; skipArtifacts?: boolean; remoteRun?: string | undefined } = {},
 ): number | undefined {
   const { uri, experiment, sync } = store.settings.values.tracking.mlflow;
-  if (uri === "" || (sync === "never" && !options.asked)) return undefined;
-  const delivery = outbox.open(store.db, { run: run.seq, target: trackingTarget(uri), experiment, at: store.now() });
-  if (options.remoteRun !== undefined) outbox.updateDelivery(store.db, delivery, { remote_run: options.remoteRun });
+  const isTold = uri !== "" && (sync !== "never" || options.asked);
+  const configured = isTold ? outbox.open(store.db, { run: run.seq, target: trackingTarget(uri), experiment, at: store.now() }) : undefined;
+  if (configured !== undefined && options.remoteRun !== undefined)
+    outbox.updateDelivery(store.db, configured, { remote_run: options.remoteRun });
+  const attached = outbox.attachedTo(store.db, run.seq);
+  for (const delivery of new Set([...(configured === undefined ? [] : [configured]), ...attached]))
+    enqueueSteps(store, run, delivery, options.skipArtifacts ?? false);
+  return configured;
+}
+
+function enqueueSteps(store: Store, run: RunRow, delivery: number, skipArtifacts: boolean): void {
+  outbox.updateDelivery(store.db, delivery, { state: "pending" });
   for (const step of ["run", "params", "tags", "metrics"] as const) outbox.enqueue(store.db, delivery, step);
   if (inputs.ofRun(store.db, run.seq).length > 0) outbox.enqueue(store.db, delivery, "inputs");
-  if (!options.skipArtifacts) {
+  if (!skipArtifacts) {
     const telling = artifacts.ofRun(store.db, run.seq).filter(({ deliver }) => deliver === 1);
     for (const artifact of telling) outbox.enqueueArtifact(store.db, delivery, artifact.seq);
     if (telling.some(mayBeModel)) outbox.enqueue(store.db, delivery, "models");
   }
   if (run.state !== "running") outbox.enqueue(store.db, delivery, "end");
-  return delivery;
 }
 
 /** Whether a directory is one of MLflow's own models shows when its list is read. */

@@ -1,11 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import * as outbox from "../db/outbox.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as runs from "../db/runs.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { shownName } from "../registry/shown-name.ts";
 import { clearStaging, endLease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
+import type { Attachment } from "./attach.ts";
 import { beginRun, childVariables, discardWorkspace, recordStart } from "./begin.ts";
 import type { Begun } from "./begin.ts";
 import { spawnChild } from "./child.ts";
@@ -48,6 +50,8 @@ export interface RunRequest {
   shown: 1 | 2;
   keepFailed: boolean;
   skipArtifacts: boolean;
+  /** MLflow's run is made first, and the child told of it. */
+  attach?: boolean;
 }
 
 /** What the wrapper needs of the process it runs in; taken at the very start. */
@@ -69,7 +73,7 @@ export interface RunOutcome {
 /**
  * Wraps a command as a run.
  *
- * 1. the command is looked up; 2. run, lease and workspace are made; 3. the code's state is captured; 4. the child runs; 5. outputs and end are stored
+ * 1. the command is looked up; 2. run, lease and workspace are made; 3. the code's state is captured, and MLflow's run is made if the child is to log to it; 4. the child runs; 5. outputs and end are stored
  * in one transaction; 6. a scratch workspace goes. Whatever happens to us from 4 on, the child's code stands.
  * @throws CofferError before the child began, with nothing left behind
  */
@@ -101,15 +105,17 @@ async function start(
   wrapper: Wrapper,
   pending: PendingCode,
 ): Promise<{ child: Child; output: OutputLog; code: CodeState }> {
+  let attached: Attachment | undefined;
   try {
     const directory = makeStaging(store, begun);
     const output = await openOutputLog({ directory, capture: request.capture, shown: request.shown });
     try {
       const code = await pending.read(join(directory, "code.tar"));
+      if (request.attach) attached = await (await import("./attach.ts")).attach(store, begun, request, wrapper, code);
       const child = spawnChild({
         ...request,
         ...wrapper,
-        extraEnv: childVariables(store, begun),
+        extraEnv: { ...attached?.variables, ...childVariables(store, begun) },
         streams: output.streams,
         now: () => store.now(),
       });
@@ -119,6 +125,7 @@ async function start(
       throw error;
     }
   } catch (error) {
+    await attached?.undo();
     forgetRun(store, begun);
     throw error;
   }
@@ -212,6 +219,7 @@ function forgetRun(store: Store, { run, lease, workspace }: Begun): void {
   discardWorkspace(workspace);
   store.transaction(() => {
     endLease(store, lease);
+    for (const delivery of outbox.deliveriesOf(store.db, run.seq)) outbox.removeDelivery(store.db, delivery.seq);
     runs.forget(store.db, run.seq);
   });
   clearStaging(store, lease);

@@ -91,7 +91,8 @@ export function settle(store: Store, seq: number, request: RunRequest, end: End,
   };
 }
 
-function codeColumns(code: CodeState | undefined): Partial<RunRow> {
+/** What a run's row keeps of the code's state. */
+export function codeColumns(code: CodeState | undefined): Partial<RunRow> {
   if (!code) return {};
   return {
     code_commit: code.commit,

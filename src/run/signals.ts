@@ -16,6 +16,8 @@ export interface HeldSignals extends Disposable {
   aim(target: SignalTarget | undefined): void;
   /** The first SIGTERM, SIGINT, SIGHUP or SIGQUIT that came, also one that a terminal sent to the child itself. */
   readonly received: NodeJS.Signals | undefined;
+  /** Aborted when a signal comes before the child is there: stop waiting, start it, so that it gets the signal. */
+  readonly early: AbortSignal;
   /** Aborted when somebody asks coffer to end after its child did: stop waiting, settle, leave. */
   readonly stop: AbortSignal;
 }
@@ -37,6 +39,7 @@ interface Options {
  */
 export function holdSignals({ graceMs, ignored }: Options): HeldSignals {
   const stopper = new AbortController();
+  const early = new AbortController();
   const pending: NodeJS.Signals[] = [];
   let target: SignalTarget | undefined;
   let over = false;
@@ -50,11 +53,18 @@ export function holdSignals({ graceMs, ignored }: Options): HeldSignals {
     if (over) return afterChild(signal);
     if (!target) {
       pending.push(signal);
+      early.abort(signal);
       return;
     }
     if (signal === "SIGTERM") return terminate(target);
     if ((signal === "SIGINT" || signal === "SIGQUIT") && target.sharesGroup && inForeground()) return;
     target.send(signal);
+  }
+
+  /** What came before the child was there did not reach it from a terminal either. */
+  function passOn(signal: NodeJS.Signals, to: SignalTarget): void {
+    if (signal === "SIGTERM") terminate(to);
+    else to.send(signal);
   }
 
   function terminate(to: SignalTarget): void {
@@ -83,11 +93,12 @@ export function holdSignals({ graceMs, ignored }: Options): HeldSignals {
       target = to;
       over = to === undefined;
       if (over) clearTimeout(timer);
-      else for (const signal of pending.splice(0)) take(signal);
+      else if (to) for (const signal of pending.splice(0)) passOn(signal, to);
     },
     get received() {
       return received;
     },
+    early: early.signal,
     stop: stopper.signal,
     [Symbol.dispose]() {
       clearTimeout(timer);

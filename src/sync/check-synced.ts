@@ -33,9 +33,9 @@ export async function checkSynced(
     using claim = claimRun(store, run.seq);
     if (claim.holder) continue;
     const one: Delivering = { sync, run, delivery, tally: newTally(() => undefined) };
-    const given = isGiven(delivery, outbox.entryOf(store.db, delivery.seq, "run") as OutboxRow);
+    const entry = outbox.entryOf(store.db, delivery.seq, "run") as OutboxRow;
     try {
-      const words = reopenMissing(one, await readBack(one, await layOut(store, delivery.seq, new Map()), given), false);
+      const words = reopenMissing(one, await readBack(one, await layOut(store, delivery.seq, new Map()), entry), false);
       checked++;
       if (words.length > 0) {
         reopen(one, words.join("; "));
@@ -43,7 +43,7 @@ export async function checkSynced(
       } else if (one.tally.notes.length > 0) told.push({ one, result: { state: "synced", error: undefined } });
     } catch (error) {
       if (!(error instanceof CofferError) || error.code === "SERVER_UNREACHABLE") throw error;
-      if (isGone(error) && !given) {
+      if (isGone(error) && !isGiven(delivery, entry)) {
         store.transaction(() => outbox.reopenAll(store.db, delivery.seq, "the server no longer has the run"));
         continue;
       }

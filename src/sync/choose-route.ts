@@ -39,15 +39,15 @@ export interface Route {
 /**
  * The run's `artifact_uri` decides. Whether a directory here is the one that the server means stands in no API, and the same path may be another
  * disk on another machine: a marker that the server must list is the only proof, and nothing is placed without it.
- * `given`: somebody else's run, into which their script may still log.
+ * `shared`: a script logs to the run as well, and may still do so.
  * @throws CofferError SERVER_REFUSED for a place that cannot be written from here; SERVER_UNREACHABLE
  */
-export async function chooseRoute(sync: Seeking, remote: { id: string; artifactUri: string }, given: boolean): Promise<Route> {
+export async function chooseRoute(sync: Seeking, remote: { id: string; artifactUri: string }, shared: boolean): Promise<Route> {
   const destination = destinationOf(sync.connection, remote.artifactUri);
   if (destination.kind === "s3")
     return { place: destination.uri, ways: [...ownKeys(sync, destination), ...byServer(remote.id, destination)] };
   if (destination.kind === "foreign") return { place: destination.uri, ways: byServer(remote.id, destination) };
-  const disk = await sharedDisk(sync, remote.id, destination, given);
+  const disk = await sharedDisk(sync, remote.id, destination, shared);
   if (disk) return { place: disk.directory, ways: [disk] };
   if (destination.kind === "proxied")
     return {
@@ -123,7 +123,7 @@ async function sharedDisk(
   sync: Seeking,
   runId: string,
   destination: OnDisk,
-  given: boolean,
+  shared: boolean,
 ): Promise<(Way & { kind: "disk" }) | undefined> {
   const { share } = sync.store.settings.values.tracking.mlflow;
   const disk = destination.kind === "local" ? "" : diskOfServer(sync);
@@ -131,7 +131,7 @@ async function sharedDisk(
   const directory = directoryOn(disk, destination);
   if (!(await provesDestination(sync.connection, runId, directory))) return undefined;
   // MLflow's own client opens a file that is there for writing: it would write into a blob that was linked
-  return { kind: "disk", directory, wish: given && share !== "copy" ? "clone" : share };
+  return { kind: "disk", directory, wish: shared && share !== "copy" ? "clone" : share };
 }
 
 /** Where a server that takes artifacts itself may keep them on a disk seen from here: the configured directory, or MLflow's own tree in the store. */

@@ -13,7 +13,7 @@ import { updateRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
 import { layOut } from "./lay-out.ts";
 import type { Laid, Layout } from "./lay-out.ts";
-import { isGiven, reachRun } from "./reach-run.ts";
+import { isGiven, isShared, reachRun } from "./reach-run.ts";
 import { readBack } from "./read-back.ts";
 import type { Missing } from "./read-back.ts";
 import { sendArtifacts } from "./send-artifacts.ts";
@@ -56,10 +56,9 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
     if (failure) return recordFailure(one, failure);
     const layout = await layOut(store, one.delivery.seq, laid);
     if (openArtifacts(one).length > 0) return { state: "withheld", error: undefined };
-    const given = isGiven(one.delivery, runEntry(one));
     let missing: Missing;
     try {
-      missing = await readBack(one, layout, given);
+      missing = await readBack(one, layout, runEntry(one));
     } catch (error) {
       if (endsAll(error)) throw error;
       return recordFailure(one, error as CofferError);
@@ -97,20 +96,21 @@ async function sendOpen(one: Delivering, again: boolean, laid: Laid): Promise<Co
   });
   if (!reached) return failure;
   const given = isGiven(one.delivery, runEntry(one));
+  const shared = isShared(one.delivery, runEntry(one));
   await step("params", (entry) => sendParams(one, entry, remote));
   await step("tags", (entry) => sendTags(one, entry, remote, given));
   await step("metrics", (entry) => sendMetrics(one, entry));
   await step("inputs", (entry) => sendInputs(one, entry));
-  const unsent = await sendFiles(one, laid, { given, again });
+  const unsent = await sendFiles(one, laid, { shared, again });
   failure ??= unsent;
   // a model counts as ready once its files are there
   if (openArtifacts(one).length === 0)
-    await step("models", async (entry) => sendModels(one, entry, await layOut(sync.store, one.delivery.seq, laid), given));
+    await step("models", async (entry) => sendModels(one, entry, await layOut(sync.store, one.delivery.seq, laid), shared));
   await step("end", (entry) => sendEnd(one, entry, given));
   return failure;
 }
 
-async function sendFiles(one: Delivering, laid: Laid, options: { given: boolean; again: boolean }): Promise<CofferError | undefined> {
+async function sendFiles(one: Delivering, laid: Laid, options: { shared: boolean; again: boolean }): Promise<CofferError | undefined> {
   const { store, skipArtifacts } = one.sync;
   if (openArtifacts(one).length === 0) return undefined;
   const layout = await layOut(store, one.delivery.seq, laid);

@@ -105,7 +105,8 @@ async function deliverOpen(
   }
 }
 
-function syncOf(store: Store, options: DeliverOptions, patience: Patience): Sync {
+/** @throws CofferError NO_TRACKING_URI, CONFIG_INVALID, UNREADABLE */
+export function syncOf(store: Store, options: DeliverOptions, patience: Patience): Sync {
   const { uri, jobs } = store.settings.values.tracking.mlflow;
   const connection = connect({
     uri,

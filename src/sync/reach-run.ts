@@ -47,6 +47,11 @@ export function isGiven(delivery: DeliveryRow, entry: OutboxRow): boolean {
   return entry.how === "given" || (delivery.remote_run !== null && delivery.artifact_uri === null);
 }
 
+/** A script logs to the run as well, by itself: what lies there need not be ours, and nothing that it could write into may be. */
+export function isShared(delivery: DeliveryRow, entry: OutboxRow): boolean {
+  return delivery.attached === 1 || isGiven(delivery, entry);
+}
+
 /** undefined where the server has lost a run that we had made: a new database behind the old address, or `mlflow gc`. */
 async function lookUp(
   { sync: { connection, store }, delivery, tally }: Delivering,

@@ -1,4 +1,5 @@
 import * as outbox from "../db/outbox.ts";
+import type { OutboxRow } from "../db/outbox.ts";
 import * as params from "../db/params.ts";
 import * as metrics from "../db/metrics.ts";
 import { mlflowStatus } from "../domain/run-state.ts";
@@ -11,6 +12,7 @@ import { inParallel } from "./in-parallel.ts";
 import { parentsOf } from "./lay-out.ts";
 import type { Layout } from "./lay-out.ts";
 import { listThere } from "./list-there.ts";
+import { isGiven, isShared } from "./reach-run.ts";
 import { revive } from "./revive.ts";
 import { datasetInputs } from "./send-inputs.ts";
 import { modelPieces } from "./send-models.ts";
@@ -36,10 +38,11 @@ const HISTORIES = { jobs: 4, weight: 4 };
 /**
  * Reads a run back: status, params, distinct metric points, each artifact's path and size. An answer of 200 proves nothing with MLflow, which drops what
  * follows a bad value and publishes uploads that were cut.
+ * `entry`: of the step `run`. What a script of somebody's logged to the run beside it is no matter.
  * With `verifyBytes`, each file is read as well. A run that is deleted there is brought back, if that was asked for.
  * @throws CofferError SERVER_REFUSED where the run is deleted or gone; SERVER_UNREACHABLE
  */
-export async function readBack(one: Delivering, layout: Layout, given: boolean): Promise<Missing> {
+export async function readBack(one: Delivering, layout: Layout, entry: OutboxRow): Promise<Missing> {
   const { connection, verifyBytes: toVerify } = one.sync;
   const remote = await revive(one, await getRun(connection, one.delivery.remote_run as string));
   // nobody waits for a first answer any more: a long read may follow
@@ -48,11 +51,11 @@ export async function readBack(one: Delivering, layout: Layout, given: boolean):
   const whole = layout.pieces.filter(({ entry }) => !artifacts.has(entry.seq));
   const others = toVerify ? await verifyBytes(one, whole) : new Map<number, string>();
   return {
-    end: given ? undefined : checkEnd(one, remote),
+    end: isGiven(one.delivery, entry) ? undefined : checkEnd(one, remote),
     params: checkParams(one, remote),
     metrics: await checkMetrics(one, remote),
     inputs: checkInputs(one, remote),
-    models: checkModels(one, remote, layout, given),
+    models: checkModels(one, remote, layout, isShared(one.delivery, entry)),
     artifacts: new Map([...artifacts, ...others]),
     differing: new Set(others.keys()),
   };
@@ -64,9 +67,12 @@ function checkEnd({ run }: Delivering, remote: RemoteRun): string | undefined {
   return remote.endTime === run.ended_at ? undefined : "the run ended at another time there";
 }
 
-function checkParams({ sync: { store }, run }: Delivering, remote: RemoteRun): string | undefined {
+function checkParams({ sync: { store }, run, delivery }: Delivering, remote: RemoteRun): string | undefined {
   const prepared = Object.entries(params.ofRun(store.db, run.seq)).map(([key, value]) => prepareParam({ key, value }).value);
-  return lacking(prepared.filter(({ key, value }) => remote.params.get(key) !== value).length, prepared.length, "params");
+  // the first value of a param stays for good: the one that a script logged, where it was faster
+  const isThere = (key: string, value: string): boolean =>
+    delivery.attached === 1 ? remote.params.has(key) : remote.params.get(key) === value;
+  return lacking(prepared.filter(({ key, value }) => !isThere(key, value)).length, prepared.length, "params");
 }
 
 async function checkMetrics({ sync: { store, connection }, run }: Delivering, remote: RemoteRun): Promise<string | undefined> {
@@ -97,9 +103,9 @@ function checkInputs(one: Delivering, remote: RemoteRun): string | undefined {
   return lacking(wanted.filter(({ name, digest }) => !there.has(`${name}\0${digest}`)).length, wanted.length, "inputs");
 }
 
-function checkModels(one: Delivering, remote: RemoteRun, layout: Layout, given: boolean): string | undefined {
+function checkModels(one: Delivering, remote: RemoteRun, layout: Layout, shared: boolean): string | undefined {
   if (!isTold(one, "models")) return undefined;
-  const wanted = modelPieces(layout, given).length;
+  const wanted = modelPieces(layout, shared).length;
   return lacking(Math.max(wanted - remote.models.length, 0), wanted, "models");
 }
 

@@ -16,6 +16,8 @@ import type { Sent } from "./send-file.ts";
 import { dropIdleParts, partsWeight } from "./send-parts.ts";
 import { endsAll, inWords } from "./sync.ts";
 import type { Delivering } from "./sync.ts";
+import { tell } from "./tell.ts";
+import { filesWithOwnBytes } from "./verify-bytes.ts";
 
 /** Older servers hold each body in memory. */
 const BYTES_IN_FLIGHT = 256 * 1024 * 1024;
@@ -28,7 +30,7 @@ const BYTES_IN_FLIGHT = 256 * 1024 * 1024;
 export async function sendArtifacts(
   one: Delivering,
   layout: Layout,
-  options: { given: boolean; again: boolean },
+  options: { shared: boolean; again: boolean },
 ): Promise<CofferError | undefined> {
   const { sync, delivery } = one;
   const { store } = sync;
@@ -46,19 +48,20 @@ export async function sendArtifacts(
   const remote = { id: delivery.remote_run as string, artifactUri: delivery.artifact_uri as string };
   let route: Route;
   try {
-    route = await chooseRoute(sync, remote, options.given);
+    route = await chooseRoute(sync, remote, options.shared);
   } catch (error) {
     for (const { piece } of open) fail(piece.entry.seq, error);
     return failure;
   }
-  const there = options.again && !options.given ? await filesThere(one, open) : new Map<string, number>();
+  const there = options.again || options.shared ? await filesThere(one, open) : new Map<string, number>();
   const owners = new Map<string, OpenPiece[]>();
   for (const owner of open) for (const file of owner.piece.files) owners.set(file.path, [...(owners.get(file.path) ?? []), owner]);
   const work = [...new Map(open.flatMap((owner) => owner.piece.files.map((file) => [file.path, file] as const))).values()].sort(
     (a, b) => b.size - a.size,
   );
+  const own = options.shared ? await ownAmongOthers(one, work, there) : undefined;
   const isThere = (file: RemoteFile): boolean =>
-    there.get(file.path) === file.size && (owners.get(file.path) ?? []).every(({ piece }) => !piece.contested);
+    own?.has(file.path) ?? (there.get(file.path) === file.size && (owners.get(file.path) ?? []).every(({ piece }) => !piece.contested));
   await dropIdleParts(one, route, new Set(work.filter((file) => !isThere(file)).map((file) => file.path)));
   const weight = await weigher(one, route, work);
   const watch = watchProgress(one, work);
@@ -130,6 +133,30 @@ async function filesThere(one: Delivering, open: readonly OpenPiece[]): Promise<
     if (error instanceof ServerRefusal) return new Map();
     throw error;
   }
+}
+
+/**
+ * Where a script logs to the run as well, a file of the right size need not be ours: its bytes tell. Others give way, as they do when MLflow's own client
+ * logs a second file to a path, and that is said. Returns the paths that need nothing.
+ */
+async function ownAmongOthers(one: Delivering, work: readonly RemoteFile[], there: ReadonlyMap<string, number>): Promise<Set<string>> {
+  const known = work.filter((file) => there.has(file.path));
+  const alike = known.filter((file) => there.get(file.path) === file.size);
+  let own: Set<string> | undefined;
+  try {
+    own = await filesWithOwnBytes(one, alike);
+  } catch (error) {
+    // a server that cannot read its own storage: all of it is sent
+    if (!(error instanceof ServerRefusal)) throw error;
+  }
+  const others = known.filter((file) => (own ? !own.has(file.path) : !alike.includes(file))).map((file) => file.path);
+  const named = others.toSorted().slice(0, 3).join(", ");
+  if (others.length > 0)
+    tell(one, {
+      kind: "replaced",
+      message: `${others.length === 1 ? "a file" : `${others.length} files`} that the server had already with other bytes made room for the run's own: ${named}${others.length > 3 ? " and more" : ""}`,
+    });
+  return own ?? new Set();
 }
 
 /** What a file has on its way at once: all of it, unless it goes in parts. */

@@ -8,6 +8,7 @@ import { planBatches, sendBatch } from "../mlflow/log-batch.ts";
 import type { BatchPlan } from "../mlflow/log-batch.ts";
 import { prepareParam } from "../mlflow/log-values.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
+import { getRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
 import { freshNote, keepNote, parentTag } from "./run-tags.ts";
 import { checkTime } from "./sync.ts";
@@ -22,24 +23,24 @@ const RESERVED = "coffer.run_id";
 
 /**
  * Settles the step `params`. What the server has already (`remote`, where it was just asked) is not sent again, and another value than the server's
- * cannot be: the first one stays there for good.
+ * cannot be: the first one stays there for good. That is an error, unless the run's own script was to log there, too.
  * @throws CofferError SERVER_REFUSED, VALUE_INVALID, SERVER_UNREACHABLE
  */
-export async function sendParams(one: Delivering, entry: OutboxRow, remote: RemoteRun | undefined): Promise<void> {
-  const { store } = one.sync;
+export async function sendParams(one: Delivering, entry: OutboxRow, reached: RemoteRun | undefined): Promise<void> {
+  const { store, connection } = one.sync;
+  const attached = one.delivery.attached === 1;
+  const remote = attached ? (reached ?? (await getRun(connection, one.delivery.remote_run as string))) : reached;
   const all = Object.entries(params.ofRun(store.db, one.run.seq)).map(([key, value]) => ({ key, value }));
   const there = (param: { key: string; value: string }): string | undefined => remote?.params.get(prepareParam(param).value.key);
   const fresh = all.filter((param) => there(param) === undefined);
   one.tally.params += await send(one, planBatches({ params: fresh }));
   const fixed = all.filter((param) => (there(param) ?? prepareParam(param).value.value) !== prepareParam(param).value.value);
-  if (fixed[0])
-    throw new ServerRefusal(
-      `param “${fixed[0].key}” is “${there(fixed[0])}” on the server, and “${fixed[0].value}” here${fixed.length > 1 ? `; ${fixed.length - 1} others differ too` : ""}`,
-      {
-        status: 0,
-        hint: "MLflow keeps the first value of a param: log the new one under another name",
-      },
-    );
+  if (fixed[0]) {
+    const words = `param “${fixed[0].key}” is “${there(fixed[0])}” on the server, and “${fixed[0].value}” here${fixed.length > 1 ? `; ${fixed.length - 1} others differ too` : ""}`;
+    if (!attached)
+      throw new ServerRefusal(words, { status: 0, hint: "MLflow keeps the first value of a param: log the new one under another name" });
+    tell(one, { kind: "skipped", message: `${words}: MLflow keeps the first value, which the script logged` });
+  }
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
 }
 

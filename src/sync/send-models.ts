@@ -25,11 +25,11 @@ const MAX_PARAMS = 100;
  * (a directory with an `MLmodel`) also go where MLflow loads it from. A server without logged models shows them as files only.
  * @throws CofferError SERVER_REFUSED, SERVER_UNREACHABLE and what sending files throws
  */
-export async function sendModels(one: Delivering, entry: OutboxRow, layout: Layout, given: boolean): Promise<void> {
+export async function sendModels(one: Delivering, entry: OutboxRow, layout: Layout, shared: boolean): Promise<void> {
   const { store, connection } = one.sync;
   const settle = (how?: string): void =>
     store.transaction(() => outbox.settle(store.db, entry.seq, store.now(), how === undefined ? {} : { how }));
-  const pieces = modelPieces(layout, given);
+  const pieces = modelPieces(layout, shared);
   if (pieces.length === 0) return settle();
   checkTime(one.sync);
   const runId = one.delivery.remote_run as string;
@@ -60,11 +60,11 @@ export async function sendModels(one: Delivering, entry: OutboxRow, layout: Layo
   settle("made");
 }
 
-/** What is a model of this run. In somebody else's run their script logs its own models: only what was logged by name counts. */
-export function modelPieces({ pieces }: Layout, given: boolean): Piece[] {
+/** What is a model of this run. A script that logs to the run as well logs its own models: only what was logged, or has a name, counts. */
+export function modelPieces({ pieces }: Layout, shared: boolean): Piece[] {
   return pieces.filter((piece) => {
-    const { type, role } = piece.artifact;
-    return (!given || role === "logged") && (type === "model" || type === "meta_model" || isLoadable(piece));
+    const { type, role, name } = piece.artifact;
+    return (!shared || role === "logged" || name !== null) && (type === "model" || type === "meta_model" || isLoadable(piece));
   });
 }
 

@@ -4,7 +4,7 @@ import type { Delivering } from "./sync.ts";
 
 /** What MLflow shows differently, or not at all. */
 export interface Note {
-  kind: "renamed" | "truncated" | "skipped" | "restored";
+  kind: "renamed" | "truncated" | "skipped" | "replaced" | "restored";
   message: string;
 }
 

@@ -4,7 +4,7 @@ import { destinationOf } from "../mlflow/destination.ts";
 import { downloadArtifact } from "../mlflow/download-artifact.ts";
 import type { DownloadSink } from "../mlflow/download-artifact.ts";
 import { inParallel } from "./in-parallel.ts";
-import type { Piece } from "./lay-out.ts";
+import type { Piece, RemoteFile } from "./lay-out.ts";
 import { checkTime } from "./sync.ts";
 import type { Delivering } from "./sync.ts";
 
@@ -14,32 +14,47 @@ import type { Delivering } from "./sync.ts";
  * @throws CofferError SERVER_UNREACHABLE; SERVER_REFUSED where the server cannot read its own storage
  */
 export async function verifyBytes(one: Delivering, pieces: readonly Piece[]): Promise<Map<number, string>> {
-  const { sync, tally, delivery } = one;
+  const { sync, tally } = one;
   const differing = new Map<number, string>();
   const unread = pieces.filter((piece) => !sync.verified.has(piece.entry.seq));
-  const files = new Map(unread.flatMap((piece) => piece.files.map((file) => [file.path, file] as const)));
-  const others = new Set<string>();
+  const files = [...new Map(unread.flatMap((piece) => piece.files.map((file) => [file.path, file] as const))).values()];
+  const whole = await filesWithOwnBytes(one, files, (file) => {
+    tally.verified.files++;
+    tally.verified.bytes += file.size;
+  });
+  for (const piece of unread) {
+    const bad = piece.files.find(({ path }) => !whole.has(path));
+    if (bad) differing.set(piece.entry.seq, `the server has other bytes in ${bad.path}`);
+    else sync.verified.add(piece.entry.seq);
+  }
+  return differing;
+}
+
+/**
+ * Paths of those files whose bytes lie on the server as they are here. Each of them must be there.
+ * @throws CofferError SERVER_UNREACHABLE; SERVER_REFUSED where the server cannot read its own storage
+ */
+export async function filesWithOwnBytes(
+  { sync, delivery }: Delivering,
+  files: readonly RemoteFile[],
+  read: (file: RemoteFile) => void = () => undefined,
+): Promise<Set<string>> {
+  const own = new Set<string>();
   const destination = destinationOf(sync.connection, delivery.artifact_uri ?? "");
   const proxied = destination.kind === "proxied" ? destination : undefined;
   await inParallel(
-    [...files.values()],
+    files,
     { jobs: sync.jobs, weight: sync.jobs },
     () => 1,
     async (file) => {
       checkTime(sync);
       const hash = await hashing(file.digest.algorithm);
       await downloadArtifact(sync.connection, delivery.remote_run as string, file.path, hash.sink, proxied);
-      if (hash.hex() !== file.digest.hex) others.add(file.path);
-      tally.verified.files++;
-      tally.verified.bytes += file.size;
+      if (hash.hex() === file.digest.hex) own.add(file.path);
+      read(file);
     },
   );
-  for (const piece of unread) {
-    const bad = piece.files.find(({ path }) => others.has(path));
-    if (bad) differing.set(piece.entry.seq, `the server has other bytes in ${bad.path}`);
-    else sync.verified.add(piece.entry.seq);
-  }
-  return differing;
+  return own;
 }
 
 async function hashing(algorithm: Digest["algorithm"]): Promise<{ sink: DownloadSink; hex: () => string }> {

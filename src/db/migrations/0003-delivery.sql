@@ -30,6 +30,9 @@ CREATE TABLE staged_outputs (
 -- What the page of the run was last given as its note: another one there is somebody's own words.
 ALTER TABLE deliveries ADD COLUMN note_sent TEXT;
 
+-- The run was made on the server before its command began, and the command told of it: its script may log there too.
+ALTER TABLE deliveries ADD COLUMN attached INTEGER NOT NULL DEFAULT 0 CHECK (attached IN (0, 1));
+
 -- The outbox has two more steps: what a run read, and the models that came of it.
 CREATE TABLE wider_outbox (
   seq INTEGER PRIMARY KEY,

@@ -1,0 +1,68 @@
+import * as outbox from "../db/outbox.ts";
+import type { DeliveryRow, OutboxRow } from "../db/outbox.ts";
+import type { RunRow } from "../db/runs.ts";
+import { CofferError } from "../domain/error.ts";
+import { runPage } from "../mlflow/connection.ts";
+import type { Environment } from "../mlflow/environment.ts";
+import { getExperiment } from "../mlflow/experiments.ts";
+import { deleteRun } from "../mlflow/runs.ts";
+import type { Store } from "../store/store.ts";
+import { claimRun } from "./claim-run.ts";
+import { syncOf } from "./deliver.ts";
+import { Patience } from "./patience.ts";
+import { reachRun } from "./reach-run.ts";
+import type { Delivering } from "./sync.ts";
+import { newTally } from "./tally.ts";
+
+export interface Attached {
+  /** MLflow's id of the run. */
+  remoteRun: string;
+  experimentId: string;
+  experiment: string;
+  /** Its address in MLflow's own interface. */
+  page: string;
+  /** What the server shows differently. */
+  notes: string[];
+}
+
+interface AttachOptions {
+  env: Environment;
+  /** An interruption. */
+  signal?: AbortSignal;
+}
+
+/** A command waits no longer than this for a server, in milliseconds. */
+const PATIENCE = { inAll: 5_000 };
+
+/**
+ * Finds or makes the run on the server before its command begins. `delivery` (a seq) is in the outbox already, so that a crash from here on makes no second run.
+ * @throws CofferError NO_TRACKING_URI, CONFIG_INVALID, UNREADABLE, SERVER_REFUSED, SERVER_UNREACHABLE; the signal's reason
+ */
+export async function attachRun(store: Store, run: RunRow, delivery: number, { env, signal }: AttachOptions): Promise<Attached> {
+  using patience = new Patience(PATIENCE, signal);
+  const sync = syncOf(store, { env }, patience);
+  using claim = claimRun(store, run.seq);
+  if (claim.holder) throw new CofferError("STORE_BUSY", `process ${claim.holder.pid} is delivering this run`, { hint: "try again" });
+  const one: Delivering = {
+    sync,
+    run,
+    delivery: outbox.bySeq(store.db, delivery) as DeliveryRow,
+    tally: newTally(() => undefined),
+  };
+  const { connection } = sync;
+  const remote = await reachRun(one, outbox.entryOf(store.db, delivery, "run") as OutboxRow);
+  const experiment = await getExperiment(connection, remote.experimentId);
+  return {
+    remoteRun: remote.id,
+    experimentId: remote.experimentId,
+    experiment: experiment?.name ?? one.delivery.experiment,
+    page: runPage(connection, remote.experimentId, remote.id),
+    notes: one.tally.notes,
+  };
+}
+
+/** The command never began, so there was no run: what was made for it goes. @throws what keeps it from that */
+export async function detachRun(store: Store, remoteRun: string, { env, signal }: AttachOptions): Promise<void> {
+  using patience = new Patience(PATIENCE, signal);
+  await deleteRun(syncOf(store, { env }, patience).connection, remoteRun);
+}
