@@ -1,9 +1,10 @@
+import { watchMemory } from "../../tests/support/watch-memory.ts";
 import type { Contest, Contestant } from "./subject.ts";
 
 export interface Sample {
   /** Of each timed run. */
   milliseconds: number[];
-  /** The highest of all runs, over all processes of the program; never below what this process itself holds. */
+  /** The highest of all runs, over all processes of the program; never below what this process itself holds, unless it `isAlone`. */
   peakBytes: number;
 }
 
@@ -39,13 +40,17 @@ export function median(values: readonly number[]): number {
 async function time(contestant: Contestant): Promise<{ milliseconds: number; peakBytes: number }> {
   const begun = performance.now();
   const child = Bun.spawn([...contestant.command], {
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["ignore", contestant.saysItsTime ? "pipe" : "ignore", "pipe"],
     ...(contestant.cwd !== undefined && { cwd: contestant.cwd }),
     env: { PATH: process.env["PATH"] ?? "", ...contestant.env },
   });
   const words = child.stderr.text();
+  const own = contestant.isAlone ? watchMemory(child) : undefined;
+  const said = child.stdout instanceof ReadableStream ? child.stdout.text() : undefined;
   const code = await child.exited;
-  const milliseconds = performance.now() - begun;
+  const whole = performance.now() - begun;
   if (code !== 0) throw new Error(`${contestant.command.join(" ")} ended with ${code}: ${(await words).trim()}`);
-  return { milliseconds, peakBytes: child.resourceUsage()?.maxRSS ?? 0 };
+  const milliseconds = said === undefined ? whole : Number((await said).trim().split("\n").at(-1));
+  if (!Number.isFinite(milliseconds)) throw new Error(`${contestant.command.join(" ")} does not say its time: ${await said}`);
+  return { milliseconds, peakBytes: (await own) ?? child.resourceUsage()?.maxRSS ?? 0 };
 }

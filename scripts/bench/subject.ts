@@ -7,6 +7,10 @@ export interface Contestant {
   before?(): Promise<void> | void;
   /** After each timed run: removes what it wrote. */
   after?(): Promise<void> | void;
+  /** Its last line on standard output is its time in milliseconds: what it did before does not count. */
+  saysItsTime?: boolean;
+  /** Its memory is its own process's, watched as it runs (Linux only), not the most of all that it started. */
+  isAlone?: boolean;
 }
 
 /** What is compared: coffer, the reference that the goal speaks of, and whoever else stands beside them. */
@@ -19,8 +23,11 @@ export interface Contest {
   afterRound?(): Promise<void> | void;
 }
 
-/** times: of the reference's time. more: milliseconds beyond it. most: milliseconds, whatever the reference takes. */
-export type Goal = { times: number } | { more: number } | { most: number };
+/**
+ * times: of the reference's time. faster: that many times as fast as the reference. more: milliseconds beyond it. most: milliseconds, whatever the
+ * reference takes. memory: what counts is the peak.
+ */
+export type Goal = { times: number } | { faster: number } | { more: number } | { most: number } | { memory: number };
 
 export interface Subject {
   name: string;

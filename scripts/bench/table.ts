@@ -12,37 +12,48 @@ export interface Row {
   peakBytes: number;
 }
 
+const HEAD = ["| | coffer | reference | result | goal | | peak memory |", "|---|---|---|---|---|---|---|"];
+
 /** More is a failure, unless the subject has a limit of its own. */
 const MOST_MEMORY = 150e6;
 
 export function makeRow(subject: Subject, samples: Record<string, Sample>): Row {
   const [ours, theirs] = [samples["coffer"], samples["reference"]] as [Sample, Sample];
   const [time, base] = [median(ours.milliseconds), median(theirs.milliseconds)];
-  const { reached, result } = compare(subject.goal, time, base);
+  const { reached, result } = compare(subject.goal, time, base, ours.peakBytes);
   return {
     what: subject.what,
     coffer: spell(ours),
     reference: `${spell(theirs)} (${subject.reference})`,
     result,
     goal: spellGoal(subject.goal),
-    met: reached && ours.peakBytes <= (subject.memory ?? MOST_MEMORY),
+    met: reached && ("memory" in subject.goal || ours.peakBytes <= (subject.memory ?? MOST_MEMORY)),
     peakBytes: ours.peakBytes,
   };
 }
 
 /** Markdown. */
 export function renderTable(rows: readonly Row[]): string {
-  return [
-    "| | coffer | reference | result | goal | | peak memory |",
-    "|---|---|---|---|---|---|---|",
-    ...rows.map(
-      (row) =>
-        `| ${row.what} | ${row.coffer} | ${row.reference} | **${row.result}** | ${row.goal} | ${row.met ? "met" : "MISSED"} | ${(row.peakBytes / 1e6).toFixed(0)} MB |`,
-    ),
-  ].join("\n");
+  return [...HEAD, ...rows.map(renderRow)].join("\n");
 }
 
-function compare(goal: Goal, time: number, base: number): { reached: boolean; result: string } {
+/** The table of a page with rows measured anew; of other subjects the rows that it has. */
+export function mergeRows(subjects: readonly Subject[], page: string, rows: readonly Row[]): string {
+  const old = page.split("\n").filter((line) => line.startsWith("| "));
+  const lines = subjects.flatMap(({ what }) => {
+    const row = rows.find((measured) => measured.what === what);
+    return row ? [renderRow(row)] : old.filter((line) => line.startsWith(`| ${what} |`));
+  });
+  return [...HEAD, ...lines].join("\n");
+}
+
+function renderRow(row: Row): string {
+  return `| ${row.what} | ${row.coffer} | ${row.reference} | **${row.result}** | ${row.goal} | ${row.met ? "met" : "MISSED"} | ${spellMemory(row.peakBytes)} |`;
+}
+
+function compare(goal: Goal, time: number, base: number, peak: number): { reached: boolean; result: string } {
+  if ("memory" in goal) return { reached: peak <= goal.memory, result: spellMemory(peak) };
+  if ("faster" in goal) return { reached: base / time >= goal.faster, result: `${(base / time).toFixed(2)} × as fast` };
   if ("most" in goal) return { reached: time <= goal.most, result: spellTime(time) };
   if ("times" in goal) return { reached: time / base <= goal.times, result: `${(time / base).toFixed(2)} ×` };
   return { reached: time - base <= goal.more, result: `${time < base ? "−" : "+"}${Math.abs(time - base).toFixed(1)} ms` };
@@ -50,7 +61,13 @@ function compare(goal: Goal, time: number, base: number): { reached: boolean; re
 
 function spellGoal(goal: Goal): string {
   if ("most" in goal) return spellTime(goal.most);
+  if ("memory" in goal) return spellMemory(goal.memory);
+  if ("faster" in goal) return `${goal.faster} × as fast`;
   return "times" in goal ? `${goal.times} ×` : `+${goal.more} ms`;
+}
+
+function spellMemory(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0)} MB`;
 }
 
 function spellTime(milliseconds: number): string {

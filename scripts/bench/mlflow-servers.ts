@@ -1,0 +1,63 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { installMlflow } from "../mlflow/environment.ts";
+import { installLayer } from "../mlflow/layered-environment.ts";
+import { OLDER } from "../mlflow/layers.ts";
+import { startMlflow } from "../mlflow/server.ts";
+import type { MlflowServer } from "../mlflow/server.ts";
+
+export type ServerName = "default" | "older";
+
+const running = new Map<ServerName, Promise<MlflowServer>>();
+
+/** A real server as it starts by default, the same one for all subjects; `near`: its data lie beside this directory. */
+export function benchServer(name: ServerName, near: string): Promise<MlflowServer> {
+  const server = running.get(name) ?? start(name, mkdtempSync(join(dirname(near), "coffer-bench-mlflow-")));
+  running.set(name, server);
+  return server;
+}
+
+/** Ends those that were started, and removes what they kept. */
+export async function stopServers(): Promise<void> {
+  for (const starting of running.values()) {
+    const server = await starting.catch(() => undefined);
+    await server?.stop();
+    if (server) rmSync(server.directory, { recursive: true, force: true });
+  }
+  running.clear();
+}
+
+/** Removes what the runs so far brought. */
+export function emptyServer({ artifacts }: MlflowServer): void {
+  rmSync(artifacts, { recursive: true, force: true });
+  mkdirSync(artifacts);
+}
+
+async function start(name: ServerName, directory: string): Promise<MlflowServer> {
+  const current = await installMlflow(console.error);
+  const python = name === "older" ? await installLayer(OLDER, console.error) : current;
+  console.error(`starting MLflow (${name}) …`);
+  const server = await startMlflow({ kind: "proxied", directory, python, allDefaults: true, patience: 180_000 });
+  await untilCalm(server.port);
+  return server;
+}
+
+/** Behind the first answer the job runner goes on starting for a while, on all cores. */
+async function untilCalm(port: number): Promise<void> {
+  const deadline = performance.now() + 180_000;
+  for (let before = -Infinity; performance.now() < deadline; await Bun.sleep(4000)) {
+    const now = secondsOf(port);
+    if (now - before <= 1) return;
+    before = now;
+  }
+}
+
+/** Of all processes of the server, on any core. */
+function secondsOf(port: number): number {
+  const rows = Bun.spawnSync(["ps", "-eo", "pgid=,cputimes=,args="]).stdout.toString().trim().split("\n");
+  const processes = rows
+    .map((row) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(row) ?? [])
+    .map(([, group, seconds, args = ""]) => ({ group, seconds, args }));
+  const main = processes.find(({ args }) => args.includes(`mlflow server --port ${port}`) && !args.includes("hold.py"));
+  return processes.reduce((sum, { group, seconds }) => sum + (group === main?.group ? Number(seconds) : 0), 0);
+}
