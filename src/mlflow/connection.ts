@@ -15,6 +15,8 @@ import { CofferError, reason } from "../domain/error.ts";
 import { findAuthorization } from "./credentials.ts";
 import { readNumber, readSwitch } from "./environment.ts";
 import type { Environment } from "./environment.ts";
+import { findProxy } from "./proxy.ts";
+import type { Proxy } from "./proxy.ts";
 import { readRetrySettings } from "./retry-settings.ts";
 import type { RetryNotice, RetrySettings } from "./retry-settings.ts";
 
@@ -26,6 +28,8 @@ export interface Connection {
   /** The text without any secret that this connection knows. */
   readonly scrub: (text: string) => string;
   readonly tls: (() => Tls) | undefined;
+  /** The proxy on the way to an address; undefined: none. */
+  readonly proxyTo: (address: string) => Proxy | undefined;
   readonly retry: RetrySettings;
   /** Milliseconds without any progress after which a request counts as lost. */
   readonly timeout: number;
@@ -56,17 +60,19 @@ export interface ConnectOptions {
  */
 export function connect({ uri, env, signal, onRetry }: ConnectOptions): Connection {
   const url = parseTrackingUri(uri);
-  const authorization = findAuthorization(url, env);
+  const authorization = findAuthorization(uri, env);
   const headers: Record<string, string> = {};
   if (authorization.header !== undefined) headers["authorization"] = authorization.header;
-  if (env["MLFLOW_WORKSPACE"]) headers["x-mlflow-workspace"] = env["MLFLOW_WORKSPACE"];
-  const secrets = [...authorization.secrets].sort((a, b) => b.length - a.length);
+  const workspace = env["MLFLOW_WORKSPACE"]?.trim();
+  if (workspace) headers["x-mlflow-workspace"] = workspace;
+  const secrets = [...authorization.secrets, ...(findProxy(env, url)?.secrets ?? [])].sort((a, b) => b.length - a.length);
   const tls = readTls(env);
   return {
     displayUri: `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, "")}`,
     headers: () => ({ ...headers }),
     scrub: (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, "***"), text),
     tls: tls && (() => ({ ...tls })),
+    proxyTo: (address) => findProxy(env, new URL(address)),
     retry: readRetrySettings(env),
     timeout: readNumber(env, "MLFLOW_HTTP_REQUEST_TIMEOUT", 120) * 1000,
     signal,

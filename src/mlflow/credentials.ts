@@ -1,8 +1,10 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { CofferError, errno, reason } from "../domain/error.ts";
 import type { Environment } from "./environment.ts";
+import { IniFault, readIniSection } from "./ini.ts";
+import { findInNetrc } from "./netrc.ts";
 
 /** What proves who we are. `secrets` are the strings that may never be shown. */
 export interface Authorization {
@@ -11,26 +13,30 @@ export interface Authorization {
 }
 
 /**
- * Who we are, in the order of MLflow's own client: user and password in the URL; Basic from `MLFLOW_TRACKING_USERNAME` and
- * `MLFLOW_TRACKING_PASSWORD`, each from the environment, else from `~/.mlflow/credentials`; `MLFLOW_TRACKING_TOKEN` as Bearer.
+ * Who we are, in the order of MLflow's own client (a test compares the two): the entry of `.netrc` for the server's host; user and password in the URL; Basic from
+ * `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, each from the environment, else from `~/.mlflow/credentials`; `MLFLOW_TRACKING_TOKEN` as Bearer.
  * A user without a password counts as none, and an empty variable as an absent one.
- * @throws CofferError CONFIG_INVALID for schemes that we cannot sign, UNREADABLE for a credentials file that cannot be read
+ * @throws CofferError CONFIG_INVALID for schemes that we cannot sign, and for a credentials file that is malformed; UNREADABLE for one that cannot be read
  */
-export function findAuthorization(url: URL, env: Environment): Authorization {
+export function findAuthorization(uri: string, env: Environment): Authorization {
   for (const name of ["MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4"] as const)
     if (env[name] && !/^(false|0)$/i.test(env[name]))
       throw new CofferError("CONFIG_INVALID", `${name} is set, and coffer cannot sign requests that way`, {
         hint: "unset it and use a user and password, or MLFLOW_TRACKING_TOKEN",
       });
 
-  if (url.username && url.password) return basic(decode(url.username), decode(url.password));
-  let user = env["MLFLOW_TRACKING_USERNAME"];
-  let password = env["MLFLOW_TRACKING_PASSWORD"];
-  if (!user || !password) {
-    const file = readCredentialsFile(join(env["HOME"] || homedir(), ".mlflow", "credentials"));
-    user ||= file["mlflow_tracking_username"];
-    password ||= file["mlflow_tracking_password"];
+  const home = env["HOME"] || homedir();
+  // read in each case: one that is malformed stops MLflow's client, too
+  const file = readCredentialsFile(join(home, ".mlflow", "credentials"));
+  const fromNetrc = readNetrc(env, home, new URL(uri).hostname);
+  if (fromNetrc) return basic(fromNetrc.user, fromNetrc.password, ".netrc");
+  const inUrl = /^[a-z]+:\/\/([^/?#@]*):([^/?#]*)@/i.exec(uri.trim());
+  if (inUrl && (inUrl[1] || inUrl[2])) {
+    const { header, secrets } = basic(decode(inUrl[1] as string), decode(inUrl[2] as string));
+    return { header, secrets: [...new Set([...secrets, inUrl[2] as string])].filter(Boolean) };
   }
+  const user = env["MLFLOW_TRACKING_USERNAME"] || file.get("mlflow_tracking_username");
+  const password = env["MLFLOW_TRACKING_PASSWORD"] || file.get("mlflow_tracking_password");
   if (user && password) return basic(user, password);
   const token = env["MLFLOW_TRACKING_TOKEN"];
   return token ? { header: `Bearer ${token}`, secrets: [token] } : { header: undefined, secrets: [] };
@@ -38,7 +44,7 @@ export function findAuthorization(url: URL, env: Environment): Authorization {
 
 function basic(user: string, password: string): Authorization {
   const encoded = Buffer.from(`${user}:${password}`).toString("base64");
-  return { header: `Basic ${encoded}`, secrets: [encoded, password] };
+  return { header: `Basic ${encoded}`, secrets: [encoded, password].filter(Boolean) };
 }
 
 function decode(part: string): string {
@@ -49,31 +55,28 @@ function decode(part: string): string {
   }
 }
 
-function readCredentialsFile(path: string): Record<string, string> {
+function readCredentialsFile(path: string): ReadonlyMap<string, string> {
   try {
-    return parseCredentials(readFileSync(path, "utf8"));
+    return readIniSection(readFileSync(path, "utf8"), "mlflow") ?? new Map();
   } catch (error) {
-    if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return {};
+    if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return new Map();
+    if (error instanceof IniFault)
+      throw new CofferError("CONFIG_INVALID", `MLflow's credentials file ${path}: ${error.message}`, {
+        hint: "it holds [mlflow] and below it mlflow_tracking_username = … and mlflow_tracking_password = …",
+      });
     throw new CofferError("UNREADABLE", `cannot read MLflow's credentials file ${path}: ${reason(error)}`, {
       hint: "make it readable, or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
     });
   }
 }
 
-/** The section `mlflow` of an INI file as Python's configparser reads it: `=` or `:`, keys in lower case, `%%` for a percent sign, [DEFAULT] beneath. */
-export function parseCredentials(text: string): Record<string, string> {
-  const sections: Record<string, Record<string, string>> = {};
-  let current: Record<string, string> = {};
-  for (const raw of text.replace(/^\uFEFF/, "").split(/\r?\n/)) {
-    const line = raw.trim();
-    if (line === "" || line.startsWith("#") || line.startsWith(";")) continue;
-    const section = /^\[(.+)\]$/.exec(line);
-    if (section) {
-      current = sections[section[1] as string] ??= {};
-      continue;
-    }
-    const pair = /^([^=:]+?)\s*[=:]\s*(.*)$/.exec(line);
-    if (pair) current[(pair[1] as string).toLowerCase()] = (pair[2] as string).replaceAll("%%", "%");
+/** One that cannot be read is left out, as MLflow's client leaves it out. */
+function readNetrc(env: Environment, home: string, host: string): ReturnType<typeof findInNetrc> {
+  const places = env["NETRC"] === undefined ? [join(home, ".netrc"), join(home, "_netrc")] : [env["NETRC"].replace(/^~(?=\/)/, home)];
+  const path = places.find((place) => existsSync(place));
+  try {
+    return path === undefined ? undefined : findInNetrc(readFileSync(path, "utf8"), host);
+  } catch {
+    return undefined;
   }
-  return sections["mlflow"] ? { ...sections["DEFAULT"], ...sections["mlflow"] } : {};
 }

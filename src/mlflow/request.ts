@@ -82,6 +82,7 @@ export async function exchange<T>(
   try {
     const body = request.body?.(watch.touch);
     const address = addressOf(connection, request);
+    const proxy = connection.proxyTo(address);
     const isTrusted = isOnServer(connection, address);
     const response = await onNetwork(
       connection,
@@ -90,6 +91,8 @@ export async function exchange<T>(
         headers: { ...(isTrusted && connection.headers()), accept: "*/*", ...request.headers },
         ...(body !== undefined && { body }),
         ...(isTrusted && connection.tls && { tls: connection.tls() }),
+        // left to itself, fetch reads the variables of proxies in a way of its own
+        proxy: proxy ? { url: proxy.url(), respectNoProxy: false } : false,
         keepalive: request.keepalive,
         // a 307 would repeat a stream body as an empty one and call it stored
         redirect: "manual",

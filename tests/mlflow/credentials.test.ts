@@ -1,70 +1,54 @@
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
-import { findAuthorization, parseCredentials } from "../../src/mlflow/credentials.ts";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { findAuthorization } from "../../src/mlflow/credentials.ts";
+import { CofferError } from "../../src/domain/error.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 
-const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString("base64")}`;
-const user = { MLFLOW_TRACKING_USERNAME: "eve", MLFLOW_TRACKING_PASSWORD: "env-word" };
-const token = { MLFLOW_TRACKING_TOKEN: "tok" };
+// which of them comes first is compared with MLflow's own client: official-client.test.ts
 
-const cases: [what: string, uri: string, env: Record<string, string>, file: string | undefined, header: string | undefined][] = [
-  ["nothing at all", "http://h", {}, undefined, undefined],
-  ["the URL comes before the environment", "http://u%40x:p%3Aw@h", { ...user, ...token }, "[mlflow]\n", basic("u@x:p:w")],
-  ["a user in the URL without a password counts as none", "http://u@h", token, undefined, "Bearer tok"],
-  ["user and password come before the token", "http://h", { ...user, ...token }, undefined, basic("eve:env-word")],
-  ["the token, where there is only a user", "http://h", { MLFLOW_TRACKING_USERNAME: "eve", ...token }, undefined, "Bearer tok"],
-  ["the file", "http://h", {}, "[mlflow]\nmlflow_tracking_username = fred\nmlflow_tracking_password = a%%b\n", basic("fred:a%b")],
-  [
-    "the environment's user with the file's password",
-    "http://h",
-    { MLFLOW_TRACKING_USERNAME: "eve" },
-    "[mlflow]\nMLFLOW_TRACKING_USERNAME: fred\nMLFLOW_TRACKING_PASSWORD: p\n",
-    basic("eve:p"),
-  ],
-  [
-    "the file comes before the token",
-    "http://h",
-    token,
-    "[mlflow]\nmlflow_tracking_username=f\nmlflow_tracking_password=p\n",
-    basic("f:p"),
-  ],
-  [
-    "an empty variable is none",
-    "http://h",
-    { MLFLOW_TRACKING_USERNAME: "", MLFLOW_TRACKING_PASSWORD: "", ...token },
-    undefined,
-    "Bearer tok",
-  ],
-  ["another section is not ours", "http://h", {}, "[other]\nmlflow_tracking_username=f\nmlflow_tracking_password=p\n", undefined],
-];
-
-for (const [what, uri, env, file, header] of cases)
-  test(`who we are: ${what}`, () => {
-    using home = temporaryRoot();
-    mkdirSync(home.at(".mlflow"));
-    if (file !== undefined) writeFileSync(home.at(".mlflow/credentials"), file);
-    expect(findAuthorization(new URL(uri), { HOME: home.path, ...env }).header).toBe(header as string);
-  });
+const nobody = (env: Record<string, string>) => findAuthorization("http://h", { HOME: "/nonexistent", ...env });
 
 test("a way of signing that coffer does not know is refused, not left out", () => {
-  expect(() => findAuthorization(new URL("http://h"), { HOME: "/nonexistent", MLFLOW_TRACKING_AWS_SIGV4: "true" })).toThrow(
-    /MLFLOW_TRACKING_AWS_SIGV4/,
-  );
-  expect(findAuthorization(new URL("http://h"), { HOME: "/nonexistent", MLFLOW_TRACKING_AWS_SIGV4: "false" }).header).toBeUndefined();
+  for (const env of [{ MLFLOW_TRACKING_AWS_SIGV4: "true" }, { MLFLOW_TRACKING_AUTH: "kubernetes" }] as Record<string, string>[])
+    expect(() => nobody(env)).toThrow(Object.keys(env)[0] as string);
+  expect(nobody({ MLFLOW_TRACKING_AWS_SIGV4: "false", MLFLOW_TRACKING_AUTH: "" }).header).toBeUndefined();
+});
+
+test("every spelling of a password is a secret", () => {
+  expect(findAuthorization("http://u%40x:p%3Aw@h", { HOME: "/nonexistent" }).secrets).toEqual([
+    Buffer.from("u@x:p:w").toString("base64"),
+    "p:w",
+    "p%3Aw",
+  ]);
+  expect(nobody({ MLFLOW_TRACKING_TOKEN: "tok" }).secrets).toEqual(["tok"]);
 });
 
 test("a credentials file that is a directory is an error, not an absence", () => {
   using home = temporaryRoot();
   mkdirSync(home.at(".mlflow/credentials"), { recursive: true });
-  chmodSync(home.at(".mlflow/credentials"), 0o700);
-  expect(() => findAuthorization(new URL("http://h"), { HOME: home.path })).toThrow(/cannot read MLflow's credentials file/);
+  expect(() => nobody({ HOME: home.path })).toThrow(/cannot read MLflow's credentials file/);
 });
 
-test("the INI file is read as Python reads it", () => {
-  expect(
-    parseCredentials("\uFEFF# c\n[DEFAULT]\nMLflow_Tracking_Username : d\n; c\n[mlflow]\r\nmlflow_tracking_password=a=b:c \r\n"),
-  ).toEqual({
-    mlflow_tracking_username: "d",
-    mlflow_tracking_password: "a=b:c",
-  });
+test("a credentials file that is malformed is named with its line, and nothing of what it holds is repeated", () => {
+  using home = temporaryRoot();
+  mkdirSync(home.at(".mlflow"));
+  for (const [text, words] of [
+    ["[mlflow]\nmlflow_tracking_username = f\nhunter2\n", "line 3 is no `key = value`"],
+    ["mlflow_tracking_password = hunter2\n", "line 1 is before the first section"],
+    ["[mlflow]\nmlflow_tracking_password = hunter2%\n", "“%%”"],
+    ["[mlflow]\np = hunter2\nP = hunter2\n", "line 3 names a key"],
+    ["[mlflow]\n[mlflow]\n", "line 2 begins a section"],
+    ["[mlflow]\na = hunter2%(a)s\n", "“%%”"],
+  ] as const) {
+    writeFileSync(home.at(".mlflow/credentials"), text);
+    const error = (() => {
+      try {
+        return nobody({ HOME: home.path });
+      } catch (thrown) {
+        return thrown as CofferError;
+      }
+    })();
+    expect(error).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringContaining(words) });
+    expect(Bun.inspect(error)).not.toContain("hunter2");
+  }
 });
