@@ -29,7 +29,7 @@ export function findAuthorization(uri: string, env: Environment): Authorization 
   // read in each case: one that is malformed stops MLflow's client, too
   const file = readCredentialsFile(join(home, ".mlflow", "credentials"));
   const fromNetrc = readNetrc(env, home, new URL(uri).hostname);
-  if (fromNetrc) return basic(fromNetrc.user, fromNetrc.password, ".netrc");
+  if (fromNetrc) return basic(fromNetrc.user, fromNetrc.password);
   const inUrl = /^[a-z]+:\/\/([^/?#@]*):([^/?#]*)@/i.exec(uri.trim());
   if (inUrl && (inUrl[1] || inUrl[2])) {
     const { header, secrets } = basic(decode(inUrl[1] as string), decode(inUrl[2] as string));
