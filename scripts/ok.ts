@@ -9,6 +9,8 @@ import { OLDER } from "./mlflow/layers.ts";
 import { installMoto } from "./mlflow/moto.ts";
 import { startMlflow } from "./mlflow/server.ts";
 import type { MlflowServer } from "./mlflow/server.ts";
+import { installChecks } from "./stack/parts.ts";
+import type { CheckParts } from "./stack/parts.ts";
 import { wordsOfFailures } from "./failures.ts";
 import { readJunit } from "./junit.ts";
 
@@ -18,6 +20,7 @@ const only = process.argv.slice(2);
 const failed: string[] = [];
 let passed = 0;
 let skipped = 0;
+let stack: CheckParts | undefined;
 
 const scratch = mkdtempSync(join(tmpdir(), "coffer-ok-"));
 const temporary = join(scratch, "tmp");
@@ -76,6 +79,7 @@ async function test(places: Record<string, MlflowServer>): Promise<void> {
       TMPDIR: temporary,
       ...(process.stderr.isTTY && { FORCE_COLOR: "1" }),
       ...(Object.keys(places).length > 0 && { COFFER_TEST_MLFLOW: JSON.stringify(places) }),
+      ...(stack && { COFFER_TEST_STACK: JSON.stringify(stack) }),
     },
   });
   stopping.signal.addEventListener("abort", () => child.kill("SIGTERM"));
@@ -99,7 +103,7 @@ async function test(places: Record<string, MlflowServer>): Promise<void> {
 }
 
 /** Some of the tests that are to run need what this word stands for. */
-function asksFor(word: "needsMlflow" | "needsMoto" | "needsOlder" | "needsGuarded"): boolean {
+function asksFor(word: "needsMlflow" | "needsMoto" | "needsOlder" | "needsGuarded" | "needsStack"): boolean {
   const files = [...new Bun.Glob("tests/**/*.test.ts").scanSync({ cwd: project })];
   const chosen = only.length === 0 ? files : files.filter((file) => only.some((part) => file.includes(part.replace(/^\.\//, ""))));
   return chosen.some((file) => readFileSync(join(project, file), "utf8").includes(word));
@@ -119,9 +123,10 @@ async function startServers(): Promise<Record<string, MlflowServer>> {
       return false;
     }
   };
-  if (!(["needsMlflow", "needsMoto", "needsOlder", "needsGuarded"] as const).some(asksFor)) return started;
+  if (!(["needsMlflow", "needsMoto", "needsOlder", "needsGuarded", "needsStack"] as const).some(asksFor)) return started;
   let python = "";
   if (!(await have("MLflow server", async () => (python = await installMlflow(say))))) return started;
+  const parts = asksFor("needsStack") && have("stack", async () => (stack = await installChecks(say)));
   const plain = (["proxied", "shared"] as const).map((kind) =>
     have(`${kind} MLflow server`, async () => (started[kind] = await startMlflow({ kind, directory: join(scratch, kind), python }))),
   );
@@ -132,6 +137,7 @@ async function startServers(): Promise<Record<string, MlflowServer>> {
     started["guarded"] = await startGuarded(join(scratch, "guarded"), say);
   };
   await Promise.all([
+    parts,
     ...plain,
     asksFor("needsMoto") && have("S3 storage", () => installMoto(say)),
     asksFor("needsOlder") && have("older MLflow server", older),
