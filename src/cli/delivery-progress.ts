@@ -1,48 +1,66 @@
-import { formatBytes } from "../domain/quantity.ts";
 import type { Progress } from "../sync/tally.ts";
+import { Pace, paceWords } from "./delivery-pace.ts";
+import type { Standing } from "./delivery-pace.ts";
 import { writeAll } from "./io.ts";
 import type { Io } from "./io.ts";
 
 const REDRAW_MS = 100;
-const LINE_MS = 10_000;
+/** A stalled upload tells nothing, and its pace is to be seen to fall. */
+const STALE_MS = 1_000;
+const LINE_MS = 5_000;
+const EVENT_MS = 1_000;
 const BAR = 20;
 
 export interface DeliveryProgress {
   show(progress: Progress): void;
-  /** Takes the bar away, before a line of words is written. */
+  /** Takes the bar away, before a line of words is written; until something moves there is none. */
   clear(): void;
 }
 
-/** How far the uploads are: a bar on a terminal, a line each ten seconds elsewhere, nothing with --quiet or --json. */
-export function deliveryProgress(io: Io): DeliveryProgress {
-  const silent = io.quiet || io.json;
-  const bar = !silent && process.stderr.isTTY === true;
-  const began = io.now();
-  let next = began + (bar ? 0 : LINE_MS);
+/**
+ * How far the uploads are: one line on a terminal, redrawn ten times a second at most; elsewhere a line each five seconds; with `tell` an event
+ * a second instead; nothing with --quiet or --json.
+ */
+export function deliveryProgress(io: Io, tell?: (standing: Standing) => void): DeliveryProgress {
+  if (!tell && (io.quiet || io.json)) return { show: () => undefined, clear: () => undefined };
+  const bar = !tell && process.stderr.isTTY === true;
+  const every = tell ? EVENT_MS : bar ? REDRAW_MS : LINE_MS;
+  const pace = new Pace();
+  // on a terminal the first one comes at once
+  let next = io.now() + (bar ? 0 : every);
   let drawn = false;
-  let before = { run: "", bytes: 0 };
-  /** Bytes of the runs that are through. */
-  let earlier = 0;
+  let latest: Progress | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const draw = (): void => {
+    if (!latest) return;
+    const now = io.now();
+    const standing = pace.see(latest, now);
+    if (now < next) return;
+    next = now + every;
+    if (tell) return tell(standing);
+    if (!bar) return io.say.info(paceWords(standing));
+    writeAll(2, `\r\x1b[K${barOf(standing, process.stderr.columns)}`);
+    drawn = true;
+  };
   return {
     show(progress) {
-      if (progress.run !== before.run) earlier += before.bytes;
-      before = { run: progress.run, bytes: progress.bytes.done };
-      const now = io.now();
-      if (silent || now < next) return;
-      next = now + (bar ? REDRAW_MS : LINE_MS);
-      const seconds = (now - began) / 1000;
-      const rate = seconds > 0.5 ? ` ${formatBytes(Math.round((earlier + progress.bytes.done) / seconds))}/s` : "";
-      const { files, bytes } = progress;
-      const words = `run ${progress.nth}/${progress.runs}: ${files.done}/${files.of} files, ${formatBytes(bytes.done)} of ${formatBytes(bytes.of)}${rate}`;
-      if (!bar) return io.say.info(words);
-      const share = bytes.of === 0 ? 1 : Math.min(1, bytes.done / bytes.of);
-      const full = Math.round(share * BAR);
-      writeAll(2, `\r\x1b[K[${"█".repeat(full)}${"·".repeat(BAR - full)}] ${words}`);
-      drawn = true;
+      latest = progress;
+      draw();
+      // it holds nothing up: a process that is done ends
+      timer ??= setInterval(draw, STALE_MS).unref();
     },
     clear() {
+      clearInterval(timer);
+      timer = latest = undefined;
       if (drawn) writeAll(2, "\r\x1b[K");
       drawn = false;
     },
   };
+}
+
+/** A line that is wider than the terminal would not go away again. */
+function barOf(standing: Standing, columns: number | undefined): string {
+  const { done, of } = standing.bytes.of > 0 ? standing.bytes : standing.files;
+  const full = Math.round((of === 0 ? 1 : Math.min(1, done / of)) * BAR);
+  return `[${"█".repeat(full)}${"·".repeat(BAR - full)}] ${paceWords(standing)}`.slice(0, (columns || 80) - 1);
 }

@@ -59,7 +59,7 @@ export function makeIo(globals: GlobalValues): Io {
     async openStore(options = {}) {
       const { openStore } = await import("../store/store.ts");
       const store = openStore(await io.settings(), { make: options.make ?? true, now: io.now, say: (words) => io.say.warn(words) });
-      if (options.adopt ?? true) await adopt(store, io);
+      if (options.adopt ?? true) await adoptDead(store, io);
       return store;
     },
   };
@@ -67,7 +67,7 @@ export function makeIo(globals: GlobalValues): Io {
 }
 
 /** Dead processes leave leases, and interrupted removals: most of the time neither is there, and nothing more is loaded. */
-async function adopt(store: Store, io: Io): Promise<void> {
+export async function adoptDead(store: Store, io: Io): Promise<void> {
   const isLeft = leases.isAny(store.db) || runs.removing(store.db).length > 0;
   if (!isLeft) return;
   const { adoptDeadRuns } = await import("../run/adopt.ts");

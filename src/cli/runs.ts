@@ -1,22 +1,18 @@
 import * as runs from "../db/runs.ts";
-import type { RunState } from "../domain/run-state.ts";
 import { formatDuration } from "../domain/quantity.ts";
 import { summarizeRun } from "../registry/describe-run.ts";
 import type { RunSummary } from "../registry/describe-run.ts";
 import { command } from "./command.ts";
-import { parseTagFilter } from "./tag-filter.ts";
 import { limited, parseLimit } from "./limit.ts";
 import { printList } from "./print-list.ts";
+import { RUN_FILTER_FLAGS, runFilter } from "./run-filter.ts";
 
 const SHOWN = 50;
 
 export default command(
   {
     flags: {
-      state: { type: "string", options: ["running", "finished", "failed", "killed"], description: "only runs that stand so" },
-      pipeline: { type: "string", valueHint: "ID", description: "only this pipeline" },
-      dataset: { type: "string", valueHint: "NAME", description: "only this dataset" },
-      tag: { type: "string", valueHint: "KEY[=VALUE]", multiple: true, description: "only with this tag; all must hold" },
+      ...RUN_FILTER_FLAGS,
       all: { type: "boolean", description: "also runs that rm took out of sight" },
       limit: { type: "string", valueHint: "N", description: `at most N, the newest first (${SHOWN}; 0 is all)` },
     },
@@ -27,12 +23,10 @@ export default command(
   },
   async ({ flags, io }) => {
     const limit = parseLimit(flags.limit, SHOWN);
+    const filter = runFilter(flags, io.now());
     using store = await io.openStore({ make: false });
     const all = runs.each(store.db, {
-      ...(flags.state !== undefined && { state: flags.state as RunState }),
-      ...(flags.pipeline !== undefined && { pipeline: flags.pipeline }),
-      ...(flags.dataset !== undefined && { dataset: flags.dataset }),
-      tags: flags.tag.map(parseTagFilter),
+      ...filter,
       removed: flags.all,
       ...(limit > 0 && { limit: limit + 1 }),
     });

@@ -5,17 +5,27 @@ import { stats } from "../registry/stats.ts";
 import type { Stats } from "../registry/stats.ts";
 import { command } from "./command.ts";
 import { orphanWords } from "./artifacts/orphans.ts";
+import { uploadWords } from "./stats/upload-words.ts";
 import { fields, table } from "./table.ts";
 
 export default command(
   {
-    flags: {},
+    flags: {
+      uploads: { type: "boolean", description: "only what was sent to tracking servers: done, failed, sent again, bytes, by server" },
+    },
     about:
       "logical counts each artifact by itself, stored what their bytes take once each is kept once. work, store, cache and MLflow are measured on the disk, an inode that two of them show counts for the first. “twice” is an estimate: files elsewhere that are exactly as large as a stored blob.",
-    examples: [["coffer stats", "what takes the room"]],
+    examples: [
+      ["coffer stats", "what takes the room"],
+      ["coffer stats --uploads", "what tracking servers have, and what failed on the way"],
+    ],
   },
-  async ({ io }) => {
+  async ({ flags, io }) => {
     using store = await io.openStore({ make: false });
+    if (flags.uploads) {
+      const { uploadStats, uploadsText } = await import("./stats/uploads.ts");
+      return io.print(uploadStats(store), uploadsText);
+    }
     io.print({ ...stats(store), orphans: countOrphans(store, null) }, render);
   },
 );
@@ -38,7 +48,7 @@ function render(document: Stats & { orphans: Orphans }): string {
       ["condemned", document.condemned === 0 ? undefined : `${countOf(document.condemned, "blob")} for gc to take`],
       ["orphans", orphanWords(document.orphans)],
       ["cache", `${document.cache.hits} hits, ${document.cache.misses} misses`],
-      ["uploads", `${uploads.done} done (${formatBytes(uploads.bytes)}), ${uploads.failed} failed, ${uploads.waiting} waiting`],
+      ["uploads", uploadWords(uploads)],
     ]),
     sums("TYPE", document.by_type),
     sums("DATASET", document.by_dataset),

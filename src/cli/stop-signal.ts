@@ -3,13 +3,26 @@ import { EXIT } from "../domain/error.ts";
 /** A command that can end early: from here on SIGINT and SIGTERM are asked for, not obeyed at once. */
 export interface StopSignal {
   isThere(): boolean;
+  /** Fires with the first of them. */
+  readonly signal: AbortSignal;
   /** The exit code that tells which it was. */
   exit(): number;
 }
 
+/** A terminal and a wrapper may both pass one on: what comes within this time is the same. */
+const SAME_MS = 1_000;
+
+/** Whoever asks a second time is not kept waiting: the process ends at once. */
 export function catchStopSignal(): StopSignal {
-  let signal: "SIGINT" | "SIGTERM" | undefined;
-  process.on("SIGINT", () => (signal ??= "SIGINT"));
-  process.on("SIGTERM", () => (signal ??= "SIGTERM"));
-  return { isThere: () => signal !== undefined, exit: () => (signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted) };
+  const controller = new AbortController();
+  let first: { name: "SIGINT" | "SIGTERM"; at: number } | undefined;
+  const exit = (): number => (first?.name === "SIGTERM" ? EXIT.terminated : EXIT.interrupted);
+  const hear = (name: "SIGINT" | "SIGTERM") => (): void => {
+    if (first && performance.now() - first.at > SAME_MS) process.exit(exit());
+    first ??= { name, at: performance.now() };
+    controller.abort();
+  };
+  process.on("SIGINT", hear("SIGINT"));
+  process.on("SIGTERM", hear("SIGTERM"));
+  return { isThere: () => first !== undefined, signal: controller.signal, exit };
 }

@@ -1,129 +1,134 @@
-import { CofferError, EXIT } from "../domain/error.ts";
-import { countOf, formatBytes } from "../domain/quantity.ts";
-import { enqueueRun } from "../registry/enqueue.ts";
-import { resolveRun } from "../registry/resolve.ts";
-import { deliver } from "../sync/deliver.ts";
-import type { RunReport } from "../sync/report.ts";
-import { enqueueMissing } from "../sync/enqueue-missing.ts";
-import { preview } from "../sync/preview.ts";
-import type { Preview } from "../sync/preview.ts";
 import type { RunRow } from "../db/runs.ts";
-import { command } from "./command.ts";
-import { deliveryProgress } from "./delivery-progress.ts";
-import type { Io } from "./io.ts";
-import { table } from "./table.ts";
+import { CofferError, EXIT } from "../domain/error.ts";
+import { countOf, parseDuration } from "../domain/quantity.ts";
 import { skipsArtifacts } from "../mlflow/environment.ts";
+import { enqueueRun } from "../registry/enqueue.ts";
+import { deliver } from "../sync/deliver.ts";
+import { enqueueMissing } from "../sync/enqueue-missing.ts";
+import type { DeliveryReport } from "../sync/report.ts";
+import { command } from "./command.ts";
+import type { Values } from "./command.ts";
+import { adoptDead } from "./io.ts";
+import type { Io } from "./io.ts";
+import { catchStopSignal } from "./stop-signal.ts";
+import { hear } from "./sync-mlflow/hear.ts";
+import { SELECT_FLAGS, selectRuns } from "./sync-mlflow/select-runs.ts";
 
 /** A server that says nothing for so long is away; one that has answered gets MLflow's own patience. */
 const UNTIL_ANSWER_MS = 15_000;
+const INTERVAL_MS = 2_000;
+const LEAST_INTERVAL_MS = 100;
+
+const flags = {
+  ...SELECT_FLAGS,
+  uri: { type: "string", valueHint: "URI", description: "the tracking server (MLFLOW_TRACKING_URI)" },
+  jobs: { type: "string", valueHint: "N", description: "uploads at once (tracking.mlflow.jobs)" },
+  "dry-run": { type: "boolean", description: "say what would be sent, with --verbose each file; no request is made" },
+  watch: {
+    type: "boolean",
+    description: "follow runs that go on: what they log is sent at once; ends when all have ended and are delivered",
+  },
+  interval: { type: "string", valueHint: "DURATION", description: "with --watch: how often to look for something new (2s)" },
+  stay: { type: "boolean", description: "with --watch: wait for runs that begin later, until interrupted" },
+  events: { type: "boolean", description: "print what happens as JSON Lines on stdout, and the document of --json as the last one" },
+  check: { type: "boolean", description: "look whether the server still has all that was synced, and send again what it lacks" },
+  verify: {
+    type: "string",
+    valueHint: "size|bytes",
+    description: "bytes: read every file back and compare it, those of synced runs as well",
+  },
+  restore: { type: "boolean", description: "bring back runs and experiments that were deleted on the server" },
+} as const;
 
 export default command(
   {
     positionals: [{ name: "RUN", description: "only these runs, by id or the beginning of one", variadic: true }],
-    flags: {
-      uri: { type: "string", valueHint: "URI", description: "the tracking server (MLFLOW_TRACKING_URI)" },
-      jobs: { type: "string", valueHint: "N", description: "uploads at once (tracking.mlflow.jobs)" },
-      "dry-run": { type: "boolean", description: "say what would be sent; no request is made" },
-      check: { type: "boolean", description: "look whether the server still has all that was synced, and send again what it lacks" },
-      verify: {
-        type: "string",
-        valueHint: "size|bytes",
-        description: "bytes: read every file back and compare it, those of synced runs as well",
-      },
-      restore: { type: "boolean", description: "bring back runs and experiments that were deleted on the server" },
-    },
+    flags,
     about: `Sends what MLflow has not been told yet: runs, params, tags, metrics, artifacts, end states. Each run is read back, and counts as synced only if all of it is there. What could not be sent stays for the next time, and what was sent is not sent again.
-On a disk that the server sees too, files are cloned or linked, not sent.`,
+On a disk that the server sees too, files are cloned or linked, not sent.
+With --watch a server that is away is waited for. Ctrl-C ends it: what is left stays for the next time.`,
     examples: [
       ["coffer sync-mlflow", "deliver all that is waiting"],
       ["coffer sync-mlflow 0193c2e4 --uri http://localhost:5000", "one run, to this server"],
-      ["coffer sync-mlflow --dry-run", "what is waiting"],
+      ["coffer sync-mlflow --pipeline churn --since 7d --dry-run", "what of a pipeline's last week is waiting"],
+      ["coffer sync-mlflow --watch", "metrics appear on the server while runs go on"],
     ],
-    exits: { "2": "no server is configured", "3": "something is left: the server was away, or refused it", "4": "there is no such run" },
+    exits: {
+      "2": "no server is configured",
+      "3": "something is left: the server was away, or refused it",
+      "4": "there is no such run",
+      "130, 143": "interrupted (SIGINT, SIGTERM); what is left stays",
+    },
   },
-  async ({ flags, positionals, io }) => {
-    const jobs = flags.jobs === undefined ? undefined : Number(flags.jobs);
-    const settings = await io.settings({ "tracking.mlflow.uri": flags.uri, "tracking.mlflow.jobs": jobs });
+  async ({ flags: given, positionals, io }) => {
+    const { interval, verify } = readWords(given);
+    const jobs = given.jobs === undefined ? undefined : Number(given.jobs);
+    const settings = await io.settings({ "tracking.mlflow.uri": given.uri, "tracking.mlflow.jobs": jobs });
     if (settings.values.tracking.mlflow.uri === "")
       throw new CofferError("NO_TRACKING_URI", "no MLflow server is configured", {
         hint: "set MLFLOW_TRACKING_URI, such as http://localhost:5000, or give --uri",
       });
     using store = await io.openStore({ make: false });
-    const only = positionals.length === 0 ? undefined : new Set(positionals.map((ref) => resolveRun(store, ref).seq));
+    const only = selectRuns(store, positionals, given, io.now());
     const skipArtifacts = skipsArtifacts(io.env);
     const enqueue = (run: RunRow): void => void enqueueRun(store, run, { asked: true, skipArtifacts });
-    if (flags["dry-run"]) {
-      io.print(preview(store, enqueue, only), renderPlan);
+    if (given["dry-run"]) {
+      const [{ preview }, { planText }] = await Promise.all([import("../sync/preview.ts"), import("./sync-mlflow/plan-text.ts")]);
+      io.print(await preview(store, enqueue, { only, skipArtifacts }), (plan) => planText(plan, io.verbose));
       return EXIT.done;
     }
     const missing = enqueueMissing(store, enqueue, only);
     if (missing > 0) io.say.info(`${countOf(missing, "run")} of which this server had not been told`);
     if (skipArtifacts) io.say.info("MLFLOW_SKIP_ARTIFACT_LOGGING is set: files stay in the store");
-    const progress = deliveryProgress(io);
-    const words = (say: () => void): void => {
-      progress.clear();
-      say();
-    };
-    const report = await deliver(store, {
+    const stop = catchStopSignal();
+    const hearing = hear(io, given.events);
+    const options = {
+      ...hearing,
       env: io.env,
       ...(only && { runs: only }),
       skipArtifacts,
-      check: flags.check,
-      verify: verifyOf(flags.verify),
-      restore: flags.restore,
       patience: { untilAnswer: UNTIL_ANSWER_MS },
-      onRetry: (line) => words(() => io.say.info(line)),
-      progress: progress.show,
-      onRun: (run) => words(() => tell(io, run)),
-    });
-    progress.clear();
-    io.print(report, ({ runs }) => runs.map(({ page }) => (page === null ? "" : `${page}\n`)).join(""));
-    if (report.stopped !== null && report.runs.every(({ error }) => error?.message !== report.stopped)) io.say.error(report.stopped);
-    if (report.left > 0)
-      io.say.warn(`${countOf(report.left, "run")} not wholly delivered; what is left stays for the next coffer sync-mlflow`);
-    else if (flags.check || flags.restore || flags.verify === "bytes")
-      io.say.info(
-        `${countOf(report.checked, "synced run")} looked at; ${report.runs.length === 0 ? "the server has all of it" : `${countOf(report.runs.length, "run")} sent again or for the first time`}`,
-      );
-    else if (report.runs.length === 0) io.say.info(`nothing is waiting for ${report.target}`);
+      signal: stop.signal,
+    };
+    let report: DeliveryReport;
+    if (given.watch) {
+      const { watch } = await import("../sync/watch.ts");
+      report = await watch(store, { ...options, interval, stay: given.stay, enqueue, tend: () => adoptDead(store, io) });
+    } else report = await deliver(store, { ...options, check: given.check, verify, restore: given.restore });
+    hearing.end();
+    if (given.events) io.write(`${JSON.stringify(report)}\n`);
+    else io.print(report, ({ runs }) => runs.map(({ page }) => (page === null ? "" : `${page}\n`)).join(""));
+    sumUp(io, report, { asked: given.check || given.restore || verify === "bytes", interrupted: stop.isThere() });
+    if (stop.isThere()) return stop.exit();
     return report.left > 0 ? EXIT.partly : EXIT.done;
   },
 );
 
-function tell(io: Io, { run, state, sent, notes, error }: RunReport): void {
-  for (const note of notes) io.say.warn(`run ${run}: ${note}`);
-  const what = `${countOf(sent.params, "param")}, ${countOf(sent.metrics, "metric point")}, ${countOf(sent.files, "file")} (${formatBytes(sent.bytes)}${waysOf(sent.how)})`;
-  if (state === "synced") io.say.success(`run ${run} is synced: ${what}`);
-  else if (state === "withheld") io.say.info(`run ${run} is delivered but for its files: ${what}`);
-  else if (state === "running") io.say.info(`run ${run} goes on; it is delivered when it has ended`);
-  else {
-    io.say.error(`run ${run} is ${state}: ${error?.message ?? "not all of it could be sent"}`);
-    if (error?.hint) io.say.info(error.hint);
-  }
+function sumUp({ say }: Io, report: DeliveryReport, { asked, interrupted }: { asked: boolean; interrupted: boolean }): void {
+  const { runs, stopped, left, checked, target } = report;
+  if (stopped !== null && !interrupted && runs.every(({ error }) => error?.message !== stopped)) say.error(stopped);
+  if (left > 0) say.warn(`${countOf(left, "run")} not wholly delivered; what is left stays for the next coffer sync-mlflow`);
+  else if (interrupted) say.info("interrupted; nothing was lost");
+  else if (asked)
+    say.info(
+      `${countOf(checked, "synced run")} looked at; ${runs.length === 0 ? "the server has all of it" : `${countOf(runs.length, "run")} sent again or for the first time`}`,
+    );
+  else if (runs.length === 0) say.info(`nothing is waiting for ${target}`);
 }
 
-function verifyOf(given = "size"): "size" | "bytes" {
-  if (given === "size" || given === "bytes") return given;
-  throw new CofferError("USAGE", `--verify ${given}: not a way to verify`, { hint: "give size or bytes" });
-}
-
-/** `, 3 by link`: what took another way than the network. */
-function waysOf(how: Record<string, number>): string {
-  return Object.entries(how)
-    .filter(([way]) => way !== "put")
-    .map(([way, count]) => (way === "there" ? `; ${count} were there` : `; ${count} by ${way}`))
-    .join("");
-}
-
-function renderPlan({ runs }: Preview): string {
-  const rows = runs.map((row) => [
-    row.run,
-    row.experiment,
-    row.remote_run === null ? "new" : "known",
-    String(row.params),
-    String(row.metrics),
-    String(row.files),
-    formatBytes(row.bytes),
-  ]);
-  return table(["RUN", "EXPERIMENT", "THERE", "PARAMS", "METRICS", "FILES", "BYTES"], rows, "nothing is waiting");
+/** @throws CofferError USAGE, VALUE_INVALID */
+function readWords(given: Values<typeof flags>): { interval: number; verify: "size" | "bytes" } {
+  const { verify = "size", watch, interval } = given;
+  if (verify !== "size" && verify !== "bytes")
+    throw new CofferError("USAGE", `--verify ${verify}: not a way to verify`, { hint: "give size or bytes" });
+  const other = (["dry-run", "check", "restore", "verify"] as const).find((flag) => given[flag] !== undefined && given[flag] !== false);
+  if (watch && other) throw new CofferError("USAGE", `--watch does not go with --${other}`, { hint: "call them one after the other" });
+  if (!watch && (given.stay || interval !== undefined))
+    throw new CofferError("USAGE", `--${given.stay ? "stay" : "interval"} goes with --watch`, { hint: "add --watch, or leave it out" });
+  if (given["dry-run"] && given.events)
+    throw new CofferError("USAGE", "--events does not go with --dry-run", { hint: "give --json, which lists every file" });
+  const parsed = interval === undefined ? INTERVAL_MS : parseDuration(interval);
+  if (parsed < LEAST_INTERVAL_MS)
+    throw new CofferError("VALUE_INVALID", `--interval ${interval} is too short`, { hint: "give 100ms or more, such as 2s" });
+  return { interval: parsed, verify };
 }

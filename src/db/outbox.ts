@@ -17,6 +17,8 @@ export interface DeliveryRow {
   /** 1: the command was told of the run on the server, so that its script may log there too. */
   attached: number;
   tries: number;
+  /** Requests of this delivery that were sent again. */
+  retried: number;
   last_error: string | null;
   updated_at: number;
   synced_at: number | null;
@@ -29,6 +31,8 @@ export interface OutboxRow {
   artifact: number | null;
   settled_at: number | null;
   tries: number;
+  /** Tries that failed. */
+  failures: number;
   error: string | null;
   /**
    * Of an artifact: put, clone, link, copy, there, or several of them; superseded where a newer one has its path; doubted where other bytes
@@ -82,7 +86,7 @@ export function reopen(db: Database, entry: number, error: string, how?: "doubte
 }
 
 export function failed(db: Database, entry: number, error: string): void {
-  db.query("UPDATE outbox SET tries = tries + 1, error = ? WHERE seq = ?").run(error, entry);
+  db.query("UPDATE outbox SET tries = tries + 1, failures = failures + 1, error = ? WHERE seq = ?").run(error, entry);
 }
 
 /** An entry that became pointless before it was settled. */
@@ -143,23 +147,18 @@ export function ofChildren(db: Database, run: number, target: string): DeliveryR
     .all(run, target);
 }
 
-/**
- * seqs of ended runs of ours that nobody thought of telling this server about: the URI was set later. Oldest first. A run of `log` with nothing but files
- * that are held back is none of them.
- */
-export function undelivered(db: Database, target: string): number[] {
+/** What of a delivery's files is still to go. */
+export function openFiles(db: Database, delivery: number): { files: number; bytes: number } {
   return db
-    .query<{ seq: number }, [string]>(
-      `SELECT seq FROM runs WHERE state <> 'running' AND kind <> 'import' AND removed_at IS NULL
-       AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.run = runs.seq AND target = ?)
-       AND NOT (kind = 'log' AND EXISTS (SELECT 1 FROM artifacts a WHERE a.run = runs.seq)
-         AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.run = runs.seq AND a.deliver = 1)
-         AND NOT EXISTS (SELECT 1 FROM params WHERE params.run = runs.seq) AND NOT EXISTS (SELECT 1 FROM tags WHERE tags.run = runs.seq)
-         AND NOT EXISTS (SELECT 1 FROM metric_points m WHERE m.run = runs.seq))
-       ORDER BY seq`,
+    .query<{ files: number; bytes: number }, [number]>(
+      `SELECT ifnull(sum(a.files), 0) AS files, ifnull(sum(a.size), 0) AS bytes FROM outbox o JOIN artifacts a ON a.seq = o.artifact
+       WHERE o.delivery = ? AND o.settled_at IS NULL AND a.state = 'live'`,
     )
-    .all(target)
-    .map((row) => row.seq);
+    .get(delivery) as { files: number; bytes: number };
+}
+
+export function countRetries(db: Database, delivery: number, times: number): void {
+  db.query("UPDATE deliveries SET retried = retried + ? WHERE seq = ?").run(times, delivery);
 }
 
 export function updateDelivery(db: Database, seq: number, change: Partial<Omit<DeliveryRow, "seq" | "run" | "target">>): void {
@@ -196,17 +195,6 @@ export function openDeliveries(db: Database, target: string): DeliveryRow[] {
   return db
     .query<DeliveryRow, [string]>("SELECT * FROM deliveries WHERE target = ? AND state IN ('pending', 'refused') ORDER BY run")
     .all(target);
-}
-
-/** Uploads done, failed and waiting, over all servers. */
-export function uploadCounts(db: Database): { done: number; failed: number; waiting: number; bytes: number } {
-  return db
-    .query<{ done: number; failed: number; waiting: number; bytes: number }, []>(
-      `SELECT count(settled_at) AS done, count(*) FILTER (WHERE settled_at IS NULL AND error IS NOT NULL) AS failed,
-              count(*) FILTER (WHERE settled_at IS NULL AND error IS NULL) AS waiting, ifnull(sum(bytes) FILTER (WHERE settled_at IS NOT NULL), 0) AS bytes
-       FROM outbox WHERE step = 'artifact'`,
-    )
-    .get() as { done: number; failed: number; waiting: number; bytes: number };
 }
 
 /** seq of the run that is delivered as this MLflow run. */

@@ -120,6 +120,8 @@ export interface RunFilter {
   pipeline?: string;
   dataset?: string;
   tags?: readonly (readonly [string, string | undefined])[];
+  /** That began then or later; milliseconds since 1970. */
+  since?: number;
   /** Also what `rm` took out of sight. */
   removed?: boolean;
   limit?: number;
@@ -132,6 +134,22 @@ export function list(db: Database, filter: RunFilter = {}): RunRow[] {
 
 /** The same, one by one: there may be a million. */
 export function each(db: Database, filter: RunFilter = {}): Iterable<RunRow> {
+  const { where, values } = conditionsOf(filter);
+  const clause = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
+  return db
+    .query<RunRow, (string | number)[]>(`SELECT * FROM runs ${clause} ORDER BY seq DESC LIMIT ?`)
+    .iterate(...values, filter.limit ?? -1);
+}
+
+/** Whether the filter lets a run through; its limit aside. */
+export function isAmong(db: Database, filter: RunFilter, seq: number): boolean {
+  const { where, values } = conditionsOf(filter);
+  return (
+    db.query<unknown, (string | number)[]>(`SELECT 1 FROM runs WHERE ${["seq = ?", ...where].join(" AND ")}`).get(seq, ...values) !== null
+  );
+}
+
+function conditionsOf(filter: RunFilter): { where: string[]; values: (string | number)[] } {
   const where: string[] = [];
   const values: (string | number)[] = [];
   const want = (clause: string, ...given: (string | number)[]) => {
@@ -142,13 +160,11 @@ export function each(db: Database, filter: RunFilter = {}): Iterable<RunRow> {
   if (filter.state) want("state = ?", filter.state);
   if (filter.pipeline) want("pipeline = ?", filter.pipeline);
   if (filter.dataset) want(ofDataset("dataset", filter.dataset, "?"), filter.dataset);
+  if (filter.since !== undefined) want("started_at >= ?", filter.since);
   for (const [key, value] of filter.tags ?? [])
     if (value === undefined) want("seq IN (SELECT run FROM tags WHERE key = ?)", key);
     else want("seq IN (SELECT run FROM tags WHERE key = ? AND value = ?)", key, value);
-  const clause = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
-  return db
-    .query<RunRow, (string | number)[]>(`SELECT * FROM runs ${clause} ORDER BY seq DESC LIMIT ?`)
-    .iterate(...values, filter.limit ?? -1);
+  return { where, values };
 }
 
 /** Runs whose manifest is to be written (again). */

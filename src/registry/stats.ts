@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { visitFiles } from "../blobs/visit-files.ts";
 import * as blobs from "../db/blobs.ts";
 import * as metadata from "../db/metadata.ts";
-import * as outbox from "../db/outbox.ts";
 import * as totals from "../db/totals.ts";
+import { sumOf, uploadFigures } from "../db/upload-figures.ts";
+import type { UploadFigures } from "../db/upload-figures.ts";
 import { filePart } from "../domain/names.ts";
 import type { Store } from "../store/store.ts";
 
@@ -35,7 +36,7 @@ export interface Stats {
   shared: number;
   /** Bytes that lie on the disk twice: a workspace's files that the store keeps as well. */
   twice: number;
-  uploads: { done: number; failed: number; waiting: number; bytes: number };
+  uploads: UploadFigures;
   cache: { hits: number; misses: number };
 }
 
@@ -117,7 +118,7 @@ export function stats(store: Store): Stats {
     },
     shared,
     twice,
-    uploads: outbox.uploadCounts(store.db),
+    uploads: sumOf(uploadFigures(store.db)),
     cache: { hits: Number(metadata.get(store.db, "cache.hits") ?? 0), misses: Number(metadata.get(store.db, "cache.misses") ?? 0) },
   };
 }

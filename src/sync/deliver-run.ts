@@ -71,9 +71,14 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
   }
 }
 
-/** Sends what is open; returns the first step's error that concerns this step alone. */
-async function sendOpen(one: Delivering, again: boolean, laid: Laid): Promise<CofferError | undefined> {
+/**
+ * Sends what is open; returns the first step's error that concerns this step alone. Of a run that goes on, what it read and its models wait for its end:
+ * only then is it known whether an input changed, and what belongs to a model.
+ * @throws CofferError SERVER_UNREACHABLE
+ */
+export async function sendOpen(one: Delivering, again: boolean, laid: Laid): Promise<CofferError | undefined> {
   const { sync } = one;
+  const live = one.run.state === "running";
   let failure: CofferError | undefined;
   const step = async (name: Exclude<OutboxStep, "artifact">, send: (entry: OutboxRow) => Promise<void>): Promise<boolean> => {
     const entry = outbox.entryOf(sync.store.db, one.delivery.seq, name);
@@ -100,9 +105,10 @@ async function sendOpen(one: Delivering, again: boolean, laid: Laid): Promise<Co
   await step("params", (entry) => sendParams(one, entry, remote));
   await step("tags", (entry) => sendTags(one, entry, remote, given));
   await step("metrics", (entry) => sendMetrics(one, entry));
-  await step("inputs", (entry) => sendInputs(one, entry));
+  if (!live) await step("inputs", (entry) => sendInputs(one, entry));
   const unsent = await sendFiles(one, laid, { shared, again });
   failure ??= unsent;
+  if (live) return failure;
   // a model counts as ready once its files are there
   if (openArtifacts(one).length === 0)
     await step("models", async (entry) => sendModels(one, entry, await layOut(sync.store, one.delivery.seq, laid), shared));
@@ -163,7 +169,7 @@ export function reopenMissing(one: Delivering, missing: Missing, lastTime: boole
 
 /** Done, unless something was logged to the run since `before`: then it is told as well. */
 function settleDelivery(one: Delivering, before: string): boolean {
-  const { store, target } = one.sync;
+  const { store } = one.sync;
   const { seq } = one.delivery;
   return store.transaction(() => {
     one.run = runs.bySeq(store.db, one.run.seq) as RunRow;

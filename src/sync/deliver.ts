@@ -6,6 +6,7 @@ import { CofferError } from "../domain/error.ts";
 import type { Who } from "../domain/process-identity.ts";
 import { trackingTarget } from "../domain/tracking-target.ts";
 import { connect } from "../mlflow/connection.ts";
+import type { Connection } from "../mlflow/connection.ts";
 import type { Environment } from "../mlflow/environment.ts";
 import type { Store } from "../store/store.ts";
 import { checkSynced } from "./check-synced.ts";
@@ -16,15 +17,19 @@ import type { Limits } from "./patience.ts";
 import { addRun, newReport } from "./report.ts";
 import type { DeliveryReport, Outcome, RunReport } from "./report.ts";
 import { RouteMemory } from "./route-memory.ts";
-import type { Delivering, Sync } from "./sync.ts";
+import { sendLive } from "./send-live.ts";
+import type { Delivering, RunSelection, Sync } from "./sync.ts";
 import { newTally } from "./tally.ts";
-import type { Progress } from "./tally.ts";
+import type { Progress, Tally } from "./tally.ts";
+import { filesBehind, waitingRuns } from "./waiting-runs.ts";
 
 export interface DeliverOptions {
   /** The MLFLOW_* variables: credentials, limits, retries. */
   env: Environment;
-  /** seqs; undefined is all runs. */
-  runs?: ReadonlySet<number>;
+  /** undefined is all runs. */
+  runs?: RunSelection;
+  /** Tells of runs that go on what is open in their outbox; otherwise they wait for their end. */
+  live?: boolean;
   /** Uploads at once; by default the configuration's. */
   jobs?: number;
   patience?: Limits;
@@ -84,6 +89,7 @@ async function deliverOpen(
   const { store, target } = sync;
   const tried = new Set(report.runs.map(({ run }) => run));
   const waiting = waitingRuns(sync, 0, options.runs);
+  const later = filesBehind(sync, waiting);
   const delivered = new Set<number>();
   for (let delivery = outbox.nextOpen(store.db, target, 0), nth = 1; delivery; delivery = outbox.nextOpen(store.db, target, delivery.run)) {
     const run = runs.bySeq(store.db, delivery.run) as RunRow;
@@ -91,16 +97,18 @@ async function deliverOpen(
     const isChild = run.parent !== null && delivered.has(run.parent);
     const isWanted = isChild || (options.runs?.has(run.seq) ?? true);
     if (!isWanted || run.removed_at !== null || tried.has(run.id)) continue;
+    if (sync.live && run.state === "running" && !outbox.isAnythingOpen(store.db, delivery.seq)) continue;
     delivered.add(run.seq);
-    const position = { nth, runs: Math.max(waiting, nth) };
+    const position = { nth, runs: Math.max(waiting.length, nth), later: later(run.seq) };
     nth++;
-    const one: Delivering = { sync, run, delivery, tally: newTally((progress) => options.progress?.({ ...progress, ...position })) };
+    const tally = newTally((progress) => options.progress?.({ ...progress, ...position }));
+    const one: Delivering = { sync: countingRetries(sync, delivery.seq, tally), run, delivery, tally };
     one.tally.notes.push(...(notes.get(run.seq) ?? []));
     const { outcome, stop } = await deliverOne(one);
     add(one, outcome);
     if (!stop) continue;
     report.stopped = stop.message;
-    report.left += waitingRuns(sync, run.seq, options.runs);
+    report.left += waitingRuns(sync, run.seq, options.runs).length;
     return;
   }
 }
@@ -120,6 +128,7 @@ export function syncOf(store: Store, options: DeliverOptions, patience: Patience
     target: trackingTarget(uri),
     experimentId: options.env["MLFLOW_EXPERIMENT_ID"] || undefined,
     jobs: options.jobs ?? jobs,
+    live: options.live ?? false,
     skipArtifacts: options.skipArtifacts ?? false,
     restore: options.restore ?? false,
     verifyBytes: options.verify === "bytes",
@@ -130,16 +139,30 @@ export function syncOf(store: Store, options: DeliverOptions, patience: Patience
   };
 }
 
+/** The same, with each request that is sent again counted: in the report, and at once in the database. */
+function countingRetries(sync: Sync, delivery: number, tally: Tally): Sync {
+  const { store, connection } = sync;
+  const onRetry: Connection["onRetry"] = (notice) => {
+    tally.retried++;
+    store.transaction(() => outbox.countRetries(store.db, delivery, 1));
+    connection.onRetry?.(notice);
+  };
+  return { ...sync, connection: { ...connection, onRetry } };
+}
+
 /** `stop`: what ends the whole call. */
 async function deliverOne(one: Delivering): Promise<{ outcome: Outcome; stop?: CofferError }> {
   const { store } = one.sync;
-  if (one.run.state === "running") return { outcome: { state: "running", error: undefined } };
+  if (one.run.state === "running" && !one.sync.live) return { outcome: { state: "running", error: undefined } };
   using claim = claimRun(store, one.run.seq);
   if (claim.holder) return { outcome: { state: "busy", error: busy(claim.holder) } };
   // what the process before us did is in the database by now
   one.delivery = outbox.bySeq(store.db, one.delivery.seq) as DeliveryRow;
   if (one.delivery.state === "synced") return { outcome: { state: "synced", error: undefined } };
+  // it may have ended since: what is in the outbox by now tells
+  one.run = runs.bySeq(store.db, one.run.seq) as RunRow;
   try {
+    if (one.run.state === "running") return { outcome: { state: "running", ...(await sendLive(one)) } };
     return { outcome: await deliverRun(one) };
   } catch (error) {
     const stop = asStop(error, one.sync);
@@ -162,12 +185,4 @@ function asStop(error: unknown, { connection: { signal, displayUri } }: Sync): C
       cause: error,
     });
   throw error;
-}
-
-/** How many ended runs behind `after` wait for this server. */
-function waitingRuns({ store, target }: Sync, after: number, only: ReadonlySet<number> | undefined): number {
-  return outbox.openDeliveries(store.db, target).filter((delivery) => {
-    const run = runs.bySeq(store.db, delivery.run) as RunRow;
-    return delivery.run > after && (only?.has(delivery.run) ?? true) && run.removed_at === null && run.state !== "running";
-  }).length;
 }

@@ -46,9 +46,14 @@ export type Laid = Map<number, { files: RemoteFile[]; notes: Note[] }>;
  * directories: they are noted and left out. A later artifact at the same path takes the place of an earlier one; two that merely overlap
  * are an error, unless the bytes are the same.
  */
-export async function layOut(store: Store, delivery: number, laid: Laid): Promise<Layout> {
+export function layOut(store: Store, delivery: number, laid: Laid): Promise<Layout> {
+  return layOutEntries(store, outbox.entries(store.db, delivery), laid);
+}
+
+/** The same of entries that are no longer, or not yet, in the database. */
+export async function layOutEntries(store: Store, entries: readonly OutboxRow[], laid: Laid): Promise<Layout> {
   const layout: Layout = { pieces: [], faults: [], superseded: [], withdrawn: [], notes: [] };
-  const { owners, contested } = ownersOfPaths(store, delivery, layout);
+  const { owners, contested } = ownersOfPaths(store, entries, layout);
   const taken: Taken = { files: new Map(), directories: new Set() };
   for (const { entry, artifact } of owners) {
     try {
@@ -71,10 +76,10 @@ interface Owned {
 }
 
 /** The newest artifact of each path, in the order in which they were made. */
-function ownersOfPaths(store: Store, delivery: number, layout: Layout): { owners: Owned[]; contested: Set<string> } {
+function ownersOfPaths(store: Store, entries: readonly OutboxRow[], layout: Layout): { owners: Owned[]; contested: Set<string> } {
   const newest = new Map<string, Owned>();
   const contested = new Set<string>();
-  for (const entry of outbox.entries(store.db, delivery)) {
+  for (const entry of entries) {
     if (entry.artifact === null) continue;
     const artifact = artifacts.bySeq(store.db, entry.artifact) as ArtifactRow;
     if (artifact.state !== "live") {

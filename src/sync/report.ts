@@ -25,6 +25,8 @@ export interface RunReport {
     bytes: number;
     how: Record<string, number>;
   };
+  /** Requests about it that this call sent again. */
+  retried: number;
   /** Files whose bytes were read back and hashed by this call. */
   verified: { files: number; bytes: number };
   /** What MLflow shows differently, or not at all. */
@@ -44,6 +46,7 @@ export interface DeliveryReport {
   left: number;
   files: number;
   bytes: number;
+  retried: number;
   /** Why nothing more could be tried, where that is so. */
   stopped: string | null;
 }
@@ -54,12 +57,41 @@ export interface Outcome {
 }
 
 export function newReport(target: string): DeliveryReport {
-  return { schema: "coffer.sync/1", target, runs: [], synced: 0, checked: 0, left: 0, files: 0, bytes: 0, stopped: null };
+  return { schema: "coffer.sync/1", target, runs: [], synced: 0, checked: 0, left: 0, files: 0, bytes: 0, retried: 0, stopped: null };
+}
+
+/** Adds what another call did to what those before it had done; of a run, its last state counts. `left` is the caller's. */
+export function addTurn(report: DeliveryReport, turn: DeliveryReport): void {
+  const known = new Map(turn.runs.length === 0 ? [] : report.runs.map((run, index) => [run.run, index]));
+  for (const run of turn.runs) {
+    const index = known.get(run.run);
+    if (index === undefined) report.runs.push(run);
+    else report.runs[index] = together(report.runs[index] as RunReport, run);
+  }
+  report.synced = report.runs.filter(({ state }) => state === "synced").length;
+  report.files += turn.files;
+  report.bytes += turn.bytes;
+  report.retried += turn.retried;
+  report.stopped = turn.stopped;
+}
+
+function together(before: RunReport, now: RunReport): RunReport {
+  const sum = { ...now.sent, how: { ...now.sent.how } };
+  for (const key of ["params", "tags", "metrics", "inputs", "models", "files", "bytes"] as const) sum[key] += before.sent[key];
+  for (const [way, count] of Object.entries(before.sent.how)) sum.how[way] = (sum.how[way] ?? 0) + count;
+  const { files, bytes } = before.verified;
+  return {
+    ...now,
+    sent: sum,
+    retried: before.retried + now.retried,
+    verified: { files: files + now.verified.files, bytes: bytes + now.verified.bytes },
+    notes: [...new Set([...before.notes, ...now.notes])],
+  };
 }
 
 /** Adds what became of one run. */
 export function addRun(report: DeliveryReport, { sync, run, delivery, tally }: Delivering, { state, error }: Outcome): RunReport {
-  const { params, tags, metrics, inputs, models, files, bytes, how, verified, notes } = tally;
+  const { params, tags, metrics, inputs, models, files, bytes, how, retried, verified, notes } = tally;
   const { experiment, remote_run, remote_experiment } = delivery;
   const one: RunReport = {
     run: run.id,
@@ -68,6 +100,7 @@ export function addRun(report: DeliveryReport, { sync, run, delivery, tally }: D
     remote_run,
     page: remote_run === null || remote_experiment === null ? null : runPage(sync.connection, remote_experiment, remote_run),
     sent: { params, tags, metrics, inputs, models, files, bytes, how },
+    retried,
     verified,
     notes,
     error: error ? { code: error.code, message: error.message, hint: error.hint ?? null } : null,
@@ -77,5 +110,6 @@ export function addRun(report: DeliveryReport, { sync, run, delivery, tally }: D
   if (state === "pending" || state === "refused" || state === "busy") report.left++;
   report.files += files;
   report.bytes += bytes;
+  report.retried += retried;
   return one;
 }

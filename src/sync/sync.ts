@@ -7,6 +7,9 @@ import type { Store } from "../store/store.ts";
 import type { RouteMemory } from "./route-memory.ts";
 import type { Tally } from "./tally.ts";
 
+/** Which runs are meant, by their seq; it may be asked again and again, and answer otherwise when a run has changed. */
+export type RunSelection = Pick<ReadonlySet<number>, "has">;
+
 /** What the steps of a delivery share: one server, one call of `deliver`. */
 export interface Sync {
   readonly store: Store;
@@ -17,6 +20,8 @@ export interface Sync {
   readonly experimentId: string | undefined;
   /** Uploads at once. */
   readonly jobs: number;
+  /** Runs that go on are told as far as they are. */
+  readonly live: boolean;
   /** MLFLOW_SKIP_ARTIFACT_LOGGING: no request about artifacts. */
   readonly skipArtifacts: boolean;
   /** What was deleted on the server is brought back. */

@@ -11,11 +11,13 @@ export interface Tally {
   bytes: number;
   /** Files by the way they took: put, clone, link, copy; there: the server had them from an earlier try. */
   how: Record<string, number>;
+  /** Requests that were sent again. */
+  retried: number;
   /** Files whose bytes were read back. */
   verified: { files: number; bytes: number };
   /** What MLflow shows differently, or not at all. */
   notes: string[];
-  progress: (progress: Omit<Progress, "nth" | "runs">) => void;
+  progress: (progress: Omit<Progress, "nth" | "runs" | "later">) => void;
 }
 
 /** How far the artifacts of one run are. */
@@ -27,6 +29,8 @@ export interface Progress {
   files: { done: number; of: number };
   /** What the network took in the present tries counts as done. */
   bytes: { done: number; of: number };
+  /** What waits in the runs behind this one. */
+  later: { files: number; bytes: number };
 }
 
 export function newTally(progress: Tally["progress"]): Tally {
@@ -39,6 +43,7 @@ export function newTally(progress: Tally["progress"]): Tally {
     files: 0,
     bytes: 0,
     how: {},
+    retried: 0,
     verified: { files: 0, bytes: 0 },
     notes: [],
     progress,

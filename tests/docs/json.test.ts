@@ -163,6 +163,7 @@ test("what the commands print is what the page says, key by key", async () => {
   ])
     await see(words);
   await see(["sync-mlflow", "--dry-run"], { env: server });
+  await see(["stats", "--uploads"]);
   await see(["config", "show"]);
   await see(["config", "schema"]);
   await see(["config", "validate"]);
@@ -185,7 +186,7 @@ test("what the commands print is what the page says, key by key", async () => {
   expect(problems).toEqual([]);
   // what takes a server, a failure of the disk, or a sweep that another process disturbs, is shown by the tests of these commands
   const elsewhere = /^(runs|kept|missing|repack|applied|stopped|synced|checked|left|files|bytes|target|rehouse)(\[\]|$)/;
-  for (const title of shapes.schemas().filter((schema) => schema !== "coffer.sync/1")) {
+  for (const title of shapes.schemas().filter((schema) => !/^coffer\.sync(-event)?\//.test(schema))) {
     const unseen = shapes
       .unseen(title)
       .filter((key) => !["coffer.gc/1", "coffer.orphans/1", "coffer.purge/1"].includes(title) || !elsewhere.test(key));
@@ -216,6 +217,8 @@ test("what the commands print is what the page says, key by key", async () => {
     "artifact in a graph",
     "edge",
     "impact",
+    "uploads",
+    "server's uploads",
   ])
     expect([title, shapes.unseen(title).filter((key) => !["params.*", "metrics.*"].includes(key))]).toEqual([title, []]);
 }, 60_000);

@@ -50,7 +50,7 @@ test("a preview counts what waits and what would be enqueued, and changes nothin
   const unknown = stored.run();
   await tellLater(stored, { run: { removed_at: 5 } });
   const before = Buffer.from(stored.store.db.serialize());
-  const { target, runs } = preview(stored.store, enqueueIn(stored));
+  const { target, runs } = await preview(stored.store, enqueueIn(stored));
   expect(target).toBe("http://host:5000");
   expect(runs).toEqual([
     {
@@ -63,6 +63,12 @@ test("a preview counts what waits and what would be enqueued, and changes nothin
       metrics: 2,
       files: 3,
       bytes: 6,
+      sends: [
+        { path: "d/a", size: 2 },
+        { path: "d/b", size: 3 },
+        { path: "f", size: 1 },
+      ],
+      notes: [],
     },
     {
       run: unknown.id,
@@ -74,9 +80,12 @@ test("a preview counts what waits and what would be enqueued, and changes nothin
       metrics: 0,
       files: 0,
       bytes: 0,
+      sends: [],
+      notes: [],
     },
   ]);
   expect(Buffer.from(stored.store.db.serialize()).equals(before)).toBe(true);
   say(stored, unknown, {});
-  expect(preview(stored.store, enqueueIn(stored), new Set([unknown.seq])).runs.map((one) => one.run)).toEqual([unknown.id]);
+  const only = new Set([unknown.seq]);
+  expect((await preview(stored.store, enqueueIn(stored), { only })).runs.map((one) => one.run)).toEqual([unknown.id]);
 });

@@ -52,3 +52,7 @@ ALTER TABLE wider_outbox RENAME TO outbox;
 CREATE UNIQUE INDEX outbox_entry ON outbox (delivery, step, ifnull(artifact, 0));
 CREATE INDEX outbox_open ON outbox (delivery) WHERE settled_at IS NULL;
 CREATE INDEX outbox_by_artifact ON outbox (artifact) WHERE artifact IS NOT NULL;
+
+-- What it took: uploads that failed, each time; requests that were sent again.
+ALTER TABLE outbox ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;

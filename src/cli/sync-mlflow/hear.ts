@@ -1,0 +1,86 @@
+import { countOf, formatBytes } from "../../domain/quantity.ts";
+import type { RunReport } from "../../sync/report.ts";
+import type { Progress } from "../../sync/tally.ts";
+import { deliveryProgress } from "../delivery-progress.ts";
+import type { Standing } from "../delivery-pace.ts";
+import type { Io } from "../io.ts";
+
+/** What `--events` prints, one on a line. */
+type SyncEvent = { schema: "coffer.sync-event/1"; at: number } & (
+  | { event: "progress"; run: string; files: Standing["files"]; bytes: Standing["bytes"]; rate: number | null; left_ms: number | null }
+  | { event: "retry"; message: string }
+  | { event: "outage"; message: string; wait_ms: number }
+  | { event: "run"; result: RunReport }
+);
+
+/** What is heard of a delivery while it goes on. */
+export interface Hearing {
+  progress: (progress: Progress) => void;
+  onRetry: (words: string) => void;
+  onOutage: (why: string, wait: number) => void;
+  onRun: (run: RunReport) => void;
+  /** There is no more to hear. */
+  end(): void;
+}
+
+/** Says it: in words on stderr with a line of progress, and with `events` as JSON Lines on stdout. */
+export function hear(io: Io, events: boolean): Hearing {
+  const print = (event: SyncEvent): void => io.write(`${JSON.stringify(event)}\n`);
+  const head = () => ({ schema: "coffer.sync-event/1", at: io.now() }) as const;
+  const progress = deliveryProgress(
+    io,
+    events
+      ? ({ run, files, bytes, rate, left }) =>
+          print({ ...head(), event: "progress", run, files, bytes, rate: rate ?? null, left_ms: left ?? null })
+      : undefined,
+  );
+  const followed = new Set<string>();
+  const say = (event: () => SyncEvent, words: () => void): void => {
+    progress.clear();
+    if (events) print(event());
+    words();
+  };
+  return {
+    progress: progress.show,
+    onRetry: (message) =>
+      say(
+        () => ({ ...head(), event: "retry", message }),
+        () => io.say.info(message),
+      ),
+    onOutage: (message, wait) =>
+      say(
+        () => ({ ...head(), event: "outage", message, wait_ms: wait }),
+        () => io.say.warn(`${message}; everything is kept, the next try comes in ${(wait / 1000).toFixed(1)} s`),
+      ),
+    onRun: (run) =>
+      say(
+        () => ({ ...head(), event: "run", result: run }),
+        () => tell(io, run, followed),
+      ),
+    end: progress.clear,
+  };
+}
+
+function tell(io: Io, { run, state, page, sent, retried, notes, error }: RunReport, followed: Set<string>): void {
+  for (const note of notes) io.say.warn(`run ${run}: ${note}`);
+  const again = retried === 0 ? "" : `; ${countOf(retried, "request")} sent again`;
+  const what = `${countOf(sent.params, "param")}, ${countOf(sent.metrics, "metric point")}, ${countOf(sent.files, "file")} (${formatBytes(sent.bytes)}${waysOf(sent.how)})${again}`;
+  if (state === "synced") io.say.success(`run ${run} is synced: ${what}`);
+  else if (state === "withheld") io.say.info(`run ${run} is delivered but for its files: ${what}`);
+  else if (error) {
+    io.say.error(`run ${run} ${state === "running" ? "goes on, and not all of it could be sent" : `is ${state}`}: ${error.message}`);
+    if (error.hint) io.say.info(error.hint);
+  } else if (state !== "running") io.say.error(`run ${run} is ${state}: not all of it could be sent`);
+  else if (page === null) io.say.info(`run ${run} goes on; it is delivered when it has ended`);
+  else if (followed.has(run)) io.say.debug(`run ${run} goes on: ${what}`);
+  else io.say.info(`run ${run} is followed: ${page}`);
+  if (page !== null) followed.add(run);
+}
+
+/** `, 3 by link`: what took another way than the network. */
+function waysOf(how: Record<string, number>): string {
+  return Object.entries(how)
+    .filter(([way]) => way !== "put")
+    .map(([way, count]) => (way === "there" ? `; ${count} were there` : `; ${count} by ${way}`))
+    .join("");
+}

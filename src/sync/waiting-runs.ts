@@ -1,0 +1,35 @@
+import * as outbox from "../db/outbox.ts";
+import type { DeliveryRow } from "../db/outbox.ts";
+import * as runs from "../db/runs.ts";
+import type { RunRow } from "../db/runs.ts";
+import type { RunSelection, Sync } from "./sync.ts";
+
+/** Ended runs behind `after` (a run's seq) that wait for this server, the oldest first. */
+export function waitingRuns(
+  { store, target }: Pick<Sync, "store" | "target">,
+  after: number,
+  only: RunSelection | undefined,
+): DeliveryRow[] {
+  return outbox.openDeliveries(store.db, target).filter((delivery) => {
+    const run = runs.bySeq(store.db, delivery.run) as RunRow;
+    return delivery.run > after && (only?.has(delivery.run) ?? true) && run.removed_at === null && run.state !== "running";
+  });
+}
+
+/** What is to go of the files of those runs that come after one (by its seq); asked in their order. */
+export function filesBehind({ store }: Sync, waiting: readonly DeliveryRow[]): (run: number) => { files: number; bytes: number } {
+  const ahead = waiting.map(({ seq, run }) => ({ run, ...outbox.openFiles(store.db, seq) }));
+  const sum = { files: 0, bytes: 0 };
+  for (const { files, bytes } of ahead) {
+    sum.files += files;
+    sum.bytes += bytes;
+  }
+  let next = 0;
+  return (run) => {
+    for (let one = ahead[next]; one && one.run <= run; one = ahead[++next]) {
+      sum.files -= one.files;
+      sum.bytes -= one.bytes;
+    }
+    return { ...sum };
+  };
+}
