@@ -7,6 +7,7 @@ export interface Page extends AsyncDisposable {
   go(url: string): Promise<void>;
   /** All text that one can see, once each of these is in it. @throws Error with what is seen instead, when the time is over */
   see(...texts: string[]): Promise<string>;
+  click(selector: string): Promise<void>;
   screenshot(file: string): Promise<void>;
 }
 
@@ -55,6 +56,7 @@ export function openPage(chromium: string): Page {
         await Bun.sleep(100);
       }
     },
+    click: (selector) => view.click(selector, { timeout: PATIENCE_MS }),
     screenshot: async (file) => void (await Bun.write(file, await view.screenshot())),
     async [Symbol.asyncDispose]() {
       view.close();

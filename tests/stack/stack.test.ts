@@ -50,6 +50,9 @@ live(
 
     await page.go(`${pageOf(stack.uri, run)}/artifacts`);
     await page.see("seen in a browser", "checkpoints", "model.json", "report.svg", "output.log");
+    // and its server reads what coffer put on the volume
+    await page.click('[aria-label="metrics.json"]');
+    await page.see(`"accuracy": ${accuracy}`);
     await page.screenshot(join(screenshots, "mlflow-artifacts.png"));
     console.error(`what the browser showed is in ${screenshots}`);
   },
