@@ -52,6 +52,7 @@ export const COMMANDS: Record<string, Entry> = {
     load: () => import("./config/validate.ts"),
   },
   "config schema": { summary: "JSON Schema of coffer.yaml, for editors", load: () => import("./config/schema.ts") },
+  doctor: { summary: "what works here and on the server, and what to do about the rest", load: () => import("./doctor.ts") },
   init: { summary: "start a project: a commented coffer.yaml, and the store left out of git", load: () => import("./init.ts") },
   completions: { summary: "completion for bash, zsh or fish", load: () => import("./completions.ts") },
 };

@@ -4,7 +4,7 @@
  * `connect()` gives a `Connection`, a plain value, and every verb of the folder takes it first:
  * `ensureExperiment`, `ensureRun`, `updateRun`, `getRun`, `planBatches` + `sendBatch`, `readMetricHistory`,
  * `destinationOf`, `uploadArtifact`, `placeShared`, `listArtifacts`, `provesDestination`;
- * for `--verify` and `doctor`: `downloadArtifact`, `probeServer`.
+ * for `--verify` and `doctor`: `downloadArtifact`, `readVersion`, `askServer`, `asNobody`.
  * A caller that has less time makes a copy: `{ ...connection, signal: AbortSignal.timeout(30_000) }`.
  *
  * What goes wrong is a `CofferError`: SERVER_UNREACHABLE (no answer, or no useful one after all tries: worth another try later)
@@ -25,6 +25,8 @@ export interface Connection {
   readonly displayUri: string;
   /** Credentials and workspace. A function, so that nothing that prints a connection prints a token. */
   readonly headers: () => Record<string, string>;
+  /** Who we say that we are, in words and without any secret; undefined: nobody. */
+  readonly who: string | undefined;
   /** The text without any secret that this connection knows. */
   readonly scrub: (text: string) => string;
   readonly tls: (() => Tls) | undefined;
@@ -70,6 +72,7 @@ export function connect({ uri, env, signal, onRetry }: ConnectOptions): Connecti
   return {
     displayUri: `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, "")}`,
     headers: () => ({ ...headers }),
+    who: authorization.who,
     scrub: (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, "***"), text),
     tls: tls && (() => ({ ...tls })),
     proxyTo: (address) => findProxy(env, new URL(address)),
@@ -78,6 +81,12 @@ export function connect({ uri, env, signal, onRetry }: ConnectOptions): Connecti
     signal,
     onRetry,
   };
+}
+
+/** The same without anything that says who we are. */
+export function asNobody(connection: Connection): Connection {
+  const { authorization: _, ...others } = connection.headers();
+  return { ...connection, headers: () => ({ ...others }), who: undefined };
 }
 
 /** Whether an address is on the tracking server itself: same scheme, host and port. Credentials are for nobody else. */

@@ -9,6 +9,8 @@ import { findInNetrc } from "./netrc.ts";
 /** What proves who we are. `secrets` are the strings that may never be shown. */
 export interface Authorization {
   header: string | undefined;
+  /** In words, without any secret; undefined where nothing says who we are. */
+  who: string | undefined;
   secrets: readonly string[];
 }
 
@@ -29,22 +31,28 @@ export function findAuthorization(uri: string, env: Environment): Authorization 
   // read in each case: one that is malformed stops MLflow's client, too
   const file = readCredentialsFile(join(home, ".mlflow", "credentials"));
   const fromNetrc = readNetrc(env, home, new URL(uri).hostname);
-  if (fromNetrc) return basic(fromNetrc.user, fromNetrc.password);
+  if (fromNetrc) return basic(fromNetrc.user, fromNetrc.password, ".netrc");
   const inUrl = /^[a-z]+:\/\/([^/?#@]*):([^/?#]*)@/i.exec(uri.trim());
   if (inUrl && (inUrl[1] || inUrl[2])) {
-    const { header, secrets } = basic(decode(inUrl[1] as string), decode(inUrl[2] as string));
-    return { header, secrets: [...new Set([...secrets, inUrl[2] as string])].filter(Boolean) };
+    const { secrets, ...known } = basic(decode(inUrl[1] as string), decode(inUrl[2] as string), "the tracking URI");
+    return { ...known, secrets: [...new Set([...secrets, inUrl[2] as string])].filter(Boolean) };
   }
   const user = env["MLFLOW_TRACKING_USERNAME"] || file.get("mlflow_tracking_username");
   const password = env["MLFLOW_TRACKING_PASSWORD"] || file.get("mlflow_tracking_password");
-  if (user && password) return basic(user, password);
+  const places = (["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"] as const).map((name) =>
+    env[name] ? name : "~/.mlflow/credentials",
+  );
+  if (user && password) return basic(user, password, [...new Set(places)].join(" and "));
   const token = env["MLFLOW_TRACKING_TOKEN"];
-  return token ? { header: `Bearer ${token}`, secrets: [token] } : { header: undefined, secrets: [] };
+  return token
+    ? { header: `Bearer ${token}`, who: "the bearer of MLFLOW_TRACKING_TOKEN", secrets: [token] }
+    : { header: undefined, who: undefined, secrets: [] };
 }
 
-function basic(user: string, password: string): Authorization {
+/** `from`: where user and password stand. */
+function basic(user: string, password: string, from: string): Authorization {
   const encoded = Buffer.from(`${user}:${password}`).toString("base64");
-  return { header: `Basic ${encoded}`, secrets: [encoded, password].filter(Boolean) };
+  return { header: `Basic ${encoded}`, who: `user “${user}” of ${from}`, secrets: [encoded, password].filter(Boolean) };
 }
 
 function decode(part: string): string {

@@ -8,6 +8,8 @@ export interface Experiment {
   id: string;
   name: string;
   lifecycle: "active" | "deleted";
+  /** Above its runs' artifacts, in the server's words. Not known of one that was just made. */
+  artifactLocation?: string;
   /** It was deleted, and this call brought it back. */
   restored?: boolean;
 }
@@ -20,6 +22,7 @@ const ExperimentAnswer = v.object({
     experiment_id: v.string(),
     name: v.string(),
     lifecycle_stage: v.optional(v.picklist(["active", "deleted"]), "active"),
+    artifact_location: v.optional(v.string()),
   }),
 });
 
@@ -84,7 +87,8 @@ export async function activeAgain(connection: Connection, experiment: Experiment
 async function find(connection: Connection, route: string, query: Record<string, string>): Promise<Experiment | undefined> {
   try {
     const { experiment } = await call(connection, "GET", `${REST}/${route}`, query, ExperimentAnswer);
-    return { id: experiment.experiment_id, name: experiment.name, lifecycle: experiment.lifecycle_stage };
+    const { experiment_id: id, name, lifecycle_stage: lifecycle, artifact_location: location } = experiment;
+    return { id, name, lifecycle, ...(location !== undefined && { artifactLocation: location }) };
   } catch (error) {
     if (isError(error, "RESOURCE_DOES_NOT_EXIST")) return undefined;
     throw error;

@@ -114,6 +114,13 @@ export async function getRun(connection: Connection, runId: string): Promise<Rem
   return remoteRun((await call(connection, "GET", `${REST}/runs/get`, { run_id: runId }, RunAnswer)).run);
 }
 
+/** The newest active run of an experiment; undefined where it has none. @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED */
+export async function newestRun(connection: Connection, experimentId: string): Promise<RemoteRun | undefined> {
+  const search = { experiment_ids: [experimentId], order_by: ["attributes.start_time DESC"], max_results: 1 };
+  const { runs } = await call(connection, "POST", `${REST}/runs/search`, search, SearchAnswer);
+  return runs[0] && remoteRun(runs[0]);
+}
+
 /** Sets status and, with it, the time of the end (milliseconds since 1970). May be repeated. */
 export async function updateRun(connection: Connection, runId: string, change: { status: RunStatus; endTime?: number }): Promise<void> {
   await call(connection, "POST", `${REST}/runs/update`, { run_id: runId, status: change.status, end_time: change.endTime }, v.unknown());

@@ -31,14 +31,20 @@ const InfoAnswer = v.object({
  * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED
  */
 export async function probeServer(connection: Connection): Promise<ServerInfo> {
-  await call(
+  await askServer(connection);
+  return { ...(await readCapabilities(connection)), version: await readVersion(connection) };
+}
+
+/** A call that reads one experiment, and meets all that any call meets. Returns its id; undefined where the server has none. @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED */
+export async function askServer(connection: Connection): Promise<string | undefined> {
+  const { experiments } = await call(
     connection,
     "GET",
     `${REST}/experiments/search`,
     { max_results: 1 },
-    v.object({ experiments: v.optional(v.array(v.object({ experiment_id: v.string() }))) }),
+    v.object({ experiments: v.optional(v.array(v.object({ experiment_id: v.string() })), []) }),
   );
-  return { ...(await readCapabilities(connection)), version: await orUndefined(readVersion(connection)) };
+  return experiments[0]?.experiment_id;
 }
 
 /** What the server says it can do; an older one does not say, and can do none of it. @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED */
@@ -52,13 +58,18 @@ export async function readCapabilities(connection: Connection): Promise<Capabili
   };
 }
 
-function readVersion(connection: Connection): Promise<string | undefined> {
-  return retry(connection, "GET version", () =>
+/**
+ * Such as `3.17.2`; undefined where the answer is none. The route asks nobody who they are, nor by which name the server is called.
+ * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED
+ */
+export function readVersion(connection: Connection): Promise<string | undefined> {
+  const read = retry(connection, "GET version", () =>
     exchange(connection, { method: "GET", path: "/version", keepalive: false }, async (response, touch) => {
       const text = (await readText(connection, response, 1000, touch)).trim();
       return /^[0-9A-Za-z.+-]{1,40}$/.test(text) ? text : undefined;
     }),
   );
+  return orUndefined(read);
 }
 
 /** Older servers do not have the route. */

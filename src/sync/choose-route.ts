@@ -11,7 +11,9 @@ import { SMALL } from "../mlflow/upload-small.ts";
 import type { Sync } from "./sync.ts";
 
 /** What it takes to find a way. */
-export type Seeking = Pick<Sync, "store" | "connection" | "routes">;
+export interface Seeking extends Pick<Sync, "connection" | "routes"> {
+  store: Pick<Sync["store"], "settings">;
+}
 
 /** One way for a file to where MLflow looks for it. Its kind is what the outbox keeps of it, a disk's aside. */
 export type Way =

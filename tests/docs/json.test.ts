@@ -169,6 +169,7 @@ test("what the commands print is what the page says, key by key", async () => {
   await see(["config", "validate"]);
   writeFileSync(root.at("bad.yaml"), "cach:\n");
   await see(["config", "validate", "bad.yaml"]);
+  await see(["doctor"]);
   await see(["completions", "bash"]);
   using tree = foreignTree();
   const records = [{ artifact_id: "model", version: 1, artifact_type: "sheet" }, { artifact_id: "gone" }];

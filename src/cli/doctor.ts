@@ -1,0 +1,99 @@
+import type { Settings } from "../config/settings.ts";
+import { ConfigError } from "../config/file.ts";
+import { CofferError, EXIT, isMalformed, reason } from "../domain/error.ts";
+import { findingsOf } from "../domain/finding.ts";
+import type { Finding } from "../domain/finding.ts";
+import { examineStore } from "../store/examine-store.ts";
+import type { Store } from "../store/store.ts";
+import { examineFiles } from "../sync/examine-files.ts";
+import { examineOutbox } from "../sync/examine-outbox.ts";
+import { examineServer } from "../sync/examine-server.ts";
+import { command } from "./command.ts";
+import type { Io } from "./io.ts";
+import { catchStopSignal } from "./stop-signal.ts";
+import { printable } from "./table.ts";
+
+interface Diagnosis {
+  schema: "coffer.doctor/1";
+  /** Nothing fails. */
+  ok: boolean;
+  findings: Finding[];
+}
+
+export default command(
+  {
+    flags: {},
+    about:
+      "Looks at the configuration, the store and the MLflow server, and tries by which way files would get there. Each line is ok, warn or fail, with what to do. Nothing is made or left behind, here or there: no store, no run, no experiment. A server that does not answer is waited for five seconds.",
+    examples: [
+      ["coffer doctor", "all of it"],
+      ["coffer doctor --json | jq '.findings[] | select(.state != \"ok\")'", "what is not as it should be"],
+    ],
+    exits: { "0": "nothing fails; there may be warnings", "1": "something fails" },
+  },
+  async ({ io }) => {
+    const stop = catchStopSignal();
+    const findings = await examine(io, stop.signal);
+    if (stop.isThere()) return stop.exit();
+    const isWell = findings.every(({ state }) => state !== "fail");
+    io.print({ schema: "coffer.doctor/1", ok: isWell, findings }, render);
+    return isWell ? EXIT.done : EXIT.failed;
+  },
+);
+
+async function examine(io: Io, signal: AbortSignal): Promise<Finding[]> {
+  const { ok, fail } = findingsOf("configuration");
+  let settings: Settings;
+  try {
+    settings = await io.settings();
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error;
+    const problems = error instanceof ConfigError ? error.problems.map(inFile) : [{ message: error.message, hint: error.hint }];
+    return problems.map(({ message, hint }) => fail("file", message, hint));
+  }
+  const files = [settings.file, settings.userFile].filter((path) => path !== undefined);
+  const findings = [ok("file", files.join(", ") || "none: the defaults hold")];
+  const opened = await open(io);
+  try {
+    findings.push(...(await examineStore(settings, opened)));
+    const { findings: ofServer, connection } = await examineServer(settings, io.env, signal);
+    findings.push(...ofServer);
+    if (!(opened instanceof CofferError)) findings.push(...examineOutbox(opened));
+    if (connection) findings.push(...(await examineFiles(settings, connection, io.env)));
+  } catch (error) {
+    // asked to end: the marker of a probe is gone by now
+    if (!signal.aborted) throw error;
+  } finally {
+    if (!(opened instanceof CofferError)) opened[Symbol.dispose]();
+  }
+  return findings;
+}
+
+/** Runs of dead processes are left alone: a look changes nothing. */
+async function open(io: Io): Promise<Store | CofferError> {
+  try {
+    return await io.openStore({ make: false, adopt: false });
+  } catch (error) {
+    if (error instanceof CofferError) return error;
+    if (!isMalformed(error)) throw error;
+    return new CofferError("STORE_DAMAGED", `the store's database is damaged: ${reason(error)}`, {
+      hint: "coffer verify lists what is damaged; put coffer.db back from a backup",
+    });
+  }
+}
+
+function inFile({ file, line, column, message, hint }: ConfigError["problems"][number]): { message: string; hint: string } {
+  return { message: `${file}:${line}:${column}: ${message}`, hint };
+}
+
+function render({ findings }: Diagnosis): string {
+  const width = findings.reduce((most, { what }) => Math.max(most, what.length), 0);
+  let area = "";
+  const lines = findings.flatMap((one) => {
+    const title = one.area === area ? [] : [one.area];
+    area = one.area;
+    const line = `  ${one.state.padEnd(4)}  ${one.what.padEnd(width)}  ${one.found}`;
+    return [...title, line, ...(one.todo === null ? [] : [`${" ".repeat(width + 10)}→ ${one.todo}`])];
+  });
+  return lines.map((line) => `${printable(line)}\n`).join("");
+}
