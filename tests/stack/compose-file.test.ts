@@ -86,9 +86,7 @@ async function checkSchema(file: string): Promise<{ code: number; words: string 
 /** What a Dockerfile takes from the build context. */
 function copiedBy(dockerfile: string): string[] {
   const lines = readFileSync(join(project, dockerfile), "utf8").split("\n");
-  return lines
-    .filter((line) => line.startsWith("COPY ") && !line.includes("--from="))
-    .flatMap((line) => line.split(" ").slice(1, -1));
+  return lines.filter((line) => line.startsWith("COPY ") && !line.includes("--from=")).flatMap((line) => line.split(" ").slice(1, -1));
 }
 
 /** The top of what .dockerignore lets through. */
