@@ -110,6 +110,13 @@ export function readMemberOf(pack: { fd: number; path: string }, offset: number,
   return bytes;
 }
 
+/** The block in front of a member. */
+export function memberHeader(name: string, size: number): Buffer {
+  const header = Buffer.alloc(BLOCK);
+  writeHeader(header, 0, name, size);
+  return header;
+}
+
 const template = Buffer.alloc(BLOCK);
 template.write(["0000444", "0000000", "0000000", ""].join("\0"), 100, "latin1");
 template.write("00000000000\0        0", 136, "latin1");

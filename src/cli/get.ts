@@ -70,7 +70,7 @@ export default command(
 );
 
 /** What a store keeps for itself. */
-const OWN = ["binaries", "manifests", "cache", "tmp"];
+const OWN = ["binaries", "manifests", "cache", "tmp", "damaged"];
 
 async function writeOne(store: Store, content: Held, given: string): Promise<string> {
   const target = isDirectory(given) ? resolvePath(given, content.name) : given;

@@ -148,6 +148,7 @@ function renderArtifact(artifact: ArtifactRecord & { versions: number[] | undefi
       ["type", artifact.class === null ? artifact.type : `${artifact.type} (${artifact.class})`],
       ["size", artifact.kind === "tree" ? `${formatBytes(artifact.size)} in ${artifact.files} files` : formatBytes(artifact.size)],
       ["digest", artifact.digest],
+      ["damaged", damageWords(artifact)],
       ["path", artifact.path],
       ["run", artifact.run],
       ["created", artifact.created_at],
@@ -166,6 +167,12 @@ function renderArtifact(artifact: ArtifactRecord & { versions: number[] | undefi
     renderConfiguration(artifact.configuration),
     renderEvents(artifact.events),
   ].join("");
+}
+
+function damageWords({ kind, damage: [first, ...more] }: ArtifactRecord): string | undefined {
+  if (!first) return undefined;
+  const what = kind === "file" ? first.what : `${first.digest} in it is ${first.what}`;
+  return `${what}${more.length > 0 ? `, and ${more.length} more` : ""}: coffer verify --repair looks for another copy`;
 }
 
 /** `pls, branch 0:2, step 3.1, fold 4`. */

@@ -1,46 +1,93 @@
-import { join } from "node:path";
+import { statSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { CofferError, EXIT, isMalformed, reason } from "../domain/error.ts";
-import { countOf, formatBytes } from "../domain/quantity.ts";
+import type { Store } from "../store/store.ts";
 import { databaseDamage, verify } from "../store/verify.ts";
 import type { Verified } from "../store/verify.ts";
 import { command } from "./command.ts";
 import type { Io } from "./io.ts";
-import { printable } from "./table.ts";
+import { catchStopSignal } from "./stop-signal.ts";
+import type { StopSignal } from "./stop-signal.ts";
+import { reportOf } from "./verify/report.ts";
+import { linesOf, sumUp } from "./verify/words.ts";
+import type { Repair } from "../store/repair.ts";
 
 export default command(
   {
-    flags: { sample: { type: "string", valueHint: "N%", description: "read only a random part of the blobs" } },
-    about:
-      "Reads every byte again and holds it against its digest, and rows against files. Bytes that an import left elsewhere, and that nobody has read, count as read from then on; nothing else changes.",
+    flags: {
+      sample: { type: "string", valueHint: "N%", description: "read only a random part of the blobs" },
+      resume: { type: "boolean", description: "go on where the last call was interrupted" },
+      repair: { type: "boolean", description: "restore what is damaged from other copies" },
+      from: {
+        type: "string",
+        valueHint: "DIR",
+        multiple: true,
+        description: "with --repair: look for copies in this directory too, such as a backup",
+      },
+    },
+    about: `Reads every byte again and holds it against its digest; looks at packs, directories, rows and the database. What is damaged is noted: until it is whole, nobody gets it, and gc takes nothing that may be a copy of it. Bytes that an import left elsewhere, and that nobody has read, count as read from then on.
+
+--repair looks for another copy of what is lost or changed: in the workspace it came from, elsewhere in the store, in the cache, below each --from, and on the MLflow server. Each copy is hashed before it is used. What was damaged moves to damaged/ below the store's root; remove it when you like.`,
     examples: [
       ["coffer verify", "all of it"],
       ["coffer verify --sample 1%", "a look"],
+      ["coffer verify --repair --from /mnt/backup/coffer", "mend it, with a backup at hand"],
     ],
-    exits: { "1": "something is damaged or missing; each is listed" },
+    exits: {
+      "0": "all is whole, or was repaired",
+      "1": "something is damaged or missing, or stays so after --repair; each is listed",
+      "3": "all bytes are whole, and something else could not be repaired",
+      "130": "interrupted; what was found so far is said",
+    },
   },
   async ({ flags, io }) => {
     const share = flags.sample === undefined ? 1 : Number(flags.sample.replace(/%$/, "")) / 100;
     if (!(share > 0 && share <= 1)) throw new CofferError("USAGE", `not a share: “${flags.sample}”`, { hint: "write --sample 1%" });
-    const found = await look(io, share);
-    io.print({ schema: "coffer.verify/1", ...found }, ({ damage }) =>
-      damage.map((one) => `${printable(`${one.what}  ${one.path}  ${one.digest}  ${one.detail}`)}\n`).join(""),
-    );
-    if (found.damage.length > 0)
-      io.say.error(`${found.damage.length} damaged of ${countOf(found.blobs, "blob")} (${formatBytes(found.bytes)} read)`);
-    else io.say.info(`${countOf(found.blobs, "blob")}, ${formatBytes(found.bytes)}: all whole`);
-    if (found.unverified > 0) io.say.info(`${found.unverified} of them came with an import and had not been read before`);
-    return found.damage.length > 0 ? EXIT.failed : EXIT.done;
+    if (flags.resume && share < 1) throw new CofferError("USAGE", "--resume does not go with --sample", { hint: "leave one of them out" });
+    const directories = flags.from.map((given) => directoryAt(io, given));
+    if (directories.length > 0 && !flags.repair) throw new CofferError("USAGE", "--from goes with --repair", { hint: "add --repair" });
+    const stop = catchStopSignal();
+    using opened = await openOrDamage(io);
+    const { store } = opened;
+    const found = store ? await verify(store, { share, random: Math.random, resume: flags.resume, stop: stop.isThere }) : opened.found;
+    const isAsked = flags.repair && store !== undefined && !found.interrupted;
+    const repaired = isAsked ? await mend(store, found, { directories, io, stop }) : undefined;
+    const report = reportOf(store, found, repaired);
+    io.print(report, linesOf);
+    sumUp(io, report, flags.resume);
+    if (report.interrupted) return stop.exit();
+    if (report.damage.length > 0) return EXIT.failed;
+    return report.repair && report.repair.failed.length > 0 ? EXIT.partly : EXIT.done;
   },
 );
 
-/** A database that is too damaged to be opened is what this command is to find. Runs of dead processes are left alone: it changes nothing. */
-async function look(io: Io, share: number): Promise<Verified> {
+/** A database that is too damaged to be opened, or lost, is what this command is to find. Runs of dead processes are left alone: their bytes are not looked for. */
+async function openOrDamage(io: Io): Promise<Disposable & { store?: Store; found: Verified }> {
+  const found: Verified = { blobs: 0, bytes: 0, unverified: 0, damage: [], touched: [], interrupted: false };
   try {
-    using store = await io.openStore({ make: false, adopt: false });
-    return await verify(store, { share, random: Math.random });
+    const store = await io.openStore({ make: false, adopt: false });
+    return { store, found, [Symbol.dispose]: () => store[Symbol.dispose]() };
   } catch (error) {
-    if (!isMalformed(error) && !isMalformed((error as Error).cause)) throw error;
+    const isLost = error instanceof CofferError && error.code === "STORE_DAMAGED";
+    if (!isLost && !isMalformed(error) && !isMalformed((error as Error).cause)) throw error;
     const { roots } = await io.settings();
-    return { blobs: 0, bytes: 0, unverified: 0, damage: [databaseDamage(join(roots.store, "coffer.db"), reason(error))] };
+    found.damage.push(databaseDamage(join(roots.store, "coffer.db"), reason(error)));
+    return { found, [Symbol.dispose]: () => undefined };
   }
+}
+
+async function mend(store: Store, found: Verified, given: { directories: readonly string[]; io: Io; stop: StopSignal }): Promise<Repair> {
+  const { directories, io, stop } = given;
+  const [{ repair }, { serverCopies }] = await Promise.all([import("../store/repair.ts"), import("../sync/server-copies.ts")]);
+  const server = serverCopies(store, { env: io.env, signal: stop.signal });
+  return repair(store, found, { directories, elsewhere: server ? [server] : [], stop: stop.isThere });
+}
+
+function directoryAt(io: Io, given: string): string {
+  const path = resolve(io.cwd, given);
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new CofferError("UNREADABLE", `--from ${given} is no directory`, {
+      hint: "name a directory that has copies of stored files, such as a backup",
+    });
+  return path;
 }

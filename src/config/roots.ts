@@ -10,7 +10,7 @@ export interface Roots {
 }
 
 /** The parts of a store's root that are the store's own. */
-const INSIDE = ["binaries", "manifests", "work", "mlruns", "cache", "tmp"];
+const INSIDE = ["binaries", "manifests", "work", "mlruns", "cache", "tmp", "damaged"];
 
 /** Where workspaces and MLflow's tree lie unless they are set. */
 export function standardRoots(store: string): Roots {

@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
 import type { Algorithm, Digest } from "../domain/digest.ts";
+import { forget } from "./damage.ts";
 
 export type BlobState = "live" | "unverified" | "condemned" | "trashed";
 
@@ -139,12 +140,14 @@ export function replaceWithFile(db: Database, seq: number, file: FileStamp & { p
   db.query(
     "UPDATE blobs SET state = 'live', condemned_at = NULL, place = 'file', pack = NULL, offset = NULL, path = ?, dataset = ?, mtime_ns = ?, ctime_ns = ?, inode = ? WHERE seq = ?",
   ).run(file.path, file.dataset, file.mtime_ns, file.ctime_ns, file.inode, seq);
+  forget(db, seq);
 }
 
 export function replaceWithPacked(db: Database, seq: number, at: { pack: number; offset: number; dataset: string }): void {
   db.query(
     "UPDATE blobs SET state = 'live', condemned_at = NULL, place = 'pack', path = NULL, mtime_ns = NULL, ctime_ns = NULL, inode = NULL, pack = ?, offset = ?, dataset = ? WHERE seq = ?",
   ).run(at.pack, at.offset, at.dataset, seq);
+  forget(db, seq);
 }
 
 /** The file was hashed again, or its time stamps were changed by us. */

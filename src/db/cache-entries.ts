@@ -21,6 +21,11 @@ export function get(db: Database, path: string): CacheEntryRow | null {
   return db.query<CacheEntryRow, [string]>("SELECT * FROM cache_entries WHERE path = ?").get(path);
 }
 
+/** Copies of a blob, or of the directory that it lists. */
+export function ofBlob(db: Database, blob: number): CacheEntryRow[] {
+  return db.query<CacheEntryRow, [number]>("SELECT * FROM cache_entries WHERE blob = ? AND stamp <> ''").all(blob);
+}
+
 /** A row before there is a file: whatever a crash leaves under the path has one. Keeps a row that is there. */
 export function reserve(db: Database, entry: Pick<CacheEntryRow, "path" | "blob"> & { at: number }): void {
   db.query(

@@ -28,11 +28,41 @@ export function databaseBytes(db: Database): number {
   return (db.query("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size").get() as { bytes: number }).bytes;
 }
 
-/** Blobs whose bytes the store has itself, in the order of the disk: a pack is read from front to back. */
-export function ownBlobs(db: Database): number[] {
+/** Whether all that was found is what SQLite can make anew from the rows: an index. */
+export function isOnlyIndexes(found: readonly string[]): boolean {
+  return found.every((line) => /^(row \d+ missing from index |wrong # of entries in index |non-unique entry in index )/.test(line));
+}
+
+/** Makes all indexes anew. */
+export function reindex(db: Database): void {
+  db.run("REINDEX");
+}
+
+/** Artifacts that say something else of their bytes than these say of themselves, at most twenty: a page was changed, and is a well-formed page still. */
+export function contradictions(db: Database): { id: string; digest: string }[] {
+  return db
+    .query<{ id: string; digest: string }, []>(
+      `SELECT a.id, a.digest FROM artifacts a JOIN blobs b ON b.seq = a.blob
+       WHERE (a.digest IS NOT 'blake3:' || lower(hex(b.blake3)) AND a.digest IS NOT 'sha256:' || lower(hex(b.sha256))) OR (a.kind = 'file' AND a.size <> b.size) LIMIT 20`,
+    )
+    .all();
+}
+
+/** How far a look at all blobs has come: the place of the last one in the order of the disk. */
+export interface Reached {
+  pack: number;
+  offset: number;
+  seq: number;
+}
+
+/** Blobs whose bytes the store has itself, in the order of the disk: a pack is read from front to back. `after`: only those behind that one. */
+export function ownBlobs(db: Database, after: Reached = { pack: 0, offset: 0, seq: 0 }): number[] {
   const seqs = db
-    .query("SELECT seq FROM blobs WHERE state IN ('live', 'condemned') AND place <> 'foreign' ORDER BY pack, offset, seq")
-    .values();
+    .query(
+      `SELECT seq FROM blobs WHERE state IN ('live', 'condemned') AND place <> 'foreign' AND (ifnull(pack, 0), ifnull(offset, 0), seq) > (?, ?, ?)
+       ORDER BY pack, offset, seq`,
+    )
+    .values(after.pack, after.offset, after.seq);
   return (seqs as [number][]).map(([seq]) => seq);
 }
 

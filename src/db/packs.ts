@@ -77,3 +77,17 @@ export function members(db: Database, pack: number): { seq: number; blake3: Uint
     )
     .all(pack);
 }
+
+/** The file is whole, and what it looks like now is known. */
+export function restamp(db: Database, pack: number, stamp: FileStamp): void {
+  db.query("UPDATE packs SET mtime_ns = ?, ctime_ns = ?, inode = ? WHERE seq = ?").run(stamp.mtime_ns, stamp.ctime_ns, stamp.inode, pack);
+}
+
+/** Members that should be readable, those among them that nobody wants any more: what a pack has to hold. */
+export function readable(db: Database, pack: number): { seq: number; blake3: Uint8Array; size: number; offset: number }[] {
+  return db
+    .query<{ seq: number; blake3: Uint8Array; size: number; offset: number }, [number]>(
+      "SELECT seq, blake3, size, offset FROM blobs WHERE pack = ? AND state IN ('live', 'condemned') ORDER BY offset",
+    )
+    .all(pack);
+}

@@ -4,7 +4,7 @@ import type { Database } from "bun:sqlite";
  * What keeps an artifact, whatever a rule says. It stands here once: a plan asks it of all candidates together, the sweep of each one again before it
  * goes, and `gc why` of one that somebody names. What was made from an artifact keeps it too: that is asked of the edges, in `garbage.ts`.
  */
-export type Keeper = "stopped" | "pin" | "alias" | "run" | "reader" | "lease" | "unverified" | "undelivered";
+export type Keeper = "stopped" | "pin" | "alias" | "run" | "reader" | "lease" | "unverified" | "undelivered" | "damaged";
 
 interface Protection {
   by: Keeper;
@@ -60,6 +60,16 @@ const PROTECTIONS: readonly Protection[] = [
     because: "'not delivered to ' || d.target || ' yet'",
     from: (join) =>
       `deliveries d ${join} outbox o ON o.delivery = d.seq WHERE d.state IN ('pending', 'refused') AND o.settled_at IS NULL AND o.step = 'artifact'`,
+  },
+  {
+    by: "damaged",
+    artifact: "w.seq",
+    because: "'newer versions of it are damaged'",
+    from: (
+      join,
+    ) => `(SELECT DISTINCT n.name FROM hurt_blobs h CROSS JOIN artifacts n ON n.blob = h.blob WHERE n.state = 'live' AND n.name IS NOT NULL) d
+      ${join} artifacts w ON w.seq = (SELECT o.seq FROM artifacts o WHERE o.name = d.name AND o.state = 'live' AND o.blob NOT IN (SELECT blob FROM hurt_blobs)
+        ORDER BY o.version DESC LIMIT 1) WHERE 1`,
   },
 ];
 

@@ -2,6 +2,7 @@ import { lstatSync } from "node:fs";
 import type { Stats } from "node:fs";
 import { join } from "node:path";
 import { listOrNothing } from "../blobs/list-or-nothing.ts";
+import * as damage from "../db/damage.ts";
 import * as integrity from "../db/integrity.ts";
 import * as leases from "../db/leases.ts";
 import type { LeaseRow } from "../db/leases.ts";
@@ -81,6 +82,8 @@ export function commonKeeper(
   if (lost)
     return () =>
       `a file that a row names is gone (${lost.path}), and this may have its bytes: put that one back, log its bytes again, or rm what has it`;
+  const hurt = damage.first(store.db);
+  if (hurt) return () => `a blob is damaged (${hurt.digest}), and this may have its bytes: coffer verify --repair looks for them`;
   const [neighbour] = part === "purge" ? neighbours(store, dataset as string) : [];
   if (neighbour !== undefined) return () => `dataset ${neighbour} has the same directory: coffer artifacts cleanup takes what nobody needs`;
   const imported = new Set<string>();

@@ -1,12 +1,14 @@
 import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import type { Stats } from "node:fs";
 import { join } from "node:path";
+import { loadBlake3 } from "../blobs/blake3.ts";
 import { mountsBelow } from "../blobs/mounts.ts";
 import * as artifacts from "../db/artifacts.ts";
 import type { RunRow } from "../db/runs.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
 import { leftOutBy } from "../domain/left-out.ts";
 import { digestPath } from "../store/digest-path.ts";
+import { KnownBlobs } from "../store/known-blobs.ts";
 import { readTree } from "../store/read.ts";
 import type { Store } from "../store/store.ts";
 
@@ -18,13 +20,18 @@ export interface Looked {
 
 /**
  * Looks whether a finished run's workspace holds anything that may be stored nowhere. A file may go if the run stored it under this path and it is what was
- * stored, or if the run's own rules left it out. Times of modification can be set (`mv`, `cp -p` and `tar x` bring old ones along), those of a change cannot:
+ * stored, and the store's copy is there and not known to be damaged, or if the run's own rules left it out. Times of modification can be set (`mv`, `cp -p` and `tar x` bring old ones along), those of a change cannot:
  * of what changed after the end, or lies in a directory that did, only the bytes tell. Links are not followed, and mounts not entered.
  */
 export async function lookForUnstored(store: Store, run: RunRow, workspace: string): Promise<Looked> {
   const looked: Looked = { bytes: 0, unstored: undefined };
   try {
-    const isStored = judge(await storedOf(store, run), rulesOf(run));
+    const known = new KnownBlobs(store, new Set(), await loadBlake3());
+    const hasCopy = async (digest: string): Promise<boolean> => {
+      const hex = digest.slice(digest.indexOf(":") + 1);
+      return known.sizeOf(hex, Buffer.from(hex, "hex")) !== undefined && (await known.isIntact(hex));
+    };
+    const isStored = judge(await storedOf(store, run), rulesOf(run), hasCopy);
     looked.unstored = await look(workspace, run.ended_at as number, isStored, (bytes) => (looked.bytes += bytes));
   } catch (error) {
     if (!(error instanceof CofferError) && errno(error) === undefined) throw error;
@@ -78,7 +85,11 @@ async function look(
   return visit(workspace, "", Math.floor(lstatSync(workspace).ctimeMs) > end);
 }
 
-function judge({ outputs, files, links, buried }: Stored, isLeftOut: ((path: string) => boolean) | undefined) {
+function judge(
+  { outputs, files, links, buried }: Stored,
+  isLeftOut: ((path: string) => boolean) | undefined,
+  hasCopy: (digest: string) => Promise<boolean>,
+) {
   return async ({ path, source, stat, changed }: Found): Promise<string | undefined> => {
     const isChanged = changed.itself || changed.above;
     if (!stat.isFile()) {
@@ -88,7 +99,10 @@ function judge({ outputs, files, links, buried }: Stored, isLeftOut: ((path: str
     const stored = files.get(path);
     if (stored && stored.size === stat.size) {
       const isSame = !isChanged || stored.digest === `blake3:${(await digestPath(source)).hex}`;
-      return isSame ? undefined : changedWords(path);
+      if (!isSame) return changedWords(path);
+      return (await hasCopy(stored.digest))
+        ? undefined
+        : `the store's own copy of ${path} is lost or damaged: coffer verify --repair mends it with this one`;
     }
     if (isChanged) return changedWords(path);
     if (stored) return `${path} is not what the run stored`;

@@ -1,6 +1,7 @@
 import * as aliases from "../db/aliases.ts";
 import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
+import * as damage from "../db/damage.ts";
 import * as edges from "../db/edges.ts";
 import * as events from "../db/events.ts";
 import type { EventRow } from "../db/events.ts";
@@ -87,6 +88,8 @@ export interface ArtifactRecord extends ArtifactSummary {
   run_tags: Record<string, string>;
   configuration: unknown;
   events: EventRow[];
+  /** What of its bytes is known to be lost or changed. */
+  damage: { digest: string; what: string; detail: string }[];
 }
 
 /** `run`: the id of its run, where it is known already. */
@@ -157,6 +160,7 @@ export function describeArtifact(store: Store, row: ArtifactRow): ArtifactRecord
     run_tags: tags.of(store.db, "run", row.run),
     configuration: JSON.parse(run.configuration),
     events: events.ofArtifact(store.db, row.seq),
+    damage: row.blob === null ? [] : damage.of(store.db, row.blob),
   };
 }
 

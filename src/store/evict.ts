@@ -5,6 +5,7 @@ import { moveAway } from "../blobs/move-away.ts";
 import { removeTree } from "../blobs/remove-tree.ts";
 import * as entries from "../db/cache-entries.ts";
 import type { CacheEntryRow } from "../db/cache-entries.ts";
+import * as damage from "../db/damage.ts";
 import * as leases from "../db/leases.ts";
 import * as metadata from "../db/metadata.ts";
 import { errno, reason } from "../domain/error.ts";
@@ -25,7 +26,8 @@ export interface Taken extends Pick<CacheEntryRow, "path" | "size" | "last_used"
  *
  * 1. Rows whose copy is gone (anybody may delete it), or was left half made by a crash, go.
  * 2. What lies in the cache and no row names goes.
- * 3. The least recently used copies go until the limits hold: never one that another holds, those of `reader` (a lease) like any other.
+ * 3. The least recently used copies go until the limits hold: never one that another holds, those of `reader` (a lease) like any other; nor one of bytes that
+ *    are damaged in the store.
  *
  * Who holds an entry is asked in the transaction that takes it away, and a reader holds an entry before it looks for it.
  */
@@ -43,8 +45,10 @@ export function evict(store: Store, limits: Limits, reader?: number): Taken[] {
   removeStrays(store);
   let [left, size] = [there.length, there.reduce((sum, entry) => sum + entry.size, 0)];
   const taken: Taken[] = [];
+  const needed = damage.allWithDirectories(store.db);
   for (const entry of there) {
     if (!exceeds(left, size, limits)) break;
+    if (needed.has(entry.blob)) continue;
     const from = take(store, entry, holder, "evicted");
     if (from === "another") continue;
     left--;
@@ -54,11 +58,19 @@ export function evict(store: Store, limits: Limits, reader?: number): Taken[] {
   return taken;
 }
 
-/** Takes all that nobody but `reader` holds, and whatever lies in the cache that no row names. These are no evictions: no limit asked for them. */
+/**
+ * Takes all that nobody but `reader` holds, and whatever lies in the cache that no row names. These are no evictions: no limit asked for them. What is damaged
+ * in the store stays, and that is said.
+ */
 export function clear(store: Store, reader?: number): Taken[] {
   const holder = holderOf(store, reader);
   const taken: Taken[] = [];
+  const needed = damage.allWithDirectories(store.db);
   for (const entry of entries.oldestFirst(store.db)) {
+    if (needed.has(entry.blob) && entry.stamp !== "") {
+      store.say(`${store.path("cache", entry.path)} stays: the store's own bytes are damaged, and coffer verify --repair may need it`);
+      continue;
+    }
     const wasThere = entry.stamp !== "" && existsInCache(store, entry.path);
     const from = take(store, entry, holder, "cleared");
     if (wasThere && (from === "nobody" || from === "reader"))

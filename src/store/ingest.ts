@@ -162,8 +162,12 @@ function place(store: Store, staged: Staged, dataset: string): Placed {
   }
 }
 
-/** A name that is taken is never shared, whatever lies there: the short digests may agree, or someone planted a file. */
-function placeFile(directory: string, hex: string, bytes: Extract<StagedBlob["bytes"], { from: "file" }>): string {
+/** A name that is taken is never shared, whatever lies there: the short digests may agree, or someone planted a file. Returns the path. */
+export function placeFile(
+  directory: string,
+  hex: string,
+  bytes: Pick<Extract<StagedBlob["bytes"], { from: "file" }>, "path" | "type" | "class" | "original">,
+): string {
   const name = { type: bytes.type, class: bytes.class, hex, path: bytes.original };
   for (const digits of [12, 16, 24, 32, 64]) {
     const path = `${directory}/${blobFileName(name, digits)}`;

@@ -2,6 +2,7 @@ import { lstatSync } from "node:fs";
 import type { Blake3 } from "../blobs/blake3.ts";
 import { readMember } from "../blobs/pack.ts";
 import * as blobs from "../db/blobs.ts";
+import * as damage from "../db/damage.ts";
 import * as packs from "../db/packs.ts";
 import { CofferError } from "../domain/error.ts";
 import { checkedFile } from "./read.ts";
@@ -22,6 +23,8 @@ export class KnownBlobs {
   readonly #store: Store;
   readonly #distrusted: ReadonlySet<string>;
   readonly #isEmpty: boolean;
+  /** seqs of what somebody found damaged. */
+  readonly #damaged: ReadonlySet<number>;
   readonly #intact = new Set<string>();
   readonly #packs = new Map<number, { path: string; untouched: boolean } | undefined>();
   readonly #blake3: Blake3;
@@ -32,6 +35,7 @@ export class KnownBlobs {
     this.#blake3 = blake3;
     this.#distrusted = distrusted;
     this.#isEmpty = blobs.isEmpty(store.db);
+    this.#damaged = damage.all(store.db);
   }
 
   /** The size of a blob that is there as far as a look at its file tells; undefined where it is not. */
@@ -42,6 +46,7 @@ export class KnownBlobs {
     // bytes that an import left elsewhere may go at any time: the store gets its own
     const isThere =
       row.place !== "foreign" &&
+      !this.#damaged.has(row.seq) &&
       (row.place === "pack"
         ? this.#isInPack(row.pack as number, row.offset as number, row.size, digest)
         : this.#isInFile(row.path as string, row.size, digest));

@@ -8,10 +8,12 @@ import { decodeTree } from "../blobs/tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
+import * as damage from "../db/damage.ts";
 import * as foreign from "../db/foreign-blobs.ts";
 import * as packs from "../db/packs.ts";
 import { formatDigest } from "../domain/digest.ts";
 import { CofferError, errno } from "../domain/error.ts";
+import { noteDamage } from "./damage.ts";
 import { sameStamp, stampOf } from "./stamp.ts";
 import type { Store } from "./store.ts";
 
@@ -59,7 +61,7 @@ export function locate(store: Store, row: BlobRow): Location {
 }
 
 /**
- * The path of a blob that has a file of its own, after a look whether anything touched the file since it was hashed; if so it is hashed again.
+ * The path of a blob that has a file of its own, after a look whether anything touched the file since it was hashed, or somebody found it damaged; if so it is hashed again.
  * @throws CofferError CORRUPT where the bytes are not those of the digest
  */
 export async function checkedFile(store: Store, row: BlobRow): Promise<string> {
@@ -71,7 +73,7 @@ export async function checkedFile(store: Store, row: BlobRow): Promise<string> {
   const fd = openBlob(path, row);
   try {
     const stat = fstatSync(fd, { bigint: true });
-    if (!sameStamp(stat, row)) await hashAgain(store, row, fd, stat, path);
+    if (!sameStamp(stat, row) || damage.isRecorded(store.db, row.seq)) await hashAgain(store, row, fd, stat, path);
     return path;
   } finally {
     closeSync(fd);
@@ -118,7 +120,7 @@ export function openBlob(path: string, row: BlobRow): number {
 
 export function corrupt(path: string, row: BlobRow): CofferError {
   return new CofferError("CORRUPT", `the bytes in ${path} are not those of ${digestOf(row)}`, {
-    hint: "coffer verify lists what is damaged; put the file back from a backup or log it again. Damaged bytes are never handed out",
+    hint: "coffer verify --repair looks for another copy; or log it again. Damaged bytes are never handed out",
   });
 }
 
@@ -199,8 +201,14 @@ function openForeign(path: string, row: BlobRow): { fd: number; stat: BigIntStat
 async function hashAgain(store: Store, row: BlobRow, fd: number, stat: BigIntStats, path: string): Promise<void> {
   const hasher = (await loadBlake3()).hasher();
   const size = await hashFile(fd, hasher);
-  if (size !== row.size || !Buffer.from(hasher.digest()).equals(row.blake3 as Uint8Array)) throw corrupt(path, row);
-  store.transaction(() => blobs.restamp(store.db, row.seq, stampOf(stat)));
+  if (size !== row.size || !Buffer.from(hasher.digest()).equals(row.blake3 as Uint8Array)) {
+    noteDamage(store, row, size < row.size ? "short" : "changed", "a reader found other bytes");
+    throw corrupt(path, row);
+  }
+  store.transaction(() => {
+    blobs.restamp(store.db, row.seq, stampOf(stat));
+    damage.forget(store.db, row.seq);
+  });
 }
 
 export function digestOf(row: BlobRow): string {
@@ -215,6 +223,6 @@ function missing(path: string, row: BlobRow, error: unknown): CofferError {
     hint:
       row.place === "foreign"
         ? "an import left these bytes there: put the file back, or log or import it with --copy from where it is now"
-        : "coffer verify lists what is missing; put the file back from a backup or log it again",
+        : "coffer verify --repair looks for another copy; or log it again",
   });
 }

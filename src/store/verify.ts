@@ -1,22 +1,28 @@
-import { closeSync, fstatSync, lstatSync, openSync, readSync } from "node:fs";
-import { setImmediate as yieldToSignals } from "node:timers/promises";
+import { lstatSync } from "node:fs";
 import { loadBlake3 } from "../blobs/blake3.ts";
-import type { Blake3 } from "../blobs/blake3.ts";
-import { decodeTree } from "../blobs/tree.ts";
 import * as blobs from "../db/blobs.ts";
-import type { BlobRow } from "../db/blobs.ts";
+import type { BlobRow, FileStamp } from "../db/blobs.ts";
+import * as damaged from "../db/damage.ts";
 import * as foreign from "../db/foreign-blobs.ts";
 import * as integrity from "../db/integrity.ts";
 import * as packs from "../db/packs.ts";
-import { CofferError, errno, isMalformed, reason } from "../domain/error.ts";
-import { digestOf, isUnread, locate, readChecked, readRow } from "./read.ts";
+import { CofferError, isMalformed, reason } from "../domain/error.ts";
+import { BlobReader } from "./blob-reader.ts";
+import type { Look } from "./blob-reader.ts";
+import { checkPack } from "./check-pack.ts";
+import { checkTrees } from "./check-trees.ts";
+import type { Damage } from "./damage.ts";
+import { digestOf, isUnread, locate, readRow } from "./read.ts";
 import type { Store } from "./store.ts";
+import { readReached, rememberReached } from "./verify-reached.ts";
 
-export interface Damage {
-  digest: string;
+/** A file whose bytes are right, and that is not as it was left. */
+export interface Touched {
   path: string;
-  what: "missing" | "changed" | "short" | "unreadable" | "incomplete tree" | "database";
-  detail: string;
+  /** replaced: another file, or one that was written to; writable: others could write to it. */
+  what: "replaced" | "writable";
+  of: "blob" | "pack";
+  seq: number;
 }
 
 export interface Verified {
@@ -25,20 +31,30 @@ export interface Verified {
   /** Blobs whose bytes an import had left elsewhere, and that nobody had read before. */
   unverified: number;
   damage: Damage[];
+  touched: Touched[];
+  /** It was told to stop: what is said is of what was read until then. */
+  interrupted: boolean;
 }
 
-const CHUNK = 4 << 20;
+export interface VerifyOptions {
+  /** Of the blobs, by chance: (0–1]. */
+  share: number;
+  random: () => number;
+  stop?: () => boolean;
+  /** Goes on behind what was read when another call was interrupted; what is known to be damaged is read again. */
+  resume?: boolean;
+  /** Only these. */
+  only?: { blobs: ReadonlySet<number>; packs: ReadonlySet<number> };
+  progress?: (bytes: number) => void;
+}
 
 /**
- * Reads the bytes of every blob again and holds them against their digests; looks whether each directory's files are all there,
- * and whether the database is whole. `share` (0–1] takes a random part of the blobs. Changes nothing, but that what an import left elsewhere counts as read
- * from now on; others may work meanwhile.
+ * Reads the bytes of every blob again and holds them against their digests; looks whether packs are as they are written, whether each directory's files are all
+ * there, and whether the database is whole. What is damaged is noted, what was and is not any more is forgotten, and a whole file that somebody replaced counts
+ * as hashed. Otherwise nothing is changed, but that what an import left elsewhere counts as read from now on; others may work meanwhile.
  */
-export async function verify(
-  store: Store,
-  options: { share: number; random: () => number; progress?: (bytes: number) => void },
-): Promise<Verified> {
-  const found: Verified = { blobs: 0, bytes: 0, unverified: 0, damage: [] };
+export async function verify(store: Store, options: VerifyOptions): Promise<Verified> {
+  const found: Verified = { blobs: 0, bytes: 0, unverified: 0, damage: [], touched: [], interrupted: false };
   try {
     checkDatabase(store, found);
     await checkBytes(store, options, found);
@@ -55,34 +71,88 @@ export function databaseDamage(path: string, detail: string): Damage {
   return { digest: "", path, what: "database", detail };
 }
 
-async function checkBytes(store: Store, options: Parameters<typeof verify>[1], found: Verified): Promise<void> {
-  const reader = new Reader(await loadBlake3());
-  try {
-    for (const seq of [...integrity.ownBlobs(store.db), ...foreign.all(store.db)]) {
-      if (options.share < 1 && options.random() >= options.share) continue;
-      for (let row = present(store, seq); row;) {
-        const wasUnread = isUnread(row);
-        const damage = wasUnread ? await checkUnread(store, row) : await reader.check(store, row);
-        const again = damage && present(store, seq);
-        if (again && (again.path !== row.path || again.pack !== row.pack || again.offset !== row.offset)) {
-          // it was moved while it was read
-          row = again;
-          continue;
-        }
-        // one that was swept meanwhile is not missing
-        if (damage && again) found.damage.push(damage);
-        if (wasUnread) found.unverified++;
-        found.blobs++;
-        found.bytes += row.size;
-        options.progress?.(found.bytes);
-        break;
-      }
+/** What a look at the bytes makes known, and the database is told of. */
+interface Notes {
+  known: Set<number>;
+  whole: number[];
+  stamps: { seq: number; of: "blob" | "pack"; stamp: FileStamp }[];
+}
+
+async function checkBytes(store: Store, options: VerifyOptions, found: Verified): Promise<void> {
+  const { share, random, only, stop = () => false } = options;
+  const notes: Notes = { known: damaged.all(store.db), whole: [], stamps: [] };
+  const after = options.resume ? readReached(store) : undefined;
+  const seenPacks = new Set<number>();
+  let last: BlobRow | undefined;
+  using reader = new BlobReader(await loadBlake3(), stop);
+  const again = after ? [...notes.known] : [];
+  for (const seq of [...again, ...integrity.ownBlobs(store.db, after), ...foreign.all(store.db)]) {
+    if (only && !only.blobs.has(seq)) continue;
+    if (share < 1 && random() >= share) continue;
+    if (stop()) {
+      found.interrupted = true;
+      break;
     }
-  } finally {
-    reader.close();
+    const read = await checkBlob(store, seq, reader, notes, found);
+    if (read === "stopped") {
+      found.interrupted = true;
+      break;
+    }
+    if (!read) continue;
+    if (read.place !== "foreign") last = read;
+    if (read.pack !== null && !seenPacks.has(read.pack)) {
+      seenPacks.add(read.pack);
+      takePack(store, read.pack, found, notes);
+    }
+    options.progress?.(found.bytes);
   }
-  const reported = new Set(found.damage.map((one) => one.digest));
-  found.damage.push(...(await checkTrees(store)).filter((one) => one.what === "incomplete tree" || !reported.has(one.digest)));
+  for (const pack of only?.packs ?? [])
+    if (!seenPacks.has(pack) && packs.readable(store.db, pack).length > 0) takePack(store, pack, found, notes);
+  if (!found.interrupted) {
+    const reported = new Set(found.damage.map((one) => one.digest));
+    const trees = await checkTrees(store, (tree) => !only || only.blobs.has(tree), stop);
+    found.damage.push(...trees.filter((one) => one.what === "incomplete tree" || !reported.has(one.digest)));
+    found.interrupted = stop();
+  }
+  dropSaidTwice(found);
+  // a pack is whole only where each of its members was read
+  const isAllRead = share === 1 && !only && !found.interrupted;
+  notes.stamps = notes.stamps.filter(({ seq, of }) => of === "blob" || (isAllRead && seq !== after?.pack));
+  tellDatabase(store, found, notes);
+  if (share === 1 && !only) rememberReached(store, found.interrupted ? (last ?? after) : undefined);
+}
+
+/** The row that was looked at; undefined where it is gone. */
+async function checkBlob(
+  store: Store,
+  seq: number,
+  reader: BlobReader,
+  notes: Notes,
+  found: Verified,
+): Promise<BlobRow | "stopped" | undefined> {
+  for (let row = present(store, seq); row;) {
+    const wasUnread = isUnread(row);
+    const look: Look = wasUnread ? await lookAtUnread(store, row) : await reader.look(store, row);
+    if (look.isStopped) return "stopped";
+    const again = look.damage && present(store, seq);
+    if (again && (again.path !== row.path || again.pack !== row.pack || again.offset !== row.offset)) {
+      // it was moved while it was read
+      row = again;
+      continue;
+    }
+    // one that was swept meanwhile is not missing
+    if (look.damage && again) found.damage.push(look.damage);
+    if (!look.damage && notes.known.has(seq)) notes.whole.push(seq);
+    if (look.touched) {
+      found.touched.push({ path: locate(store, row).path, what: look.touched.what, of: "blob", seq });
+      notes.stamps.push({ seq, of: "blob", stamp: look.touched.stamp });
+    }
+    if (wasUnread) found.unverified++;
+    found.blobs++;
+    found.bytes += row.size;
+    return row;
+  }
+  return undefined;
 }
 
 /** The row of a blob whose bytes should be there. */
@@ -91,75 +161,51 @@ function present(store: Store, seq: number): BlobRow | undefined {
   return row && row.state !== "trashed" ? row : undefined;
 }
 
+function takePack(store: Store, pack: number, found: Verified, notes: Notes): void {
+  const { damage, touched } = checkPack(store, pack);
+  // it was written anew meanwhile
+  if (damage && packs.readable(store.db, pack).length > 0) found.damage.push(damage);
+  if (!touched) return;
+  found.touched.push({ path: store.path(packs.bySeq(store.db, pack)?.path ?? ""), what: touched.what, of: "pack", seq: pack });
+  notes.stamps.push({ seq: pack, of: "pack", stamp: touched.stamp });
+}
+
+/** Of a pack that is gone, its members tell. */
+function dropSaidTwice(found: Verified): void {
+  const lost = new Set(found.damage.filter(({ what }) => what === "missing" || what === "unreadable").map(({ path }) => path));
+  found.damage = found.damage.filter(({ what, path }) => what !== "pack" || !lost.has(path));
+}
+
 /** Bytes that nobody has read since a manifest told of them. */
-async function checkUnread(store: Store, row: BlobRow): Promise<Damage | undefined> {
+async function lookAtUnread(store: Store, row: BlobRow): Promise<Look> {
   try {
     await readRow(store, row.seq);
-    return undefined;
+    return {};
   } catch (error) {
     if (!(error instanceof CofferError)) throw error;
     const { path } = locate(store, row);
     const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
     const what = error.code !== "CORRUPT" ? "unreadable" : isThere ? "changed" : "missing";
-    return { digest: digestOf(row), path, what, detail: error.message };
+    return { damage: { digest: digestOf(row), path, what, detail: error.message, blob: row.seq } };
   }
 }
 
-class Reader {
-  readonly #blake3: Blake3;
-  readonly #buffer = Buffer.allocUnsafeSlow(CHUNK);
-  #open: { path: string; fd: number } | undefined;
-  #unyielded = 0;
-
-  constructor(blake3: Blake3) {
-    this.#blake3 = blake3;
-  }
-
-  async check(store: Store, row: BlobRow): Promise<Damage | undefined> {
-    const pack = row.pack === null ? undefined : packs.bySeq(store.db, row.pack);
-    const path = row.place === "pack" ? (pack ? store.path(pack.path) : "(a pack without a row)") : store.path(row.path as string);
-    const hurt = (what: Damage["what"], detail: string): Damage => ({ digest: digestOf(row), path, what, detail });
-    try {
-      const fd = this.#opened(path);
-      if (row.place !== "pack") {
-        const { size } = fstatSync(fd);
-        if (size !== row.size) return hurt(size < row.size ? "short" : "changed", `${size} bytes instead of ${row.size}`);
-      }
-      const hasher = this.#blake3.hasher();
-      const start = row.offset ?? 0;
-      let at = 0;
-      while (at < row.size) {
-        const read = readSync(fd, this.#buffer, 0, Math.min(CHUNK, row.size - at), start + at);
-        if (read === 0) return hurt("short", `${at} bytes instead of ${row.size}`);
-        hasher.update(read === CHUNK ? this.#buffer : this.#buffer.subarray(0, read));
-        at += read;
-        await this.#yield(read);
-      }
-      return Buffer.from(hasher.digest()).equals(row.blake3 as Uint8Array)
-        ? undefined
-        : hurt("changed", "its bytes are not those of its digest");
-    } catch (error) {
-      return hurt(errno(error) === "ENOENT" ? "missing" : "unreadable", reason(error));
-    }
-  }
-
-  close(): void {
-    if (this.#open) closeSync(this.#open.fd);
-    this.#open = undefined;
-  }
-
-  #opened(path: string): number {
-    if (this.#open?.path === path) return this.#open.fd;
-    this.close();
-    return (this.#open = { path, fd: openSync(path, "r") }).fd;
-  }
-
-  /** Between some megabytes, signals are handled. */
-  async #yield(read: number): Promise<void> {
-    this.#unyielded += read;
-    if (this.#unyielded < CHUNK) return;
-    this.#unyielded = 0;
-    await yieldToSignals();
+/** A database that is damaged itself is not written to. */
+function tellDatabase(store: Store, found: Verified, notes: Notes): void {
+  if (found.damage.some(({ what }) => what === "database")) return;
+  const hurt = found.damage.filter(({ blob }) => blob !== undefined);
+  const hurtPacks = new Set(found.damage.flatMap(({ blob, pack }) => pack ?? blobs.bySeq(store.db, blob ?? -1)?.pack ?? []));
+  const stamps = notes.stamps.filter(({ seq, of }) => of === "blob" || !hurtPacks.has(seq));
+  if (hurt.length + notes.whole.length + stamps.length === 0) return;
+  try {
+    store.transaction(() => {
+      for (const { blob, what, detail } of hurt) damaged.record(store.db, { blob: blob as number, what, detail, found_at: store.now() });
+      for (const seq of notes.whole) damaged.forget(store.db, seq);
+      for (const { seq, of, stamp } of stamps) (of === "blob" ? blobs : packs).restamp(store.db, seq, stamp);
+    });
+  } catch (error) {
+    if (isMalformed(error)) throw error;
+    store.say(`what was found could not be noted: ${reason(error)}`);
   }
 }
 
@@ -167,29 +213,5 @@ function checkDatabase(store: Store, found: Verified): void {
   const hurt = (detail: string) => found.damage.push(databaseDamage(store.path("coffer.db"), detail));
   for (const fault of integrity.faults(store.db)) hurt(fault);
   for (const row of integrity.danglingRows(store.db)) hurt(`row ${row.rowid} of ${row.table} names a row that is not there`);
-}
-
-async function checkTrees(store: Store): Promise<Damage[]> {
-  const damage: Damage[] = [];
-  for (const seq of integrity.liveTrees(store.db)) {
-    const row = present(store, seq);
-    if (!row) continue;
-    const hurt = (what: Damage["what"], detail: string): Damage => ({
-      digest: digestOf(row),
-      path: locate(store, row).path,
-      what,
-      detail,
-    });
-    const its: Damage[] = [];
-    try {
-      for (const entry of decodeTree(await readChecked(store, row)))
-        if (entry.kind === "file" && !integrity.hasMember(store.db, seq, Buffer.from(entry.hex, "hex")))
-          its.push(hurt("incomplete tree", `${entry.path} is not in the store`));
-    } catch (error) {
-      its.push(hurt("changed", reason(error)));
-    }
-    // a directory that was swept meanwhile lacks nothing
-    if (its.length > 0 && present(store, seq)) damage.push(...its);
-  }
-  return damage;
+  for (const { id, digest } of integrity.contradictions(store.db)) hurt(`${id} is said to be ${digest}, and its bytes to be others`);
 }

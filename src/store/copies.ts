@@ -1,0 +1,84 @@
+import { join } from "node:path";
+import type { Blake3 } from "../blobs/blake3.ts";
+import * as cacheEntries from "../db/cache-entries.ts";
+import * as damaged from "../db/damage.ts";
+import { isNamed } from "../db/sweeping.ts";
+import { bringFile } from "./bring-copy.ts";
+import { DiskSearch } from "./disk-search.ts";
+import type { Candidate } from "./disk-search.ts";
+import { listAnew } from "./list-anew.ts";
+import type { Lost } from "./lost.ts";
+import type { Store } from "./store.ts";
+
+/** A place where lost bytes may be; they are hashed on the way. */
+export interface Copy extends Candidate {
+  from: "workspace" | "store" | "cache" | "directory" | "mlflow";
+}
+
+/** Copies that others keep. */
+export type Elsewhere = (lost: Lost, blake3: Blake3) => AsyncIterable<Copy>;
+
+/**
+ * Where lost bytes may still be, the nearest first: in the workspace that they came from; in the store itself (members of other packs, files without a row, the
+ * trash of a sweep, what was staged or set aside); in the cache; below directories that somebody names; elsewhere.
+ */
+export class Copies {
+  readonly #store: Store;
+  readonly #blake3: Blake3;
+  readonly #places: readonly { from: Copy["from"]; search: DiskSearch }[];
+  readonly #elsewhere: readonly Elsewhere[];
+
+  /** `own`: what is staged just now. */
+  constructor(
+    store: Store,
+    blake3: Blake3,
+    given: { lost: readonly Lost[]; own: string; directories: readonly string[]; elsewhere: readonly Elsewhere[] },
+  ) {
+    this.#store = store;
+    this.#blake3 = blake3;
+    this.#elsewhere = given.elsewhere;
+    const sizes = new Set(given.lost.map(({ size }) => size));
+    const search = (directory: string, isOther?: (path: string) => boolean): DiskSearch =>
+      new DiskSearch(directory, sizes, blake3, isOther);
+    this.#places = [
+      // what a row names has the row's bytes, or is what is damaged
+      { from: "store", search: search(store.path("binaries"), (path) => isNamed(store.db, store.keep(path))) },
+      { from: "store", search: search(store.path("tmp"), (path) => path.startsWith(`${given.own}/`)) },
+      { from: "store", search: search(store.path("damaged")) },
+      { from: "cache", search: search(store.path("cache")) },
+      ...given.directories.map((directory) => ({ from: "directory" as const, search: search(directory) })),
+    ];
+  }
+
+  async *of(lost: Lost): AsyncGenerator<Copy> {
+    yield* lost.isList ? this.#directoriesOf(lost) : this.#workspacesOf(lost);
+    for (const { from, search } of this.#places) for await (const candidate of search.candidates(lost)) yield { from, ...candidate };
+    for (const elsewhere of this.#elsewhere) yield* elsewhere(lost, this.#blake3);
+  }
+
+  *#workspacesOf(lost: Lost): Generator<Copy> {
+    const seen = new Set<string>();
+    for (const { workspace, path: artifact, inner } of lost.uses) {
+      if (workspace === null) continue;
+      const path = join(this.#store.path(workspace), artifact, inner ?? "");
+      if (seen.has(path)) continue;
+      seen.add(path);
+      yield { from: "workspace", path, bring: (to) => bringFile(path, to, lost, this.#blake3) };
+    }
+  }
+
+  /** A list is made anew from a copy of what it listed. */
+  *#directoriesOf(lost: Lost): Generator<Copy> {
+    const { db } = this.#store;
+    const seq = lost.row?.seq ?? -1;
+    const members = damaged.membersOf(db, seq);
+    const copy = (from: Copy["from"], path: string): Copy => ({
+      from,
+      path,
+      bring: (to) => listAnew(path, to, lost, members, this.#blake3),
+    });
+    for (const { workspace, path, kind, tree } of lost.uses)
+      if (workspace !== null && kind === "tree" && tree === null) yield copy("workspace", join(this.#store.path(workspace), path));
+    for (const { path } of cacheEntries.ofBlob(db, seq)) yield copy("cache", this.#store.path("cache", path));
+  }
+}
