@@ -10,15 +10,16 @@
  * What goes wrong is a `CofferError`: SERVER_UNREACHABLE (no answer, or no useful one after all tries: worth another try later)
  * or SERVER_REFUSED (a `ServerRefusal`: the same request would be refused again; the hint says what to change).
  */
-import { readFileSync } from "node:fs";
-import { CofferError, reason } from "../domain/error.ts";
+import { CofferError } from "../domain/error.ts";
 import { findAuthorization } from "./credentials.ts";
-import { readNumber, readSwitch } from "./environment.ts";
+import { readNumber } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import { findProxy } from "./proxy.ts";
 import type { Proxy } from "./proxy.ts";
 import { readRetrySettings } from "./retry-settings.ts";
 import type { RetryNotice, RetrySettings } from "./retry-settings.ts";
+import { readTls } from "./tls.ts";
+import type { Tls } from "./tls.ts";
 
 export interface Connection {
   /** Scheme, host, port and path prefix; no user part, no trailing slash. Safe to print. */
@@ -39,13 +40,6 @@ export interface Connection {
   readonly signal: AbortSignal | undefined;
   /** Told of each repetition before its wait. */
   readonly onRetry: ((notice: RetryNotice) => void) | undefined;
-}
-
-interface Tls {
-  rejectUnauthorized?: boolean;
-  ca?: string;
-  cert?: string;
-  key?: string;
 }
 
 export interface ConnectOptions {
@@ -106,38 +100,20 @@ function parseTrackingUri(uri: string): URL {
     });
   const url = URL.parse(uri.trim());
   // the URI may hold a password anywhere (a database's URL, say): an error shows its scheme only
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri.trim())?.[1];
-  if (!url || url.hostname === "" || (url.protocol !== "http:" && url.protocol !== "https:"))
-    throw new CofferError(
-      "CONFIG_INVALID",
-      `the MLflow tracking URI is no http or https address${scheme ? ` (it begins with “${scheme}:”)` : ""}`,
-      {
-        hint: "coffer talks to a server: start one with `mlflow server` and give its address, such as http://localhost:5000",
-      },
-    );
-  return url;
-}
-
-function readTls(env: Environment): Tls | undefined {
-  const insecure = readSwitch(env, "MLFLOW_TRACKING_INSECURE_TLS", false);
-  const serverCert = env["MLFLOW_TRACKING_SERVER_CERT_PATH"];
-  const clientCert = env["MLFLOW_TRACKING_CLIENT_CERT_PATH"];
-  if (insecure && serverCert)
-    throw new CofferError("CONFIG_INVALID", "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH exclude each other", {
-      hint: "unset one of them",
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri.trim())?.[1]?.toLowerCase();
+  if (url && url.hostname !== "" && (url.protocol === "http:" || url.protocol === "https:")) return url;
+  if (scheme === "http" || scheme === "https")
+    throw new CofferError("CONFIG_INVALID", "the MLflow tracking URI is malformed", {
+      hint: `it is ${scheme}://HOST:PORT, perhaps with a path; in a password, write %40 for @, %3A for :, %2F for / and %23 for #`,
     });
-  const tls: Tls = {};
-  if (insecure) tls.rejectUnauthorized = false;
-  if (serverCert) tls.ca = readPem("MLFLOW_TRACKING_SERVER_CERT_PATH", serverCert);
-  // as for MLflow's client, one PEM file holds the certificate and its key
-  if (clientCert) tls.cert = tls.key = readPem("MLFLOW_TRACKING_CLIENT_CERT_PATH", clientCert);
-  return Object.keys(tls).length > 0 ? tls : undefined;
-}
-
-function readPem(name: string, path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new CofferError("CONFIG_INVALID", `cannot read ${name}: ${reason(error)}`, { hint: "give the path of a PEM file" });
-  }
+  const host = /^[a-z0-9.-]+:\d{1,5}(?=\/|$)/i.exec(uri.trim())?.[0];
+  throw new CofferError(
+    "CONFIG_INVALID",
+    `the MLflow tracking URI is no http or https address${scheme && host === undefined ? ` (it begins with “${scheme}:”)` : ""}`,
+    {
+      hint: host
+        ? `write http://${host}`
+        : "coffer talks to a server: start one with `mlflow server` and give its address, such as http://localhost:5000",
+    },
+  );
 }

@@ -1,14 +1,15 @@
 import { errno, reason } from "../domain/error.ts";
 import type { Connection } from "./connection.ts";
-import { ServerRefusal } from "./refusal.ts";
+import type { Proxy } from "./proxy.ts";
+import { proxyHint, ServerRefusal } from "./refusal.ts";
 import { Transient } from "./retry.ts";
 
-/** Waits for something that the network may break, and makes of its errors `Transient` or a refusal. */
-export async function onNetwork<T>(connection: Connection, promise: Promise<T>): Promise<T> {
+/** Waits for something that the network may break, and makes of its errors `Transient` or a refusal. `proxy`: what the request goes through. */
+export async function onNetwork<T>(connection: Connection, promise: Promise<T>, proxy?: Proxy): Promise<T> {
   try {
     return await promise;
   } catch (error) {
-    throw networkFailure(connection, error);
+    throw networkFailure(connection, error, proxy);
   }
 }
 
@@ -33,25 +34,67 @@ export function watchProgress(milliseconds: number): ProgressWatch {
   };
 }
 
-function networkFailure(connection: Connection, error: unknown): Error {
+/** Certificates do not become valid, and ports do not change their protocol, by asking again. What helps, by the code of the error. */
+const PERMANENT: readonly [code: RegExp, words: string | undefined, hint: string][] = [
+  [
+    /^ERR_TLS_CERT_ALTNAME_INVALID$/,
+    "the server's certificate is for another host name",
+    "give MLFLOW_TRACKING_URI the name that the certificate is for (or, for a trial, set MLFLOW_TRACKING_INSECURE_TLS=true)",
+  ],
+  [
+    /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/,
+    undefined,
+    "the server needs a new certificate, or this machine's clock is wrong (for a trial: MLFLOW_TRACKING_INSECURE_TLS=true)",
+  ],
+  [
+    /CERT|TLS|UNABLE_TO_/,
+    undefined,
+    "give the authority's certificate with MLFLOW_TRACKING_SERVER_CERT_PATH (or, for a trial, MLFLOW_TRACKING_INSECURE_TLS=true)",
+  ],
+  [
+    /^EPROTO$/,
+    "no TLS connection came about",
+    "does the server speak plain http there? then MLFLOW_TRACKING_URI begins with http://. Does it ask for a certificate? give it with MLFLOW_TRACKING_CLIENT_CERT_PATH",
+  ],
+];
+
+const TRANSIENT_STATUS = new Set([408, 429, 500, 502, 503, 504]);
+
+function networkFailure(connection: Connection, error: unknown, proxy: Proxy | undefined): Error {
   // the caller's own doing tells nothing of the server: `retry` makes words of it
   if (connection.signal?.aborted) return new Transient("given up", { hint: "", cause: connection.signal.reason });
-  const code = errno(error);
-  const words = connection.scrub(reason(error));
-  // a certificate does not become valid by asking again
-  if (code !== undefined && /CERT|TLS|UNABLE_TO_/.test(code))
-    return new ServerRefusal(`${connection.displayUri}: ${code}: ${words}`, {
-      status: 0,
-      hint: "give the authority's certificate with MLFLOW_TRACKING_SERVER_CERT_PATH (or, for a trial, MLFLOW_TRACKING_INSECURE_TLS=true)",
-      cause: error,
-    });
   if (error instanceof DOMException && error.name === "TimeoutError")
     return new Transient(`no answer for ${connection.timeout / 1000} s`, {
       hint: "is the server overloaded? MLFLOW_HTTP_REQUEST_TIMEOUT sets the limit",
       cause: error,
     });
-  return new Transient(code && !words.startsWith(code) ? `${code}: ${words}` : words, {
-    hint: "is the server running, and MLFLOW_TRACKING_URI its address? coffer sync-mlflow delivers what is left",
-    cause: error,
-  });
+  const code = errno(error);
+  const { status, hostname } = error as { status?: unknown; hostname?: unknown };
+  const words = connection.scrub(reason(error));
+  if (code === "ERR_PROXY_TUNNEL" && proxy) {
+    const message = `the proxy ${proxy.name} opens no way to it: ${typeof status === "number" ? status : words}`;
+    const hint = proxyHint(proxy.name, status === 407);
+    if (typeof status !== "number" || TRANSIENT_STATUS.has(status)) return new Transient(message, { hint, cause: error });
+    return new ServerRefusal(`${connection.displayUri}: ${message}`, { status: 0, hint, cause: error });
+  }
+  const [, clearer, hint] = PERMANENT.find(([pattern]) => pattern.test(code ?? "")) ?? [];
+  if (hint !== undefined)
+    return new ServerRefusal(`${connection.displayUri}: ${clearer ?? words} (${code})`, { status: 0, hint, cause: error });
+  const message = inWords(code, typeof hostname === "string" ? hostname : undefined) ?? words;
+  return new Transient(
+    `${message}${code && !message.startsWith(code) ? ` (${code})` : ""}${proxy ? `, through the proxy ${proxy.name}` : ""}`,
+    {
+      hint: proxy ? proxyHint(proxy.name, false) : NOT_THERE,
+      cause: error,
+    },
+  );
+}
+
+const NOT_THERE = "is the server running, and MLFLOW_TRACKING_URI its address? coffer sync-mlflow delivers what is left";
+
+function inWords(code: string | undefined, host: string | undefined): string | undefined {
+  if (code === "ECONNREFUSED") return "nobody listens there";
+  if (code === "ECONNRESET") return "the connection was closed before an answer came";
+  if (code === "ENOTFOUND") return `no host is known by the name ${host ?? "in its address"}`;
+  return undefined;
 }

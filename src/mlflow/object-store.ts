@@ -88,6 +88,7 @@ async function askOnce(
   };
   const body = file ? file.take(progress) : request.body;
   const length = file ? file.size : request.body === undefined ? undefined : Buffer.byteLength(request.body);
+  const proxy = connection.proxyTo(request.url);
   try {
     const response = await onStorage(
       connection,
@@ -96,6 +97,7 @@ async function askOnce(
         headers: { ...request.headers, ...(length !== undefined && { "content-length": String(length) }) },
         ...(body !== undefined && { body }),
         ...(connection.tls && { tls: connection.tls() }),
+        proxy: proxy ? { url: proxy.url(), respectNoProxy: false } : false,
         redirect: "manual",
         signal,
       }),

@@ -29,7 +29,7 @@ export interface Failure {
   errorCode: string | undefined;
   /** FastAPI's `{detail}`: neither MLflow's handlers nor the proxies before them answer in that shape. */
   detail: boolean;
-  /** One line for people; empty where the body was a page. */
+  /** One line for people; of a page, its title. */
   words: string;
 }
 
@@ -41,7 +41,7 @@ export function readFailure(status: number, body: string): Failure {
   try {
     json = JSON.parse(body);
   } catch {
-    return { status, errorCode: undefined, detail: false, words: body.trimStart().startsWith("<") ? "" : oneLine(body) };
+    return { status, errorCode: undefined, detail: false, words: body.trimStart().startsWith("<") ? titleOf(status, body) : oneLine(body) };
   }
   const parsed = v.safeParse(ErrorBody, json);
   if (!parsed.success) return { status, errorCode: undefined, detail: false, words: oneLine(body) };
@@ -77,20 +77,41 @@ export function mayPass(failure: Failure, onArtifacts: boolean): boolean {
   return !artifactsAreOff(failure, onArtifacts);
 }
 
+/** What is known of a request beside its failure. */
+export interface Circumstances {
+  /** A route that moves artifacts. */
+  onArtifacts?: boolean;
+  /** Where an answer sends us on to. */
+  location?: string | null;
+  /** As whom we asked, in words. */
+  who?: string | undefined;
+  /** The name of a proxy that may have answered instead of the server. */
+  proxy?: string | undefined;
+  https?: boolean;
+}
+
 /** What a person can do about a failure. The server's text chooses words here, and decides nothing. */
-export function hintFor(failure: Failure, onArtifacts: boolean, location: string | null): string {
+export function hintFor(failure: Failure, { onArtifacts = false, location, who, proxy, https = false }: Circumstances): string {
   const { status, errorCode, words } = failure;
   if (artifactsAreOff(failure, onArtifacts))
     return "the server runs with --no-serve-artifacts: start it without, or mount the volume that holds its artifacts";
   if (status >= 300 && status < 400)
     return `the server sends us on${location ? ` to ${location}` : ""}: set MLFLOW_TRACKING_URI to the address that answers itself`;
   if (status === 401)
-    return "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, to what this server accepts";
+    return who === undefined
+      ? "the server wants to know who asks: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+      : `the server does not accept ${who}: correct it there`;
+  if (status === 407) return proxyHint(proxy ?? "", true);
   if (status === 403 && words.startsWith("Invalid Host header"))
     return "the server does not know itself by this name: start it with --allowed-hosts name,name:port";
-  if (status === 403) return "this user may not do that here: use another one, or ask for the permission";
+  if (status === 403 && errorCode === undefined && proxy !== undefined && words !== "Permission denied") return proxyHint(proxy, false);
+  if (status === 403) return `${who ?? "who gives no name"} may not do that there: ask for the permission, or use another login`;
   if (status === 404 && errorCode === undefined)
     return "nothing of MLflow's is at this address: check host, port and path prefix of MLFLOW_TRACKING_URI";
+  if (status === 400 && errorCode === undefined && !https && /https/i.test(words))
+    return "the server speaks https on this port: MLFLOW_TRACKING_URI begins with https:// then";
+  if (status === 400 && errorCode === undefined && https && /certificate/i.test(words))
+    return "the server asks for a certificate: give it with MLFLOW_TRACKING_CLIENT_CERT_PATH";
   if (status === 413) return "a proxy before the server limits the size of a request: raise its limit (nginx: client_max_body_size)";
   if (errorCode === "FEATURE_DISABLED") return "the server has this switched off; without workspaces, unset MLFLOW_WORKSPACE";
   if (status === 429) return "the server is asked too often: try again later with coffer sync-mlflow";
@@ -99,8 +120,19 @@ export function hintFor(failure: Failure, onArtifacts: boolean, location: string
   return "the server's words say what it does not take";
 }
 
+/** What a person can do about a proxy that stands in the way. `name`: its address, without user and password. */
+export function proxyHint(name: string, wantsLogin: boolean): string {
+  if (wantsLogin) return "the proxy wants a login: write it into HTTP_PROXY and HTTPS_PROXY, http://USER:PASSWORD@HOST:PORT";
+  return `is the proxy ${name} (of HTTP_PROXY, HTTPS_PROXY or ALL_PROXY) the right one? name the server's host in NO_PROXY to go without it`;
+}
+
 function artifactsAreOff(failure: Failure, onArtifacts: boolean): boolean {
   return onArtifacts && failure.status === 503 && failure.detail;
+}
+
+function titleOf(status: number, page: string): string {
+  const title = oneLine(/<title[^>]*>([^<]*)/i.exec(page)?.[1] ?? "");
+  return title.startsWith(String(status)) ? title.slice(String(status).length).trim() : title;
 }
 
 function oneLine(text: string): string {

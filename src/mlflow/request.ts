@@ -98,9 +98,11 @@ export async function exchange<T>(
         redirect: "manual",
         signal,
       }),
+      proxy,
     );
     watch.touch();
-    if (response.status < 200 || response.status > 299) throw await failureOf(connection, request, response, watch.touch);
+    if (response.status < 200 || response.status > 299)
+      throw await failureOf({ ...connection, ...(!isTrusted && { who: undefined }) }, request, response, watch.touch);
     return await read(response, watch.touch);
   } finally {
     watch.stop();
@@ -123,7 +125,15 @@ async function failureOf(connection: Connection, request: Request, response: Res
   const body = await readText(connection, response, MAX_ERROR, touch).catch(() => "");
   const failure = readFailure(response.status, connection.scrub(body));
   const onArtifacts = request.onArtifacts ?? false;
-  const hint = hintFor(failure, onArtifacts, placeOf(response.headers.get("location")));
+  const address = addressOf(connection, request);
+  const hint = hintFor(failure, {
+    onArtifacts,
+    location: placeOf(response.headers.get("location")),
+    who: connection.who,
+    // through a tunnel nobody but the server answers
+    proxy: address.startsWith("https:") ? undefined : connection.proxyTo(address)?.name,
+    https: address.startsWith("https:"),
+  });
   const message = `${failure.status}${failure.errorCode ? ` ${failure.errorCode}` : ""}${failure.words ? `: ${failure.words}` : ""}`;
   if (mayPass(failure, onArtifacts)) {
     const retryAfter = connection.retry.respectRetryAfter ? parseRetryAfter(response.headers.get("retry-after"), Date.now()) : undefined;

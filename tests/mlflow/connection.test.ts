@@ -20,6 +20,8 @@ for (const [uri, code] of [
   ["postgresql://u:hunter2@db/mlflow", "CONFIG_INVALID"],
   ["databricks", "CONFIG_INVALID"],
   ["./mlruns", "CONFIG_INVALID"],
+  ["http://u:hunter2#x@host", "CONFIG_INVALID"],
+  ["http://host:99999", "CONFIG_INVALID"],
   ["http://", "CONFIG_INVALID"],
 ] as const)
   test(`${uri === "" ? "an empty tracking URI" : uri.replace("hunter2", "…")} is refused, and its password is not repeated`, () => {

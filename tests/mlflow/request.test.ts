@@ -1,16 +1,10 @@
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
-import { createServer } from "node:tls";
-import type { AddressInfo } from "node:net";
-import { connect as connectSocket } from "node:net";
 import type { CofferError } from "../../src/domain/error.ts";
 import { findExperiment } from "../../src/mlflow/experiments.ts";
 import type { RetryNotice } from "../../src/mlflow/retry-settings.ts";
 import { getRun } from "../../src/mlflow/runs.ts";
 import { probeServer } from "../../src/mlflow/server-info.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
-import { temporaryRoot } from "../support/temporary-root.ts";
-import { MAKE_CERTIFICATE } from "../support/tls-proxy.ts";
 import { faultyProxy } from "./faulty-proxy.ts";
 import type { Fault } from "./faulty-proxy.ts";
 import { connectQuickly } from "./live.ts";
@@ -113,42 +107,3 @@ live("a deadline that passes while the server is busy makes it unreachable", asy
     message: `${proxy.uri}: no time left for GET experiments/search (The operation timed out.): 503`,
   });
 });
-
-live(
-  "https: an unknown certificate is final and says which variable helps; naming it, or not looking, works; a client certificate is shown",
-  async () => {
-    using root = temporaryRoot();
-    const made = Bun.spawnSync([mlflow.proxied.python, "-c", MAKE_CERTIFICATE, root.path]);
-    expect(made.stderr.toString()).toBe("");
-    const pem = await Bun.file(root.at("both.pem")).text();
-    const target = new URL(mlflow.proxied.uri);
-    let clients = 0;
-    const server = createServer({ cert: pem, key: pem, ca: pem, requestCert: true, rejectUnauthorized: false }, (socket) => {
-      if (socket.getPeerCertificate()?.subject?.CN === "localhost") clients++;
-      const upstream = connectSocket(Number(target.port), target.hostname);
-      socket.pipe(upstream).pipe(socket);
-      for (const end of [socket, upstream]) end.on("error", () => end.destroy());
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    try {
-      const uri = `https://localhost:${(server.address() as AddressInfo).port}`;
-      const error = await probeServer(connectQuickly(uri)).catch((reason: unknown) => reason as CofferError);
-      expect(error).toMatchObject({ code: "SERVER_REFUSED" });
-      expect((error as CofferError).hint).toContain("MLFLOW_TRACKING_SERVER_CERT_PATH");
-      writeFileSync(root.at("cert.pem"), /-----BEGIN CERT[^]*?-----END CERTIFICATE-----/.exec(pem)?.[0] ?? "");
-      expect((await probeServer(connectQuickly(uri, { env: { MLFLOW_TRACKING_INSECURE_TLS: "true" } }))).version).toMatch(/^\d/);
-      expect((await probeServer(connectQuickly(uri, { env: { MLFLOW_TRACKING_SERVER_CERT_PATH: root.at("cert.pem") } }))).version).toMatch(
-        /^\d/,
-      );
-      expect(clients).toBe(0);
-      await probeServer(
-        connectQuickly(uri, {
-          env: { MLFLOW_TRACKING_SERVER_CERT_PATH: root.at("cert.pem"), MLFLOW_TRACKING_CLIENT_CERT_PATH: root.at("both.pem") },
-        }),
-      );
-      expect(clients).toBeGreaterThan(0);
-    } finally {
-      server.close();
-    }
-  },
-);

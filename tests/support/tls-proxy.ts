@@ -1,25 +1,58 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
+import { join } from "node:path";
 import { createServer } from "node:tls";
 import { temporaryRoot } from "./temporary-root.ts";
+
+/** The path of a PEM file: an authority that nobody knows, and what it signed. `expired` was good until yesterday, `elsewhere` is for another host than localhost. */
+export type Certificates = Record<"authority" | "server" | "expired" | "elsewhere" | "client", string> & Disposable;
 
 export interface TlsProxy extends AsyncDisposable {
   /** `https://localhost:…` */
   uri: string;
-  /** The path of its certificate, which nobody vouches for. */
+  /** The path of the authority's certificate, which nobody vouches for. */
   certificate: string;
+  /** The names of the clients that showed a certificate, one for each connection. */
+  clients: string[];
 }
 
-/** TLS before a server that has none. `python`: one with the library `cryptography`, which MLflow brings along. */
-export async function tlsProxy(target: string, python: string): Promise<TlsProxy> {
+/** `python`: one with the library `cryptography`, which MLflow brings along. */
+export function makeCertificates(python: string): Certificates {
   const root = temporaryRoot();
-  const made = Bun.spawnSync([python, "-c", MAKE_CERTIFICATE, root.path]);
+  const made = Bun.spawnSync([python, join(import.meta.dir, "certificates.py"), root.path]);
   if (made.exitCode !== 0) throw new Error(`no certificate: ${made.stderr.toString()}`);
-  const pem = await Bun.file(root.at("both.pem")).text();
+  const names = ["authority", "server", "expired", "elsewhere", "client"] as const;
+  const paths = Object.fromEntries(names.map((name) => [name, root.at(`${name}.pem`)])) as Record<(typeof names)[number], string>;
+  return { ...paths, [Symbol.dispose]: () => root[Symbol.dispose]() };
+}
+
+/** TLS before a server that has none, with certificates of its own. */
+export async function tlsProxy(target: string, python: string): Promise<TlsProxy> {
+  const certificates = makeCertificates(python);
+  const proxy = await terminateTls(target, certificates);
+  return {
+    ...proxy,
+    async [Symbol.asyncDispose]() {
+      await proxy[Symbol.asyncDispose]();
+      certificates[Symbol.dispose]();
+    },
+  };
+}
+
+/** The same with the given certificates. `asks`: clients have to show one. */
+export async function terminateTls(
+  target: string,
+  certificates: Certificates,
+  { shows = "server", asks = false }: { shows?: "server" | "expired" | "elsewhere"; asks?: boolean } = {},
+): Promise<TlsProxy> {
+  const pem = readFileSync(certificates[shows], "utf8");
+  const ca = readFileSync(certificates.authority, "utf8");
   const { hostname, port } = new URL(target);
   const open = new Set<Socket>();
-  const server = createServer({ cert: pem, key: pem }, (socket) => {
+  const clients: string[] = [];
+  const server = createServer({ cert: pem, key: pem, ca, requestCert: asks, rejectUnauthorized: asks }, (socket) => {
+    if (asks) clients.push(String(socket.getPeerCertificate().subject.CN));
     const upstream = connect(Number(port), hostname);
     for (const end of [socket, upstream]) {
       open.add(end);
@@ -33,33 +66,13 @@ export async function tlsProxy(target: string, python: string): Promise<TlsProxy
     socket.pipe(upstream).pipe(socket);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  writeFileSync(root.at("cert.pem"), /-----BEGIN CERT[^]*?-----END CERTIFICATE-----/.exec(pem)?.[0] ?? "");
   return {
     uri: `https://localhost:${(server.address() as AddressInfo).port}`,
-    certificate: root.at("cert.pem"),
+    certificate: certificates.authority,
+    clients,
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
-      root[Symbol.dispose]();
     },
   };
 }
-
-/** A certificate for localhost and its key in one file: `both.pem` in the directory that is given. */
-export const MAKE_CERTIFICATE = `
-import datetime, sys
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-key = ec.generate_private_key(ec.SECP256R1())
-name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-now = datetime.datetime.now(datetime.timezone.utc)
-cert = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-    .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
-    .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
-    .add_extension(x509.BasicConstraints(ca=True, path_length=None), True).sign(key, hashes.SHA256()))
-encoding = serialization.Encoding.PEM
-with open(sys.argv[1] + "/both.pem", "wb") as f:
-    f.write(cert.public_bytes(encoding))
-    f.write(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-`;
