@@ -4,7 +4,8 @@ import type { Finding } from "../../src/domain/finding.ts";
 import { faultyProxy } from "../mlflow/faulty-proxy.ts";
 import type { Fault } from "../mlflow/faulty-proxy.ts";
 import { ask } from "../sync/told.ts";
-import { mlflow, needsMlflow } from "../support/mlflow.ts";
+import { ADMIN } from "../../scripts/mlflow/guarded.ts";
+import { mlflow, needsGuarded, needsMlflow } from "../support/mlflow.ts";
 import { filesBelow, place } from "./run-place.ts";
 import type { Place } from "./run-place.ts";
 
@@ -159,9 +160,9 @@ const troubles: [what: string, fault: (request: string) => Fault, line: string, 
     "a login that is missing",
     (request) => (request === real ? { answer: "401 Unauthorized" } : undefined),
     "login",
-    /wants to know who we are, and nothing here says so .* → set MLFLOW_TRACKING_USERNAME/,
+    /wants to know who we are, and nothing here says so .* → .*set MLFLOW_TRACKING_USERNAME/,
   ],
-  ["a user who may not", (request) => (request === real ? { answer: "403 Forbidden" } : undefined), "permission", / → this user may not/],
+  ["a user who may not", (request) => (request === real ? { answer: "403 Forbidden" } : undefined), "permission", / → .*may not do/],
   [
     "a page that is not MLflow's",
     (request) => (request === real ? { answer: "200 OK", body: "<html>welcome</html>" } : undefined),
@@ -180,6 +181,28 @@ for (const [what, fault, line, words] of troubles)
     expect(seen.findings.filter(({ state }) => state === "fail")).toHaveLength(1);
     expect(seen.findings.at(-1)?.what).toBe(line);
   });
+
+needsGuarded(test)("a server that wants a login says whether it takes ours, and what that costs each call", async () => {
+  using here = place();
+  const { uri } = mlflow.guarded;
+  const missing = await examine(here, { MLFLOW_TRACKING_URI: uri });
+  expect([missing.code, missing.of("server", "login")]).toEqual([
+    1,
+    expect.stringContaining("wants to know who we are, and nothing here says so"),
+  ]);
+  const env = { MLFLOW_TRACKING_URI: uri, MLFLOW_TRACKING_USERNAME: ADMIN.user };
+  const wrong = await examine(here, { ...env, MLFLOW_TRACKING_PASSWORD: "wr0ng" });
+  expect([wrong.code, wrong.of("server", "login")]).toEqual([
+    1,
+    expect.stringContaining("does not accept user “admin” of MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (") as string,
+  ]);
+  const right = await examine(here, { ...env, MLFLOW_TRACKING_PASSWORD: ADMIN.password });
+  expect([right.code, right.of("server", "login")]).toEqual([
+    0,
+    expect.stringMatching(/the server accepts user “admin”.*auth_cache_ttl_seconds/),
+  ]);
+  expect(JSON.stringify([missing, wrong, right])).not.toMatch(/wr0ng|long enough/);
+});
 
 live("of a path that is too long the right one is found", async () => {
   using here = place();

@@ -49,6 +49,19 @@ async function statusOf(uri: string, run: string): Promise<string> {
   return ((await answer.json()) as { run: { info: { status: string; lifecycle_stage: string } } }).run.info.status;
 }
 
+/** The experiment of this name, as soon as it has a run. */
+async function appears(uri: string, name: string): Promise<{ experiment_id: string }> {
+  for (;;) {
+    const found = await fetch(`${uri}/api/2.0/mlflow/experiments/get-by-name?experiment_name=${encodeURIComponent(name)}`);
+    if (found.ok) {
+      const { experiment } = (await found.json()) as { experiment: { experiment_id: string } };
+      const { runs = [] } = await ask<{ runs?: unknown[] }>(uri, "runs/search", { experiment_ids: [experiment.experiment_id] });
+      if (runs.length > 0) return experiment;
+    }
+    await Bun.sleep(5);
+  }
+}
+
 live("the command is told of run, experiment and server, also where only coffer.yaml names them", async () => {
   using here = place();
   const { uri } = mlflow.proxied;
@@ -144,6 +157,27 @@ live("a killed wrapper: whoever adopts the run, the server is told of its end, a
   expect([report.code, report.stderr]).toEqual([0, expect.stringContaining("is synced")]);
   const { id } = await here.shown();
   expect(await seenOn(uri, { id })).toMatchObject([{ id: remote, status: "KILLED" }]);
+});
+
+live("a wrapper that is killed while the server makes the run: it is found, and ended, and no second one is made", async () => {
+  using here = place();
+  const { uri } = mlflow.proxied;
+  let holds = true;
+  await using proxy = await faultyProxy(uri, (request) => (holds && request.endsWith("runs/create") ? { cutAnswerAfter: 0 } : undefined));
+  const env = { ...QUICK, MLFLOW_TRACKING_URI: proxy.uri, MLFLOW_EXPERIMENT_NAME: `attach ${Bun.randomUUIDv7()}` };
+  // the answer is lost at once: what is repeated would find the run
+  const wrapper = spawnCoffer(["run", "--attach", "--", "true"], {
+    cwd: here.path,
+    root: here.root,
+    env: { ...env, MLFLOW_HTTP_REQUEST_MAX_RETRIES: "9" },
+  });
+  const { experiment_id } = await appears(uri, env.MLFLOW_EXPERIMENT_NAME);
+  wrapper.kill("SIGKILL");
+  await wrapper.exited;
+  holds = false;
+  expect((await here.coffer(["sync-mlflow"], { env })).stderr).toContain("is synced");
+  const { runs } = await ask<{ runs: { info: { status: string } }[] }>(uri, "runs/search", { experiment_ids: [experiment_id] });
+  expect(runs.map(({ info }) => info.status)).toEqual(["KILLED"]);
 });
 
 live("with --sync never the end waits for sync-mlflow", async () => {

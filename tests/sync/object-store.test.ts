@@ -2,8 +2,10 @@ import { beforeEach, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import * as uploads from "../../src/db/upload-parts.ts";
+import { examineFiles } from "../../src/sync/examine-files.ts";
 import type { DeliveryReport } from "../../src/sync/report.ts";
 import { faultyProxy } from "../mlflow/faulty-proxy.ts";
+import { connectQuickly } from "../mlflow/live.ts";
 import { readArtifact } from "../support/mlflow.ts";
 import { needsMoto, objectStore } from "../support/object-store.ts";
 import type { TestStore } from "../support/store.ts";
@@ -294,4 +296,33 @@ live("a storage that nobody here speaks to, and the server neither, is refused a
     ]);
   }
   expect((await seenOn(store.direct.uri, run).catch(() => [])).length).toBeLessThan(2);
+});
+
+live("the doctor tells which way is open, and sends nothing to the storage", async () => {
+  const ways: [uri: string, env: Record<string, string>, found: RegExp][] = [
+    [store.proxied.uri, {}, /^large files in parts, straight to the storage behind the server; through the server\. Seen of run /],
+    [
+      store.direct.uri,
+      { ...store.env },
+      /^straight to http:\/\/127\.0\.0\.1:\d+\/mlflow with the keys of this environment; to addresses that the server signs; /,
+    ],
+    [
+      store.direct.uri,
+      {},
+      /^to addresses that the server signs; through the server, 10 MiB a file at most\. Seen of run [^]*, at s3:\/\/mlflow\/direct/,
+    ],
+  ];
+  for (const [uri, env, found] of ways) {
+    using stored = await storeFor(uri);
+    await tellLater(stored);
+    await deliverTo(stored);
+    store.storage.requests.length = 0;
+    const findings = await examineFiles(stored.store.settings, connectQuickly(uri), { ...QUICK, ...env });
+    expect(findings.map(({ what, state }) => [what, state])).toEqual([
+      ["experiment", "ok"],
+      ["route", "ok"],
+    ]);
+    expect(findings[1]?.found).toMatch(found);
+    expect(store.storage.requests.filter((request) => !request.startsWith("GET "))).toEqual([]);
+  }
 });
