@@ -20,7 +20,6 @@ const INTERVAL_MS = 2_000;
 const LEAST_INTERVAL_MS = 100;
 
 const flags = {
-  ...SELECT_FLAGS,
   uri: { type: "string", valueHint: "URI", description: "the tracking server (MLFLOW_TRACKING_URI)" },
   jobs: { type: "string", valueHint: "N", description: "uploads at once (tracking.mlflow.jobs)" },
   "dry-run": { type: "boolean", description: "say what would be sent, with --verbose each file; no request is made" },
@@ -38,6 +37,7 @@ const flags = {
     description: "bytes: read every file back and compare it, those of synced runs as well",
   },
   restore: { type: "boolean", description: "bring back runs and experiments that were deleted on the server" },
+  ...SELECT_FLAGS,
 } as const;
 
 export default command(
@@ -57,7 +57,8 @@ With --watch a server that is away is waited for. Ctrl-C ends it: what is left s
       "2": "no server is configured",
       "3": "something is left: the server was away, or refused it",
       "4": "there is no such run",
-      "130, 143": "interrupted (SIGINT, SIGTERM); what is left stays",
+      "130": "interrupted; what is left stays",
+      "143": "the same by SIGTERM",
     },
   },
   async ({ flags: given, positionals, io }) => {

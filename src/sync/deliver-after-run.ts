@@ -45,6 +45,8 @@ export async function deliverAfterRun(
     const report = await deliver(store, {
       env,
       runs: new Set([run.seq]),
+      // somebody who watches the run may be at it, and is done in a moment
+      awaitOthers: true,
       skipArtifacts,
       patience: patience ?? {},
       onRetry: (words) => sync === "required" && say.info(words),

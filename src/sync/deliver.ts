@@ -10,7 +10,7 @@ import type { Connection } from "../mlflow/connection.ts";
 import type { Environment } from "../mlflow/environment.ts";
 import type { Store } from "../store/store.ts";
 import { checkSynced } from "./check-synced.ts";
-import { claimRun } from "./claim-run.ts";
+import { claimRun, untilUnclaimed } from "./claim-run.ts";
 import { deliverRun, recordFailure } from "./deliver-run.ts";
 import { Patience } from "./patience.ts";
 import type { Limits } from "./patience.ts";
@@ -30,6 +30,8 @@ export interface DeliverOptions {
   runs?: RunSelection;
   /** Tells of runs that go on what is open in their outbox; otherwise they wait for their end. */
   live?: boolean;
+  /** Waits for another process that delivers a run just now, instead of leaving it to that one. */
+  awaitOthers?: boolean;
   /** Uploads at once; by default the configuration's. */
   jobs?: number;
   patience?: Limits;
@@ -104,6 +106,7 @@ async function deliverOpen(
     const tally = newTally((progress) => options.progress?.({ ...progress, ...position }));
     const one: Delivering = { sync: countingRetries(sync, delivery.seq, tally), run, delivery, tally };
     one.tally.notes.push(...(notes.get(run.seq) ?? []));
+    if (options.awaitOthers) await untilUnclaimed(store, run.seq, sync.connection.signal);
     const { outcome, stop } = await deliverOne(one);
     add(one, outcome);
     if (!stop) continue;
@@ -166,7 +169,8 @@ async function deliverOne(one: Delivering): Promise<{ outcome: Outcome; stop?: C
     return { outcome: await deliverRun(one) };
   } catch (error) {
     const stop = asStop(error, one.sync);
-    return { outcome: recordFailure(one, stop), stop };
+    const failed = recordFailure(one, stop);
+    return { outcome: one.run.state === "running" ? { state: "running", error: stop } : failed, stop };
   }
 }
 

@@ -122,7 +122,7 @@ live("what a run logs is on the server before it has ended, each point once; the
 live("a run that its wrapper delivers and somebody watches is there once, whoever is faster", async () => {
   using root = temporaryRoot();
   const env = { MLFLOW_TRACKING_URI: mlflow.proxied.uri };
-  const run = await begin(root, { first: "coffer log --metric loss=1", env });
+  const run = await begin(root, { first: "coffer log --metric loss=1", flags: ["--sync", "required"], env });
   const watching = watch(root, mlflow.proxied.uri);
   await seen(run.id, ({ metrics }) => "loss" in metrics);
   expect(await run.end()).toBe(0);

@@ -34,7 +34,7 @@ export function hear(io: Io, events: boolean): Hearing {
           print({ ...head(), event: "progress", run, files, bytes, rate: rate ?? null, left_ms: left ?? null })
       : undefined,
   );
-  const followed = new Set<string>();
+  const heard = new Map<string, string>();
   const say = (event: () => SyncEvent, words: () => void): void => {
     progress.clear();
     if (events) print(event());
@@ -55,16 +55,23 @@ export function hear(io: Io, events: boolean): Hearing {
     onRun: (run) =>
       say(
         () => ({ ...head(), event: "run", result: run }),
-        () => tell(io, run, followed),
+        () => {
+          // an outage is told of by itself, and the same trouble is met again and again
+          if (run.state === "running" && run.error?.code === "SERVER_UNREACHABLE") return;
+          const words = `${run.state} ${run.page} ${run.error?.message}`;
+          if (heard.get(run.run) === words && run.state !== "synced") io.say.debug(`run ${run.run} is as before: ${sentWords(run)}`);
+          else tell(io, run);
+          heard.set(run.run, words);
+        },
       ),
     end: progress.clear,
   };
 }
 
-function tell(io: Io, { run, state, page, sent, retried, notes, error }: RunReport, followed: Set<string>): void {
+function tell(io: Io, report: RunReport): void {
+  const { run, state, page, notes, error } = report;
+  const what = sentWords(report);
   for (const note of notes) io.say.warn(`run ${run}: ${note}`);
-  const again = retried === 0 ? "" : `; ${countOf(retried, "request")} sent again`;
-  const what = `${countOf(sent.params, "param")}, ${countOf(sent.metrics, "metric point")}, ${countOf(sent.files, "file")} (${formatBytes(sent.bytes)}${waysOf(sent.how)})${again}`;
   if (state === "synced") io.say.success(`run ${run} is synced: ${what}`);
   else if (state === "withheld") io.say.info(`run ${run} is delivered but for its files: ${what}`);
   else if (error) {
@@ -72,9 +79,12 @@ function tell(io: Io, { run, state, page, sent, retried, notes, error }: RunRepo
     if (error.hint) io.say.info(error.hint);
   } else if (state !== "running") io.say.error(`run ${run} is ${state}: not all of it could be sent`);
   else if (page === null) io.say.info(`run ${run} goes on; it is delivered when it has ended`);
-  else if (followed.has(run)) io.say.debug(`run ${run} goes on: ${what}`);
   else io.say.info(`run ${run} is followed: ${page}`);
-  if (page !== null) followed.add(run);
+}
+
+function sentWords({ sent, retried }: RunReport): string {
+  const again = retried === 0 ? "" : `; ${countOf(retried, "request")} sent again`;
+  return `${countOf(sent.params, "param")}, ${countOf(sent.metrics, "metric point")}, ${countOf(sent.files, "file")} (${formatBytes(sent.bytes)}${waysOf(sent.how)})${again}`;
 }
 
 /** `, 3 by link`: what took another way than the network. */

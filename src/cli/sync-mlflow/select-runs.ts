@@ -9,7 +9,7 @@ import { RUN_FILTER_FLAGS, runFilter } from "../run-filter.ts";
 
 export const SELECT_FLAGS = {
   ...RUN_FILTER_FLAGS,
-  experiment: { type: "string", valueHint: "NAME", description: "only runs that belong into this experiment" },
+  experiment: { type: "string", valueHint: "NAME", description: "only runs that go to this experiment" },
 } as const;
 
 /**
