@@ -169,7 +169,7 @@ export function reopenMissing(one: Delivering, missing: Missing, lastTime: boole
 
 /** Done, unless something was logged to the run since `before`: then it is told as well. */
 function settleDelivery(one: Delivering, before: string): boolean {
-  const { store } = one.sync;
+  const { store, target } = one.sync;
   const { seq } = one.delivery;
   return store.transaction(() => {
     one.run = runs.bySeq(store.db, one.run.seq) as RunRow;
