@@ -76,7 +76,7 @@ function findCommand(words: readonly string[]): [name: string, rest: readonly st
 function asCofferError(error: unknown): unknown {
   if (!isMalformed(error)) return error;
   return new CofferError("STORE_DAMAGED", `the store's database is damaged: ${reason(error)}`, {
-    hint: "coffer verify lists what is damaged; put coffer.db back from a backup",
+    hint: "coffer verify lists what is damaged; put coffer.db back from a backup, or make it anew with coffer rebuild",
     cause: error,
   });
 }

@@ -41,6 +41,10 @@ export const COMMANDS: Record<string, Entry> = {
   "cache clear": { summary: "take every copy that nobody else holds", load: () => import("./cache/clear.ts") },
   backup: { summary: "a copy of the database, and of the bytes too, while others work", load: () => import("./backup.ts") },
   verify: { summary: "read every byte again and say what is damaged", load: () => import("./verify.ts") },
+  rebuild: {
+    summary: "make a lost database again from manifests, journal and bytes",
+    load: () => import("./rebuild.ts"),
+  },
   "manifest export": { summary: "runs and their artifacts as YAML manifests", load: () => import("./manifest/export.ts") },
   "manifest import": {
     summary: "take over artifacts from YAML manifests of another workspace",

@@ -17,10 +17,13 @@ export function insert(db: Database, artifact: number, edges: Iterable<Edge>): v
 }
 
 /** What an artifact was made from, in order. */
-export function dependencies(db: Database, artifact: number): { dependency: number; role: string; implicit: number; changed: number }[] {
+export function dependencies(
+  db: Database,
+  artifact: number,
+): { dependency: number; role: string; position: number; implicit: number; changed: number }[] {
   return db
-    .query<{ dependency: number; role: string; implicit: number; changed: number }, [number]>(
-      "SELECT dependency, role, implicit, changed FROM edges WHERE artifact = ? ORDER BY position, dependency",
+    .query<{ dependency: number; role: string; position: number; implicit: number; changed: number }, [number]>(
+      "SELECT dependency, role, position, implicit, changed FROM edges WHERE artifact = ? ORDER BY position, dependency",
     )
     .all(artifact);
 }

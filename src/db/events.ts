@@ -29,3 +29,12 @@ export function ofArtifact(db: Database, artifact: number): EventRow[] {
     )
     .all(artifact);
 }
+
+/** With the uid of the artifact that each is of. */
+export function ofRunByUid(db: Database, run: number): (EventRow & { artifact: string | null })[] {
+  return db
+    .query<EventRow & { artifact: string | null }, [number]>(
+      "SELECT e.at, e.kind, e.message, a.uid AS artifact FROM events e LEFT JOIN artifacts a ON a.seq = e.artifact WHERE e.run = ? ORDER BY e.seq",
+    )
+    .all(run);
+}

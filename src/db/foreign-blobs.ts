@@ -103,7 +103,9 @@ export function learnBlake3(db: Database, seq: number, known: { blake3: Uint8Arr
   rename(db, seq, seq, known);
 }
 
+/** Manifests of runs that name it say what is no longer so. */
 function rename(db: Database, from: number, to: number, known: { blake3: Uint8Array; size: number }): void {
+  db.query("UPDATE runs SET manifest = 'due' WHERE manifest = 'written' AND seq IN (SELECT run FROM artifacts WHERE blob = ?)").run(from);
   db.query("UPDATE artifacts SET blob = ?, digest = ?, size = iif(kind = 'file', ?, size) WHERE blob = ?").run(
     to,
     `blake3:${Buffer.from(known.blake3).toString("hex")}`,

@@ -3,7 +3,7 @@ import type { Database } from "bun:sqlite";
 /** One later change, as `journal.jsonl` keeps it for `rebuild`. */
 export interface JournalEntry {
   at: number;
-  did: "pin" | "unpin" | "alias" | "unalias" | "tag" | "untag" | "remove" | "restore" | "delete" | "withdraw" | "deliver" | "forget";
+  did: "pin" | "unpin" | "alias" | "unalias" | "tag" | "untag" | "remove" | "restore" | "delete" | "withdraw" | "deliver" | "cache-limit" | "event";
   [detail: string]: unknown;
 }
 
@@ -22,4 +22,9 @@ export function isPending(db: Database): boolean {
 
 export function written(db: Database, through: number): void {
   db.query("DELETE FROM journal WHERE seq <= ?").run(through);
+}
+
+/** The number of the last line that was ever written, here or to the file. */
+export function lastSeq(db: Database): number {
+  return (db.query("SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0) AS last").get() as { last: number }).last;
 }

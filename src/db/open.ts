@@ -143,8 +143,9 @@ function migrate(db: Database, say: Say): void {
 /**
  * The `user_version` without touching the file, undefined where there is no database (or an empty file, which SQLite takes for one).
  * The header is stale while a write-ahead log holds frames; a read-only connection then reads both and changes neither.
+ * @throws CofferError STORE_DAMAGED where it is none of ours, STORE_UNUSABLE
  */
-function versionOnDisk(path: string): number | undefined {
+export function versionOnDisk(path: string): number | undefined {
   const header = Buffer.alloc(100);
   let read: number;
   try {
@@ -162,7 +163,7 @@ function versionOnDisk(path: string): number | undefined {
   if (read === 0 && !hasWal) return undefined;
   if (read < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0")
     throw new CofferError("STORE_DAMAGED", `${path} is not a coffer database`, {
-      hint: "open another --root, or put the file back from a backup; it was not touched",
+      hint: "run coffer rebuild, put the file back from a backup, or open another --root; it was not touched",
     });
   let version = header.readInt32BE(60);
   let application = header.readInt32BE(68);
@@ -205,7 +206,7 @@ function unusable(path: string, error: unknown): CofferError {
   const code = errno(error);
   if (isMalformed(error))
     return new CofferError("STORE_DAMAGED", `the database ${path} is damaged: ${reason(error)}`, {
-      hint: "put it back from a backup; it was not touched",
+      hint: "run coffer rebuild, or put it back from a backup; it was not touched",
       cause: error,
     });
   const readOnly = code === "EROFS" || code === "EACCES" || code?.startsWith("SQLITE_READONLY") || code === "SQLITE_CANTOPEN";

@@ -62,16 +62,12 @@ function buryOne(sweep: Sweep, item: Verdict & { seq: number }, except: Readonly
     return true;
   }
   if (needing.length > 0) return false;
-  artifacts.entomb(store.db, item.seq, store.now());
-  journal.append(store.db, { at: store.now(), did: "delete", artifact: now.uid, id: now.id, digest: now.digest, size: now.size });
-  events.record(store.db, {
-    at: store.now(),
-    run: now.run,
-    artifact: item.seq,
-    kind: "deleted",
-    message: `gc deleted ${what}: ${verdictWords(item, plan.rules, plan.at)}`,
-  });
-  if (now.blob !== null && condemn(store.db, now.blob, store.now())) condemned.add(now.blob);
+  const at = store.now();
+  const message = `gc deleted ${what}: ${verdictWords(item, plan.rules, plan.at)}`;
+  artifacts.entomb(store.db, item.seq, at);
+  journal.append(store.db, { at, did: "delete", artifact: now.uid, id: now.id, digest: now.digest, size: now.size, message });
+  events.record(store.db, { at, run: now.run, artifact: item.seq, kind: "deleted", message });
+  if (now.blob !== null && condemn(store.db, now.blob, at)) condemned.add(now.blob);
   swept.deleted.push({ kind: "artifact", what, bytes: 0 });
   return true;
 }

@@ -34,7 +34,7 @@ export function requireConfirmed(store: Store, confirmed: boolean): void {
 
 export function damaged(what: string, cause?: unknown): CofferError {
   return new CofferError("STORE_DAMAGED", `the database is damaged (${what}), so what is garbage cannot be known`, {
-    hint: "put it back from a backup, then run coffer verify; nothing was deleted",
+    hint: "put it back from a backup, or run coffer rebuild, then coffer verify; nothing was deleted",
     cause,
   });
 }

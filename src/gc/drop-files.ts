@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { removeTree } from "../blobs/remove-tree.ts";
 import * as events from "../db/events.ts";
+import { recordLater } from "../db/later-events.ts";
 import * as leases from "../db/leases.ts";
 import * as runs from "../db/runs.ts";
 import { isNamed } from "../db/sweeping.ts";
@@ -66,7 +67,7 @@ export async function dropWorkspaces(sweep: Sweep): Promise<void> {
     else if (removeDirectory(sweep, item, item.what, bytes))
       store.transaction(() => {
         runs.update(store.db, run.seq, { workspace_state: "removed" });
-        events.record(store.db, { at: store.now(), run: run.seq, kind: "deleted", message: `gc removed the workspace: ${item.why}` });
+        recordLater(store.db, { at: store.now(), run: run.seq, kind: "deleted", message: `gc removed the workspace: ${item.why}` });
       });
   }
 }

@@ -41,6 +41,6 @@ function stop(id: string, what: string): Stop {
   const manifest = `manifests/${id}${EXTENSION}`;
   return {
     manifest,
-    because: `${manifest} ${what}: put the database back that knew it, or set the manifest aside by naming it ${manifest}.aside`,
+    because: `${manifest} ${what}: put the database back that knew it, or make it anew with coffer rebuild --force, or set the manifest aside by naming it ${manifest}.aside`,
   };
 }

@@ -1,10 +1,9 @@
 import * as deadBlobs from "../db/dead-blobs.ts";
-import * as events from "../db/events.ts";
-import * as journal from "../db/journal.ts";
+import { journalDelivery } from "../db/delivery-snapshot.ts";
+import { recordLater } from "../db/later-events.ts";
 import * as leases from "../db/leases.ts";
 import * as metadata from "../db/metadata.ts";
 import * as outbox from "../db/outbox.ts";
-import * as runs from "../db/runs.ts";
 import { expectMuch } from "../db/sweeping.ts";
 import { dropLease, freeDeadLeases, leaseState, staging, takeLease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
@@ -81,14 +80,11 @@ function forgetDeliveries({ store, plan, swept }: Sweep): void {
         swept.stayed.push({ what, because: "it is being delivered just now" });
         continue;
       }
-      outbox.updateDelivery(store.db, seq, { state: "forgotten", updated_at: store.now() });
-      journal.append(store.db, { at: store.now(), did: "forget", run: runs.bySeq(store.db, delivery.run)?.id, target: delivery.target });
-      events.record(store.db, {
-        at: store.now(),
-        run: delivery.run,
-        kind: "deleted",
-        message: `what ${delivery.target} was not told is given up (gc --forget-unsynced)`,
-      });
+      const at = store.now();
+      outbox.updateDelivery(store.db, seq, { state: "forgotten", updated_at: at });
+      journalDelivery(store.db, seq, at);
+      const message = `what ${delivery.target} was not told is given up (gc --forget-unsynced)`;
+      recordLater(store.db, { at, run: delivery.run, kind: "deleted", message });
       swept.deleted.push({ kind: "delivery", what, bytes: 0 });
     }
   });

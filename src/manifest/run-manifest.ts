@@ -2,11 +2,14 @@ import { makeDirectory, renameNoReplace, replaceFile } from "../blobs/durable.ts
 import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
 import * as blobs from "../db/blobs.ts";
+import { deliverySnapshots } from "../db/delivery-snapshot.ts";
 import * as edges from "../db/edges.ts";
+import * as events from "../db/events.ts";
+import * as journal from "../db/journal.ts";
 import * as metaSources from "../db/meta-sources.ts";
+import * as metadata from "../db/metadata.ts";
 import * as metrics from "../db/metrics.ts";
 import { unflushed } from "../db/open.ts";
-import * as outbox from "../db/outbox.ts";
 import * as params from "../db/params.ts";
 import * as inputs from "../db/run-inputs.ts";
 import * as runs from "../db/runs.ts";
@@ -66,7 +69,14 @@ function runManifest(store: Store, run: RunRow): { readonly [key: string]: Plain
     created_at: new Date(run.started_at).toISOString(),
     metadata: {},
     artifacts: { schema_version: "2.0", items: items(store, made, names) },
-    coffer: { run: runBlock(store, run), artifacts: blocks(store, made, names), complete: true },
+    coffer: {
+      store: { id: metadata.get(store.db, "id"), created_at: Number(metadata.get(store.db, "created_at")) },
+      // later lines of the journal tell of what changed since
+      journal: journal.lastSeq(store.db),
+      run: runBlock(store, run),
+      artifacts: blocks(store, made, names),
+      complete: true,
+    },
   };
 }
 
@@ -88,7 +98,7 @@ function* blocks(store: Store, made: readonly ArtifactRow[], names: Names): Gene
 }
 
 function runBlock(store: Store, run: RunRow): Plain {
-  const { seq, parent, manifest: _, command, environment, configuration, branch, extra, ...rest } = run;
+  const { parent, manifest: _, command, environment, configuration, branch, extra, ...rest } = run;
   return {
     ...rest,
     parent: parent === null ? null : (runs.bySeq(store.db, parent)?.id ?? null),
@@ -97,10 +107,10 @@ function runBlock(store: Store, run: RunRow): Plain {
     environment: JSON.parse(environment) as Plain,
     configuration: JSON.parse(configuration) as Plain,
     extra: JSON.parse(extra) as Plain,
-    params: params.ofRun(store.db, seq),
-    tags: tags.of(store.db, "run", seq),
-    metrics: metrics.since(store.db, seq).map(({ key, value, step, time }) => [key, value, step, time]),
-    inputs: inputs.ofRun(store.db, seq).map(({ artifact, path, digest, size, how, changed }) => ({
+    params: params.ofRun(store.db, rest.seq),
+    tags: tags.of(store.db, "run", rest.seq),
+    metrics: metrics.since(store.db, rest.seq).map(({ key, value, step, time }) => [key, value, step, time]),
+    inputs: inputs.ofRun(store.db, rest.seq).map(({ artifact, path, digest, size, how, changed }) => ({
       artifact: artifact === null ? null : (artifacts.bySeq(store.db, artifact)?.uid ?? null),
       path,
       digest,
@@ -108,50 +118,47 @@ function runBlock(store: Store, run: RunRow): Plain {
       how,
       changed,
     })),
-    deliveries: outbox
-      .deliveriesOf(store.db, seq)
-      .map(({ target, experiment, state, remote_experiment, remote_run, artifact_uri, synced_at }) => ({
-        target,
-        experiment,
-        state,
-        remote_experiment,
-        remote_run,
-        artifact_uri,
-        synced_at,
-      })),
+    deliveries: deliverySnapshots(store.db, rest.seq).map((delivery) => ({ ...delivery })),
+    events: events.ofRunByUid(store.db, rest.seq).map(({ at, kind, message, artifact }) => [at, kind, message, artifact]),
   };
 }
 
 /** Every column, whatever the artifact's state: an item of the format's own list says only what is in sight. */
 function artifactBlock(store: Store, artifact: ArtifactRow, names: Names): Plain {
-  const { seq, run: _run, blob, id, branch, params: own, metrics: measured, feature_columns: columns, extra, ...rest } = artifact;
+  const { uid, run: _run, blob, id, branch, params: own, metrics: measured, feature_columns: columns, extra, ...rest } = artifact;
   return {
+    uid,
     ...rest,
     artifact_id: id,
     branch: JSON.parse(branch) as number[],
     params: JSON.parse(own) as Plain,
     metrics: JSON.parse(measured) as Plain,
     feature_columns: columns === null ? null : (JSON.parse(columns) as string[]),
-    tags: tags.of(store.db, "artifact", seq),
-    edges: edges.dependencies(store.db, seq).map(({ dependency, role, implicit, changed }) => ({
+    tags: tags.of(store.db, "artifact", rest.seq),
+    edges: edges.dependencies(store.db, rest.seq).map(({ dependency, role, position, implicit, changed }) => ({
       to: names(dependency).uid,
       role,
+      position,
       implicit: implicit === 1,
       changed: changed === 1,
     })),
-    meta_sources: metaSources.ofArtifact(store.db, seq).map(({ feature_index, source }) => ({
+    meta_sources: metaSources.ofArtifact(store.db, rest.seq).map(({ feature_index, source }) => ({
       feature_index,
       source: names(source).uid,
     })),
-    foreign: foreignBytes(store, blob),
+    ...bytesElsewhere(store, blob),
     extra: JSON.parse(extra) as Plain,
   };
 }
 
-/** Where an import left the bytes, and by which digests they are known. */
-function foreignBytes(store: Store, blob: number | null): Plain {
+/** Where an import left the bytes, and by which digests they are known; of the store's own the one beside their name, where it is known. */
+function bytesElsewhere(store: Store, blob: number | null): { [key: string]: Plain } {
   const row = blob === null ? null : blobs.bySeq(store.db, blob);
-  if (row?.place !== "foreign") return undefined;
+  if (!row) return {};
   const hex = (digest: Uint8Array | null): string | null => (digest === null ? null : Buffer.from(digest).toString("hex"));
-  return { path: row.path, state: row.state, blake3: hex(row.blake3), sha256: hex(row.sha256), dataset: row.dataset };
+  if (row.place !== "foreign") return row.sha256 === null ? {} : { sha256: hex(row.sha256) };
+  const { path, state, size, dataset, created_at, mtime_ns, ctime_ns, inode } = row;
+  // as text: they have more digits than a number keeps
+  const stamp = mtime_ns === null ? null : [mtime_ns, ctime_ns, inode].map(String);
+  return { foreign: { path, state, size, blake3: hex(row.blake3), sha256: hex(row.sha256), dataset, created_at, stamp } };
 }

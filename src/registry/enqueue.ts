@@ -1,7 +1,9 @@
 import * as artifacts from "../db/artifacts.ts";
 import type { ArtifactRow } from "../db/artifacts.ts";
+import { journalDelivery } from "../db/delivery-snapshot.ts";
 import * as outbox from "../db/outbox.ts";
 import * as inputs from "../db/run-inputs.ts";
+import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { trackingTarget } from "../domain/tracking-target.ts";
 import type { Store } from "../store/store.ts";
@@ -36,7 +38,10 @@ function enqueueSteps(store: Store, run: RunRow, delivery: number, skipArtifacts
     for (const artifact of telling) outbox.enqueueArtifact(store.db, delivery, artifact.seq);
     if (telling.some(mayBeModel)) outbox.enqueue(store.db, delivery, "models");
   }
-  if (run.state !== "running") outbox.enqueue(store.db, delivery, "end");
+  if (run.state === "running") return;
+  outbox.enqueue(store.db, delivery, "end");
+  // one that is written down already may not be so again
+  if (runs.bySeq(store.db, run.seq)?.manifest === "written") journalDelivery(store.db, delivery, store.now());
 }
 
 /** Whether a directory is one of MLflow's own models shows when its list is read. */

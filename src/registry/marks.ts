@@ -22,8 +22,9 @@ export function setAlias(store: Store, artifact: ArtifactRow, alias: string): vo
     throw new CofferError("NAME_INVALID", `${artifact.id} has no name to give an alias of`, { hint: "log it with --name NAME first" });
   store.transaction(() => {
     stillThere(store, artifact);
-    aliases.set(store.db, name, alias, artifact.seq, store.now());
-    journal.append(store.db, { at: store.now(), did: "alias", name, alias, artifact: artifact.uid });
+    const at = store.now();
+    aliases.set(store.db, name, alias, artifact.seq, at);
+    journal.append(store.db, { at, did: "alias", name, alias, artifact: artifact.uid });
   });
 }
 
@@ -40,8 +41,9 @@ export function pin(store: Store, artifact: ArtifactRow, said: string | null, se
   const note = said === null ? null : redactText(said, secrets);
   store.transaction(() => {
     stillThere(store, artifact);
-    pins.set(store.db, artifact.seq, note, store.now());
-    journal.append(store.db, { at: store.now(), did: "pin", artifact: artifact.uid, note });
+    const at = store.now();
+    pins.set(store.db, artifact.seq, note, at);
+    journal.append(store.db, { at, did: "pin", artifact: artifact.uid, note });
   });
 }
 

@@ -17,13 +17,14 @@ export function withdraw(store: Store, run: RunRow, state: Exclude<RunState, "ru
 }
 
 function setAside(store: Store, artifact: ArtifactRow): void {
-  artifacts.setState(store.db, artifact.seq, "withdrawn", store.now());
-  journal.append(store.db, { at: store.now(), did: "withdraw", artifact: artifact.uid });
+  const at = store.now();
+  artifacts.setState(store.db, artifact.seq, "withdrawn", at);
+  journal.append(store.db, { at, did: "withdraw", artifact: artifact.uid });
   const replaced = replacedBy(store, artifact);
   if (replaced?.run === artifact.run) setAside(store, replaced);
   else if (replaced) {
-    artifacts.setState(store.db, replaced.seq, "live", store.now());
-    journal.append(store.db, { at: store.now(), did: "restore", artifact: replaced.uid });
+    artifacts.setState(store.db, replaced.seq, "live", at);
+    journal.append(store.db, { at, did: "restore", artifact: replaced.uid });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Origin } from "../config/settings.ts";
+import * as journal from "../db/journal.ts";
 import * as metadata from "../db/metadata.ts";
 import type { Store } from "./store.ts";
 
@@ -30,6 +31,7 @@ export function setLimit(store: Store, name: LimitName, value: number | undefine
   store.transaction(() => {
     if (value === undefined) metadata.remove(store.db, key(name));
     else metadata.set(store.db, key(name), String(value));
+    journal.append(store.db, { at: store.now(), did: "cache-limit", name, value: value ?? null });
   });
 }
 

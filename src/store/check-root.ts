@@ -45,7 +45,7 @@ function checkContents(root: string, make: boolean): void {
   const lost = there.find((name) => STORED.includes(name));
   if (lost !== undefined)
     throw new CofferError("STORE_DAMAGED", `${root} has ${lost}/ and no coffer.db: its database is lost, or it is no store`, {
-      hint: "put coffer.db back from a backup, or name an empty directory, such as ./artifacts, with --root or COFFER_ROOT; nothing was changed",
+      hint: "run coffer rebuild, or put coffer.db back from a backup, or name an empty directory, such as ./artifacts, with --root or COFFER_ROOT; nothing was changed",
     });
   if (make)
     throw new CofferError("PROTECTED", `${root} is no store, and has a ${there[0]}/ of its own, which a store would clear`, {

@@ -1,11 +1,12 @@
 import type { Database } from "bun:sqlite";
+import { statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { requireUsableType } from "../config/usable-type.ts";
 import type { Settings } from "../config/settings.ts";
 import * as metadata from "../db/metadata.ts";
 import { closeDatabase, openDatabase, writing } from "../db/open.ts";
 import type { Say, Work } from "../db/open.ts";
-import { reason } from "../domain/error.ts";
+import { CofferError, reason } from "../domain/error.ts";
 import { checkRoot } from "./check-root.ts";
 import { flushJournal } from "./journal-file.ts";
 
@@ -36,7 +37,8 @@ export function openStore(settings: Settings, options: { make: boolean; now: () 
   requireUsableType(settings.values);
   const root = settings.roots.store;
   checkRoot(root, options.make);
-  const db = openDatabase(join(root, "coffer.db"), options);
+  const file = join(root, "coffer.db");
+  const { db, inode } = openCurrent(file, options);
   const atClose: (() => void)[] = [];
   const store: Store = {
     root,
@@ -49,10 +51,14 @@ export function openStore(settings: Settings, options: { make: boolean; now: () 
       const inside = relative(root, absolute);
       return inside === "" || inside === ".." || inside.startsWith(`..${sep}`) ? absolute : inside;
     },
-    transaction(work) {
+    transaction<T>(work: Work<T>): T {
       const outermost = !db.inTransaction;
-      const result = writing(db, options.say, work);
-      if (outermost) flush(store);
+      if (!outermost) return writing(db, options.say, work);
+      const result = writing<T>(db, options.say, (() => {
+        refuseReplaced(file, inode);
+        return work();
+      }) as Work<T>);
+      flush(store);
       return result;
     },
     atClose: (work) => void atClose.push(work),
@@ -77,6 +83,32 @@ export function openStore(settings: Settings, options: { make: boolean; now: () 
     throw error;
   }
   return store;
+}
+
+/** The database, and the inode that it is; once more where another one took its place meanwhile. */
+function openCurrent(file: string, options: { make: boolean; say: Say }): { db: Database; inode: bigint | undefined } {
+  for (;;) {
+    const before = inodeOf(file);
+    const db = openDatabase(file, options);
+    const inode = inodeOf(file);
+    if (before === undefined || before === inode) return { db, inode };
+    closeDatabase(db);
+  }
+}
+
+/**
+ * SQLite would go on with a file that was set aside or removed, and what it wrote would be in no store. Asked when the write lock is there, which a rebuild has while
+ * it sets a database aside.
+ */
+function refuseReplaced(file: string, inode: bigint | undefined): void {
+  if (inodeOf(file) !== inode)
+    throw new CofferError("STORE_UNUSABLE", `the database ${file} was replaced or removed while this command used it`, {
+      hint: "run the command again; nothing of this step was kept",
+    });
+}
+
+function inodeOf(file: string): bigint | undefined {
+  return statSync(file, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 /** What was committed stays committed: lines that cannot reach the file now wait in their table for the next command. */

@@ -1,4 +1,4 @@
-import * as journal from "../db/journal.ts";
+import { journalDelivery } from "../db/delivery-snapshot.ts";
 import * as outbox from "../db/outbox.ts";
 import type { DeliveryRow, OutboxRow, OutboxStep } from "../db/outbox.ts";
 import * as params from "../db/params.ts";
@@ -169,7 +169,7 @@ export function reopenMissing(one: Delivering, missing: Missing, lastTime: boole
 
 /** Done, unless something was logged to the run since `before`: then it is told as well. */
 function settleDelivery(one: Delivering, before: string): boolean {
-  const { store, target } = one.sync;
+  const { store } = one.sync;
   const { seq } = one.delivery;
   return store.transaction(() => {
     one.run = runs.bySeq(store.db, one.run.seq) as RunRow;
@@ -177,8 +177,7 @@ function settleDelivery(one: Delivering, before: string): boolean {
     if (outbox.isAnythingOpen(store.db, seq)) return false;
     const now = store.now();
     outbox.updateDelivery(store.db, seq, { state: "synced", synced_at: now, updated_at: now, last_error: null });
-    const { experiment, remote_experiment, remote_run, artifact_uri } = one.delivery;
-    journal.append(store.db, { at: now, did: "deliver", run: one.run.id, target, experiment, remote_experiment, remote_run, artifact_uri });
+    journalDelivery(store.db, seq, now);
     return true;
   });
 }

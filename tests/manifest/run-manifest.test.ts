@@ -89,5 +89,5 @@ test("every column of an artifact is in its block, but those that only this data
   };
   const block = Object.keys(manifest.coffer.artifacts[0] ?? {});
   const columns = (test.store.db.query("PRAGMA table_info(artifacts)").all() as { name: string }[]).map(({ name }) => name);
-  expect(columns.filter((column) => !block.includes(column))).toEqual(["seq", "id", "run", "blob"]);
+  expect(columns.filter((column) => !block.includes(column))).toEqual(["id", "run", "blob"]);
 });
