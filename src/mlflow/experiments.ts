@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { CofferError } from "../domain/error.ts";
 import type { Connection } from "./connection.ts";
-import { ServerRefusal } from "./refusal.ts";
+import { asNotMlflow, ServerRefusal } from "./refusal.ts";
 import { call, REST } from "./request.ts";
 
 export interface Experiment {
@@ -91,7 +91,7 @@ async function find(connection: Connection, route: string, query: Record<string,
     return { id, name, lifecycle, ...(location !== undefined && { artifactLocation: location }) };
   } catch (error) {
     if (isError(error, "RESOURCE_DOES_NOT_EXIST")) return undefined;
-    throw error;
+    throw asNotMlflow(error);
   }
 }
 

@@ -75,11 +75,16 @@ function networkFailure(connection: Connection, error: unknown, proxy: Proxy | u
     const message = `the proxy ${proxy.name} opens no way to it: ${typeof status === "number" ? status : words}`;
     const hint = proxyHint(proxy.name, status === 407);
     if (typeof status !== "number" || TRANSIENT_STATUS.has(status)) return new Transient(message, { hint, cause: error });
-    return new ServerRefusal(`${connection.displayUri}: ${message}`, { status: 0, hint, cause: error });
+    return new ServerRefusal(`${connection.displayUri}: ${message}`, { status: 0, everywhere: true, hint, cause: error });
   }
   const [, clearer, hint] = PERMANENT.find(([pattern]) => pattern.test(code ?? "")) ?? [];
   if (hint !== undefined)
-    return new ServerRefusal(`${connection.displayUri}: ${clearer ?? words} (${code})`, { status: 0, hint, cause: error });
+    return new ServerRefusal(`${connection.displayUri}: ${clearer ?? words} (${code})`, {
+      status: 0,
+      everywhere: true,
+      hint,
+      cause: error,
+    });
   const message = inWords(code, typeof hostname === "string" ? hostname : undefined) ?? words;
   return new Transient(
     `${message}${code && !message.startsWith(code) ? ` (${code})` : ""}${proxy ? `, through the proxy ${proxy.name}` : ""}`,

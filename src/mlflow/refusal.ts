@@ -7,11 +7,17 @@ export class ServerRefusal extends CofferError {
   readonly status: number;
   /** MLflow's word, such as RESOURCE_DOES_NOT_EXIST; undefined where something else answered. */
   readonly errorCode: string | undefined;
+  /** Any other request would be refused as well: nothing else is worth a try now. */
+  readonly everywhere: boolean;
 
-  constructor(message: string, details: { status: number; errorCode?: string | undefined; hint: string; cause?: unknown }) {
+  constructor(
+    message: string,
+    details: { status: number; errorCode?: string | undefined; everywhere?: boolean; hint: string; cause?: unknown },
+  ) {
     super("SERVER_REFUSED", message, details);
     this.status = details.status;
     this.errorCode = details.errorCode;
+    this.everywhere = details.everywhere ?? false;
   }
 }
 
@@ -20,6 +26,12 @@ export function lacksRoute(error: unknown): boolean {
   if (!(error instanceof ServerRefusal)) return false;
   if (error.errorCode === "ENDPOINT_NOT_FOUND" || error.errorCode === "NOT_IMPLEMENTED") return true;
   return error.errorCode === undefined && (error.status === 404 || error.status === 405 || error.status === 501);
+}
+
+/** What was said on a route that every MLflow has: whoever does not know it, or answers something else there, is none, and will be none for any other request. */
+export function asNotMlflow(error: unknown): unknown {
+  if (!(error instanceof ServerRefusal) || error.errorCode !== undefined || ![0, 400, 404, 405].includes(error.status)) return error;
+  return new ServerRefusal(error.message, { status: error.status, everywhere: true, hint: error.hint ?? "", cause: error });
 }
 
 /** What came with a status that is no success. */
@@ -77,6 +89,12 @@ export function mayPass(failure: Failure, onArtifacts: boolean): boolean {
   return !artifactsAreOff(failure, onArtifacts);
 }
 
+/** Whether it is about who asks, or about the way to the server, rather than about what was asked. */
+export function isEverywhere(failure: Failure, proxy: string | undefined): boolean {
+  const { status } = failure;
+  return status === 401 || status === 407 || (status >= 300 && status < 400) || isHostCheck(failure) || isOfProxy(failure, proxy);
+}
+
 /** What is known of a request beside its failure. */
 export interface Circumstances {
   /** A route that moves artifacts. */
@@ -102,11 +120,10 @@ export function hintFor(failure: Failure, { onArtifacts = false, location, who, 
       ? "the server wants to know who asks: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
       : `the server does not accept ${who}: correct it there`;
   if (status === 407) return proxyHint(proxy ?? "", true);
-  if (status === 403 && words.startsWith("Invalid Host header"))
-    return "the server does not know itself by this name: start it with --allowed-hosts name,name:port";
-  if (status === 403 && errorCode === undefined && proxy !== undefined && words !== "Permission denied") return proxyHint(proxy, false);
+  if (isHostCheck(failure)) return "the server does not know itself by this name: start it with --allowed-hosts name,name:port";
+  if (proxy !== undefined && isOfProxy(failure, proxy)) return proxyHint(proxy, false);
   if (status === 403) return `${who ?? "who gives no name"} may not do that there: ask for the permission, or use another login`;
-  if (status === 404 && errorCode === undefined)
+  if ((status === 404 || status === 405) && errorCode === undefined)
     return "nothing of MLflow's is at this address: check host, port and path prefix of MLFLOW_TRACKING_URI";
   if (status === 400 && errorCode === undefined && !https && /https/i.test(words))
     return "the server speaks https on this port: MLFLOW_TRACKING_URI begins with https:// then";
@@ -128,6 +145,15 @@ export function proxyHint(name: string, wantsLogin: boolean): string {
 
 function artifactsAreOff(failure: Failure, onArtifacts: boolean): boolean {
   return onArtifacts && failure.status === 503 && failure.detail;
+}
+
+function isHostCheck({ status, words }: Failure): boolean {
+  return status === 403 && words.startsWith("Invalid Host header");
+}
+
+/** A 403 that is neither MLflow's nor, in its two words, that of its logins. */
+function isOfProxy({ status, errorCode, words }: Failure, proxy: string | undefined): boolean {
+  return proxy !== undefined && status === 403 && errorCode === undefined && words !== "Permission denied";
 }
 
 function titleOf(status: number, page: string): string {

@@ -3,7 +3,7 @@ import { parseAnswer, readText } from "./answer.ts";
 import { isOnServer } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import { onNetwork, watchProgress } from "./network.ts";
-import { hintFor, mayPass, readFailure, ServerRefusal } from "./refusal.ts";
+import { hintFor, isEverywhere, mayPass, readFailure, ServerRefusal } from "./refusal.ts";
 import { parseRetryAfter } from "./retry-settings.ts";
 import { retry, Transient } from "./retry.ts";
 
@@ -126,12 +126,13 @@ async function failureOf(connection: Connection, request: Request, response: Res
   const failure = readFailure(response.status, connection.scrub(body));
   const onArtifacts = request.onArtifacts ?? false;
   const address = addressOf(connection, request);
+  // through a tunnel nobody but the server answers
+  const proxy = address.startsWith("https:") ? undefined : connection.proxyTo(address)?.name;
   const hint = hintFor(failure, {
     onArtifacts,
     location: placeOf(response.headers.get("location")),
     who: connection.who,
-    // through a tunnel nobody but the server answers
-    proxy: address.startsWith("https:") ? undefined : connection.proxyTo(address)?.name,
+    proxy,
     https: address.startsWith("https:"),
   });
   const message = `${failure.status}${failure.errorCode ? ` ${failure.errorCode}` : ""}${failure.words ? `: ${failure.words}` : ""}`;
@@ -142,6 +143,7 @@ async function failureOf(connection: Connection, request: Request, response: Res
   return new ServerRefusal(`${connection.displayUri}: ${nameOf(request.method, request.path)}: ${message}`, {
     status: failure.status,
     errorCode: failure.errorCode,
+    everywhere: isEverywhere(failure, proxy),
     hint,
   });
 }

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import type { Connection } from "./connection.ts";
 import { cleanText, prepareTag } from "./log-values.ts";
 import type { Tag } from "./log-values.ts";
+import { asNotMlflow } from "./refusal.ts";
 import { call, callOnce, nameOf, REST } from "./request.ts";
 import { retry, Transient } from "./retry.ts";
 
@@ -111,7 +112,11 @@ export function fitUser(user: string): string {
 
 /** @throws CofferError SERVER_REFUSED (404 RESOURCE_DOES_NOT_EXIST) where the server has no such run */
 export async function getRun(connection: Connection, runId: string): Promise<RemoteRun> {
-  return remoteRun((await call(connection, "GET", `${REST}/runs/get`, { run_id: runId }, RunAnswer)).run);
+  try {
+    return remoteRun((await call(connection, "GET", `${REST}/runs/get`, { run_id: runId }, RunAnswer)).run);
+  } catch (error) {
+    throw asNotMlflow(error);
+  }
 }
 
 /** The newest active run of an experiment; undefined where it has none. @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED */

@@ -3,6 +3,7 @@ import type { RunRow } from "../db/runs.ts";
 import { CofferError } from "../domain/error.ts";
 import type { Connection } from "../mlflow/connection.ts";
 import type { Experiment } from "../mlflow/experiments.ts";
+import { ServerRefusal } from "../mlflow/refusal.ts";
 import type { Store } from "../store/store.ts";
 import type { RouteMemory } from "./route-memory.ts";
 import type { Tally } from "./tally.ts";
@@ -47,8 +48,9 @@ export interface Delivering {
   readonly tally: Tally;
 }
 
-/** The server cannot be reached, or time is up: no other request is worth a try now. Anything else concerns one step or one file. */
+/** The server cannot be reached or refuses whatever is asked, or time is up: no other request is worth a try now. Anything else concerns one step or one file. */
 export function endsAll(error: unknown): boolean {
+  if (error instanceof ServerRefusal) return error.everywhere;
   return !(error instanceof CofferError) || error.code === "SERVER_UNREACHABLE";
 }
 
