@@ -52,7 +52,7 @@ export default command(
     const found = store ? await verify(store, { share, random: Math.random, resume: flags.resume, stop: stop.isThere }) : opened.found;
     const isAsked = flags.repair && store !== undefined && !found.interrupted;
     const repaired = isAsked ? await mend(store, found, { directories, io, stop }) : undefined;
-    const report = reportOf(store, found, repaired);
+    const report = await reportOf(store, found, repaired);
     io.print(report, linesOf);
     sumUp(io, report, flags.resume);
     if (report.interrupted) return stop.exit();

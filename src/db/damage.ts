@@ -83,9 +83,9 @@ const USE = "a.seq AS artifact, a.id, a.name, a.version, a.state, a.kind, a.type
 export function usesOf(db: Database, blob: number): BlobUse[] {
   return db
     .query<BlobUse, [number]>(
-      `SELECT ${USE}, NULL AS tree FROM artifacts a JOIN runs r ON r.seq = a.run WHERE a.blob = ?1
-       UNION ALL SELECT ${USE}, m.tree FROM tree_members m JOIN artifacts a ON a.blob = m.tree JOIN runs r ON r.seq = a.run WHERE m.member = ?1
-       ORDER BY a.state <> 'live', a.seq DESC`,
+      `SELECT * FROM (SELECT ${USE}, NULL AS tree FROM artifacts a JOIN runs r ON r.seq = a.run WHERE a.blob = ?1
+       UNION ALL SELECT ${USE}, m.tree FROM tree_members m JOIN artifacts a ON a.blob = m.tree JOIN runs r ON r.seq = a.run WHERE m.member = ?1)
+       ORDER BY state <> 'live', artifact DESC`,
     )
     .all(blob);
 }

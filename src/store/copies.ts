@@ -7,6 +7,7 @@ import { bringFile } from "./bring-copy.ts";
 import { DiskSearch } from "./disk-search.ts";
 import type { Candidate } from "./disk-search.ts";
 import { listAnew } from "./list-anew.ts";
+import { pathInRun } from "./lost.ts";
 import type { Lost } from "./lost.ts";
 import type { Store } from "./store.ts";
 
@@ -58,9 +59,10 @@ export class Copies {
 
   *#workspacesOf(lost: Lost): Generator<Copy> {
     const seen = new Set<string>();
-    for (const { workspace, path: artifact, inner } of lost.uses) {
-      if (workspace === null) continue;
-      const path = join(this.#store.path(workspace), artifact, inner ?? "");
+    for (const use of lost.uses) {
+      const inRun = pathInRun(use);
+      if (use.workspace === null || inRun === undefined) continue;
+      const path = join(this.#store.path(use.workspace), inRun);
       if (seen.has(path)) continue;
       seen.add(path);
       yield { from: "workspace", path, bring: (to) => bringFile(path, to, lost, this.#blake3) };

@@ -11,7 +11,7 @@ import type { Store } from "./store.ts";
 
 /** Where an artifact has some bytes. */
 export interface Use extends BlobUse {
-  /** Within the artifact, where that is a directory; undefined for its own bytes or list. */
+  /** Within the artifact, where that is a directory; undefined for its own bytes or list, and where its list is lost too and cannot tell. */
   inner: string | undefined;
 }
 
@@ -30,6 +30,12 @@ export interface Lost {
 
 /** The paths within a directory of each file in it, by hex digest. */
 type List = Map<string, string[]>;
+
+/** Where such a file is, as a path within its run; undefined where only a lost list could tell. */
+export function pathInRun({ path, inner, tree }: Use): string | undefined {
+  if (inner !== undefined) return `${path}/${inner}`;
+  return tree === null ? path : undefined;
+}
 
 /** What was lost, each blob once. Lists of directories come first: they tell where their files were. */
 export async function listLost(store: Store, damage: readonly Damage[]): Promise<Lost[]> {
@@ -56,8 +62,9 @@ async function lostBlob(store: Store, seq: number, listOf: (tree: number) => Pro
   const hex = hexOf(row);
   const uses: Use[] = [];
   for (const use of damaged.usesOf(store.db, seq)) {
-    if (use.tree === null) uses.push({ ...use, inner: undefined });
-    else for (const inner of (await listOf(use.tree)).get(hex) ?? []) uses.push({ ...use, inner });
+    const inside = use.tree === null ? [] : ((await listOf(use.tree)).get(hex) ?? []);
+    if (inside.length === 0) uses.push({ ...use, inner: undefined });
+    for (const inner of inside) uses.push({ ...use, inner });
   }
   const isList = uses.some(({ kind, tree }) => kind === "tree" && tree === null);
   return { digest: { algorithm: row.blake3 ? "blake3" : "sha256", hex }, size: row.size, row, tree: undefined, isList, uses };

@@ -14,6 +14,7 @@ import type { Environment } from "../mlflow/environment.ts";
 import { remoteName } from "../mlflow/remote-name.ts";
 import { bringFile, bringReceived } from "../store/bring-copy.ts";
 import type { Copy, Elsewhere } from "../store/copies.ts";
+import { pathInRun } from "../store/lost.ts";
 import type { Lost, Use } from "../store/lost.ts";
 import type { Store } from "../store/store.ts";
 
@@ -57,7 +58,9 @@ export function serverCopies(store: Store, { env, signal }: { env: Environment; 
   };
 
   function* copiesAt(delivery: DeliveredAt, use: Use, lost: Lost, blake3: Blake3): Generator<Copy> {
-    const { path } = remoteName(use.inner === undefined ? use.path : `${use.path}/${use.inner}`);
+    const inRun = pathInRun(use);
+    if (inRun === undefined) return;
+    const { path } = remoteName(inRun);
     const onDisk = placeOnDisk(store, connection, delivery.artifact_uri, path);
     if (onDisk !== undefined) yield { from: "mlflow", path: onDisk, bring: (to) => bringFile(onDisk, to, lost, blake3) };
     yield {

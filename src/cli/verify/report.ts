@@ -1,9 +1,10 @@
 import { statSync } from "node:fs";
-import * as damaged from "../../db/damage.ts";
 import { artifactRef } from "../../domain/artifact-ref.ts";
 import { isMalformed } from "../../domain/error.ts";
 import { findStrays } from "../../gc/strays.ts";
 import type { Damage } from "../../store/damage.ts";
+import { listLost, pathInRun } from "../../store/lost.ts";
+import type { Use } from "../../store/lost.ts";
 import type { Repair } from "../../store/repair.ts";
 import type { Store } from "../../store/store.ts";
 import type { Touched, Verified } from "../../store/verify.ts";
@@ -11,7 +12,7 @@ import type { Touched, Verified } from "../../store/verify.ts";
 /** What is damaged, and whose it is. */
 export interface DamageReport extends Pick<Damage, "digest" | "path" | "what" | "detail"> {
   /** Artifacts that have these bytes: at most twenty, those in sight first. */
-  artifacts: { ref: string; id: string; run: string; path: string; state: string }[];
+  artifacts: { ref: string; id: string; run: string; /** Within the run. */ path: string; state: string }[];
   more_artifacts: number;
 }
 
@@ -34,32 +35,40 @@ export interface VerifyReport {
 const SHOWN = 20;
 
 /** `store`: undefined where its database cannot be opened. */
-export function reportOf(store: Store | undefined, found: Verified, repaired: Repair | undefined): VerifyReport {
+export async function reportOf(store: Store | undefined, found: Verified, repaired: Repair | undefined): Promise<VerifyReport> {
   const damage = repaired?.damage ?? found.damage;
   const isAsked = store && !damage.some(({ what }) => what === "database");
   const { blobs, bytes, unverified } = found;
+  const uses = isAsked ? await usesOf(store, damage) : () => [];
   return {
     schema: "coffer.verify/1",
     blobs,
     bytes,
     unverified,
     interrupted: found.interrupted || (repaired?.interrupted ?? false),
-    damage: damage.map(({ digest, path, what, detail, ...rest }) => ({
-      ...{ digest, path, what, detail },
-      ...(isAsked ? hitBy(store, { digest, path, what, detail, ...rest }) : { artifacts: [], more_artifacts: 0 }),
-    })),
+    damage: damage.map((one) => ({ digest: one.digest, path: one.path, what: one.what, detail: one.detail, ...hitBy(uses(one)) })),
     touched: found.touched.map(({ path, what }) => ({ path, what })),
     strays: isAsked ? straysOf(store) : [],
     repair: repaired ? { repaired: repaired.repaired, aside: repaired.aside, closed: repaired.closed, failed: repaired.failed } : null,
   };
 }
 
-function hitBy(store: Store, { blob, member }: Damage): Pick<DamageReport, "artifacts" | "more_artifacts"> {
-  const uses = blob === undefined ? [] : damaged.usesOf(store.db, blob);
-  const artifacts = uses.slice(0, SHOWN).map(({ id, name, version, run, path, state, tree }) => {
-    const place = member ? `${path}/${member.path}` : path;
-    return { ref: artifactRef({ id, name, version }), id, run, path: tree === null ? place : path, state };
-  });
+/** The artifacts that have what is damaged. */
+async function usesOf(store: Store, damage: readonly Damage[]): Promise<(one: Damage) => readonly Use[]> {
+  const byKey = new Map(
+    (await listLost(store, damage)).map(({ row, tree, digest, uses }) => [row ? `${row.seq}` : `${tree} ${digest.hex}`, uses]),
+  );
+  return ({ blob, member }) => byKey.get(member ? `${blob} ${member.hex}` : `${blob}`) ?? [];
+}
+
+function hitBy(uses: readonly Use[]): Pick<DamageReport, "artifacts" | "more_artifacts"> {
+  const artifacts = uses.slice(0, SHOWN).map((use) => ({
+    ref: artifactRef(use),
+    id: use.id,
+    run: use.run,
+    path: pathInRun(use) ?? use.path,
+    state: use.state,
+  }));
   return { artifacts, more_artifacts: uses.length - artifacts.length };
 }
 

@@ -17,7 +17,7 @@ export function linesOf({ damage, repair }: VerifyReport): string {
   return lines.map((line) => `${printable(line)}\n`).join("");
 }
 
-/** What it means, and what to do. `fromHint`: directories were named. */
+/** What it means, and what to do. */
 export function sumUp({ say }: Io, report: VerifyReport, isResumed: boolean): void {
   const { blobs, bytes, damage, repair, strays, touched, unverified } = report;
   const read = `${countOf(blobs, "blob")}, ${formatBytes(bytes)}`;
@@ -31,7 +31,7 @@ export function sumUp({ say }: Io, report: VerifyReport, isResumed: boolean): vo
     say.error(`${countOf(damage.length, "fault")}${repair ? " left" : ""} (${read} read)`);
     const hint = whatToDo(report);
     if (hint !== undefined) say.error(hint);
-  } else say.info(`${read}${isResumed ? " since the last call" : ""}: all whole`);
+  } else say.info(`${read}${isResumed ? " since the last call" : ""}: all whole${repair && repair.repaired.length > 0 ? " now" : ""}`);
   if (unverified > 0) say.info(`${unverified} of them came with an import and had not been read before`);
   sayTouched(say, touched, repair);
   if (strays.length > 0)
