@@ -75,6 +75,7 @@ What the command prints passes through unchanged and is kept as the run's log. W
         "coffer run --policy scratch --register churn-model=model.onnx -- ./train.sh",
         "remove the workspace on success, give the model a name",
       ],
+      ["coffer run --attach -- python train.py", "a script that uses MLflow itself logs to the run that coffer delivers"],
       ["coffer run --pipeline p1 --step 3 --input raw-data@v2 -- python fit.py", "a step of a pipeline, and what it reads"],
     ],
     exits: {

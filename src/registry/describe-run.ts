@@ -53,6 +53,8 @@ export interface RunRecord extends RunSummary {
     experiment: string;
     state: string;
     remote_run: string | null;
+    /** The command was told of the run on the server. */
+    attached: boolean;
     waiting: number;
     last_error: string | null;
   }[];
@@ -118,6 +120,7 @@ export function describeRun(store: Store, row: RunRow): RunRecord {
       experiment: delivery.experiment,
       state: delivery.state,
       remote_run: delivery.remote_run,
+      attached: delivery.attached === 1,
       waiting: outbox.entries(store.db, delivery.seq).filter((entry) => entry.settled_at === null).length,
       last_error: delivery.last_error,
     })),

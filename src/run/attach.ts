@@ -20,6 +20,9 @@ export interface Attachment {
   undo(): Promise<void>;
 }
 
+/** A wait that takes longer than this is said, in milliseconds. */
+const QUIET_MS = 1_000;
+
 /**
  * Makes the run's counterpart on the MLflow server before the command begins. With MLFLOW_RUN_ID from outside, that one is it.
  * A server that is away, or refuses, costs five seconds at most and a warning: the command runs without, and what coffer knows is delivered later.
@@ -39,6 +42,7 @@ export async function attach(
   }
   const given = givenRun(store, begun.run, env);
   const { run, delivery } = reserve(store, begun.run, request, code, given);
+  const slow = setTimeout(() => say.info(`waiting for ${trackingTarget(uri)}, for at most 5 s …`), QUIET_MS);
   try {
     const { remoteRun, experimentId, experiment, page, notes } = await attachRun(store, run, delivery, { env, signal: signals.early });
     for (const note of notes) say.warn(note);
@@ -66,6 +70,8 @@ export async function attach(
     say.warn(`not attached, the command runs without: ${reason(error)}`);
     if (error instanceof CofferError && error.hint) say.info(error.hint);
     return undefined;
+  } finally {
+    clearTimeout(slow);
   }
 }
 

@@ -16,7 +16,7 @@ export interface HeldSignals extends Disposable {
   aim(target: SignalTarget | undefined): void;
   /** The first SIGTERM, SIGINT, SIGHUP or SIGQUIT that came, also one that a terminal sent to the child itself. */
   readonly received: NodeJS.Signals | undefined;
-  /** Aborted when a signal comes before the child is there: stop waiting, start it, so that it gets the signal. */
+  /** Aborted when somebody asks for the end before the child is there: stop waiting, start it, so that it gets the signal. */
   readonly early: AbortSignal;
   /** Aborted when somebody asks coffer to end after its child did: stop waiting, settle, leave. */
   readonly stop: AbortSignal;
@@ -53,7 +53,7 @@ export function holdSignals({ graceMs, ignored }: Options): HeldSignals {
     if (over) return afterChild(signal);
     if (!target) {
       pending.push(signal);
-      early.abort(signal);
+      if (!signal.startsWith("SIGUSR")) early.abort(signal);
       return;
     }
     if (signal === "SIGTERM") return terminate(target);

@@ -1,17 +1,18 @@
 import * as outbox from "../db/outbox.ts";
 import type { DeliveryRow, OutboxRow } from "../db/outbox.ts";
 import type { RunRow } from "../db/runs.ts";
-import { CofferError } from "../domain/error.ts";
 import { runPage } from "../mlflow/connection.ts";
 import type { Environment } from "../mlflow/environment.ts";
 import { getExperiment } from "../mlflow/experiments.ts";
 import { deleteRun } from "../mlflow/runs.ts";
 import type { Store } from "../store/store.ts";
 import { claimRun } from "./claim-run.ts";
+import type { Claim } from "./claim-run.ts";
 import { syncOf } from "./deliver.ts";
 import { Patience } from "./patience.ts";
 import { reachRun } from "./reach-run.ts";
-import type { Delivering } from "./sync.ts";
+import { checkTime } from "./sync.ts";
+import type { Delivering, Sync } from "./sync.ts";
 import { newTally } from "./tally.ts";
 
 export interface Attached {
@@ -33,6 +34,7 @@ interface AttachOptions {
 
 /** A command waits no longer than this for a server, in milliseconds. */
 const PATIENCE = { inAll: 5_000 };
+const CLAIM_AGAIN_MS = 20;
 
 /**
  * Finds or makes the run on the server before its command begins. `delivery` (a seq) is in the outbox already, so that a crash from here on makes no second run.
@@ -41,8 +43,7 @@ const PATIENCE = { inAll: 5_000 };
 export async function attachRun(store: Store, run: RunRow, delivery: number, { env, signal }: AttachOptions): Promise<Attached> {
   using patience = new Patience(PATIENCE, signal);
   const sync = syncOf(store, { env }, patience);
-  using claim = claimRun(store, run.seq);
-  if (claim.holder) throw new CofferError("STORE_BUSY", `process ${claim.holder.pid} is delivering this run`, { hint: "try again" });
+  using _ = await claimPatiently(sync, run);
   const one: Delivering = {
     sync,
     run,
@@ -59,6 +60,16 @@ export async function attachRun(store: Store, run: RunRow, delivery: number, { e
     page: runPage(connection, remote.experimentId, remote.id),
     notes: one.tally.notes,
   };
+}
+
+/** Whoever follows runs (`--watch`) may have seen this one already, and makes it on the server: what it made is found then. */
+async function claimPatiently(sync: Sync, run: RunRow): Promise<Claim> {
+  for (;;) {
+    const claim = claimRun(sync.store, run.seq);
+    if (!claim.holder) return claim;
+    checkTime(sync);
+    await Bun.sleep(CLAIM_AGAIN_MS);
+  }
 }
 
 /** The command never began, so there was no run: what was made for it goes. @throws what keeps it from that */

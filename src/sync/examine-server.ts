@@ -48,13 +48,18 @@ export async function examineServer(settings: Settings, env: Environment, signal
     return end(failed("address", error));
   }
   const { where } = settings.origin("tracking.mlflow.uri");
-  findings.push(ok("address", `${connection.displayUri} (${where})`), ...examineWay(connection, env));
+  findings.push(ok("address", `${connection.displayUri} (${where})`), ...examineWay(connection));
+  const isSafe = connection.displayUri.startsWith("https:");
   try {
     const version = await readVersion(connection);
+    if (isSafe) findings.push(examineCertificate(connection, env));
     if (version !== undefined) findings.push(ok("reachable", `MLflow ${version} answers`));
   } catch (error) {
+    if (!(error instanceof ServerRefusal)) return end(failed("reachable", error));
+    // no answer at all: a certificate that is not trusted, or what is no TLS
+    if (error.status === 0) return end(failed(isSafe ? "encryption" : "reachable", error));
     // a server that keeps even this to itself is asked for something real
-    if (!(error instanceof ServerRefusal) || error.status === 0) return end(failed("reachable", error));
+    if (isSafe) findings.push(examineCertificate(connection, env));
   }
   let experiment: string | undefined;
   try {
@@ -71,35 +76,30 @@ export async function examineServer(settings: Settings, env: Environment, signal
   return { findings, connection };
 }
 
-/** What lies between the server and us. */
-function examineWay(connection: Connection, env: Environment): Finding[] {
+/** What lies between the server and us, as far as it is configured. */
+function examineWay(connection: Connection): Finding[] {
   const findings: Finding[] = [];
   const { protocol, hostname } = new URL(connection.displayUri);
   const proxy = connection.proxyTo(connection.displayUri);
   if (proxy) findings.push(ok("proxy", `requests go through ${proxy.name}; NO_PROXY would name hosts that are reached without`));
-  if (protocol === "http:") {
-    const isNear = hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
-    if (connection.who !== undefined && !isNear)
-      findings.push(warn("encryption", "what proves who we are goes over the network as it is", "use an https address"));
-  } else if (connection.tls?.().rejectUnauthorized === false)
-    findings.push(
-      warn(
-        "encryption",
-        "the server's certificate is not checked (MLFLOW_TRACKING_INSECURE_TLS)",
-        "name its authority with MLFLOW_TRACKING_SERVER_CERT_PATH instead",
-      ),
-    );
-  else {
-    const authority = env["MLFLOW_TRACKING_SERVER_CERT_PATH"];
-    const shown = env["MLFLOW_TRACKING_CLIENT_CERT_PATH"];
-    findings.push(
-      ok(
-        "encryption",
-        `the certificate must be good for ${authority ? `the authority in ${authority}` : "the system's authorities"}${shown ? `; ours is ${shown}` : ""}`,
-      ),
-    );
-  }
+  const isNear = hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
+  if (protocol === "http:" && connection.who !== undefined && !isNear)
+    findings.push(warn("encryption", "what proves who we are goes over the network as it is", "use an https address"));
   return findings;
+}
+
+/** The server answered by TLS. */
+function examineCertificate(connection: Connection, env: Environment): Finding {
+  if (connection.tls?.().rejectUnauthorized === false)
+    return warn(
+      "encryption",
+      "the server's certificate is not checked (MLFLOW_TRACKING_INSECURE_TLS)",
+      "name its authority with MLFLOW_TRACKING_SERVER_CERT_PATH instead",
+    );
+  const authority = env["MLFLOW_TRACKING_SERVER_CERT_PATH"] || env["REQUESTS_CA_BUNDLE"] || env["CURL_CA_BUNDLE"];
+  const shown = env["MLFLOW_TRACKING_CLIENT_CERT_PATH"];
+  const by = authority ? `the authority in ${authority}` : "an authority that the system trusts";
+  return ok("encryption", `the server's certificate is good for ${by}${shown ? `; ours is ${shown}` : ""}`);
 }
 
 /** The first real call was refused: by which of the things that stand before MLflow, or in it? */

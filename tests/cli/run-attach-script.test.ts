@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mlflow, needsMlflow, readArtifact, readBack } from "../support/mlflow.ts";
+import { mlflow, needsMlflow, readBack } from "../support/mlflow.ts";
 import type { ReadRun } from "../support/mlflow.ts";
 import { events, place } from "./run-place.ts";
 
@@ -83,8 +83,9 @@ live("a script that starts a run logs to the one that coffer made, and what both
     [2, 0.5],
   ]);
   expect(seen.metrics["acc"]?.map(([value]) => value)).toEqual([0.9]);
-  expect(Buffer.from(await readArtifact(mlflow.proxied, seen.run_id, "other.txt")).toString()).toBe("new");
-  expect(run.deliveries).toMatchObject([{ state: "synced", remote_run: seen.run_id, waiting: 0 }]);
+  const other = await fetch(`${mlflow.proxied.uri}/get-artifact?run_id=${seen.run_id}&path=other.txt`);
+  expect(await other.text()).toBe("new");
+  expect(run.deliveries).toMatchObject([{ state: "synced", remote_run: seen.run_id, attached: true, waiting: 0 }]);
   expect(events(run, "replaced")).toEqual([
     "2 files that the server had already with other bytes made room for the run's own: longer.txt, other.txt",
   ]);
