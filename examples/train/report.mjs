@@ -4,7 +4,7 @@ const MATRIX = { left: 520, top: 70, cell: 70 };
 /** An SVG picture: the loss of each epoch on the left, the confusion matrix of the test rows on the right. */
 export function drawReport({ losses, predictions, classes }) {
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 310" font-family="sans-serif" font-size="12" fill="#333">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 310" width="760" height="310" font-family="sans-serif" font-size="12" fill="#333">`,
     `<rect width="760" height="310" fill="#fff"/>`,
     ...drawCurve(losses),
     ...drawMatrix(predictions, classes),
