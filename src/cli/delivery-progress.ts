@@ -60,7 +60,8 @@ export function deliveryProgress(io: Io, tell?: (standing: Standing) => void): D
 
 /** A line that is wider than the terminal would not go away again. */
 function barOf(standing: Standing, columns: number | undefined): string {
-  const { done, of } = standing.bytes.of > 0 ? standing.bytes : standing.files;
+  const { points, bytes, files } = standing;
+  const { done, of } = points.done < points.of ? points : bytes.of > 0 ? bytes : files;
   const full = Math.round((of === 0 ? 1 : Math.min(1, done / of)) * BAR);
   return `[${"█".repeat(full)}${"·".repeat(BAR - full)}] ${paceWords(standing)}`.slice(0, (columns || 80) - 1);
 }

@@ -21,7 +21,7 @@ import { sendLive } from "./send-live.ts";
 import type { Delivering, RunSelection, Sync } from "./sync.ts";
 import { newTally } from "./tally.ts";
 import type { Progress, Tally } from "./tally.ts";
-import { filesBehind, waitingRuns } from "./waiting-runs.ts";
+import { workBehind, waitingRuns } from "./waiting-runs.ts";
 
 export interface DeliverOptions {
   /** The MLFLOW_* variables: credentials, limits, retries. */
@@ -91,7 +91,7 @@ async function deliverOpen(
   const { store, target } = sync;
   const tried = new Set(report.runs.map(({ run }) => run));
   const waiting = waitingRuns(sync, 0, options.runs);
-  const later = filesBehind(sync, waiting);
+  const later = workBehind(sync, waiting);
   const delivered = new Set<number>();
   for (let delivery = outbox.nextOpen(store.db, target, 0), nth = 1; delivery; delivery = outbox.nextOpen(store.db, target, delivery.run)) {
     const run = runs.bySeq(store.db, delivery.run) as RunRow;

@@ -174,7 +174,12 @@ function watchProgress({ tally, run }: Delivering, work: readonly RemoteFile[]) 
   let bytes = 0;
   const tell = (): void => {
     const inFlight = [...flying.values()].reduce((sum, sent) => sum + sent, 0);
-    tally.progress?.({ run: run.id, files: { done: files, of: of.files }, bytes: { done: bytes + inFlight, of: of.bytes } });
+    tally.progress?.({
+      run: run.id,
+      points: { done: 0, of: 0 },
+      files: { done: files, of: of.files },
+      bytes: { done: bytes + inFlight, of: of.bytes },
+    });
   };
   tell();
   return {

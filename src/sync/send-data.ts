@@ -63,16 +63,28 @@ export async function sendTags(one: Delivering, entry: OutboxRow, remote: Remote
  */
 export async function sendMetrics(one: Delivering, entry: OutboxRow): Promise<void> {
   const { store } = one.sync;
+  const points = { done: 0, of: metrics.countAfter(store.db, one.run.seq, one.delivery.metrics_sent) };
+  const files = outbox.openFiles(store.db, one.delivery.seq);
+  const show = (): void =>
+    one.tally.progress({
+      run: one.run.id,
+      points: { ...points },
+      files: { done: 0, of: files.files },
+      bytes: { done: 0, of: files.bytes },
+    });
   for (let sent = one.delivery.metrics_sent; ;) {
     const page = metrics.since(store.db, one.run.seq, sent, POINTS_AT_ONCE);
     const last = page.at(-1);
     if (!last) break;
+    if (points.done === 0) show();
     one.tally.metrics += await send(
       one,
       planBatches({ metrics: page.map(({ key, value, step, time }) => ({ key, value, step, timestamp: time })) }),
     );
     sent = last.seq;
     store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { metrics_sent: sent }));
+    points.done += page.length;
+    show();
   }
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
   one.delivery = outbox.bySeq(store.db, one.delivery.seq) as DeliveryRow;

@@ -20,17 +20,19 @@ export interface Tally {
   progress: (progress: Omit<Progress, "nth" | "runs" | "later">) => void;
 }
 
-/** How far the artifacts of one run are. */
+/** How far one run is: first its metric points, then its files. */
 export interface Progress {
   run: string;
   /** 1 for the first run of this call. */
   nth: number;
   runs: number;
+  /** Metric points; none are left once files are under way. */
+  points: { done: number; of: number };
   files: { done: number; of: number };
   /** What the network took in the present tries counts as done. */
   bytes: { done: number; of: number };
   /** What waits in the runs behind this one. */
-  later: { files: number; bytes: number };
+  later: { points: number; files: number; bytes: number };
 }
 
 export function newTally(progress: Tally["progress"]): Tally {

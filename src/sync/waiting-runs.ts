@@ -1,8 +1,10 @@
+import * as metrics from "../db/metrics.ts";
 import * as outbox from "../db/outbox.ts";
 import type { DeliveryRow } from "../db/outbox.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import type { RunSelection, Sync } from "./sync.ts";
+import type { Progress } from "./tally.ts";
 
 /** Ended runs behind `after` (a run's seq) that wait for this server, the oldest first. */
 export function waitingRuns(
@@ -16,17 +18,23 @@ export function waitingRuns(
   });
 }
 
-/** What is to go of the files of those runs that come after one (by its seq); asked in their order. */
-export function filesBehind({ store }: Sync, waiting: readonly DeliveryRow[]): (run: number) => { files: number; bytes: number } {
-  const ahead = waiting.map(({ seq, run }) => ({ run, ...outbox.openFiles(store.db, seq) }));
-  const sum = { files: 0, bytes: 0 };
-  for (const { files, bytes } of ahead) {
+/** What is to go of those runs that come after one (by its seq); asked in their order. */
+export function workBehind({ store }: Sync, waiting: readonly DeliveryRow[]): (run: number) => Progress["later"] {
+  const ahead = waiting.map(({ seq, run, metrics_sent }) => ({
+    run,
+    points: metrics.countAfter(store.db, run, metrics_sent),
+    ...outbox.openFiles(store.db, seq),
+  }));
+  const sum = { points: 0, files: 0, bytes: 0 };
+  for (const { points, files, bytes } of ahead) {
+    sum.points += points;
     sum.files += files;
     sum.bytes += bytes;
   }
   let next = 0;
   return (run) => {
     for (let one = ahead[next]; one && one.run <= run; one = ahead[++next]) {
+      sum.points -= one.points;
       sum.files -= one.files;
       sum.bytes -= one.bytes;
     }

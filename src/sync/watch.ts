@@ -61,6 +61,8 @@ export async function watch(store: Store, options: WatchOptions): Promise<Delive
     if (signal.aborted) break;
     let wait = interval;
     if (turn.stopped !== null) {
+      // a server that lets nobody in does so until somebody mends it
+      if (going === 0 && !options.stay && isRefused(turn)) break;
       wait = longer(interval, outages++);
       options.onOutage(turn.stopped, wait);
     } else {
@@ -73,6 +75,10 @@ export async function watch(store: Store, options: WatchOptions): Promise<Delive
   }
   report.left = waitingRuns({ store, target }, 0, options.runs).filter(({ run }) => !troubles.isWithheld(run)).length;
   return report;
+}
+
+function isRefused({ stopped, runs: tried }: DeliveryReport): boolean {
+  return tried.some(({ error }) => error?.message === stopped && error.code !== "SERVER_UNREACHABLE");
 }
 
 function longer(interval: number, times: number): number {

@@ -3,11 +3,11 @@ import { Pace, paceWords } from "../../src/cli/delivery-pace.ts";
 import type { Progress } from "../../src/sync/tally.ts";
 
 const MB = 1_000_000;
-const none = { files: 0, bytes: 0 };
+const none = { points: 0, files: 0, bytes: 0 };
 
 function at(files: [done: number, of: number], bytes: [done: number, of: number], more: Partial<Progress> = {}): Progress {
   const portion = ([done, of]: [number, number]) => ({ done, of });
-  return { run: "a", nth: 1, runs: 1, files: portion(files), bytes: portion(bytes), later: none, ...more };
+  return { run: "a", nth: 1, runs: 1, points: { done: 0, of: 0 }, files: portion(files), bytes: portion(bytes), later: none, ...more };
 }
 
 test("the rate is that of the last ten seconds, and the time left follows from it", () => {
@@ -30,6 +30,16 @@ test("small files take their time although they weigh nothing", () => {
   expect([rate, left]).toEqual([100, 9000]);
 });
 
+test("metric points go first, and are what is told of until they are there", () => {
+  const pace = new Pace();
+  const points = (done: number) => at([0, 2], [0, 20], { points: { done, of: 8000 } });
+  pace.see(points(0), 0);
+  const standing = pace.see(points(4000), 500);
+  expect(paceWords(standing)).toBe("4000/8000 metric points, 501 ms left");
+  pace.see(points(8000), 1000);
+  expect(paceWords(pace.see(at([1, 2], [10, 20]), 2000))).toMatch(/^1\/2 files, 10 B of 20 B, 5 B\/s, \d ms left$/);
+});
+
 test("what nobody moves has a rate of 0, and no end in sight", () => {
   const pace = new Pace();
   pace.see(at([0, 1], [5, 10]), 0);
@@ -40,7 +50,7 @@ test("what nobody moves has a rate of 0, and no end in sight", () => {
 
 test("the runs of a delivery add up, what waits behind them counts, and bytes of an upload that failed are taken back", () => {
   const pace = new Pace();
-  const first = { later: { files: 3, bytes: 30 }, runs: 2 };
+  const first = { later: { points: 0, files: 3, bytes: 30 }, runs: 2 };
   expect(pace.see(at([0, 2], [0, 20], first), 0)).toMatchObject({ files: { done: 0, of: 5 }, bytes: { done: 0, of: 50 } });
   expect(pace.see(at([1, 2], [15, 20], first), 10).bytes).toEqual({ done: 15, of: 50 });
   expect(pace.see(at([1, 2], [10, 20], first), 20).bytes).toEqual({ done: 10, of: 50 });

@@ -219,6 +219,20 @@ live("what the server refuses of a run does not keep the rest back, and is exit 
   expect((await seenOn(mlflow.proxied.uri, run))[0]).toMatchObject({ status: "FINISHED", params: { lr: "1" } });
 });
 
+live("a watch does not wait for a server that lets nobody in, once no run goes on", async () => {
+  using root = temporaryRoot();
+  await using closed = await faultyProxy(mlflow.proxied.uri, () => ({ answer: "401 Unauthorized" }));
+  const run = await begin(root);
+  const watching = watch(root, closed.uri);
+  await until(() => closed.requests.length > 1);
+  await run.end();
+  const { code, report } = await watching.end();
+  expect([code, report]).toMatchObject([
+    3,
+    { left: 1, synced: 0, runs: [{ run: run.id, state: "refused", error: { code: "SERVER_REFUSED" } }] },
+  ]);
+});
+
 live("filters narrow a watch; with --stay it waits for the next run until it is interrupted", async () => {
   using root = temporaryRoot();
   const other = (await coffer(["run", "--json", "--", "true"], { root: root.at("store"), cwd: root.path })).json<{ id: string }>().id;

@@ -176,9 +176,10 @@ live("an upload that was sent again is told to whoever listens, and so is how fa
   expect(last).toEqual({
     run: run.id,
     nth: 1,
+    points: { done: 0, of: 0 },
     runs: 1,
     files: { done: 2, of: 2 },
     bytes: { done: 3, of: 3 },
-    later: { files: 0, bytes: 0 },
+    later: { points: 0, files: 0, bytes: 0 },
   });
 });

@@ -5,9 +5,11 @@ import { deliveryProgress } from "../delivery-progress.ts";
 import type { Standing } from "../delivery-pace.ts";
 import type { Io } from "../io.ts";
 
+type Portion = Standing["files"];
+
 /** What `--events` prints, one on a line. */
 type SyncEvent = { schema: "coffer.sync-event/1"; at: number } & (
-  | { event: "progress"; run: string; files: Standing["files"]; bytes: Standing["bytes"]; rate: number | null; left_ms: number | null }
+  | { event: "progress"; run: string; points: Portion; files: Portion; bytes: Portion; rate: number | null; left_ms: number | null }
   | { event: "retry"; message: string }
   | { event: "outage"; message: string; wait_ms: number }
   | { event: "run"; result: RunReport }
@@ -30,8 +32,8 @@ export function hear(io: Io, events: boolean): Hearing {
   const progress = deliveryProgress(
     io,
     events
-      ? ({ run, files, bytes, rate, left }) =>
-          print({ ...head(), event: "progress", run, files, bytes, rate: rate ?? null, left_ms: left ?? null })
+      ? ({ run, points, files, bytes, rate, left }) =>
+          print({ ...head(), event: "progress", run, points, files, bytes, rate: rate ?? null, left_ms: left ?? null })
       : undefined,
   );
   const heard = new Map<string, string>();
