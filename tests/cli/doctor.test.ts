@@ -5,7 +5,7 @@ import { faultyProxy } from "../mlflow/faulty-proxy.ts";
 import type { Fault } from "../mlflow/faulty-proxy.ts";
 import { ask } from "../sync/told.ts";
 import { ADMIN } from "../../scripts/mlflow/guarded.ts";
-import { mlflow, needsGuarded, needsMlflow } from "../support/mlflow.ts";
+import { mlflow, needsGuarded, needsMlflow, needsOlder } from "../support/mlflow.ts";
 import { tlsProxy } from "../support/tls-proxy.ts";
 import { filesBelow, place } from "./run-place.ts";
 import type { Place } from "./run-place.ts";
