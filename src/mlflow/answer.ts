@@ -2,6 +2,7 @@ import * as v from "valibot";
 import type { Connection } from "./connection.ts";
 import { onNetwork } from "./network.ts";
 import { ServerRefusal } from "./refusal.ts";
+import { Transient } from "./retry.ts";
 
 /** The whole text of an answer, `limit` bytes at most: nobody who answers on that port can fill our memory. */
 export async function readText(connection: Connection, response: Response, limit: number, touch: () => void): Promise<string> {
@@ -26,19 +27,24 @@ export async function readText(connection: Connection, response: Response, limit
 }
 
 /**
- * What an answer says, once its shape was checked.
- * @throws CofferError SERVER_REFUSED for an answer that is not MLflow's
+ * What an answer says, once its shape was checked. MLflow answers every call with an object: one that is empty, or ends in the middle, was cut on its way, and
+ * a proxy that closes the connection instead of giving a length cuts it without an error.
+ * @throws Transient for such an answer; CofferError SERVER_REFUSED for one that is not MLflow's
  */
 export function parseAnswer<T>(connection: Connection, what: string, text: string, schema: v.GenericSchema<unknown, T>): T {
   let json: unknown;
   let fault: string;
   try {
-    json = JSON.parse(text === "" ? "{}" : text);
+    json = JSON.parse(text);
     const parsed = v.safeParse(schema, json);
     if (parsed.success) return parsed.output;
     const issue = parsed.issues[0];
     fault = `${v.getDotPath(issue) ?? "the answer"}: ${issue.message}`;
   } catch {
+    if (text === "" || text.startsWith("{"))
+      throw new Transient(text === "" ? "an empty answer" : "an answer that was cut", {
+        hint: "look into the log of the server, and of the proxy before it, then run coffer sync-mlflow again",
+      });
     fault = "it is not JSON";
   }
   throw new ServerRefusal(`${connection.displayUri}: ${what}: the answer is not MLflow's (${fault})`, {

@@ -70,16 +70,23 @@ export async function findModels(connection: Connection, experimentId: string, r
 
 /**
  * Makes a logged model, which is not ready yet. Like a run it is never made again blindly: `find` looks before each repetition whether the try before
- * did arrive.
+ * did arrive. `made` is told that it was made now, and how many tries had failed.
  */
-export function createModel(connection: Connection, model: NewModel, find: () => Promise<LoggedModel | undefined>): Promise<LoggedModel> {
+export function createModel(
+  connection: Connection,
+  model: NewModel,
+  find: () => Promise<LoggedModel | undefined>,
+  made?: (repetition: number) => void,
+): Promise<LoggedModel> {
   const { experimentId, runId, name, type, params, tags } = model;
   const wanted = { experiment_id: experimentId, name, model_type: type, source_run_id: runId, params, tags };
   return retry(connection, nameOf("POST", ROUTE), async (repetition) => {
     const there = repetition > 0 ? await find() : undefined;
     if (there) return there;
     try {
-      return loggedModel((await callOnce(connection, "POST", ROUTE, wanted, ModelAnswer)).model);
+      const answer = await callOnce(connection, "POST", ROUTE, wanted, ModelAnswer);
+      made?.(repetition);
+      return loggedModel(answer.model);
     } catch (error) {
       throw error instanceof Transient ? error.notBefore(1000) : error;
     }
@@ -89,6 +96,11 @@ export function createModel(connection: Connection, model: NewModel, find: () =>
 /** All of it is there. May be repeated. */
 export async function finishModel(connection: Connection, id: string): Promise<void> {
   await call(connection, "PATCH", `${ROUTE}/${id}`, { model_id: id, status: "LOGGED_MODEL_READY" }, v.unknown());
+}
+
+/** Deletes a model that nobody is to see. */
+export async function deleteModel(connection: Connection, id: string): Promise<void> {
+  await call(connection, "DELETE", `${ROUTE}/${id}`, {}, v.unknown());
 }
 
 /** May be repeated. */

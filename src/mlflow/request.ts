@@ -33,7 +33,7 @@ const MAX_ERROR = 64 * 1024;
  */
 export function call<T>(
   connection: Connection,
-  method: "GET" | "POST" | "PATCH",
+  method: "GET" | "POST" | "PATCH" | "DELETE",
   path: string,
   values: Record<string, unknown>,
   schema: v.GenericSchema<unknown, T>,
@@ -47,7 +47,7 @@ export function call<T>(
  */
 export function callOnce<T>(
   connection: Connection,
-  method: "GET" | "POST" | "PATCH",
+  method: "GET" | "POST" | "PATCH" | "DELETE",
   path: string,
   values: Record<string, unknown>,
   schema: v.GenericSchema<unknown, T>,

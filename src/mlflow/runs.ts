@@ -74,10 +74,11 @@ const SearchAnswer = v.object({ runs: v.optional(v.array(Run), []) });
 /**
  * The run that carries our id, made where there is none. `runs/create` is never repeated blindly: each try searches first, because the
  * one before may have arrived although its answer did not. A deleted run is returned as it is (`lifecycle`), not made again.
+ * `made` is told that it was made now, and how many tries had failed: one of them may still arrive, and only `findTwins` would tell.
  * Two processes that ensure one run at once would make two; the caller keeps them apart.
  * @throws CofferError VALUE_INVALID for a tag that cannot be sent; SERVER_UNREACHABLE, SERVER_REFUSED
  */
-export function ensureRun(connection: Connection, run: NewRun): Promise<RemoteRun> {
+export function ensureRun(connection: Connection, run: NewRun, made?: (repetition: number) => void): Promise<RemoteRun> {
   const name = fitRunName(run.name);
   const user = fitUser(run.user);
   const own = new Map([
@@ -89,11 +90,13 @@ export function ensureRun(connection: Connection, run: NewRun): Promise<RemoteRu
   const tags = [...others, ...[...own].map(([key, value]) => ({ key, value }))].map((tag) => prepareTag(tag).value);
   const wanted = { experiment_id: run.experimentId, run_name: name, user_id: user, start_time: run.startTime, tags };
   const path = `${REST}/runs/create`;
-  return retry(connection, nameOf("POST", path), async () => {
+  return retry(connection, nameOf("POST", path), async (repetition) => {
     const found = await searchOnce(connection, run.experimentId, run.cofferRunId);
     if (found) return found;
     try {
-      return remoteRun((await callOnce(connection, "POST", path, wanted, RunAnswer)).run);
+      const answer = await callOnce(connection, "POST", path, wanted, RunAnswer);
+      made?.(repetition);
+      return remoteRun(answer.run);
     } catch (error) {
       // the server may still be at it: a search that comes at once would miss the run that is about to appear
       throw error instanceof Transient ? error.notBefore(1000) : error;
@@ -141,21 +144,36 @@ export async function restoreRun(connection: Connection, runId: string): Promise
   await call(connection, "POST", `${REST}/runs/restore`, { run_id: runId }, v.unknown());
 }
 
+/**
+ * Other active runs of the experiment that carry our id and were told nothing: made by a try of `ensureRun` that arrived after it was given up.
+ * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED
+ */
+export async function findTwins(connection: Connection, experimentId: string, cofferRunId: string, kept: string): Promise<RemoteRun[]> {
+  const search = searchFor(experimentId, cofferRunId);
+  const { runs } = await call(connection, "POST", `${REST}/runs/search`, search, SearchAnswer);
+  const isEmpty = ({ status, params, metricKeys, datasets, models }: RemoteRun): boolean =>
+    status === "RUNNING" && params.size + metricKeys.length + datasets.length + models.length === 0;
+  return runs.map(remoteRun).filter((run) => run.id !== kept && run.lifecycle === "active" && isEmpty(run));
+}
+
 /** The run that carries our id in this experiment, active or deleted; the earliest, should there be several. */
 async function searchOnce(connection: Connection, experimentId: string, cofferRunId: string): Promise<RemoteRun | undefined> {
+  const { runs } = await callOnce(connection, "POST", `${REST}/runs/search`, searchFor(experimentId, cofferRunId), SearchAnswer);
+  // a live one before a deleted one
+  const best = runs.find((run) => run.info.lifecycle_stage === "active") ?? runs[0];
+  return best && remoteRun(best);
+}
+
+function searchFor(experimentId: string, cofferRunId: string) {
   // an escaped quote in a filter finds nothing and says 200, which would make a duplicate: only plain ids are ever asked for
   if (!/^[\w.:-]+$/.test(cofferRunId)) throw new Error(`not a run id: ${JSON.stringify(cofferRunId)}`);
-  const search = {
+  return {
     experiment_ids: [experimentId],
     filter: `tags.\`${RUN_TAG}\` = "${cofferRunId}"`,
     run_view_type: "ALL",
     order_by: ["attributes.start_time ASC"],
     max_results: 100,
   };
-  const { runs } = await callOnce(connection, "POST", `${REST}/runs/search`, search, SearchAnswer);
-  // a live one before a deleted one
-  const best = runs.find((run) => run.info.lifecycle_stage === "active") ?? runs[0];
-  return best && remoteRun(best);
 }
 
 function remoteRun({ info, data, inputs, outputs }: v.InferOutput<typeof Run>): RemoteRun {

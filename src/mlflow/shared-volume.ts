@@ -48,7 +48,7 @@ export function placeShared(directory: string, path: string, source: UploadSourc
     // rename() between two links of one inode does nothing and leaves both
     if (before && sameFile(before, blob)) return { how: "link", replaced: false };
     // the same name at each try, so that a try that was killed leaves nothing behind
-    const temporary = join(dirname(target), `.coffer-${shortHash(basename(target))}.part`);
+    const temporary = join(dirname(target), temporaryOf(basename(target)));
     rmSync(temporary, { force: true });
     try {
       const how = fill(temporary, fd, offset, source, wish, blob);
@@ -66,6 +66,17 @@ export function placeShared(directory: string, path: string, source: UploadSourc
   } finally {
     closeSync(fd);
   }
+}
+
+/** Takes away what a process that was killed while it placed a file left below a run's directory. `paths`: of files there; nobody else may be placing any. */
+export function dropLeftovers(directory: string, paths: Iterable<string>): void {
+  for (const path of paths) if (LEFTOVER.test(path)) rmSync(join(directory, path), { force: true });
+}
+
+const LEFTOVER = /(^|\/)\.coffer-[0-9a-f]{6}\.part$/;
+
+function temporaryOf(name: string): string {
+  return `.coffer-${shortHash(name)}.part`;
 }
 
 function fill(temporary: string, fd: number, offset: number, source: UploadSource, wish: ShareWish, blob: BigIntStats): Placed["how"] {

@@ -11,6 +11,7 @@ import { CofferError } from "../domain/error.ts";
 import { mlflowStatus } from "../domain/run-state.ts";
 import { updateRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
+import { dropTwins } from "./drop-twins.ts";
 import { layOut } from "./lay-out.ts";
 import type { Laid, Layout } from "./lay-out.ts";
 import { isGiven, isShared, reachRun } from "./reach-run.ts";
@@ -48,6 +49,7 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
   store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { tries: one.delivery.tries + 1 }));
   // the number of tries before this one tells whether something may be there already
   let again = one.delivery.tries > 0;
+  one.again = again;
   let lacked = false;
   const laid: Laid = new Map();
   for (let round = 1; ; round++) {
@@ -58,6 +60,7 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
     if (openArtifacts(one).length > 0) return { state: "withheld", error: undefined };
     let missing: Missing;
     try {
+      await dropTwins(one, layout, isShared(one.delivery, runEntry(one)));
       missing = await readBack(one, layout, runEntry(one));
     } catch (error) {
       if (endsAll(error)) throw error;
@@ -157,7 +160,7 @@ export function reopenMissing(one: Delivering, missing: Missing, lastTime: boole
       words.push(why);
       if (entry !== undefined) outbox.reopen(store.db, entry, why, how);
     };
-    for (const step of ["params", "metrics", "inputs", "models", "end"] as const)
+    for (const step of ["params", "tags", "metrics", "inputs", "models", "end"] as const)
       if (missing[step] !== undefined) reopen(outbox.entryOf(store.db, seq, step)?.seq, missing[step]);
     for (const [entry, why] of missing.artifacts) reopen(entry, why, missing.differing.has(entry) ? "doubted" : undefined);
     if (missing.metrics !== undefined) outbox.updateDelivery(store.db, seq, { metrics_sent: 0 });

@@ -22,7 +22,8 @@ export async function reachRun(one: Delivering, entry: OutboxRow): Promise<Remot
   const { sync, delivery, run } = one;
   const given = isGiven(delivery, entry);
   const known = delivery.remote_run === null ? undefined : await lookUp(one, delivery.remote_run, given);
-  const remote = await revive(one, known ?? (await ensureRun(sync.connection, await newRun(one))));
+  const made = (repetition: number): void => void (one.inDoubt ||= repetition > 0 || one.again === true);
+  const remote = await revive(one, known ?? (await ensureRun(sync.connection, await newRun(one), made)));
   const { store, target } = sync;
   store.transaction(() => {
     outbox.updateDelivery(store.db, delivery.seq, {

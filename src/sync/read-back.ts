@@ -3,19 +3,22 @@ import type { OutboxRow } from "../db/outbox.ts";
 import * as params from "../db/params.ts";
 import * as metrics from "../db/metrics.ts";
 import { mlflowStatus } from "../domain/run-state.ts";
-import { prepareParam } from "../mlflow/log-values.ts";
+import { prepareParam, prepareTag } from "../mlflow/log-values.ts";
+import type { Tag } from "../mlflow/log-values.ts";
+import { findModels } from "../mlflow/logged-models.ts";
 import { readMetricHistory, storedValue } from "../mlflow/metric-history.ts";
 import { remoteKey } from "../mlflow/remote-key.ts";
 import { getRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
 import { inParallel } from "./in-parallel.ts";
 import { parentsOf } from "./lay-out.ts";
-import type { Layout } from "./lay-out.ts";
+import type { Layout, Piece } from "./lay-out.ts";
 import { listThere } from "./list-there.ts";
 import { isGiven, isShared } from "./reach-run.ts";
 import { revive } from "./revive.ts";
+import { ownTags } from "./send-data.ts";
 import { datasetInputs } from "./send-inputs.ts";
-import { modelPieces } from "./send-models.ts";
+import { modelPieces, modelsOf } from "./send-models.ts";
 import type { Delivering } from "./sync.ts";
 import { verifyBytes } from "./verify-bytes.ts";
 
@@ -23,6 +26,7 @@ import { verifyBytes } from "./verify-bytes.ts";
 export interface Missing {
   end: string | undefined;
   params: string | undefined;
+  tags: string | undefined;
   metrics: string | undefined;
   inputs: string | undefined;
   models: string | undefined;
@@ -53,9 +57,10 @@ export async function readBack(one: Delivering, layout: Layout, entry: OutboxRow
   return {
     end: isGiven(one.delivery, entry) ? undefined : checkEnd(one, remote),
     params: checkParams(one, remote),
+    tags: checkTags(one, remote, entry),
     metrics: await checkMetrics(one, remote),
     inputs: checkInputs(one, remote),
-    models: checkModels(one, remote, layout, isShared(one.delivery, entry)),
+    models: await checkModels(one, remote, layout, isShared(one.delivery, entry)),
     artifacts: new Map([...artifacts, ...others]),
     differing: new Set(others.keys()),
   };
@@ -73,6 +78,21 @@ function checkParams({ sync: { store }, run, delivery }: Delivering, remote: Rem
   const isThere = (key: string, value: string): boolean =>
     delivery.attached === 1 ? remote.params.has(key) : remote.params.get(key) === value;
   return lacking(prepared.filter(({ key, value }) => !isThere(key, value)).length, prepared.length, "params");
+}
+
+/** What somebody changed on the page since stays; right after it was sent, and where nobody else logs, a tag has our value. */
+function checkTags(one: Delivering, remote: RemoteRun, entry: OutboxRow): string | undefined {
+  const { delivery } = one;
+  const mayDiffer = delivery.state === "synced" || isShared(delivery, entry);
+  // two that MLflow calls the same: the last one counts
+  const named = new Map(ownTags(one, isGiven(delivery, entry)).map((tag) => [prepareTag(tag).value.key, prepareTag(tag).value] as const));
+  const wanted = [...named.values()];
+  const isThere = ({ key, value }: Tag): boolean => {
+    const there = remote.tags.get(key);
+    // older servers keep less of a long one, without a word
+    return there !== undefined && (mayDiffer || (value.startsWith(there) && (there !== "" || value === "")));
+  };
+  return lacking(wanted.filter((tag) => !isThere(tag)).length, wanted.length, "tags");
 }
 
 async function checkMetrics({ sync: { store, connection }, run }: Delivering, remote: RemoteRun): Promise<string | undefined> {
@@ -103,10 +123,12 @@ function checkInputs(one: Delivering, remote: RemoteRun): string | undefined {
   return lacking(wanted.filter(({ name, digest }) => !there.has(`${name}\0${digest}`)).length, wanted.length, "inputs");
 }
 
-function checkModels(one: Delivering, remote: RemoteRun, layout: Layout, shared: boolean): string | undefined {
-  if (!isTold(one, "models")) return undefined;
-  const wanted = modelPieces(layout, shared).length;
-  return lacking(Math.max(wanted - remote.models.length, 0), wanted, "models");
+async function checkModels(one: Delivering, remote: RemoteRun, layout: Layout, shared: boolean): Promise<string | undefined> {
+  const wanted = modelPieces(layout, shared);
+  if (!isTold(one, "models") || wanted.length === 0) return undefined;
+  const known = (await findModels(one.sync.connection, remote.experimentId, remote.id)) ?? [];
+  const isThere = (piece: Piece): boolean => modelsOf(known, piece).some(({ id, isReady }) => isReady && remote.models.includes(id));
+  return lacking(wanted.filter((piece) => !isThere(piece)).length, wanted.length, "models");
 }
 
 /** Whether such a step was sent, to a server that is new enough for it. */

@@ -4,6 +4,7 @@ import type { BlobRow } from "../db/blobs.ts";
 import * as outbox from "../db/outbox.ts";
 import { CofferError } from "../domain/error.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
+import { dropLeftovers } from "../mlflow/shared-volume.ts";
 import { sameStamp, stampOf } from "../store/stamp.ts";
 import { chooseRoute, whyNot } from "./choose-route.ts";
 import type { Route } from "./choose-route.ts";
@@ -54,6 +55,8 @@ export async function sendArtifacts(
     return failure;
   }
   const there = options.again || options.shared ? await filesThere(one, open) : new Map<string, number>();
+  const [first] = route.ways;
+  if (first?.kind === "disk" && !options.shared) dropLeftovers(first.directory, there.keys());
   const owners = new Map<string, OpenPiece[]>();
   for (const owner of open) for (const file of owner.piece.files) owners.set(file.path, [...(owners.get(file.path) ?? []), owner]);
   const work = [...new Map(open.flatMap((owner) => owner.piece.files.map((file) => [file.path, file] as const))).values()].sort(

@@ -7,6 +7,7 @@ import { CofferError } from "../domain/error.ts";
 import { planBatches, sendBatch } from "../mlflow/log-batch.ts";
 import type { BatchPlan } from "../mlflow/log-batch.ts";
 import { prepareParam } from "../mlflow/log-values.ts";
+import type { Tag } from "../mlflow/log-values.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
 import { getRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
@@ -47,14 +48,19 @@ export async function sendParams(one: Delivering, entry: OutboxRow, reached: Rem
 /** Settles the step `tags`. `remote`: where it was just asked. @throws CofferError SERVER_REFUSED, VALUE_INVALID, SERVER_UNREACHABLE */
 export async function sendTags(one: Delivering, entry: OutboxRow, remote: RemoteRun | undefined, given: boolean): Promise<void> {
   const { store } = one.sync;
-  const own = Object.entries(tags.of(store.db, "run", one.run.seq)).map(([key, value]) => ({ key, value }));
-  if (own.some(({ key }) => key === RESERVED)) one.tally.notes.push(`the tag ${RESERVED} is not sent: coffer finds its runs by it`);
-  // somebody else's run keeps its own note and parent
+  if (RESERVED in tags.of(store.db, "run", one.run.seq))
+    one.tally.notes.push(`the tag ${RESERVED} is not sent: coffer finds its runs by it`);
+  // somebody else's run keeps its own note
   const note = given ? [] : freshNote(one, remote);
-  const page = given ? [] : [...note, ...parentTag(one)];
-  one.tally.tags += await send(one, planBatches({ tags: [...page, ...own.filter(({ key }) => key !== RESERVED)] }));
+  one.tally.tags += await send(one, planBatches({ tags: [...note, ...ownTags(one, given)] }));
   if (note[0]) keepNote(one, note[0]);
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
+}
+
+/** The run's tags, the one for the run around it among them; somebody else's run keeps its own parent. */
+export function ownTags(one: Delivering, given: boolean): Tag[] {
+  const own = Object.entries(tags.of(one.sync.store.db, "run", one.run.seq)).map(([key, value]) => ({ key, value }));
+  return [...(given ? [] : parentTag(one)), ...own.filter(({ key }) => key !== RESERVED)];
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Destination } from "../mlflow/destination.ts";
 import { listModelFiles } from "../mlflow/logged-models.ts";
 import type { LoggedModel } from "../mlflow/logged-models.ts";
 import { remoteName } from "../mlflow/remote-name.ts";
+import { dropLeftovers } from "../mlflow/shared-volume.ts";
 import { CofferError } from "../domain/error.ts";
 import { chooseRoute, ownKeys } from "./choose-route.ts";
 import type { Route, Way } from "./choose-route.ts";
@@ -31,6 +32,8 @@ export async function sendModelFiles(one: Delivering, model: LoggedModel, { arti
   const above = `${remoteName(artifact.path).path}/`.length;
   const own = files.map((file) => ({ ...file, path: file.path.slice(above) }));
   const there = await listModelFiles(one.sync.connection, model.id);
+  const [first] = route.ways;
+  if (first?.kind === "disk") dropLeftovers(first.directory, there.keys());
   const missing = own.filter((file) => there.get(file.path) !== file.size);
   await inParallel(
     missing,

@@ -74,8 +74,14 @@ function isLoadable({ artifact, files }: Piece): boolean {
   return files.some((file) => file.path === path);
 }
 
-function madeOf(known: readonly LoggedModel[], { artifact }: Piece): LoggedModel | undefined {
-  return known.find((model) => model.tags.get(MODEL_TAG) === artifact.uid);
+/** Models that were made of an artifact; more than one where a request arrived late. */
+export function modelsOf(known: readonly LoggedModel[], { artifact }: Piece): LoggedModel[] {
+  return known.filter((model) => model.tags.get(MODEL_TAG) === artifact.uid);
+}
+
+function madeOf(known: readonly LoggedModel[], piece: Piece): LoggedModel | undefined {
+  const alike = modelsOf(known, piece);
+  return alike.find(({ isReady }) => isReady) ?? alike[0];
 }
 
 async function makeModel(
@@ -101,7 +107,7 @@ async function makeModel(
     params: params.slice(0, MAX_PARAMS),
     tags: all.slice(0, MAX_PARAMS),
   };
-  const made = await createModel(connection, model, find);
+  const made = await createModel(connection, model, find, (repetition) => (one.inDoubt ||= repetition > 0 || one.again === true));
   if (all.length > MAX_PARAMS) await tagModel(connection, made.id, all.slice(MAX_PARAMS));
   return made;
 }

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { self } from "../../src/domain/process-identity.ts";
 import { destinationOf, directoryOn } from "../../src/mlflow/destination.ts";
 import type { OnDisk } from "../../src/mlflow/destination.ts";
 import { listArtifacts } from "../../src/mlflow/list-artifacts.ts";
@@ -39,6 +41,18 @@ for (const kind of ["proxied", "shared"] satisfies MlflowKind[])
       expect(readdirSync(directory).sort()).toEqual(["empty", "models"]);
     },
   );
+
+live("what a process that was killed while it proved left behind is taken away by the next one, and that of a live one stays", async () => {
+  const connection = connectQuickly(mlflow.shared.uri);
+  const run = await newRun(connection);
+  const directory = directoryOn(mlflow.shared.artifacts, destinationOf(connection, run.artifactUri) as OnDisk);
+  mkdirSync(directory, { recursive: true });
+  const owners = { dead: { ...self(), start: "1" }, live: self(), elsewhere: { ...self(), host: "elsewhere" } };
+  for (const [name, owner] of Object.entries(owners)) writeFileSync(join(directory, `coffer-probe-${name}`), JSON.stringify(owner));
+  writeFileSync(join(directory, "coffer-probe-of-a-user"), "not ours");
+  expect(await provesDestination(connection, run.id, directory)).toBe(true);
+  expect(readdirSync(directory).sort()).toEqual(["coffer-probe-elsewhere", "coffer-probe-live", "coffer-probe-of-a-user"]);
+});
 
 live("a directory that the server does not look at proves nothing and is left as it was", async () => {
   const connection = connectQuickly(mlflow.proxied.uri);

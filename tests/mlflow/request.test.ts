@@ -40,6 +40,8 @@ const broken: [what: string, fault: Fault][] = [
   ["a connection that is reset", { reset: "before" }],
   ["an answer that is lost", { reset: "answer" }],
   ["an answer that is cut", { cutAnswerAfter: 200 }],
+  ["an empty answer", { answer: "200 OK" }],
+  ["an answer that ends in the middle, with the length of what is left", { answer: "200 OK", body: '{"experiment":{"experiment_id":' }],
   ["a gateway without its server", { answer: "502 Bad Gateway", body: "<html></html>" }],
 ];
 for (const [what, fault] of broken)

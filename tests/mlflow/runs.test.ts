@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { ensureExperiment } from "../../src/mlflow/experiments.ts";
-import { ensureRun, getRun, updateRun } from "../../src/mlflow/runs.ts";
+import { deleteRun, ensureRun, findTwins, getRun, updateRun } from "../../src/mlflow/runs.ts";
 import type { NewRun } from "../../src/mlflow/runs.ts";
+import { sendBatch } from "../../src/mlflow/log-batch.ts";
 import { mlflow, needsMlflow, readBack } from "../support/mlflow.ts";
 import { faultyProxy } from "./faulty-proxy.ts";
 import type { Fault } from "./faulty-proxy.ts";
@@ -80,6 +81,20 @@ for (const [what, fault] of accidents)
       "search",
     ]);
   });
+
+live("a twin is another active run with our id that was told nothing", async () => {
+  const connection = connectQuickly(mlflow.proxied.uri);
+  const run = await wanted();
+  const make = async (): Promise<string> => {
+    const { id } = await ensureRun(connection, { ...run, cofferRunId: Bun.randomUUIDv7() });
+    await sendBatch(connection, id, { metrics: [], params: [], tags: [{ key: "coffer.run_id", value: run.cofferRunId }] });
+    return id;
+  };
+  const [kept, twin, told, deleted] = [await make(), await make(), await make(), await make()] as const;
+  await sendBatch(connection, told, { metrics: [], params: [{ key: "a", value: "1" }], tags: [] });
+  await deleteRun(connection, deleted);
+  expect((await findTwins(connection, run.experimentId, run.cofferRunId, kept)).map(({ id }) => id)).toEqual([twin]);
+});
 
 live("a run that was deleted on the server is given back as deleted", async () => {
   const connection = connectQuickly(mlflow.proxied.uri);
