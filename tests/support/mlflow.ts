@@ -101,6 +101,54 @@ export async function readBack(place: Pick<MlflowPlace, "uri" | "python">, coffe
   return JSON.parse(await python(place, ["runs", cofferRunId])) as ReadRun[];
 }
 
+/** A run as it was read back whole: each file was downloaded, too. */
+export interface WholeRun extends ReadRun {
+  /** SHA-256 in hex, by path. */
+  digests: Record<string, string>;
+  /** Ids of all logged models that say they came of it, whether or not the run names them. */
+  logged_models: string[];
+}
+
+export interface Reader extends AsyncDisposable {
+  /** The runs with this `coffer.run_id`. */
+  runs(cofferRunId: string): Promise<WholeRun[]>;
+}
+
+/** MLflow's own client as a process that stays: it takes seconds to start. One question at a time. */
+export function startReader(place: Pick<MlflowPlace, "uri" | "python">): Reader {
+  const child = Bun.spawn([place.python, join(import.meta.dir, "read_back.py"), place.uri, "serve"], {
+    stdio: ["pipe", "pipe", "pipe"],
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: tmpdir(),
+      MLFLOW_DISABLE_TELEMETRY: "true",
+      MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR: "false",
+    },
+  });
+  const words = child.stderr.text();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  return {
+    async runs(cofferRunId) {
+      child.stdin.write(`${cofferRunId}\n`);
+      await child.stdin.flush();
+      while (!rest.includes("\n")) {
+        const { done, value } = await lines.read();
+        if (done) throw new Error(`MLflow's client failed: ${(await words).trim().slice(-1000)}`);
+        rest += value;
+      }
+      const end = rest.indexOf("\n");
+      const line = rest.slice(0, end);
+      rest = rest.slice(end + 1);
+      return JSON.parse(line) as WholeRun[];
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
 /** One artifact of an MLflow run, downloaded by MLflow's own client. `env`: the keys that it needs where it goes to a storage itself. */
 export async function readArtifact(
   place: Pick<MlflowPlace, "uri" | "python">,

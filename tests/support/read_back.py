@@ -1,8 +1,11 @@
-"""read_back.py URI runs COFFER_RUN_ID | read_back.py URI artifact RUN PATH: what MLflow's own client finds on a server."""
+"""read_back.py URI runs COFFER_RUN_ID | read_back.py URI artifact RUN PATH: what MLflow's own client finds on a server.
+read_back.py URI serve: the same for each line of standard input (a run's id), with the digest of each file and every logged model of the run."""
 
 import base64
+import hashlib
 import json
 import math
+import os
 import sys
 import tempfile
 
@@ -76,12 +79,47 @@ def files(client, run_id, path=None):
             yield entry.path, entry.file_size or 0
 
 
+def read_runs(client, coffer_run_id):
+    experiments = [experiment.experiment_id for experiment in client.search_experiments(view_type=ViewType.ALL)]
+    runs = client.search_runs(experiments, f'tags.`coffer.run_id` = "{coffer_run_id}"', run_view_type=ViewType.ALL)
+    return [read_run(client, run) for run in runs]
+
+
+def digests(client, run_id):
+    """SHA-256 of every file of a run, by path."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        root = client.download_artifacts(run_id, "", folder)
+        for directory, _, names in os.walk(root):
+            for name in names:
+                path = os.path.join(directory, name)
+                with open(path, "rb") as file:
+                    found[os.path.relpath(path, root)] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def logged_models(client, experiment, run_id):
+    """Every logged model that says it came of a run, whether or not the run names it."""
+    experiment_id = client.get_experiment_by_name(experiment).experiment_id
+    models = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
+    return [model.model_id for model in models]
+
+
+def serve(client):
+    for line in sys.stdin:
+        runs = read_runs(client, line.strip())
+        for run in runs:
+            run["digests"] = digests(client, run["run_id"]) if run["artifacts"] else {}
+            run["logged_models"] = logged_models(client, run["experiment"], run["run_id"])
+        print(json.dumps(runs), flush=True)
+
+
 def main(uri, verb, *words):
     client = MlflowClient(uri)
     if verb == "runs":
-        experiments = [experiment.experiment_id for experiment in client.search_experiments(view_type=ViewType.ALL)]
-        runs = client.search_runs(experiments, f'tags.`coffer.run_id` = "{words[0]}"', run_view_type=ViewType.ALL)
-        json.dump([read_run(client, run) for run in runs], sys.stdout)
+        json.dump(read_runs(client, words[0]), sys.stdout)
+    elif verb == "serve":
+        serve(client)
     elif verb == "artifact":
         with tempfile.TemporaryDirectory() as folder, open(client.download_artifacts(words[0], words[1], folder), "rb") as file:
             sys.stdout.write(base64.b64encode(file.read()).decode())
