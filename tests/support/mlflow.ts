@@ -97,8 +97,12 @@ export interface ReadRun {
 }
 
 /** The runs with this `coffer.run_id`, as MLflow's own client reads them. */
-export async function readBack(place: Pick<MlflowPlace, "uri" | "python">, cofferRunId: string): Promise<ReadRun[]> {
-  return JSON.parse(await python(place, ["runs", cofferRunId])) as ReadRun[];
+export async function readBack(
+  place: Pick<MlflowPlace, "uri" | "python">,
+  cofferRunId: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ReadRun[]> {
+  return JSON.parse(await python(place, ["runs", cofferRunId], env)) as ReadRun[];
 }
 
 /** A run as it was read back whole: each file was downloaded, too. */
