@@ -183,6 +183,16 @@ for (const [what, fault, line, words] of troubles)
     expect(seen.findings.at(-1)?.what).toBe(line);
   });
 
+needsOlder(test)("of an older server: what it has not", async () => {
+  using here = place();
+  const seen = await examine(here, { MLFLOW_TRACKING_URI: mlflow.older.uri });
+  expect([seen.code, seen.of("server", "reachable"), seen.of("server", "abilities")]).toEqual([
+    0,
+    expect.stringContaining("MLflow 3.11."),
+    "ok: it has: logged models; it has not: uploads in parts, signed addresses, workspaces",
+  ]);
+});
+
 needsGuarded(test)("a server that wants a login says whether it takes ours, and what that costs each call", async () => {
   using here = place();
   const { uri } = mlflow.guarded;
