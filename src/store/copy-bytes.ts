@@ -76,7 +76,7 @@ async function copyFile(store: Store, seq: number, to: string, blake3: Blake3): 
   try {
     if (await copyChecked(fd, to, row.blake3 as Uint8Array, blake3)) return;
     rmSync(to);
-    throw corrupt(path, row);
+    throw corrupt(store, path, row);
   } finally {
     closeSync(fd);
   }

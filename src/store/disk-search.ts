@@ -54,7 +54,7 @@ export class DiskSearch {
     visitFiles(this.#directory, (stat, inner) => {
       if (!stat.isFile()) return;
       const path = join(this.#directory, inner);
-      if (this.#sizes.has(stat.size) && !this.#isOther(path)) files.set(stat.size, [...(files.get(stat.size) ?? []), path]);
+      if (this.#sizes.has(stat.size) && !this.#isOther(path)) add(files, stat.size, path);
       if (inner.endsWith(".tar")) this.#readPack(path, stat.size);
     });
     return files;
@@ -65,7 +65,7 @@ export class DiskSearch {
       const fd = openSync(path, "r");
       try {
         for (const { name, offset, size: its } of readPackHeaders(fd, size, []).members)
-          if (this.#sizes.has(its)) this.#members.set(name, [...(this.#members.get(name) ?? []), { path, offset }]);
+          if (this.#sizes.has(its)) add(this.#members, name, { path, offset });
       } finally {
         closeSync(fd);
       }
@@ -87,4 +87,10 @@ export class DiskSearch {
     this.#hashed.set(key, hex);
     return hex;
   }
+}
+
+function add<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
 }

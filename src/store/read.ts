@@ -88,7 +88,7 @@ export async function readChecked(store: Store, row: BlobRow): Promise<Buffer> {
   const { path, offset } = locate(store, row);
   const bytes = readPacked(path, offset, row);
   const digest = (await loadBlake3()).hash(bytes);
-  if (row.blake3 && !Buffer.from(digest).equals(row.blake3)) throw corrupt(path, row);
+  if (row.blake3 && !Buffer.from(digest).equals(row.blake3)) throw corrupt(store, path, row);
   return bytes;
 }
 
@@ -118,7 +118,9 @@ export function openBlob(path: string, row: BlobRow): number {
   }
 }
 
-export function corrupt(path: string, row: BlobRow): CofferError {
+/** The error of bytes that turned out to be others; that is noted. */
+export function corrupt(store: Store, path: string, row: BlobRow): CofferError {
+  noteDamage(store, row, "changed", "a reader found other bytes");
   return new CofferError("CORRUPT", `the bytes in ${path} are not those of ${digestOf(row)}`, {
     hint: "coffer verify --repair looks for another copy; or log it again. Damaged bytes are never handed out",
   });
@@ -145,7 +147,7 @@ async function settle(store: Store, row: BlobRow): Promise<BlobRow> {
   try {
     const found = await hashTwice(fd);
     const isSame = (row.sha256 === null || found.sha256.equals(row.sha256)) && (row.blake3 === null || found.blake3.equals(row.blake3));
-    if (!isSame) throw corrupt(path, row);
+    if (!isSame) throw corrupt(store, path, row);
     const after = fstatSync(fd, { bigint: true });
     // where somebody wrote meanwhile, the stamp of before shows it
     const stamp = stampOf(after.mtimeNs === stat.mtimeNs ? after : stat);
@@ -201,10 +203,7 @@ function openForeign(path: string, row: BlobRow): { fd: number; stat: BigIntStat
 async function hashAgain(store: Store, row: BlobRow, fd: number, stat: BigIntStats, path: string): Promise<void> {
   const hasher = (await loadBlake3()).hasher();
   const size = await hashFile(fd, hasher);
-  if (size !== row.size || !Buffer.from(hasher.digest()).equals(row.blake3 as Uint8Array)) {
-    noteDamage(store, row, size < row.size ? "short" : "changed", "a reader found other bytes");
-    throw corrupt(path, row);
-  }
+  if (size !== row.size || !Buffer.from(hasher.digest()).equals(row.blake3 as Uint8Array)) throw corrupt(store, path, row);
   store.transaction(() => {
     blobs.restamp(store.db, row.seq, stampOf(stat));
     damage.forget(store.db, row.seq);

@@ -145,9 +145,11 @@ class Round {
   readonly #done: Repair;
   /** Members of packs whose bytes were found, by pack. */
   readonly #restored = new Map<number, (Restored & { lost: Lost; copy: Copy })[]>();
+  readonly #reader: BlobReader;
   #number = 0;
 
   constructor(store: Store, blake3: Blake3, directory: string, options: RepairOptions, done: Repair) {
+    this.#reader = new BlobReader(blake3, () => false);
     this.#store = store;
     this.#blake3 = blake3;
     this.#staging = directory;
@@ -156,6 +158,7 @@ class Round {
   }
 
   async run(): Promise<void> {
+    using _ = this.#reader;
     const lost = await listLost(this.#store, this.#done.damage);
     const { directories, elsewhere } = this.#options;
     const copies = new Copies(this.#store, this.#blake3, { lost, own: this.#staging, directories, elsewhere });
@@ -180,7 +183,9 @@ class Round {
       if (lost.row?.place === "pack") {
         const { row } = lost;
         const pack = row.pack as number;
-        this.#restored.set(pack, [...(this.#restored.get(pack) ?? []), { row, staged, lost, copy }]);
+        const restored = this.#restored.get(pack) ?? [];
+        this.#restored.set(pack, restored);
+        restored.push({ row, staged, lost, copy });
       } else await this.#put(lost, staged, copy);
       return;
     }
@@ -220,7 +225,7 @@ class Round {
     const now = row && blobs.bySeq(this.#store.db, row.seq);
     if (!now || now.state === "trashed") return true;
     if (now.place === "foreign") return false;
-    using reader = new BlobReader(this.#blake3, () => false);
+    const reader = this.#reader;
     const look = await reader.look(this.#store, now);
     if (look.damage?.what !== "unreadable" || now.place !== "file") return look.damage === undefined;
     try {

@@ -27,7 +27,7 @@ export async function sha256Of(store: Store, blob: number): Promise<string> {
     const fd = openBlob(path, row);
     try {
       const found = await hashTwice(fd);
-      if (!found.blake3.equals(row.blake3 as Uint8Array)) throw corrupt(path, row);
+      if (!found.blake3.equals(row.blake3 as Uint8Array)) throw corrupt(store, path, row);
       sha256 = found.sha256;
     } finally {
       closeSync(fd);

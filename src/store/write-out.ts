@@ -80,6 +80,7 @@ async function writeFiles(store: Store, directory: string, files: readonly FileE
   using packs = new OpenPacks(store);
   for (let at = 0; at < files.length; at += FILES_PER_TURN) {
     const large: { row: BlobRow; entry: FileEntry }[] = [];
+    const hurt: { row: BlobRow; path: string }[] = [];
     // one read transaction for many look-ups: alone, each would take and drop the lock
     reading(store.db, () => {
       for (const entry of files.slice(at, at + FILES_PER_TURN)) {
@@ -88,10 +89,16 @@ async function writeFiles(store: Store, directory: string, files: readonly FileE
           throw new CofferError("CORRUPT", `a file of the directory is missing from the store: ${entry.path}`, {
             hint: "run coffer verify",
           });
-        if (row.place === "pack") writePacked(packs, row, join(directory, entry.path), entry.mode, blake3);
-        else large.push({ row, entry });
+        if (row.place !== "pack") {
+          large.push({ row, entry });
+          continue;
+        }
+        const path = writePacked(packs, row, join(directory, entry.path), entry.mode, blake3);
+        if (path !== undefined) return void hurt.push({ row, path });
       }
     });
+    // said outside of the transaction, which would take back what is noted of it
+    for (const { row, path } of hurt) throw corrupt(store, path, row);
     for (const { row, entry } of large) await writeLarge(store, row, join(directory, entry.path), entry.mode, blake3);
     await yieldToSignals();
   }
@@ -101,12 +108,14 @@ async function writeBlob(store: Store, row: BlobRow, target: string, mode: numbe
   const blake3 = await loadBlake3();
   if (row.place !== "pack") return writeLarge(store, row, target, mode, blake3);
   using packs = new OpenPacks(store);
-  writePacked(packs, row, target, mode, blake3);
+  const path = writePacked(packs, row, target, mode, blake3);
+  if (path !== undefined) throw corrupt(store, path, row);
 }
 
-function writePacked(packs: OpenPacks, row: BlobRow, target: string, mode: number, blake3: Blake3): void {
+/** The pack, where its bytes are others: nothing is written then. */
+function writePacked(packs: OpenPacks, row: BlobRow, target: string, mode: number, blake3: Blake3): string | undefined {
   const { bytes, path } = packs.read(row);
-  if (!blake3.hash(bytes).equals(row.blake3 as Uint8Array)) throw corrupt(path, row);
+  if (!blake3.hash(bytes).equals(row.blake3 as Uint8Array)) return path;
   const fd = openSync(target, "wx", 0o600);
   try {
     writeWhole(fd, bytes);
@@ -114,6 +123,7 @@ function writePacked(packs: OpenPacks, row: BlobRow, target: string, mode: numbe
   } finally {
     closeSync(fd);
   }
+  return undefined;
 }
 
 async function writeLarge(store: Store, row: BlobRow, target: string, mode: number, blake3: Blake3): Promise<void> {
@@ -122,7 +132,7 @@ async function writeLarge(store: Store, row: BlobRow, target: string, mode: numb
   const isRight = await copyChecked(from, target, row.blake3 as Uint8Array, blake3).finally(() => closeSync(from));
   if (!isRight) {
     rmSync(target, { force: true });
-    throw corrupt(path, row);
+    throw corrupt(store, path, row);
   }
   chmodSync(target, mode);
 }

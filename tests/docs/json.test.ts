@@ -182,7 +182,13 @@ test("what the commands print is what the page says, key by key", async () => {
   writeFileSync(stored as string, "damaged");
   await see(["verify"]);
   await see(["backup", root.at("without what is damaged"), "--with-bytes"]);
+  await see(["show", "raw"]);
   await see(["show", "nothing"]);
+  writeFileSync(root.at("s/binaries/default/stray"), "");
+  await see(["verify"]);
+  await see(["verify", "--repair", "--from", "."]);
+  chmodSync(stored as string, 0o644);
+  await see(["verify"]);
 
   expect(problems).toEqual([]);
   // what takes a server, a failure of the disk, or a sweep that another process disturbs, is shown by the tests of these commands
