@@ -49,7 +49,7 @@ export async function attach(
     say.info(`attached to ${page}`);
     return {
       variables: {
-        MLFLOW_TRACKING_URI: uri,
+        MLFLOW_TRACKING_URI: uri.trim(),
         MLFLOW_RUN_ID: remoteRun,
         MLFLOW_EXPERIMENT_ID: experimentId,
         // its client refuses an id and a name that disagree
@@ -79,9 +79,8 @@ export async function attach(
 function givenRun(store: Store, run: RunRow, env: RunRequest["env"]): string | undefined {
   const given = env["MLFLOW_RUN_ID"];
   if (!given) return undefined;
-  const target = trackingTarget(store.settings.values.tracking.mlflow.uri);
   for (let seq = run.parent; seq !== null; seq = runs.bySeq(store.db, seq)?.parent ?? null)
-    if (outbox.deliveryOf(store.db, seq, target)?.remote_run === given) return undefined;
+    if (outbox.deliveriesOf(store.db, seq).some(({ remote_run }) => remote_run === given)) return undefined;
   return given;
 }
 
