@@ -130,6 +130,7 @@ export function syncOf(store: Store, options: DeliverOptions, patience: Patience
     connection,
     target: trackingTarget(uri),
     experimentId: options.env["MLFLOW_EXPERIMENT_ID"] || undefined,
+    experimentName: options.env["MLFLOW_EXPERIMENT_NAME"] || undefined,
     jobs: options.jobs ?? jobs,
     live: options.live ?? false,
     skipArtifacts: options.skipArtifacts ?? false,

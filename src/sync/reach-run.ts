@@ -1,6 +1,6 @@
 import * as outbox from "../db/outbox.ts";
 import type { DeliveryRow, OutboxRow } from "../db/outbox.ts";
-import { activeAgain, ensureExperiment, getExperiment, MAX_EXPERIMENT_NAME } from "../mlflow/experiments.ts";
+import { activeAgain, ensureExperiment, findExperiment, getExperiment, MAX_EXPERIMENT_NAME } from "../mlflow/experiments.ts";
 import type { Experiment } from "../mlflow/experiments.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
 import { cleanText, prepareTag } from "../mlflow/log-values.ts";
@@ -108,11 +108,11 @@ function fitting(one: Delivering, what: string, text: string, fit: (text: string
 
 async function experimentOf(one: Delivering, given: string): Promise<{ experiment: string; name: string }> {
   const { sync } = one;
-  const { experiments, connection, experimentId, restore } = sync;
+  const { experiments, experimentId } = sync;
   const byId = given === NOBODY_SAID && experimentId !== undefined;
   const name = fitting(one, "the experiment's name", given, (text) => cleanText(text, MAX_EXPERIMENT_NAME));
   const key = byId ? `id ${experimentId}` : `name ${name}`;
-  const asked = experiments.get(key) ?? (byId ? experimentWithId(sync, experimentId) : ensureExperiment(connection, name, restore));
+  const asked = experiments.get(key) ?? (byId ? experimentWithId(sync, experimentId) : experimentWithName(sync, name));
   experiments.set(key, asked);
   try {
     const found = await asked;
@@ -128,6 +128,19 @@ async function experimentOf(one: Delivering, given: string): Promise<{ experimen
     if (!(error instanceof ServerRefusal)) experiments.delete(key);
     throw error;
   }
+}
+
+/** With both variables set, MLflow's client goes by the name, and refuses to where the id is another one's. */
+async function experimentWithName({ connection, restore, experimentId, experimentName }: Sync, name: string): Promise<Experiment> {
+  if (experimentId !== undefined && experimentName === name) {
+    const found = await findExperiment(connection, name);
+    if (found && found.id !== experimentId)
+      throw new ServerRefusal(`MLFLOW_EXPERIMENT_ID is ${experimentId}, and “${name}” of MLFLOW_EXPERIMENT_NAME is ${found.id}`, {
+        status: 0,
+        hint: "unset one of the two",
+      });
+  }
+  return ensureExperiment(connection, name, restore);
 }
 
 async function experimentWithId({ connection, restore }: Sync, id: string): Promise<Experiment> {

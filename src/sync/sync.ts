@@ -19,6 +19,8 @@ export interface Sync {
   readonly target: string;
   /** MLFLOW_EXPERIMENT_ID: where runs go whose experiment nobody named. */
   readonly experimentId: string | undefined;
+  /** MLFLOW_EXPERIMENT_NAME. */
+  readonly experimentName: string | undefined;
   /** Uploads at once. */
   readonly jobs: number;
   /** Runs that go on are told as far as they are. */

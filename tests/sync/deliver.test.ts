@@ -317,6 +317,21 @@ live("runs whose experiment nobody named go to MLFLOW_EXPERIMENT_ID", async () =
   });
 });
 
+live("MLFLOW_EXPERIMENT_NAME comes before MLFLOW_EXPERIMENT_ID, and where the two are at odds nothing is made", async () => {
+  const name = `both ${Bun.randomUUIDv7()}`;
+  using stored = await storeFor(mlflow.proxied.uri, { "tracking.mlflow.experiment": name });
+  // as MLflow's client has it, there is nothing to be at odds with before the experiment is made
+  const { run } = await tellLater(stored);
+  await sync(stored, { env: { ...QUICK, MLFLOW_EXPERIMENT_NAME: name, MLFLOW_EXPERIMENT_ID: "0" } });
+  const id = (await onServer(run)).experiment;
+  const { run: next } = await tellLater(stored);
+  const report = await sync(stored, { env: { ...QUICK, MLFLOW_EXPERIMENT_NAME: name, MLFLOW_EXPERIMENT_ID: "0" } });
+  expect(report).toMatchObject({ left: 1, runs: [{ state: "refused", error: { code: "SERVER_REFUSED", hint: "unset one of the two" } }] });
+  expect(await seenOn(mlflow.proxied.uri, next)).toEqual([]);
+  await sync(stored, { env: { ...QUICK, MLFLOW_EXPERIMENT_NAME: name, MLFLOW_EXPERIMENT_ID: id } });
+  expect((await onServer(next)).experiment).toBe(id);
+});
+
 live("names and values that MLflow would mangle are changed here, said, and recorded once", async () => {
   using stored = await storeFor(mlflow.proxied.uri);
   const { run } = await tellLater(stored, {
