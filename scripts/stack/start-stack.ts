@@ -40,7 +40,7 @@ export async function startStack({ directory, env, parts, say, signal }: StackSt
   if (!app || !mlflow || !database) throw new Error("docker-compose.yml has no app, mlflow or postgres");
   const ports = { mlflow: await freePort(), postgres: await freePort() };
   const volume = join(directory, "artifacts");
-  for (const made of [volume, join(directory, "home")]) mkdirSync(made);
+  for (const made of [volume, join(directory, "home"), join(directory, "tmp")]) mkdirSync(made);
   // a copy, since a job may write beside itself
   cpSync(join(project, "examples/train"), join(directory, "app/examples/train"), { recursive: true });
   cpSync(join(project, "docker"), join(directory, "app/docker"), { recursive: true });
@@ -54,6 +54,7 @@ export async function startStack({ directory, env, parts, say, signal }: StackSt
   const environment = (service: Service): Record<string, string> => ({
     PATH: [join(project, "dist"), process.env["PATH"]].join(delimiter),
     HOME: join(directory, "home"),
+    TMPDIR: join(directory, "tmp"),
     ...Object.fromEntries(Object.entries(service.environment).map(([name, value]) => [name, here(value)])),
   });
 

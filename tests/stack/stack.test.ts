@@ -5,7 +5,9 @@ import { openPage } from "../../scripts/browser/page.ts";
 import { checkRun } from "../../scripts/stack/check-run.ts";
 import { pageOf, readRuns } from "../../scripts/stack/read-runs.ts";
 import type { DeliveredRun } from "../../scripts/stack/read-runs.ts";
+import { startStack } from "../../scripts/stack/start-stack.ts";
 import { needsStack, parts, runningStack } from "../support/stack.ts";
+import { temporaryRoot } from "../support/temporary-root.ts";
 
 const live = needsStack(test);
 const stack = runningStack();
@@ -121,6 +123,17 @@ live("MLflow answers to the name that it has for the app, and to no name that so
   expect(await Promise.all(["mlflow:5000", "localhost:5001", "elsewhere.example"].map(ask))).toEqual([200, 200, 403]);
 });
 
+live(
+  "where MLflow does not become healthy there is no stack for the app to run in: its last words are said, and all is ended",
+  async () => {
+    using root = temporaryRoot();
+    const start = startStack({ directory: root.path, env: {}, parts: { ...parts(), driver: root.at("nothing") }, say: () => {} });
+    expect(await start.catch(String)).toMatch(/mlflow ended with code 1; its log ends:[^]*No module named 'psycopg'/);
+    expect(processesWith(root.path)).toEqual([]);
+  },
+  PATIENCE_MS,
+);
+
 /** Runs the app, or another command in its place, to its end. */
 async function runApp(env: Readonly<Record<string, string>>, command?: readonly string[]): Promise<{ code: number; words: string }> {
   const file = log();
@@ -165,5 +178,18 @@ async function until<T>(look: () => T | undefined): Promise<NonNullable<T>> {
     const seen = look();
     if (seen) return seen as NonNullable<T>;
     await Bun.sleep(20);
+  }
+}
+
+function processesWith(word: string): string[] {
+  const numbers = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return numbers.map(commandLine).filter((line) => line.includes(word));
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
   }
 }

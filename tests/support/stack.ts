@@ -42,7 +42,7 @@ export function runningStack(): RunningStack {
     // variables of docker-compose.yml come from no environment of ours: its defaults are tested
     const stack = owned.use(await startStack({ directory, env: {}, parts: parts(), say: () => {} }));
     Object.assign(running, { directory: root.path, uri: stack.uri, volume: stack.volume, startApp: stack.startApp });
-  }, 180_000);
+  }, 240_000);
   afterAll(() => owned.disposeAsync(), 60_000);
   return running;
 }
