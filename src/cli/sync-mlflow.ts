@@ -1,6 +1,7 @@
 import type { RunRow } from "../db/runs.ts";
 import { CofferError, EXIT } from "../domain/error.ts";
 import { countOf, parseDuration } from "../domain/quantity.ts";
+import { connect } from "../mlflow/connection.ts";
 import { skipsArtifacts } from "../mlflow/environment.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { deliver } from "../sync/deliver.ts";
@@ -69,6 +70,8 @@ With --watch a server that is away is waited for. Ctrl-C ends it: what is left s
       throw new CofferError("NO_TRACKING_URI", "no MLflow server is configured", {
         hint: "set MLFLOW_TRACKING_URI, such as http://localhost:5000, or give --uri",
       });
+    // wrong variables are said before anything waits for a server that cannot be
+    connect({ uri: settings.values.tracking.mlflow.uri, env: io.env });
     using store = await io.openStore({ make: false });
     const only = selectRuns(store, positionals, given, io.now());
     const skipArtifacts = skipsArtifacts(io.env);

@@ -89,13 +89,18 @@ function networkFailure(connection: Connection, error: unknown, proxy: Proxy | u
   return new Transient(
     `${message}${code && !message.startsWith(code) ? ` (${code})` : ""}${proxy ? `, through the proxy ${proxy.name}` : ""}`,
     {
-      hint: proxy ? proxyHint(proxy.name, false) : NOT_THERE,
+      hint: proxy
+        ? proxyHint(proxy.name, false)
+        : code === "ECONNRESET" && connection.displayUri.startsWith("http:")
+          ? NOT_HTTP
+          : NOT_THERE,
       cause: error,
     },
   );
 }
 
 const NOT_THERE = "is the server running, and MLFLOW_TRACKING_URI its address? coffer sync-mlflow delivers what is left";
+const NOT_HTTP = `${NOT_THERE}. A port of https ends like this, too: MLFLOW_TRACKING_URI begins with https:// then`;
 
 function inWords(code: string | undefined, host: string | undefined): string | undefined {
   if (code === "ECONNREFUSED") return "nobody listens there";

@@ -148,10 +148,13 @@ for (const [uri, words, env] of [
   ["http://h", "MLFLOW_HTTP_REQUEST_TIMEOUT is “soon”", { MLFLOW_HTTP_REQUEST_TIMEOUT: "soon" }],
 ] as [string, string, Record<string, string>][])
   test(`wrong configuration is exit 2 (${words})`, async () => {
+    const before = await waiting();
     const { code, stderr } = await sync(uri, env);
     expect(stderr).toContain(words);
     expect(stderr).not.toContain(SECRET);
     expect(code).toBe(2);
+    // nothing waits for a server that cannot be
+    expect(await waiting()).toBe(before);
   });
 
 live("a proxy that limits bodies costs the large file alone; the run ends, and the rest of it is there", async () => {
@@ -185,6 +188,10 @@ live("a deleted experiment is one request, and said with its two remedies", asyn
   expect([code, stderr]).toEqual([3, expect.stringContaining("sync-mlflow --restore, or set another with MLFLOW_EXPERIMENT_NAME")]);
   expect(proxy.requests).toHaveLength(1);
 });
+
+async function waiting(): Promise<number> {
+  return (await coffer(["stats", "--json"], { root: root.at("store") })).json<{ uploads: { waiting: number } }>().uploads.waiting;
+}
 
 interface Stub extends AsyncDisposable {
   uri: string;

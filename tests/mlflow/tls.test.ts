@@ -91,6 +91,15 @@ live("https to a server of http is refused at the first try", async () => {
   });
 });
 
+live("http to a server of https may pass, as any connection that broke, and its message says what it may be", async () => {
+  const connection = connectQuickly(servers.good.uri.replace("https:", "http:"), { env: { MLFLOW_HTTP_REQUEST_MAX_RETRIES: "1" } });
+  expect(await findExperiment(connection, "Default").catch((error: unknown) => error)).toMatchObject({
+    code: "SERVER_UNREACHABLE",
+    message: expect.stringContaining("the connection was closed before an answer came (ECONNRESET) (2 tries)"),
+    hint: expect.stringContaining("begins with https://"),
+  });
+});
+
 live("a certificate's file that is none, lacks its key or has that of another is found before anything is sent", () => {
   using root = temporaryRoot();
   const server = readFileSync(pems.server, "utf8");
