@@ -103,7 +103,7 @@ function openCurrent(file: string, options: { make: boolean; say: Say }): { db: 
 function refuseReplaced(file: string, inode: bigint | undefined): void {
   if (inodeOf(file) !== inode)
     throw new CofferError("STORE_UNUSABLE", `the database ${file} was replaced or removed while this command used it`, {
-      hint: "run the command again; nothing of this step was kept",
+      hint: "nothing of this step was kept; the next command uses the database that is there now",
     });
 }
 
