@@ -45,9 +45,9 @@ async function start(name: ServerName, directory: string): Promise<MlflowServer>
 /** Behind the first answer the job runner goes on starting for a while, on all cores. */
 async function untilCalm(port: number): Promise<void> {
   const deadline = performance.now() + 180_000;
-  for (let before = -Infinity; performance.now() < deadline; await Bun.sleep(4000)) {
+  for (let before = -Infinity, calm = 0; calm < 2 && performance.now() < deadline; await Bun.sleep(4000)) {
     const now = secondsOf(port);
-    if (now - before <= 1) return;
+    calm = now - before <= 1 ? calm + 1 : 0;
     before = now;
   }
 }

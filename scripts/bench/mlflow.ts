@@ -93,7 +93,7 @@ function linkLarge(name: string, what: string, size: number): Subject {
       const [file] = (await writeRandomFiles(input, 1, size)) as [string];
       const check = (artifacts: string, root: string): void => {
         const [there] = filesOf(artifacts);
-        const [stored] = filesOf(join(root, "blobs"));
+        const [stored] = filesOf(join(root, "binaries"));
         if (!there || !stored || statSync(there).size !== size) throw new Error("the file is not there");
         if (statSync(there).ino !== statSync(stored).ino) throw new Error("the server's file is not the store's");
       };

@@ -3,7 +3,20 @@ import type { Database } from "bun:sqlite";
 /** One later change, as `journal.jsonl` keeps it for `rebuild`. */
 export interface JournalEntry {
   at: number;
-  did: "pin" | "unpin" | "alias" | "unalias" | "tag" | "untag" | "remove" | "restore" | "delete" | "withdraw" | "deliver" | "cache-limit" | "event";
+  did:
+    | "pin"
+    | "unpin"
+    | "alias"
+    | "unalias"
+    | "tag"
+    | "untag"
+    | "remove"
+    | "restore"
+    | "delete"
+    | "withdraw"
+    | "deliver"
+    | "cache-limit"
+    | "event";
   [detail: string]: unknown;
 }
 

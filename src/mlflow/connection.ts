@@ -3,7 +3,7 @@
  *
  * `connect()` gives a `Connection`, a plain value, and every verb of the folder takes it first:
  * `ensureExperiment`, `ensureRun`, `updateRun`, `getRun`, `planBatches` + `sendBatch`, `readMetricHistory`,
- * `destinationOf`, `uploadArtifact`, `placeShared`, `listArtifacts`, `provesDestination`;
+ * `destinationOf`, `uploadArtifact`, `listArtifacts`, `provesDestination`;
  * for `--verify` and `doctor`: `downloadArtifact`, `readVersion`, `askServer`, `asNobody`.
  * A caller that has less time makes a copy: `{ ...connection, signal: AbortSignal.timeout(30_000) }`.
  *

@@ -3,6 +3,7 @@ import { CofferError } from "../domain/error.ts";
 import type { Connection } from "./connection.ts";
 import { prepareMetric, prepareParam, prepareTag } from "./log-values.ts";
 import type { Change, Metric, Param, Tag, WireMetric } from "./log-values.ts";
+import { remoteKey } from "./remote-key.ts";
 import { call, REST } from "./request.ts";
 
 export interface RunData {
@@ -29,6 +30,8 @@ const MAX_METRICS = 1000;
 const MAX_PAIRS = 100;
 const MAX_TOGETHER = 1000;
 const MAX_BYTES = 900_000;
+/** What a point takes at most beside its key. */
+const METRIC_BYTES = 120;
 
 /**
  * Cuts data into batches, params and tags first, metrics in the order given. Nothing is sent, and nothing is planned if one value is wrong.
@@ -40,7 +43,7 @@ export function planBatches(data: RunData): BatchPlan {
   let batch: Batch | undefined;
   let bytes = 0;
   const place = <K extends keyof Batch>(kind: K, limit: number, entry: Batch[K][number]): void => {
-    const size = Buffer.byteLength(JSON.stringify(entry)) + 1;
+    const size = kind === "metrics" ? 4 * entry.key.length + METRIC_BYTES : Buffer.byteLength(JSON.stringify(entry)) + 1;
     const full =
       batch &&
       (batch[kind].length >= limit ||
@@ -57,8 +60,11 @@ export function planBatches(data: RunData): BatchPlan {
 
   for (const param of uniqueParams(data.params ?? [], changes)) place("params", MAX_PAIRS, param);
   for (const tag of lastTags(data.tags ?? [], changes)) place("tags", MAX_PAIRS, tag);
+  const names = new Map<string, ReturnType<typeof remoteKey>>();
   for (const metric of data.metrics ?? []) {
-    const prepared = prepareMetric(metric);
+    const name = names.get(metric.key) ?? remoteKey(metric.key);
+    names.set(metric.key, name);
+    const prepared = prepareMetric(metric, name);
     changes.push(...prepared.changes);
     place("metrics", MAX_METRICS, prepared.value);
   }

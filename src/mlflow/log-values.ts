@@ -51,13 +51,12 @@ export interface Prepared<T> {
 const MAX_PARAM_VALUE = 6000;
 const MAX_TAG_VALUE = 8000;
 
-/** @throws CofferError VALUE_INVALID */
-export function prepareMetric({ key, value, timestamp, step }: Metric): Prepared<WireMetric> {
+/** `name`: what `remoteKey` said of its key, where that is known. @throws CofferError VALUE_INVALID */
+export function prepareMetric({ key, value, timestamp, step }: Metric, name = remoteKey(key)): Prepared<WireMetric> {
   if (typeof value !== "number") throw invalid("metric", key, "the value is no number", "give a number, NaN or an infinity");
   if (!Number.isSafeInteger(timestamp) || timestamp < 0)
     throw invalid("metric", key, `its time is ${timestamp}`, "give whole milliseconds since 1970");
   if (!Number.isSafeInteger(step)) throw invalid("metric", key, `its step is ${step}`, "give a whole number");
-  const name = remoteKey(key);
   // a bare NaN is no JSON: MLflow would store 0 and drop the rest of the body; in quotes it is understood
   const wire = Number.isFinite(value) ? value : (String(value) as "NaN" | "Infinity" | "-Infinity");
   return { value: { key: name.key, value: wire, timestamp, step }, changes: renamed("metric", key, name) };

@@ -3,8 +3,10 @@ import { Transient } from "./retry.ts";
 import { readSource } from "./upload-source.ts";
 import type { UploadSource } from "./upload-source.ts";
 
-/** Bytes; also the size up to which a body is one piece. */
-const CHUNK = 256 * 1024;
+/** Bytes up to which a body is one piece. */
+const ONE_PIECE = 256 * 1024;
+/** Bytes that are read at a time of a longer one. */
+const CHUNK = 512 * 1024;
 
 /** A range of a source as the body of one request. */
 export interface UploadBody extends Disposable {
@@ -21,8 +23,9 @@ export interface UploadBody extends Disposable {
  * @throws what `source.open` throws
  */
 export function openBody(source: UploadSource, from = 0, to = source.size): UploadBody {
-  const { fd, offset } = source.open();
   const size = to - from;
+  if (source.bytes && size === source.bytes.length) return bodyOf(source.bytes);
+  const { fd, offset } = source.open();
   const at = offset + from;
   let fault: { error: unknown } | undefined;
   let closed = false;
@@ -36,7 +39,7 @@ export function openBody(source: UploadSource, from = 0, to = source.size): Uplo
         pull(controller) {
           // fetch may settle early (a 413) with its hands still on the stream
           if (position >= size || closed) return controller.close();
-          const chunk = new Uint8Array(Math.min(CHUNK, size - position));
+          const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK, size - position));
           try {
             readSource(fd, chunk, at + position);
           } catch (error) {
@@ -55,7 +58,7 @@ export function openBody(source: UploadSource, from = 0, to = source.size): Uplo
   return {
     size,
     take(progress) {
-      if (size > CHUNK) return stream(progress);
+      if (size > ONE_PIECE) return stream(progress);
       const bytes = new Uint8Array(size);
       readSource(fd, bytes, at);
       progress(size);
@@ -66,5 +69,18 @@ export function openBody(source: UploadSource, from = 0, to = source.size): Uplo
       closed = true;
       closeSync(fd);
     },
+  };
+}
+
+/** What is in memory already. */
+function bodyOf(bytes: Uint8Array): UploadBody {
+  return {
+    size: bytes.length,
+    take(progress) {
+      progress(bytes.length);
+      return bytes as Uint8Array<ArrayBuffer>;
+    },
+    blame: (error) => error,
+    [Symbol.dispose]: () => undefined,
   };
 }

@@ -7,6 +7,8 @@ export interface UploadSource {
   size: number;
   /** Opens the file that holds them. Whoever calls it closes `fd`; it may be called again for another try. */
   open(): { fd: number; offset: number };
+  /** All of them, where somebody has just read them: of a few kilobytes. */
+  bytes?: Uint8Array;
   /** The path of a file that holds these bytes and nothing else, where there is one: it can be cloned or linked. */
   path?: string;
 }

@@ -6,8 +6,8 @@ import { provesDestination } from "../mlflow/prove-destination.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
 import { baseOf } from "../mlflow/s3-object.ts";
 import type { S3Place } from "../mlflow/s3-object.ts";
-import type { ShareWish } from "../mlflow/shared-volume.ts";
 import { SMALL } from "../mlflow/upload-small.ts";
+import type { ShareWish } from "./place-shared.ts";
 import type { Sync } from "./sync.ts";
 
 /** What it takes to find a way. */

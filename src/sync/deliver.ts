@@ -1,3 +1,4 @@
+import { unflushedWhile } from "../db/open.ts";
 import * as outbox from "../db/outbox.ts";
 import type { DeliveryRow } from "../db/outbox.ts";
 import * as runs from "../db/runs.ts";
@@ -73,7 +74,8 @@ export async function deliver(store: Store, options: DeliverOptions): Promise<De
       notes = looked.notes;
       for (const { one, result } of looked.told) add(one, result);
     }
-    await deliverOpen(sync, report, options, add, notes);
+    // what the machine takes down with it is found on the server again, or sent again
+    await unflushedWhile(store.db, () => deliverOpen(sync, report, options, add, notes));
   } catch (error) {
     report.stopped = asStop(error, sync).message;
     report.left = Math.max(report.left, 1);

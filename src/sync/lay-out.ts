@@ -143,8 +143,15 @@ function take(taken: Taken, file: RemoteFile): void {
   for (const parent of parents) taken.directories.add(parent);
 }
 
+/** Where these files lie: `a/b/c` → `a/b`; `""` is the run's root. */
+export function directoriesOf(files: Iterable<RemoteFile>): Set<string> {
+  const directories = new Set<string>();
+  for (const { path } of files) directories.add(path.slice(0, Math.max(0, path.lastIndexOf("/"))));
+  return directories;
+}
+
 /** `a/b/c` → `a`, `a/b`. */
-export function parentsOf(path: string): string[] {
+function parentsOf(path: string): string[] {
   const parents: string[] = [];
   for (let at = path.indexOf("/"); at !== -1; at = path.indexOf("/", at + 1)) parents.push(path.slice(0, at));
   return parents;

@@ -1,5 +1,5 @@
 import { destinationOf } from "../mlflow/destination.ts";
-import { listArtifacts } from "../mlflow/list-artifacts.ts";
+import { listArtifacts, listDirectories } from "../mlflow/list-artifacts.ts";
 import { StoreUnreachable } from "../mlflow/object-store.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
 import { listS3 } from "../mlflow/s3-object.ts";
@@ -7,7 +7,7 @@ import { ownKeys } from "./choose-route.ts";
 import type { Delivering } from "./sync.ts";
 
 /**
- * The files of a run with their sizes, by path; `directories`: those that are looked into. The server is asked, unless the bucket is ours to read:
+ * The files of a run with their sizes, by path; `directories`: those that are looked into (`""` is the run's root), and no others. The server is asked, unless the bucket is ours to read:
  * a server without artifacts of its own often has no keys for it.
  * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED
  */
@@ -22,5 +22,14 @@ export async function listThere({ sync, delivery }: Delivering, directories: Rea
       // keys that may write, and not list
       if (!(error instanceof ServerRefusal) && !(error instanceof StoreUnreachable)) throw error;
     }
-  return listArtifacts(sync.connection, delivery.remote_run as string, (directory) => directories.has(directory));
+  const run = delivery.remote_run as string;
+  try {
+    return await listDirectories(sync.connection, run, directories);
+  } catch (error) {
+    // a storage that will not list what is not there: it is gone down into as far as it goes
+    if (!(error instanceof ServerRefusal) || error.status < 400 || [401, 403].includes(error.status)) throw error;
+    return listArtifacts(sync.connection, run, (directory) =>
+      [...directories].some((own) => own === directory || own.startsWith(`${directory}/`)),
+    );
+  }
 }

@@ -6,12 +6,12 @@ import { mlflowStatus } from "../domain/run-state.ts";
 import { prepareParam, prepareTag } from "../mlflow/log-values.ts";
 import type { Tag } from "../mlflow/log-values.ts";
 import { findModels } from "../mlflow/logged-models.ts";
-import { readMetricHistory, storedValue } from "../mlflow/metric-history.ts";
+import { readHistory, storedValue } from "../mlflow/metric-history.ts";
 import { remoteKey } from "../mlflow/remote-key.ts";
 import { getRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
 import { inParallel } from "./in-parallel.ts";
-import { parentsOf } from "./lay-out.ts";
+import { directoriesOf } from "./lay-out.ts";
 import type { Layout, Piece } from "./lay-out.ts";
 import { listThere } from "./list-there.ts";
 import { isGiven, isShared } from "./reach-run.ts";
@@ -48,10 +48,16 @@ const HISTORIES = { jobs: 4, weight: 4 };
  */
 export async function readBack(one: Delivering, layout: Layout, entry: OutboxRow): Promise<Missing> {
   const { connection, verifyBytes: toVerify } = one.sync;
-  const remote = await revive(one, await getRun(connection, one.delivery.remote_run as string));
-  // nobody waits for a first answer any more: a long read may follow
-  one.sync.answered();
-  const artifacts = await checkArtifacts(one, layout);
+  const reaching = getRun(connection, one.delivery.remote_run as string).then((remote) => {
+    // nobody waits for a first answer any more: a long read may follow
+    one.sync.answered();
+    return revive(one, remote);
+  });
+  const [reached, listed] = await Promise.allSettled([reaching, checkArtifacts(one, layout)]);
+  // what is wrong with the run itself is said first
+  if (reached.status === "rejected") throw reached.reason;
+  if (listed.status === "rejected") throw listed.reason;
+  const [remote, artifacts] = [reached.value, listed.value];
   const whole = layout.pieces.filter(({ entry }) => !artifacts.has(entry.seq));
   const others = toVerify ? await verifyBytes(one, whole) : new Map<number, string>();
   return {
@@ -108,7 +114,7 @@ async function checkMetrics({ sync: { store, connection }, run }: Delivering, re
       const wanted = new Set(metrics.distinctPoints(store.db, run.seq, key).map(({ value, step, time }) => spell(value, step, time)));
       all += wanted.size;
       if (there.has(name))
-        for await (const { value, step, timestamp } of readMetricHistory(connection, remote.id, name))
+        for (const { value, step, timestamp } of await readHistory(connection, remote.id, name, wanted.size))
           wanted.delete(spell(value, step, timestamp));
       missing += wanted.size;
     },
@@ -141,8 +147,7 @@ async function checkArtifacts(one: Delivering, { pieces }: Layout): Promise<Map<
   const missing = new Map<number, string>();
   const files = pieces.flatMap((piece) => piece.files);
   if (files.length === 0) return missing;
-  const directories = new Set(files.flatMap((file) => parentsOf(file.path)));
-  const there = await listThere(one, directories);
+  const there = await listThere(one, directoriesOf(files));
   for (const piece of pieces) {
     const bad = piece.files.find((file) => there.get(file.path) !== file.size);
     if (!bad) continue;

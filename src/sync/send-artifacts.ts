@@ -4,14 +4,14 @@ import type { BlobRow } from "../db/blobs.ts";
 import * as outbox from "../db/outbox.ts";
 import { CofferError } from "../domain/error.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
-import { dropLeftovers } from "../mlflow/shared-volume.ts";
 import { sameStamp, stampOf } from "../store/stamp.ts";
 import { chooseRoute, whyNot } from "./choose-route.ts";
 import type { Route } from "./choose-route.ts";
 import { inParallel } from "./in-parallel.ts";
-import { parentsOf } from "./lay-out.ts";
+import { directoriesOf } from "./lay-out.ts";
 import type { Layout, Piece, RemoteFile } from "./lay-out.ts";
 import { listThere } from "./list-there.ts";
+import { dropLeftovers } from "./place-shared.ts";
 import { sendFile } from "./send-file.ts";
 import type { Sent } from "./send-file.ts";
 import { dropIdleParts, partsWeight } from "./send-parts.ts";
@@ -131,7 +131,7 @@ export function restamp(store: Delivering["sync"]["store"], row: BlobRow): void 
 /** What an earlier try brought to the server, with its size; nothing where the server cannot say: what it refuses, it says again of the files. */
 async function filesThere(one: Delivering, open: readonly OpenPiece[]): Promise<Map<string, number>> {
   try {
-    return await listThere(one, new Set(open.flatMap(({ piece }) => piece.files.flatMap((file) => parentsOf(file.path)))));
+    return await listThere(one, directoriesOf(open.flatMap(({ piece }) => piece.files)));
   } catch (error) {
     if (error instanceof ServerRefusal) return new Map();
     throw error;

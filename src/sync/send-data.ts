@@ -5,19 +5,23 @@ import * as metrics from "../db/metrics.ts";
 import * as tags from "../db/tags.ts";
 import { CofferError } from "../domain/error.ts";
 import { planBatches, sendBatch } from "../mlflow/log-batch.ts";
-import type { BatchPlan } from "../mlflow/log-batch.ts";
+import type { Batch, BatchPlan } from "../mlflow/log-batch.ts";
 import { prepareParam } from "../mlflow/log-values.ts";
 import type { Tag } from "../mlflow/log-values.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
 import { getRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
+import { inParallel } from "./in-parallel.ts";
 import { freshNote, keepNote, parentTag } from "./run-tags.ts";
 import { checkTime } from "./sync.ts";
 import type { Delivering } from "./sync.ts";
 import { noteOf, tell } from "./tell.ts";
 
-/** Four batches: the server takes as many at once with profit, and a crash repeats no more than these. */
-const POINTS_AT_ONCE = 4000;
+/** Points that are read and checked at a time. */
+const PAGE = 4000;
+
+/** The server takes as many batches at once with profit: its database lets one write. A crash repeats no more than these. */
+const BATCHES = { jobs: 3, weight: 3 };
 
 /** The tag that a run is found again by is not the user's to set. */
 const RESERVED = "coffer.run_id";
@@ -78,22 +82,52 @@ export async function sendMetrics(one: Delivering, entry: OutboxRow): Promise<vo
       files: { done: 0, of: files.files },
       bytes: { done: 0, of: files.bytes },
     });
-  for (let sent = one.delivery.metrics_sent; ;) {
-    const page = metrics.since(store.db, one.run.seq, sent, POINTS_AT_ONCE);
-    const last = page.at(-1);
-    if (!last) break;
-    if (points.done === 0) show();
-    one.tally.metrics += await send(
-      one,
-      planBatches({ metrics: page.map(({ key, value, step, time }) => ({ key, value, step, timestamp: time })) }),
-    );
-    sent = last.seq;
-    store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { metrics_sent: sent }));
-    points.done += page.length;
-    show();
-  }
+  if (points.of > 0) show();
+  const waiting: MetricBatch[] = [];
+  await inParallel(
+    metricBatches(one, waiting),
+    BATCHES,
+    () => 1,
+    async (mine) => {
+      checkTime(one.sync);
+      await sendBatch(one.sync.connection, one.delivery.remote_run as string, mine.batch);
+      one.tally.metrics += mine.batch.metrics.length;
+      points.done += mine.batch.metrics.length;
+      mine.isThere = true;
+      let known: number | undefined;
+      while (waiting[0]?.isThere) known = waiting.shift()?.last;
+      if (known !== undefined) store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { metrics_sent: known }));
+      show();
+    },
+  );
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
   one.delivery = outbox.bySeq(store.db, one.delivery.seq) as DeliveryRow;
+}
+
+interface MetricBatch {
+  batch: Batch;
+  /** seq of its last point. */
+  last: number;
+  isThere: boolean;
+}
+
+/** All that was not sent, page by page; each batch is also put behind those that are under way. */
+function* metricBatches(one: Delivering, waiting: MetricBatch[]): Generator<MetricBatch> {
+  const { store } = one.sync;
+  for (let after = one.delivery.metrics_sent; ;) {
+    const page = metrics.since(store.db, one.run.seq, after, PAGE);
+    if (page.length === 0) return;
+    const plan = planBatches({ metrics: page.map(({ key, value, step, time }) => ({ key, value, step, timestamp: time })) });
+    for (const change of plan.changes) tell(one, noteOf(change));
+    let end = 0;
+    for (const batch of plan.batches) {
+      end += batch.metrics.length;
+      after = (page[end - 1] as { seq: number }).seq;
+      const next = { batch, last: after, isThere: false };
+      waiting.push(next);
+      yield next;
+    }
+  }
 }
 
 /** Sends the batches of a plan at once, and says what MLflow will show differently. Returns the number of values. */

@@ -4,7 +4,7 @@ import { StoreUnreachable } from "../mlflow/object-store.ts";
 import { uploadPresigned } from "../mlflow/presigned-upload.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
 import { putObject } from "../mlflow/s3-object.ts";
-import { placeShared } from "../mlflow/shared-volume.ts";
+import { placeShared } from "./place-shared.ts";
 import { uploadArtifact } from "../mlflow/upload-artifact.ts";
 import { uploadSmall } from "../mlflow/upload-small.ts";
 import type { UploadSource } from "../mlflow/upload-source.ts";
@@ -63,7 +63,7 @@ async function go(
   const { connection, routes } = one.sync;
   const { path, size } = file;
   if (way.kind === "disk") {
-    const { how } = placeShared(way.directory, path, source, way.wish);
+    const { how } = await placeShared(way.directory, path, source, way.wish);
     return how === "link" ? { how, linked: row } : { how };
   }
   const target = size >= routes.uploads.partsFrom ? partsTarget(one.sync, way, path) : undefined;

@@ -17,8 +17,8 @@ export async function storedSource(store: Store, digest: Digest): Promise<{ row:
   if (!found) throw new CofferError("CORRUPT", `${formatDigest(digest)} is missing from the store`, { hint: "run coffer verify" });
   const row = await readRow(store, found.seq);
   // a packed one is small, and its pack has no stamp of its own: it is hashed
-  if (row.place === "pack") await readChecked(store, row);
-  else await checkedFile(store, row);
+  const bytes = row.place === "pack" ? await readChecked(store, row) : undefined;
+  if (!bytes) await checkedFile(store, row);
   const { path, offset, size } = locate(store, row);
   const open = (): { fd: number; offset: number } => {
     try {
@@ -28,5 +28,5 @@ export async function storedSource(store: Store, digest: Digest): Promise<{ row:
     }
   };
   // a file that an import left elsewhere is somebody's: whoever writes to it must not write to a link of ours
-  return { row, source: { size, open, ...(row.place === "file" && { path }) } };
+  return { row, source: { size, open, ...(bytes && { bytes }), ...(row.place === "file" && { path }) } };
 }

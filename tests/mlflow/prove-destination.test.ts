@@ -7,7 +7,7 @@ import type { OnDisk } from "../../src/mlflow/destination.ts";
 import { listArtifacts } from "../../src/mlflow/list-artifacts.ts";
 import { provesDestination } from "../../src/mlflow/prove-destination.ts";
 import { probeServer } from "../../src/mlflow/server-info.ts";
-import { placeShared } from "../../src/mlflow/shared-volume.ts";
+import { placeShared } from "../../src/sync/place-shared.ts";
 import { mlflow, needsMlflow, readArtifact } from "../support/mlflow.ts";
 import type { MlflowKind } from "../../scripts/mlflow/server.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
@@ -28,8 +28,8 @@ for (const kind of ["proxied", "shared"] satisfies MlflowKind[])
       expect(await listArtifacts(connection, run.id)).toEqual(new Map());
 
       using root = temporaryRoot();
-      placeShared(directory, "models/m.pt", fileSource(root.at("blob"), "weights"), "auto");
-      placeShared(directory, "empty", fileSource(root.at("nothing"), ""), "auto");
+      await placeShared(directory, "models/m.pt", fileSource(root.at("blob"), "weights"), "auto");
+      await placeShared(directory, "empty", fileSource(root.at("nothing"), ""), "auto");
       expect(await listArtifacts(connection, run.id)).toEqual(
         new Map([
           ["models/m.pt", 7],
