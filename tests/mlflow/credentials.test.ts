@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { findAuthorization } from "../../src/mlflow/credentials.ts";
-import { CofferError } from "../../src/domain/error.ts";
+import type { CofferError } from "../../src/domain/error.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 
 // which of them comes first is compared with MLflow's own client: official-client.test.ts
