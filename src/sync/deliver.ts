@@ -13,6 +13,7 @@ import type { Store } from "../store/store.ts";
 import { checkSynced } from "./check-synced.ts";
 import { claimRun, untilUnclaimed } from "./claim-run.ts";
 import { deliverRun, recordFailure } from "./deliver-run.ts";
+import { experimentIdOf } from "./experiment-id.ts";
 import { Patience } from "./patience.ts";
 import type { Limits } from "./patience.ts";
 import { addRun, newReport } from "./report.ts";
@@ -131,7 +132,7 @@ export function syncOf(store: Store, options: DeliverOptions, patience: Patience
     store,
     connection,
     target: trackingTarget(uri),
-    experimentId: options.env["MLFLOW_EXPERIMENT_ID"] || undefined,
+    experimentId: experimentIdOf(store, options.env),
     experimentName: options.env["MLFLOW_EXPERIMENT_NAME"] || undefined,
     jobs: options.jobs ?? jobs,
     live: options.live ?? false,

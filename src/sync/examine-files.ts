@@ -58,6 +58,15 @@ async function findPlace(
   const byId = id !== undefined && id !== "" && name === "Default";
   const { where } = settings.origin("tracking.mlflow.experiment");
   const experiment = byId ? await getExperiment(connection, id) : await findExperiment(connection, name);
+  if (experiment && id !== undefined && id !== "" && experiment.id !== id && env["MLFLOW_EXPERIMENT_NAME"] === name)
+    return {
+      experiment: undefined,
+      finding: fail(
+        "experiment",
+        `MLFLOW_EXPERIMENT_ID is ${id}, and “${name}” of MLFLOW_EXPERIMENT_NAME is ${experiment.id}`,
+        "unset one of the two",
+      ),
+    };
   if (!experiment)
     return {
       experiment,

@@ -142,6 +142,13 @@ live("an experiment that is deleted, or that nobody has, fails with what to do",
     1,
     expect.stringMatching(/^fail: .* is deleted on the server → .*--restore/),
   ]);
+  const both = await examine(here, { MLFLOW_TRACKING_URI: uri, MLFLOW_EXPERIMENT_NAME: "Default", MLFLOW_EXPERIMENT_ID: experiment_id });
+  expect(both.of("files", "experiment")).toContain("is deleted on the server");
+  const odds = await examine(here, { MLFLOW_TRACKING_URI: uri, MLFLOW_EXPERIMENT_NAME: name, MLFLOW_EXPERIMENT_ID: "0" });
+  expect([odds.code, odds.of("files", "experiment")]).toEqual([
+    1,
+    expect.stringMatching(/^fail: MLFLOW_EXPERIMENT_ID is 0, and .* → unset one/),
+  ]);
   const unknown = await examine(here, { MLFLOW_TRACKING_URI: uri, MLFLOW_EXPERIMENT_ID: "999999" });
   expect([unknown.code, unknown.of("files", "experiment")]).toEqual([
     1,

@@ -93,6 +93,17 @@ live("an attached run inside an attached run has one of its own, whose parent is
   }
 });
 
+live("a run inside an attached one may go to another experiment", async () => {
+  using here = place();
+  const { uri } = mlflow.proxied;
+  const env = { MLFLOW_TRACKING_URI: uri, PATH: `${process.cwd()}/dist:${process.env["PATH"] ?? ""}` };
+  const other = `attach ${Bun.randomUUIDv7()}`;
+  const { code, stderr } = await told(here, [], env, `MLFLOW_EXPERIMENT_NAME="${other}" coffer run --name inner -- true`);
+  expect([code, stderr.match(/delivered to/g)?.length]).toEqual([0, 2]);
+  const [inner] = (await here.runs()).filter(({ name }) => name === "inner");
+  expect((await here.shown(inner?.id)).deliveries).toMatchObject([{ experiment: other, state: "synced" }]);
+});
+
 live("with MLFLOW_RUN_ID from outside that run is it; whoever made it ends it", async () => {
   using here = place();
   const { uri } = mlflow.proxied;
