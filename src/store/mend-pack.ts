@@ -58,7 +58,7 @@ export async function mendPack(
     return { path: undefined, aside: undefined };
   }
   const path = place(store, staged, old.dataset, id);
-  const isEmpty = store.transaction(() => {
+  const { isEmpty, isUseless } = store.transaction(() => {
     const pack = packs.insert(store.db, {
       id,
       path: store.keep(path),
@@ -71,9 +71,14 @@ export async function mendPack(
       if (isUnmoved(blobs.bySeq(store.db, row.seq), row))
         blobs.replaceWithPacked(store.db, row.seq, { pack, offset: anew.get(row.seq) as number, dataset: row.dataset });
     for (const [blob, offset] of moved) packs.moveMember(store.db, blob, old.seq, { pack, offset, dataset: old.dataset });
-    return !packs.isHeld(store.db, old.seq) && forgetPack(store.db, old.seq) !== null;
+    return {
+      isEmpty: !packs.isHeld(store.db, old.seq) && forgetPack(store.db, old.seq) !== null,
+      isUseless: forgetPack(store.db, pack) !== null,
+    };
   });
-  return { path, aside: isEmpty ? putAway(store, old) : undefined };
+  // another process was faster with all of them
+  if (isUseless) rmSync(path, { force: true });
+  return { path: isUseless ? undefined : path, aside: isEmpty ? putAway(store, old) : undefined };
 }
 
 /** A pack that no row names any more. */

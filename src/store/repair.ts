@@ -79,10 +79,11 @@ export async function repair(store: Store, found: Verified, options: RepairOptio
     closeFiles(store, found, done);
     const blake3 = await loadBlake3();
     for (let round = 1; round <= MAX_ROUNDS && done.damage.length > 0 && !done.interrupted; round++) {
-      const before = done.repaired.length;
+      const [before, wasLeft] = [done.repaired.length, done.damage.length];
       await new Round(store, blake3, staging(store, lease), options, done).run();
       done.damage = (await verify(store, { share: 1, random: () => 0, only: scopeOf(store, found.damage, done.damage) })).damage;
-      if (done.repaired.length === before) break;
+      // another process may be repairing too, and what it does counts
+      if (done.repaired.length === before && done.damage.length === wasLeft) break;
     }
   } finally {
     dropLease(store, lease);
