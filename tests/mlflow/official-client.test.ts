@@ -28,6 +28,8 @@ interface Case {
   https?: true;
   /** Before anything is sent. */
   fails?: true;
+  /** What the server always says. */
+  status?: number;
   host?: string;
 }
 
@@ -107,43 +109,51 @@ const cases: Case[] = [
   { what: "an empty no_proxy", proxies: { http_proxy: "PROXY", no_proxy: "", NO_PROXY: "*" } },
   { what: "https through https_proxy", https: true, proxies: { https_proxy: "PROXY" } },
   { what: "https through a proxy with a password", https: true, proxies: { HTTPS_PROXY: "USER:PASS" }, env: TOKEN },
+  ...[400, 401, 403, 404, 408, 409, 412, 429, 500, 501, 502, 503, 504].map((status) => ({
+    what: `repetitions after ${status}`,
+    status,
+    env: { MLFLOW_HTTP_REQUEST_MAX_RETRIES: "2", MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR: "0", MLFLOW_HTTP_REQUEST_BACKOFF_JITTER: "0" },
+  })),
   { what: "https through all_proxy", https: true, proxies: { all_proxy: "PROXY" } },
 ];
 
-live("who we are, and which way a request takes, is what MLflow's own client makes of the same variables and files", async () => {
-  using root = temporaryRoot();
-  await using server = await recorder();
-  await using proxy = await recorder();
-  const given = cases.map((one, nth) => ({
-    uri: uriOf(one, nth, server.port),
-    env: environmentOf(one, nth, root, server.port, proxy.port),
-  }));
-  const heard: Record<string, (string[] | undefined)[]> = {};
-  const ends: Record<string, string[]> = {};
-  for (const [who, command] of [
-    ["official", [mlflow.proxied.python, join(import.meta.dir, "official_requests.py")]],
-    ["ours", [process.execPath, join(import.meta.dir, "our-requests.ts")]],
-  ] as [string, string[]][]) {
-    server.heard.clear();
-    proxy.heard.clear();
-    const child = Bun.spawn(command, {
-      stdin: Buffer.from(JSON.stringify(given)),
-      stdout: "pipe",
-      stderr: "pipe",
-      env: { PATH: process.env["PATH"] ?? "", MLFLOW_HTTP_REQUEST_MAX_RETRIES: "0", MLFLOW_DISABLE_TELEMETRY: "true" },
-    });
-    const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-    if (out === "") throw new Error(err);
-    ends[who] = JSON.parse(out) as string[];
-    heard[who] = cases.map((_, nth) => [...(server.heard.get(nth) ?? ["-"]), ...(proxy.heard.get(nth) ?? ["-"])]);
-  }
-  const told = (who: string) => cases.map(({ what }, nth) => `${what}: ${heard[who]?.[nth]?.join(" | ")}`);
-  expect(told("ours")).toEqual(told("official"));
-  // what never came anywhere would agree as well
-  expect(cases.filter(({ fails }, nth) => (heard["official"]?.[nth]?.join() === "-,-") !== (fails ?? false))).toEqual([]);
-  const ended = (who: string) => cases.map(({ what }, nth) => `${what}: ${ends[who]?.[nth] === "done" ? "answered" : "failed"}`);
-  expect(ended("ours")).toEqual(ended("official"));
-});
+live(
+  "who we are, which way a request takes and how often it is repeated is what MLflow's own client makes of the same variables and files",
+  async () => {
+    using root = temporaryRoot();
+    await using server = await recorder((nth) => cases[nth]?.status ?? 200);
+    await using proxy = await recorder();
+    const given = cases.map((one, nth) => ({
+      uri: uriOf(one, nth, server.port),
+      env: environmentOf(one, nth, root, server.port, proxy.port),
+    }));
+    const heard: Record<string, (string[] | undefined)[]> = {};
+    const ends: Record<string, string[]> = {};
+    for (const [who, command] of [
+      ["official", [mlflow.proxied.python, join(import.meta.dir, "official_requests.py")]],
+      ["ours", [process.execPath, join(import.meta.dir, "our-requests.ts")]],
+    ] as [string, string[]][]) {
+      server.heard.clear();
+      proxy.heard.clear();
+      const child = Bun.spawn(command, {
+        stdin: Buffer.from(JSON.stringify(given)),
+        stdout: "pipe",
+        stderr: "pipe",
+        env: { PATH: process.env["PATH"] ?? "", MLFLOW_HTTP_REQUEST_MAX_RETRIES: "0", MLFLOW_DISABLE_TELEMETRY: "true" },
+      });
+      const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+      if (out === "") throw new Error(err);
+      ends[who] = JSON.parse(out) as string[];
+      heard[who] = cases.map((_, nth) => [...(server.heard.get(nth) ?? ["-"]), ...(proxy.heard.get(nth) ?? ["-"])]);
+    }
+    const told = (who: string) => cases.map(({ what }, nth) => `${what}: ${heard[who]?.[nth]?.join(" | ")}`);
+    expect(told("ours")).toEqual(told("official"));
+    // what never came anywhere would agree as well
+    expect(cases.filter(({ fails }, nth) => (heard["official"]?.[nth]?.join() === "-,-") !== (fails ?? false))).toEqual([]);
+    const ended = (who: string) => cases.map(({ what }, nth) => `${what}: ${ends[who]?.[nth] === "done" ? "answered" : "failed"}`);
+    expect(ended("ours")).toEqual(ended("official"));
+  },
+);
 
 function uriOf({ user = "", https, host = "127.0.0.1" }: Case, nth: number, port: number): string {
   return https ? `https://${user}case-${nth}.invalid` : `http://${user}${host}:${port}/case-${nth}`;
@@ -174,12 +184,14 @@ function environmentOf(
 }
 
 /** A server, or a proxy, that notes what it is told of who asks, by the number of the case. */
-async function recorder(): Promise<{ port: number; heard: Map<number, string[]> } & AsyncDisposable> {
+async function recorder(
+  statusOf: (nth: number) => number = () => 200,
+): Promise<{ port: number; heard: Map<number, string[]> } & AsyncDisposable> {
   const heard = new Map<number, string[]>();
   const note = (request: IncomingMessage): void => {
     // with a workspace, MLflow's client asks first whether there are any; coffer is told by the answer to its first request
     if (request.url?.endsWith("/server-info")) return;
-    const nth = Number(/case-(\d+)/.exec(request.url ?? "")?.[1]);
+    const nth = numberOf(request);
     const { authorization, "proxy-authorization": toProxy, "x-mlflow-workspace": workspace } = request.headers;
     const where = request.method === "CONNECT" ? "tunnel" : request.url?.startsWith("http") ? "whole" : "path";
     const words = `${where} ${[authorization, toProxy, workspace].map((value) => (value === undefined ? "-" : decoded(String(value)))).join(" ")}`;
@@ -187,7 +199,7 @@ async function recorder(): Promise<{ port: number; heard: Map<number, string[]> 
   };
   const server = createServer((request, response) => {
     note(request);
-    response.setHeader("content-type", "application/json");
+    response.writeHead(statusOf(numberOf(request)), { "content-type": "application/json" });
     response.end(
       JSON.stringify({ workspaces_enabled: true, experiment: { experiment_id: "0", name: "Default", lifecycle_stage: "active" } }),
     );
@@ -205,6 +217,10 @@ async function recorder(): Promise<{ port: number; heard: Map<number, string[]> 
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+function numberOf({ url = "" }: IncomingMessage): number {
+  return Number(/case-(\d+)/.exec(url)?.[1]);
 }
 
 function decoded(header: string): string {
