@@ -30,7 +30,7 @@ export function findAuthorization(uri: string, env: Environment): Authorization 
   const home = env["HOME"] || homedir();
   // read in each case: one that is malformed stops MLflow's client, too
   const file = readCredentialsFile(join(home, ".mlflow", "credentials"));
-  const fromNetrc = readNetrc(env, home, new URL(uri).hostname);
+  const fromNetrc = readNetrc(env, home, new URL(uri).hostname.replace(/^\[|\]$/g, ""));
   if (fromNetrc) return basic(fromNetrc.user, fromNetrc.password, ".netrc");
   const inUrl = /^[a-z]+:\/\/([^/?#@]*):([^/?#]*)@/i.exec(uri.trim());
   if (inUrl && (inUrl[1] || inUrl[2])) {

@@ -35,7 +35,9 @@ function valueOf(env: Environment, kind: string): string | undefined {
   return env[`${kind.toUpperCase()}_PROXY`] || undefined;
 }
 
-function bypasses(env: Environment, { hostname, port }: URL): boolean {
+function bypasses(env: Environment, { hostname: host, port }: URL): boolean {
+  // the lists name IPv6 addresses without brackets
+  const hostname = host.replace(/^\[|\]$/g, "");
   const listed = split(env["no_proxy"] || env["NO_PROXY"] || "");
   const number = ipv4(hostname);
   if (number !== undefined) {
