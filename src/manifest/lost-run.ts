@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
+import { checkArtifactPath } from "../domain/names.ts";
 import { reason } from "../domain/error.ts";
 import { parseManifest } from "./parse-manifest.ts";
 
@@ -59,7 +60,8 @@ export const Delivery = v.object({
 
 const Run = v.object({
   seq: v.optional(count),
-  id: v.pipe(v.string(), v.nonEmpty()),
+  // it is the name of its manifest
+  id: v.pipe(v.string(), v.regex(/^[^./\\\0][^/\\\0]{0,199}$/, "no id of a run")),
   kind: v.picklist(["wrapped", "log", "import"]),
   name: text,
   parent: text,
@@ -135,7 +137,7 @@ const Artifact = v.object({
   size: count,
   files: count,
   mode: count,
-  path: v.string(),
+  path: v.pipe(v.string(), v.check(isInside, "it leaves its run")),
   type: v.picklist(ARTIFACT_TYPES),
   class: text,
   dataset: text,
@@ -185,6 +187,14 @@ export function readLostRun(source: string, path: string): LostRun | string {
   if (result.success) return result.output.coffer;
   const [issue] = result.issues;
   return `${v.getDotPath<typeof Manifest>(issue) ?? "it"}: ${issue.message}`;
+}
+
+function isInside(path: string): boolean {
+  try {
+    return checkArtifactPath(path) !== "";
+  } catch {
+    return false;
+  }
 }
 
 function isMap(given: unknown): given is Record<string, unknown> {

@@ -4,6 +4,7 @@ import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { openRegular } from "../blobs/copy.ts";
 import { syncPath } from "../blobs/durable.ts";
 import { listOrNothing } from "../blobs/list-or-nothing.ts";
+import { requireUsableType } from "../config/usable-type.ts";
 import type { Settings } from "../config/settings.ts";
 import { datasetNames, FreshDatabase, renameDataset, unnamedBlobs } from "../db/fresh-database.ts";
 import { faultOf, holdWriters, takeLock } from "../db/hold-database.ts";
@@ -11,7 +12,7 @@ import type { Held } from "../db/hold-database.ts";
 import * as metadata from "../db/metadata.ts";
 import { MIGRATIONS } from "../db/migrations.ts";
 import { versionOnDisk } from "../db/open.ts";
-import { CofferError, reason } from "../domain/error.ts";
+import { CofferError, errno, reason } from "../domain/error.ts";
 import type { Liveness } from "../domain/process-identity.ts";
 import { filePart } from "../domain/names.ts";
 import type { Damage } from "../store/damage.ts";
@@ -63,14 +64,27 @@ export interface RebuildOptions {
 /**
  * Makes the database again from what lies beside it: manifests, journal, file names and packs. It is filled under another name, flushed, and takes the
  * old one's place at the very end; until then nothing is changed. The old one is set aside. Others that write are kept waiting, and find out that theirs was replaced.
- * @throws CofferError PROTECTED where the database is whole, or processes are at work; STORE_BUSY, STORE_NEWER, NOT_FOUND
+ * @throws CofferError PROTECTED where the database is whole, or processes are at work; STORE_BUSY, STORE_NEWER, STORE_UNUSABLE, STORE_TYPE_UNUSABLE, NOT_FOUND
  */
 export async function rebuild(settings: Settings, options: RebuildOptions): Promise<Rebuilt> {
+  requireUsableType(settings.values);
   const root = settings.roots.store;
   if (!["binaries", "manifests"].some((name) => existsSync(join(root, name))))
     throw new CofferError("NOT_FOUND", `${root} has neither binaries/ nor manifests/: there is nothing to rebuild a database from`, {
       hint: "name the store with --root",
     });
+  try {
+    return await rebuildAt(root, settings, options);
+  } catch (error) {
+    if (error instanceof CofferError || errno(error) === undefined) throw error;
+    throw new CofferError("STORE_UNUSABLE", `the database of ${root} cannot be made again: ${reason(error)}`, {
+      hint: "look whether you may read all of the store and write to its root, and whether there is room on its disk; then run coffer rebuild again",
+      cause: error,
+    });
+  }
+}
+
+async function rebuildAt(root: string, settings: Settings, options: RebuildOptions): Promise<Rebuilt> {
   using lock = options.dryRun ? undefined : lockOf(root);
   const matter = matterWith(root, options.force);
   using _held =
