@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import type { Connection } from "./connection.ts";
 import type { Destination } from "./destination.ts";
+import { ListAnswer } from "./list-artifacts.ts";
 import { askStore } from "./object-store.ts";
 import type { ObjectStores } from "./object-store.ts";
 import { callStorageRoute } from "./storage-route.ts";
@@ -88,6 +89,14 @@ export async function abortProxiedParts(connection: Connection, destination: Pro
     { path: baseName(path), upload_id: uploadId || undefined },
     v.unknown(),
   );
+}
+
+/** Bytes of a file that the storage has by now; undefined where it has none of that name. @throws CofferError SERVER_REFUSED, SERVER_UNREACHABLE */
+export async function sizeInStorage(connection: Connection, { base, path: run }: Proxied, path: string): Promise<number | undefined> {
+  const directory = [...run.split("/"), ...path.split("/").slice(0, -1)].join("/");
+  const route = `${base}/api/2.0/mlflow-artifacts/artifacts`;
+  const { files } = await callStorageRoute(connection, "GET", route, { path: directory }, ListAnswer);
+  return files.find((file) => !file.is_dir && baseName(file.path) === baseName(path))?.file_size;
 }
 
 /** When the addresses of an upload end, in milliseconds since 1970: what they say themselves, else an hour from now. */

@@ -57,7 +57,16 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
     const failure = await sendOpen(one, again, laid);
     if (failure) return recordFailure(one, failure);
     const layout = await layOut(store, one.delivery.seq, laid);
-    if (openArtifacts(one).length > 0) return { state: "withheld", error: undefined };
+    const open = outbox.entries(store.db, one.delivery.seq).filter((entry) => entry.settled_at === null);
+    if (open.length > 0) {
+      // models wait for their files
+      if (one.sync.skipArtifacts && open.every(({ step }) => step === "artifact" || step === "models"))
+        return { state: "withheld", error: undefined };
+      // logged while the rest was sent
+      if (round === ROUNDS) return recordFailure(one, incomplete([]));
+      again = true;
+      continue;
+    }
     let missing: Missing;
     try {
       await dropTwins(one, layout, isShared(one.delivery, runEntry(one)));
@@ -66,7 +75,8 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
       if (endsAll(error)) throw error;
       return recordFailure(one, error as CofferError);
     }
-    const words = reopenMissing(one, missing, lacked);
+    // what was logged while it was read back is not missing: it is yet to be sent
+    const words: string[] = saysNow(one) === before ? reopenMissing(one, missing, lacked) : [];
     if (words.length === 0 && settleDelivery(one, before)) return { state: "synced", error: undefined };
     if ((words.length > 0 && lacked) || round === ROUNDS) return recordFailure(one, incomplete(words));
     lacked ||= words.length > 0;

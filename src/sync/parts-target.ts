@@ -1,8 +1,8 @@
 import type { Connection } from "../mlflow/connection.ts";
 import type { Destination } from "../mlflow/destination.ts";
-import { abortProxiedParts, beginProxiedParts, completeProxiedParts, putSignedPart } from "../mlflow/proxied-parts.ts";
+import { abortProxiedParts, beginProxiedParts, completeProxiedParts, putSignedPart, sizeInStorage } from "../mlflow/proxied-parts.ts";
 import type { SignedPart } from "../mlflow/proxied-parts.ts";
-import { abortS3Parts, baseOf, beginS3Parts, completeS3Parts, putS3Part } from "../mlflow/s3-object.ts";
+import { abortS3Parts, baseOf, beginS3Parts, completeS3Parts, listS3, putS3Part } from "../mlflow/s3-object.ts";
 import type { S3Place } from "../mlflow/s3-object.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
 import type { UploadSource } from "../mlflow/upload-source.ts";
@@ -31,6 +31,8 @@ export interface PartsTarget {
   /** Returns the part's etag. */
   put(upload: BegunUpload, part: Part, source: UploadSource, sent: (bytes: number) => void): Promise<string>;
   complete(upload: BegunUpload, etags: ReadonlyMap<number, string>): Promise<void>;
+  /** Bytes of the file that is there now; undefined where there is none. */
+  size(): Promise<number | undefined>;
   /** Tried once. */
   abort(uploadId: string): Promise<void>;
 }
@@ -60,6 +62,7 @@ function proxiedTarget(
       return putSignedPart(connection, stores, path, mine, part, source, sent);
     },
     complete: (upload, etags) => completeProxiedParts(connection, destination, path, upload, etags),
+    size: () => sizeInStorage(connection, destination, path),
     abort: (uploadId) => abortProxiedParts(once(connection), destination, path, uploadId),
   };
 }
@@ -71,6 +74,7 @@ function s3Target(place: S3Place, path: string): PartsTarget {
     begin: async () => ({ uploadId: await beginS3Parts(place, path), signed: [] }),
     put: ({ uploadId }, part, source, sent) => putS3Part(place, path, uploadId, part, source, sent),
     complete: ({ uploadId }, etags) => completeS3Parts(place, path, uploadId, etags),
+    size: async () => (await listS3(place)).get(path),
     abort: (uploadId) => abortS3Parts({ ...place, connection: once(place.connection) }, path, uploadId),
   };
 }

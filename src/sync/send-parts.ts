@@ -30,7 +30,9 @@ const EXPIRY_SLACK = 60_000;
  *    what is missing.
  * 2. An upload that ends before its time (the addresses of MLflow live an hour; a storage throws old uploads away) is begun anew, unless it was begun
  *    only now: then the way is too slow for it.
- * 3. One that is given up for good is aborted: storages charge for parts that nobody put together.
+ * 3. A storage that has put the parts together knows the upload no more. Where its answer was lost, the second request is refused although all is well: the file
+ *    tells, unless one of its size lay there before.
+ * 4. One that is given up for good is aborted: storages charge for parts that nobody put together.
  *
  * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED, CORRUPT; StoreUnreachable
  */
@@ -46,20 +48,34 @@ export async function sendParts(
   const found = uploads.ofPath(store.db, delivery.seq, file.path);
   let saved = found ? resume(one.sync, found, target, file) : undefined;
   if (found && !saved) await giveUp(one, found, target);
+  const before = await sizeThere(target);
   for (;;) {
     const isOld = saved !== undefined;
     const open = saved ?? (await begin(one, target, file, partSizeFor(file.size, routes.uploads.partSize)));
+    let isCompleting = false;
     try {
       await sendMissing(one.sync, target, source, open, moved);
+      isCompleting = true;
       await target.complete(open.upload, uploads.parts(store.db, open.row.seq));
       forget(one.sync, open.row);
       return;
     } catch (error) {
       if (keepsParts(error)) throw error;
+      if (isCompleting && before !== file.size && (await sizeThere(target)) === file.size) return forget(one.sync, open.row);
       await giveUp(one, open.row, target);
       if (!isOld || !isOver(one.sync, open.row, error)) throw error;
       saved = undefined;
     }
+  }
+}
+
+/** undefined also where nobody may look. */
+async function sizeThere(target: PartsTarget): Promise<number | undefined> {
+  try {
+    return await target.size();
+  } catch (error) {
+    if (keepsParts(error)) throw error;
+    return undefined;
   }
 }
 

@@ -5,6 +5,7 @@ import * as uploads from "../../src/db/upload-parts.ts";
 import { examineFiles } from "../../src/sync/examine-files.ts";
 import type { DeliveryReport } from "../../src/sync/report.ts";
 import { faultyProxy } from "../mlflow/faulty-proxy.ts";
+import type { Fault } from "../mlflow/faulty-proxy.ts";
 import { connectQuickly } from "../mlflow/live.ts";
 import { readArtifact } from "../support/mlflow.ts";
 import { needsMoto, objectStore } from "../support/object-store.ts";
@@ -170,6 +171,27 @@ live("a storage that only the server reaches gets the file through the server", 
   expect(JSON.stringify(report)).not.toContain("s3cr3t");
   expect((await seenOn(store.proxied.uri, run))[0]?.artifacts).toEqual({ "a.bin": LARGE, "b.bin": LARGE - 1 });
 });
+
+for (const kind of ["proxied", "direct"] as const)
+  live(`parts that were put together, with the answer lost, are not sent again (${kind})`, async () => {
+    const lose = (request: string): Fault =>
+      /\/mpu\/complete\/|^POST \/mlflow\/direct/.test(request) && ++completed === lost ? { reset: "answer" } : undefined;
+    // to the storage itself the first POST begins the upload
+    const lost = kind === "proxied" ? 1 : 2;
+    let completed = 0;
+    await using proxy = await faultyProxy(store[kind].uri, lose);
+    using stored = await storeFor(proxy.uri);
+    const large = randomBytes(LARGE);
+    const { run } = await tellLater(stored, { artifacts: [{ path: "dir/a.bin", bytes: large }] });
+    store.fault = lose;
+    const report = await sync(stored, { env: { ...QUICK, ...PARTS, ...(kind === "direct" && store.env) } });
+    expect(completed).toBeGreaterThan(lost);
+    expect(how(report)).toEqual(kind === "proxied" ? { parts: 1 } : { s3: 1 });
+    expect(partsSent()).toHaveLength(COUNT);
+    expect(uploads.ofDelivery(stored.store.db, deliveryOf(stored, run).seq)).toEqual([]);
+    const [seen] = await seenOn(store[kind].uri, run);
+    expect(Buffer.compare(await readArtifact(store[kind], seen?.id as string, "dir/a.bin", store.env), large)).toBe(0);
+  });
 
 live("parts that cannot be put together go through the server, and the upload is aborted", async () => {
   await using proxy = await faultyProxy(store.proxied.uri, (request) =>
