@@ -12,6 +12,9 @@ const CHUNKS_PER_TURN = 16;
 /** No link is followed, and a FIFO does not block for ever. */
 export const SAFE_READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
+/** The same for a file of our own, which somebody may have moved to another disk and linked. */
+export const FOLLOWING_READ = constants.O_RDONLY | constants.O_NONBLOCK;
+
 /** Opens a regular file for reading. */
 export function openRegular(path: string | Buffer): { fd: number; stat: BigIntStats } {
   const fd = openSync(path, SAFE_READ);

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { CofferError } from "../domain/error.ts";
+import { FOLLOWING_READ } from "./copy.ts";
 import { syncFile, writeWhole } from "./durable.ts";
 
 const BLOCK = 512;
@@ -91,7 +92,7 @@ export class PackWriter {
 
 /** Reads a whole member. `size` and `offset` are those of its row. */
 export function readMember(packPath: string, offset: number, size: number): Buffer {
-  const fd = openSync(packPath, "r");
+  const fd = openSync(packPath, FOLLOWING_READ);
   try {
     return readMemberOf({ fd, path: packPath }, offset, size);
   } finally {

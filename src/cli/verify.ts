@@ -51,10 +51,19 @@ export default command(
     const { store } = opened;
     const found = store ? await verify(store, { share, random: Math.random, resume: flags.resume, stop: stop.isThere }) : opened.found;
     const isAsked = flags.repair && store !== undefined && !found.interrupted;
-    const repaired = isAsked ? await mend(store, found, { directories, io, stop }) : undefined;
+    let repaired: Repair | undefined;
+    let failure: CofferError | undefined;
+    try {
+      if (isAsked) repaired = await mend(store, found, { directories, io, stop });
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error;
+      // a full disk: what was found is told first
+      failure = error;
+    }
     const report = await reportOf(store, found, repaired);
     io.print(report, linesOf);
     sumUp(io, report, flags.resume);
+    if (failure) throw failure;
     if (report.interrupted) return stop.exit();
     if (report.damage.length > 0) return EXIT.failed;
     return report.repair && report.repair.failed.length > 0 ? EXIT.partly : EXIT.done;

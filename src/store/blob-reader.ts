@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import type { Blake3 } from "../blobs/blake3.ts";
+import { FOLLOWING_READ } from "../blobs/copy.ts";
 import type { BlobRow, FileStamp } from "../db/blobs.ts";
 import * as packs from "../db/packs.ts";
 import { errno, reason } from "../domain/error.ts";
@@ -42,6 +43,8 @@ export class BlobReader implements Disposable {
     try {
       const fd = this.#opened(path);
       const stat = row.place === "pack" ? undefined : fstatSync(fd, { bigint: true });
+      // a FIFO of no bytes is no empty file
+      if (stat && !stat.isFile()) return hurt("changed", "it is no regular file");
       if (stat && stat.size !== BigInt(row.size))
         return hurt(stat.size < row.size ? "short" : "changed", `${stat.size} bytes instead of ${row.size}`);
       const hasher = this.#blake3.hasher();
@@ -70,7 +73,7 @@ export class BlobReader implements Disposable {
   #opened(path: string): number {
     if (this.#open?.path === path) return this.#open.fd;
     this[Symbol.dispose]();
-    return (this.#open = { path, fd: openSync(path, "r") }).fd;
+    return (this.#open = { path, fd: openSync(path, FOLLOWING_READ) }).fd;
   }
 
   /** Between some megabytes, signals are handled. */

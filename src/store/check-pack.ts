@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
+import { FOLLOWING_READ } from "../blobs/copy.ts";
 import { readPackHeaders } from "../blobs/pack-headers.ts";
 import * as packs from "../db/packs.ts";
 import { reason } from "../domain/error.ts";
@@ -17,12 +18,13 @@ export function checkPack(store: Store, pack: number): { damage?: Damage; touche
   const hurt = (detail: string): { damage: Damage } => ({ damage: { digest: "", path, what: "pack", detail, pack } });
   let fd: number;
   try {
-    fd = openSync(path, "r");
+    fd = openSync(path, FOLLOWING_READ);
   } catch (error) {
     return hurt(reason(error));
   }
   try {
     const stat = fstatSync(fd, { bigint: true });
+    if (!stat.isFile()) return hurt("it is no regular file");
     const known = packs
       .readable(store.db, pack)
       .map(({ blake3, offset, size }) => ({ name: Buffer.from(blake3).toString("hex"), offset, size }));

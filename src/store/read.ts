@@ -2,7 +2,7 @@ import { closeSync, fstatSync, lstatSync, openSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Hasher } from "../blobs/blake3.ts";
-import { hashFile, openRegular } from "../blobs/copy.ts";
+import { FOLLOWING_READ, hashFile, openRegular } from "../blobs/copy.ts";
 import { readMember } from "../blobs/pack.ts";
 import { decodeTree } from "../blobs/tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
@@ -73,6 +73,7 @@ export async function checkedFile(store: Store, row: BlobRow): Promise<string> {
   const fd = openBlob(path, row);
   try {
     const stat = fstatSync(fd, { bigint: true });
+    if (stat.size !== BigInt(row.size)) throw corrupt(store, path, row);
     if (!sameStamp(stat, row) || damage.isRecorded(store.db, row.seq)) await hashAgain(store, row, fd, stat, path);
     return path;
   } finally {
@@ -110,12 +111,19 @@ export function hexOf(row: BlobRow): string {
   return Buffer.from((row.blake3 ?? row.sha256) as Uint8Array).toString("hex");
 }
 
+/** Its file, or the pack that it is in. @throws CofferError CORRUPT, UNREADABLE */
 export function openBlob(path: string, row: BlobRow): number {
   try {
-    return openSync(path, "r");
+    const fd = openSync(path, FOLLOWING_READ);
+    if (fstatSync(fd).isFile()) return fd;
+    closeSync(fd);
   } catch (error) {
     throw missing(path, row, error);
   }
+  // a device has no end
+  throw new CofferError("CORRUPT", `${path} is no regular file (${digestOf(row)})`, {
+    hint: "coffer verify --repair looks for another copy",
+  });
 }
 
 /** The error of bytes that turned out to be others; that is noted. */

@@ -43,7 +43,9 @@ export function serverCopies(store: Store, { env, signal }: { env: Environment; 
     try {
       return await work();
     } catch (error) {
-      if (signal.aborted || !(error instanceof CofferError)) throw error;
+      // whoever interrupts it asks for no more copies
+      if (signal.aborted) return false;
+      if (!(error instanceof CofferError)) throw error;
       isAway = error.code === "SERVER_UNREACHABLE";
       store.say(isAway ? `no copies are looked for on the server: ${error.message}` : error.message);
       return false;

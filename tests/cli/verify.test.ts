@@ -15,6 +15,7 @@ import {
 import { join } from "node:path";
 import type { VerifyReport } from "../../src/cli/verify/report.ts";
 import { spawnCoffer } from "../support/coffer.ts";
+import { mlflow, needsMlflow } from "../support/mlflow.ts";
 import { place } from "./run-place.ts";
 import type { Place } from "./run-place.ts";
 import type { JsonError } from "./words.ts";
@@ -224,6 +225,21 @@ test("copies in the cache of what is damaged stay there, and are said", async ()
   const cleared = await here.coffer(["cache", "clear"]);
   expect([existsSync(path), cleared.stderr.includes("--repair may need it")]).toEqual([true, true]);
   expect(await verify(here, "--repair")).toMatchObject({ code: 0, damage: [] });
+});
+
+needsMlflow(test)("what was delivered comes back from the server, and only --repair asks it", async () => {
+  using here = place();
+  const env = { MLFLOW_TRACKING_URI: mlflow.proxied.uri, MLFLOW_EXPERIMENT_NAME: `repair ${Bun.randomUUIDv7()}` };
+  await here.run("echo the model >$W/m.bin", ["--register", "model=m.bin"], { env });
+  rmSync(join(here.root, "work"), { recursive: true });
+  rmSync(fileOf(here, ".bin"));
+  expect((await here.coffer(["verify", "--json"], { env })).json<VerifyReport>().damage).toHaveLength(1);
+  const result = await here.coffer(["verify", "--repair", "--json"], { env });
+  expect([result.code, result.json<VerifyReport>().repair?.repaired[0]]).toMatchObject([
+    0,
+    { from: "mlflow", source: expect.stringContaining(mlflow.proxied.uri) },
+  ]);
+  expect(await here.bytes("model")).toBe("the model\n");
 });
 
 test("flags that do not go together are refused", async () => {

@@ -1,15 +1,29 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { chmodSync, cpSync, lstatSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import * as blobs from "../../src/db/blobs.ts";
 import type { BlobRow } from "../../src/db/blobs.ts";
-import { locate } from "../../src/store/read.ts";
+import { checkedFile, locate, readTree } from "../../src/store/read.ts";
+import { sha256Of } from "../../src/store/sha256.ts";
 import { openStore } from "../../src/store/store.ts";
 import { verify } from "../../src/store/verify.ts";
+import { writeOut } from "../../src/store/write-out.ts";
 import { loadSettings } from "../../src/config/settings.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
+import { contentOf } from "./directory.ts";
 
 const all = { share: 1, random: Math.random };
 const small = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}`, `small ${i}`]));
@@ -41,6 +55,26 @@ test.each([
     2,
     [{ digest: hurt.digest, path: pathOf(test, hurt.blob), what, detail: expect.any(String), blob: hurt.blob as number }],
   ]);
+});
+
+test.each([
+  ["a FIFO", (path: string) => Bun.spawnSync(["mkfifo", path])],
+  ["a device", (path: string) => symlinkSync("/dev/zero", path)],
+  ["a directory", (path: string) => mkdirSync(path)],
+] as const)("verify does not wait for %s in the place of an empty file, a pack or any other", async (_, make) => {
+  using test = await openTestStore();
+  const [empty, single, tree] = [await test.add({ bytes: "" }), await test.add({ bytes: "single" }), await test.add({ files: small(40) })];
+  for (const path of [empty, single, tree].map(({ blob }) => pathOf(test, blob))) {
+    rmSync(path);
+    make(path);
+  }
+  const { damage } = await verify(test.store, all);
+  expect(damage.filter(({ what }) => what !== "pack").length).toBe(43);
+  // nor does a reader
+  await expect(checkedFile(test.store, row(test, empty.blob))).rejects.toThrow();
+  await expect(sha256Of(test.store, single.blob as number)).rejects.toThrow();
+  await expect(writeOut(test.store, contentOf(single), test.store.path("out"))).rejects.toThrow();
+  await expect(readTree(test.store, tree.blob as number)).rejects.toThrow();
 });
 
 function rewrite(path: string, change: (bytes: Buffer) => unknown): void {

@@ -12,6 +12,7 @@ export function linesOf({ damage, repair }: VerifyReport): string {
     lines.push(`${what}  ${path}  ${digest === "" ? "-" : digest}  ${detail}`);
     for (const { ref, run, path: inRun, state } of artifacts)
       lines.push(`  hits ${ref} (${inRun} of run ${run}${state === "live" ? "" : `, ${state}`})`);
+    if (digest !== "" && artifacts.length === 0) lines.push("  hits no artifact: coffer gc takes it");
     if (more > 0) lines.push(`  and ${countOf(more, "artifact")} more`);
   }
   return lines.map((line) => `${printable(line)}\n`).join("");
