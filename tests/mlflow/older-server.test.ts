@@ -14,7 +14,7 @@ import { connectQuickly, newRun } from "./live.ts";
 
 // what MLflow 3.11 does otherwise than 3.17.2; each line is asked of both, so that none of it is a legend
 const servers = [
-  { version: "3.11.1", live: needsOlder(test), place: () => mlflow.older, info: {}, answer: "{}", chunked: 0 },
+  { version: "3.11.1", live: needsOlder(test), place: () => mlflow.older, info: {}, answer: "{}", chunked: 0, names: false },
   {
     version: "3.17.2",
     live: needsMlflow(test),
@@ -22,10 +22,11 @@ const servers = [
     info: { multipart_uploads_enabled: false, presigned_upload_run_id_supported: true },
     answer: "",
     chunked: 5,
+    names: true,
   },
 ];
 
-for (const { version, live, place, info, answer, chunked } of servers) {
+for (const { version, live, place, info, answer, chunked, names } of servers) {
   live(`${version}: the probe finds its version and what it can do`, async () => {
     const connection = connectQuickly(place().uri);
     expect(await probeServer(connection)).toEqual({
@@ -88,6 +89,15 @@ for (const { version, live, place, info, answer, chunked } of servers) {
         expect(Buffer.compare(Buffer.concat(chunks), Buffer.from(content as string))).toBe(0);
       }
   });
+
+  live(
+    `${version}: the route that takes a file ${names ? "gives it back, too" : "does not give it back"} where its name is not ASCII`,
+    async () => {
+      const { url } = await proxiedRun(place());
+      await fetch(`${url}/%C3%BC`, { method: "PUT", body: "x" });
+      expect((await fetch(`${url}/%C3%BC`)).status).toBe(names ? 200 : 500);
+    },
+  );
 
   live(
     `${version}: an upload in parts to a server that keeps files on a disk is refused as one, so that another way is taken`,
