@@ -29,7 +29,7 @@ export default command(
       ["coffer doctor", "all of it"],
       ["coffer doctor --json | jq '.findings[] | select(.state != \"ok\")'", "what is not as it should be"],
     ],
-    exits: { "0": "nothing fails; there may be warnings", "1": "something fails" },
+    exits: { "0": "nothing fails; there may be warnings", "1": "something fails, the configuration included", "2": "wrong usage" },
   },
   async ({ io }) => {
     const stop = catchStopSignal();
