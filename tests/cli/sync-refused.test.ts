@@ -7,6 +7,7 @@ import { ask, seenOn } from "../sync/told.ts";
 import { coffer } from "../support/coffer.ts";
 import type { CofferResult } from "../support/coffer.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
+import { tlsProxy } from "../support/tls-proxy.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
 
@@ -116,6 +117,13 @@ test("a proxy that refuses to pass a request on is named, without its password",
 
 live("https to a port of http is refused at once", async () => {
   expectRefused(await sync(mlflow.proxied.uri.replace("http://", `https://eve:${SECRET}@`)), "begins with http://");
+});
+
+live("a certificate that nobody vouches for is one try, and the variable that helps is named", async () => {
+  await using tls = await tlsProxy(mlflow.proxied.uri, mlflow.proxied.python);
+  expectRefused(await sync(tls.uri.replace("//", `//eve:${SECRET}@`)), "MLFLOW_TRACKING_SERVER_CERT_PATH");
+  using own = await twoRuns();
+  expect((await sync(tls.uri, { MLFLOW_TRACKING_SERVER_CERT_PATH: tls.certificate }, own)).code).toBe(0);
 });
 
 for (const [what, uri, env, words] of [
