@@ -20,7 +20,7 @@ import { mendPack, putAway } from "./mend-pack.ts";
 import type { Restored } from "./mend-pack.ts";
 import { putBack } from "./put-back.ts";
 import { digestOf } from "./read.ts";
-import { sameStamp, stampOf } from "./stamp.ts";
+import { keepStamp, sameStamp, stampOf } from "./stamp.ts";
 import type { Store } from "./store.ts";
 import { verify } from "./verify.ts";
 import type { Verified } from "./verify.ts";
@@ -120,7 +120,7 @@ function closeFiles(store: Store, found: Verified, done: Repair): void {
       const known = of === "blob" ? blobs.bySeq(store.db, seq) : packs.stampOf(store.db, seq);
       if (!known || !sameStamp(lstatSync(path, { bigint: true }), known)) continue;
       chmodSync(path, 0o444);
-      store.transaction(() => (of === "blob" ? blobs : packs).restamp(store.db, seq, stampOf(lstatSync(path, { bigint: true }))));
+      store.transaction(() => keepStamp(store, of, seq, stampOf(lstatSync(path, { bigint: true }))));
       done.closed.push(path);
     } catch (error) {
       if (errno(error) === undefined) throw error;

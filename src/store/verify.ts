@@ -13,6 +13,7 @@ import { checkPack } from "./check-pack.ts";
 import { checkTrees } from "./check-trees.ts";
 import type { Damage } from "./damage.ts";
 import { digestOf, isUnread, locate, readRow } from "./read.ts";
+import { keepStamp } from "./stamp.ts";
 import type { Store } from "./store.ts";
 import { readReached, rememberReached } from "./verify-reached.ts";
 
@@ -201,7 +202,7 @@ function tellDatabase(store: Store, found: Verified, notes: Notes): void {
     store.transaction(() => {
       for (const { blob, what, detail } of hurt) damaged.record(store.db, { blob: blob as number, what, detail, found_at: store.now() });
       for (const seq of notes.whole) damaged.forget(store.db, seq);
-      for (const { seq, of, stamp } of stamps) (of === "blob" ? blobs : packs).restamp(store.db, seq, stamp);
+      for (const { seq, of, stamp } of stamps) keepStamp(store, of, seq, stamp);
     });
   } catch (error) {
     if (isMalformed(error)) throw error;
