@@ -1,6 +1,6 @@
 import { EXIT } from "../domain/error.ts";
 import { countOf, formatBytes } from "../domain/quantity.ts";
-import { rebuild } from "../manifest/rebuild.ts";
+import { matterWith, rebuild } from "../manifest/rebuild.ts";
 import type { Rebuilt } from "../manifest/rebuild.ts";
 import { command } from "./command.ts";
 import type { Io } from "./io.ts";
@@ -33,6 +33,7 @@ gc deletes nothing afterwards until somebody has looked and says so: coffer gc -
     },
   },
   async ({ flags, io }) => {
+    if (flags.force && !flags["dry-run"]) await writeDown(io);
     const stop = catchStopSignal();
     let rebuilt: Rebuilt;
     try {
@@ -53,6 +54,13 @@ gc deletes nothing afterwards until somebody has looked and says so: coffer gc -
     return rebuilt.damage.length + rebuilt.unread.length + rebuilt.notes.length > 0 ? EXIT.partly : EXIT.done;
   },
 );
+
+/** A whole database knows of runs that died, and of what has no manifest yet: that comes first. */
+async function writeDown(io: Io): Promise<void> {
+  if (matterWith((await io.settings()).roots.store, true).because !== "forced") return;
+  using store = await io.openStore({ make: false });
+  await writeManifests(store);
+}
 
 type Left = Rebuilt["left"][number] & { state: string };
 

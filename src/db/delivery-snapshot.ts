@@ -22,7 +22,7 @@ type SnapshotEntry = [
   bytes: number | null,
 ];
 
-export function deliverySnapshot(db: Database, delivery: DeliveryRow): DeliverySnapshot {
+function deliverySnapshot(db: Database, delivery: DeliveryRow): DeliverySnapshot {
   const { seq, run, metrics_sent, ...rest } = delivery;
   const points = db
     .query<{ count: number }, [number, number]>("SELECT count(*) AS count FROM metric_points WHERE run = ? AND seq <= ?")
@@ -59,7 +59,7 @@ export function putDelivery(db: Database, run: number, snapshot: DeliverySnapsho
     .get(run, points_sent) as { last: number };
   outbox.updateDelivery(db, seq, { ...columns, metrics_sent: last });
   const statement = db.query(
-    "INSERT INTO outbox (delivery, step, artifact, settled_at, tries, failures, error, how, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "INSERT OR IGNORE INTO outbox (delivery, step, artifact, settled_at, tries, failures, error, how, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
   );
   for (const [step, uid, ...values] of entries) {
     const artifact = uid === null ? null : seqOf(uid);

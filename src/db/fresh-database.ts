@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { errno, reason } from "../domain/error.ts";
 import { openDatabase } from "./open.ts";
 
 /**
@@ -15,6 +16,21 @@ export class FreshDatabase implements Disposable {
       this.db.run(`PRAGMA ${pragma}`);
     this.db.run("BEGIN IMMEDIATE");
     for (const table of WAITING) this.db.run(`CREATE TEMP TABLE ${table}`);
+  }
+
+  /** All of it or nothing; returns what keeps it from being done, where the database does not take it. */
+  attempt(work: () => void): string | undefined {
+    this.db.run("SAVEPOINT attempt");
+    try {
+      work();
+      this.db.run("RELEASE attempt");
+      return undefined;
+    } catch (error) {
+      if (!errno(error)?.startsWith("SQLITE_CONSTRAINT")) throw error;
+      this.db.run("ROLLBACK TO attempt");
+      this.db.run("RELEASE attempt");
+      return reason(error);
+    }
   }
 
   /** Edges, inputs, sources and parents get the rows that they name. Returns what names a row that is not there, in words. */

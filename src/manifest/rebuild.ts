@@ -76,7 +76,7 @@ export async function rebuild(settings: Settings, options: RebuildOptions): Prom
   try {
     return await rebuildAt(root, settings, options);
   } catch (error) {
-    if (error instanceof CofferError || errno(error) === undefined) throw error;
+    if (error instanceof CofferError || !/^(?:E[A-Z]+|SQLITE_\w+)$/.test(errno(error) ?? "")) throw error;
     throw new CofferError("STORE_UNUSABLE", `the database of ${root} cannot be made again: ${reason(error)}`, {
       hint: "look whether you may read all of the store and write to its root, and whether there is room on its disk; then run coffer rebuild again",
       cause: error,
@@ -112,8 +112,11 @@ function lockOf(root: string): Disposable {
   return lock;
 }
 
-/** @throws CofferError PROTECTED, STORE_NEWER; STORE_UNUSABLE where it cannot be read at all */
-function matterWith(root: string, force: boolean): Pick<Rebuilt, "because" | "detail"> {
+/**
+ * Why there is something to rebuild. Reads all of the database, and changes nothing.
+ * @throws CofferError PROTECTED where it is whole and nobody forces it, STORE_NEWER; STORE_UNUSABLE where it cannot be read at all
+ */
+export function matterWith(root: string, force: boolean): Pick<Rebuilt, "because" | "detail"> {
   const path = join(root, DATABASE);
   const size = statSync(path, { throwIfNoEntry: false })?.size;
   if (size === undefined || size === 0) return { because: "missing", detail: null };
@@ -165,7 +168,7 @@ async function fill(database: FreshDatabase, settings: Settings, { now, progress
   const journal = await readJournal(path);
   const bytes = new LostBytes(db, root, stock, now());
   const restoring: Restoring = { db, root, bytes, deleted: journal.deleted, told: new Map(), notes: [...stock.notes] };
-  const { unread, identity } = await restoreRuns(restoring, check);
+  const { unread, identity } = await restoreRuns(database, restoring, check);
   const { notes } = restoring;
   notes.push(...(await replayJournal(db, path, restoring.told, journal.deleted)), ...journal.unread, ...database.link());
   notes.push(...(await restoreTrees(db, root, bytes, check)));
@@ -192,6 +195,7 @@ type Identity = { id: string; created_at: number };
 
 /** A run's own manifest comes before those that were set beside it. */
 async function restoreRuns(
+  database: FreshDatabase,
   restoring: Restoring,
   check: () => void,
 ): Promise<{ unread: Rebuilt["unread"]; identity: Identity | undefined }> {
@@ -209,8 +213,9 @@ async function restoreRuns(
       unread.push({ manifest, because: lost });
       continue;
     }
-    identity ??= lost.store;
-    restoreRun(restoring, lost, manifest);
+    const refused = database.attempt(() => restoreRun(restoring, lost, manifest));
+    if (refused === undefined) identity ??= lost.store;
+    else unread.push({ manifest, because: refused });
   }
   return { unread, identity };
 }

@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -80,6 +81,21 @@ test("a run that goes on while the database is lost and made again keeps its exi
   const [{ id, workspace }] = rebuilt.left as [(typeof rebuilt.left)[number]];
   expect(runs.find((one) => one.id === id)).toMatchObject({ state: "failed", exit_code: 7 });
   expect(readFileSync(join(workspace, "o.txt"), "utf8")).toBe("out\n");
+});
+
+test("before a whole database is replaced, what it alone knows is written down", async () => {
+  using root = temporaryRoot();
+  await keep(root, "a");
+  const manifests = (): string[] => readdirSync(root.at("store/manifests")).filter((name) => name.endsWith(".yaml"));
+  rmSync(root.at("store/manifests", manifests()[0] as string));
+  using db = new Database(root.at("store/coffer.db"));
+  db.run("UPDATE runs SET manifest = 'due'");
+  db.close();
+  expect(await ask(root, "rebuild", "--force")).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining("the old database is coffer.db.2"),
+  });
+  expect([manifests().length, (await ask(root, "get", "a")).code]).toEqual([1, 0]);
 });
 
 test("killed at any moment, a rebuild leaves nothing that the next one does not finish", async () => {

@@ -502,6 +502,55 @@ async function act(
     });
 }
 
+test("whatever stands in a manifest or in the journal, a rebuild comes to its end, and says what it could not read", async () => {
+  using test = await openTestStore({ "tracking.mlflow.uri": "http://tracking.example:5000" });
+  const { store } = test;
+  const one = await logOne(test, { name: "m", more: { params: [["a", "1"]], metrics: [{ key: "m", value: 1, step: 0, time: 1 }] } });
+  await logOne(test, {
+    name: "m",
+    more: { particulars: { name: "m", dependsOn: [{ artifact: one.artifacts[0] as artifacts.ArtifactRow }] } },
+  });
+  setAlias(store, one.artifacts[0] as artifacts.ArtifactRow, "best");
+  retag(store, { kind: "run", run: one.run }, [["k", "v"]], []);
+  writeDueManifests(store);
+  store.db.close();
+  rmSync(databaseOf(store));
+  const files = [`manifests/${one.run.id}.yaml`, "manifests/journal.jsonl"].map((name) => store.path(name));
+  const texts = files.map((path) => readFileSync(path, "utf8"));
+  const edit = fc.record({
+    file: fc.nat(1),
+    at: fc.nat(),
+    length: fc.nat(40),
+    put: fc.oneof(fc.string(), fc.constantFrom("-1", "null", '"', "[]", "{}", "\n", "../..", "1e400", ".nan")),
+  });
+  const token = fc.record({
+    file: fc.nat(1),
+    nth: fc.nat(),
+    put: fc.constantFrom("-1", "null", "[]", "{}", '"x"', "9007199254740993", "true"),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.oneof(edit, token), { minLength: 1, maxLength: 3 }), async (edits) => {
+      const now = [...texts];
+      for (const one of edits) {
+        const text = now[one.file] as string;
+        if ("at" in one) {
+          const at = one.at % text.length;
+          now[one.file] = text.slice(0, at) + one.put + text.slice(at + one.length);
+        } else {
+          // a value in the place of another
+          const values = [...text.matchAll(/(?<=: )[^\n]+|(?<=":)[^,}\n]+/g)];
+          const value = values[one.nth % values.length] as RegExpExecArray;
+          now[one.file] = text.slice(0, value.index) + one.put + text.slice(value.index + value[0].length);
+        }
+      }
+      for (const [nth, path] of files.entries()) writeFileSync(path, now[nth] as string);
+      const { runs: made, unread } = await rebuild(store.settings, { ...options, dryRun: true });
+      expect(made + unread.length).toBeGreaterThanOrEqual(2);
+    }),
+    { numRuns: 60 },
+  );
+}, 60_000);
+
 test("two thousand artifacts of twenty runs, with what they were made from", async () => {
   using test = await openTestStore();
   const { store } = test;
