@@ -149,12 +149,12 @@ export function unnamedBlobs(db: Database): { digest: string; bytes: number; pat
     .all();
 }
 
-/** Lists of directories that artifacts have, each with an artifact's dataset. */
-export function namedTrees(db: Database): { seq: number; dataset: string | null; id: string }[] {
+/** Lists of directories that artifacts have, each with an artifact's dataset; `isLost`: its bytes are missing or damaged. */
+export function namedTrees(db: Database): { seq: number; dataset: string | null; id: string; isLost: number }[] {
   return db
-    .query<{ seq: number; dataset: string | null; id: string }, []>(
-      `SELECT b.seq, min(a.dataset) AS dataset, min(a.id) AS id FROM artifacts a JOIN blobs b ON b.seq = a.blob
-       WHERE a.kind = 'tree' AND b.place <> 'foreign' AND NOT EXISTS (SELECT 1 FROM damage WHERE blob = b.seq) GROUP BY b.seq ORDER BY b.pack, b.offset`,
+    .query<{ seq: number; dataset: string | null; id: string; isLost: number }, []>(
+      `SELECT b.seq, min(a.dataset) AS dataset, min(a.id) AS id, EXISTS (SELECT 1 FROM damage WHERE blob = b.seq) AS isLost
+       FROM artifacts a JOIN blobs b ON b.seq = a.blob WHERE a.kind = 'tree' AND b.place <> 'foreign' GROUP BY b.seq ORDER BY b.pack, b.offset`,
     )
     .all();
 }

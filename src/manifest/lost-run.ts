@@ -159,6 +159,7 @@ const Artifact = v.object({
   edges: v.array(v.object({ to: v.string(), role: v.string(), position: v.optional(whole), implicit: v.boolean(), changed: v.boolean() })),
   meta_sources: v.array(v.object({ feature_index: count, source: v.string() })),
   sha256: v.optional(hex),
+  list_size: v.optional(count),
   foreign: v.optional(Foreign),
 });
 

@@ -91,7 +91,7 @@ function restoreData({ db }: Restoring, run: LostRun["run"], seq: number, seqs: 
 function restoreArtifact(restoring: Restoring, artifact: LostArtifact, run: { run: number; id: string }): number {
   const { db, deleted, notes } = restoring;
   const { artifact_id: id, branch, params: own, metrics: measured, feature_columns: columns, extra, ...more } = artifact;
-  const { tags: labels, edges, meta_sources: sources, sha256: _sha256, foreign: _foreign, ...rest } = more;
+  const { tags: labels, edges, meta_sources: sources, sha256: _sha256, list_size: _listSize, foreign: _foreign, ...rest } = more;
   const deletion = deleted.get(artifact.uid);
   const isGone = deletion !== undefined || artifact.state === "deleted";
   const version = freeVersion(db, artifact);
@@ -145,8 +145,8 @@ function blobOf({ db, bytes, notes }: Restoring, artifact: LostArtifact): number
   const { foreign: elsewhere, sha256, dataset, type, path, kind } = artifact;
   const digest = parseDigest(artifact.digest);
   if (!elsewhere) {
-    // of a directory, `size` is that of its files
-    const said = kind === "tree" ? { size: undefined, type: "tree", class: null } : { size: artifact.size, type, class: artifact.class };
+    const said =
+      kind === "tree" ? { size: artifact.list_size, type: "tree", class: null } : { size: artifact.size, type, class: artifact.class };
     const seq = bytes.blobOf({ digest, dataset: dataset ?? DEFAULT_DATASET, path, ...said });
     if (sha256 !== undefined) foreign.learnSha256(db, seq, Buffer.from(sha256, "hex"));
     return seq;

@@ -15,9 +15,18 @@ import type { LostBytes } from "../store/lost-bytes.ts";
 /** Reads the lists of all directories that artifacts have, and says what lies in them. A list that is damaged names nothing: that is said. */
 export async function restoreTrees(db: Database, root: string, bytes: LostBytes, check: () => void): Promise<string[]> {
   const notes: string[] = [];
-  for (const { seq, dataset, id } of namedTrees(db)) {
+  const unknown = (id: string, why: string): void => {
+    notes.push(
+      `what lies in the directory ${id} is not known: ${why}; when coffer verify --repair has brought it back, coffer rebuild --force reads it`,
+    );
+  };
+  for (const { seq, dataset, id, isLost } of namedTrees(db)) {
     check();
     await yieldToSignals();
+    if (isLost) {
+      unknown(id, "its list is missing or damaged");
+      continue;
+    }
     try {
       const members = decodeTree(listOf(db, root, blobs.bySeq(db, seq) as BlobRow)).flatMap((entry) => {
         if (entry.kind !== "file") return [];
@@ -31,7 +40,7 @@ export async function restoreTrees(db: Database, root: string, bytes: LostBytes,
         members.toSorted((a, b) => a - b),
       );
     } catch (error) {
-      notes.push(`what lies in the directory ${id} is not known: ${reason(error)}`);
+      unknown(id, reason(error));
     }
   }
   return notes;

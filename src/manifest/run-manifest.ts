@@ -146,17 +146,19 @@ function artifactBlock(store: Store, artifact: ArtifactRow, names: Names): Plain
       feature_index,
       source: names(source).uid,
     })),
-    ...bytesElsewhere(store, blob),
+    ...bytesOf(store, blob, artifact.kind),
     extra: JSON.parse(extra) as Plain,
   };
 }
 
 /** Where an import left the bytes, and by which digests they are known; of the store's own the one beside their name, where it is known. */
-function bytesElsewhere(store: Store, blob: number | null): { [key: string]: Plain } {
+function bytesOf(store: Store, blob: number | null, kind: ArtifactRow["kind"]): { [key: string]: Plain } {
   const row = blob === null ? null : blobs.bySeq(store.db, blob);
   if (!row) return {};
   const hex = (digest: Uint8Array | null): string | null => (digest === null ? null : Buffer.from(digest).toString("hex"));
-  if (row.place !== "foreign") return row.sha256 === null ? {} : { sha256: hex(row.sha256) };
+  // of a directory, `size` is that of its files
+  if (row.place !== "foreign")
+    return { ...(row.sha256 !== null && { sha256: hex(row.sha256) }), ...(kind === "tree" && { list_size: row.size }) };
   const { path, state, size, dataset, created_at, mtime_ns, ctime_ns, inode } = row;
   // as text: they have more digits than a number keeps
   const stamp = mtime_ns === null ? null : [mtime_ns, ctime_ns, inode].map(String);
