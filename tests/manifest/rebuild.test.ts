@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import * as artifacts from "../../src/db/artifacts.ts";
+import type * as artifacts from "../../src/db/artifacts.ts";
 import * as metrics from "../../src/db/metrics.ts";
 import * as outbox from "../../src/db/outbox.ts";
 import { journalDelivery } from "../../src/db/delivery-snapshot.ts";
