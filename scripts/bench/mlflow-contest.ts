@@ -18,7 +18,7 @@ export interface Race {
   /** In front of the server. */
   uri?: string;
   env?: Readonly<Record<string, string>>;
-  /** Keeps the store from round to round: its bytes are read and hashed once. */
+  /** Keeps the store from round to round: its bytes are read and hashed once, in the round for warming up. */
   keepStore?: boolean;
   /** After each `sync-mlflow`. */
   check?: (artifacts: string, root: string) => void;
@@ -36,7 +36,6 @@ export async function raceClient({ directory, coffer }: Place, race: Race): Prom
     emptyServer(server);
     await settle(directory);
   };
-  if (race.keepStore) log();
   return {
     coffer: {
       command: [coffer, "sync-mlflow", "--quiet"],

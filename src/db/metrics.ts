@@ -22,14 +22,31 @@ export function insert(db: Database, run: number, points: Iterable<MetricPoint>)
   for (const { key, value, step, time } of points) statement.run(run, key, Number.isNaN(value) ? null : value, step, time);
 }
 
-/** The points behind `after` (a seq), in order of arrival. `limit`: how many at most, since a run may have more than memory should hold; -1 for all. */
-export function since(db: Database, run: number, after = 0, limit = -1): (MetricPoint & { seq: number })[] {
+/** All points behind `after` (a seq), in order of arrival. */
+export function since(db: Database, run: number, after = 0): (MetricPoint & { seq: number })[] {
+  return db
+    .query<Row, [number, number]>("SELECT seq, key, value, step, time FROM metric_points WHERE run = ? AND seq > ? ORDER BY seq")
+    .all(run, after)
+    .map((row) => ({ ...row, value: row.value ?? Number.NaN }));
+}
+
+/** seqs of the points behind `after`, in order of arrival: by the index alone, which pages of points would sort once for each page. */
+export function seqsSince(db: Database, run: number, after: number): number[] {
+  return db
+    .query<{ seq: number }, [number, number]>("SELECT seq FROM metric_points WHERE run = ? AND seq > ? ORDER BY seq")
+    .all(run, after)
+    .map(({ seq }) => seq);
+}
+
+/** The points from one seq to another, both included, in order of arrival. */
+export function between(db: Database, run: number, first: number, last: number): MetricPoint[] {
   return db
     .query<Row, [number, number, number]>(
-      "SELECT seq, key, value, step, time FROM metric_points WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?",
+      // the plus keeps SQLite from the index by run, which is in another order
+      "SELECT seq, key, value, step, time FROM metric_points WHERE seq BETWEEN ? AND ? AND +run = ? ORDER BY seq",
     )
-    .all(run, after, limit)
-    .map((row) => ({ ...row, value: row.value ?? Number.NaN }));
+    .all(first, last, run)
+    .map(({ key, value, step, time }) => ({ key, value: value ?? Number.NaN, step, time }));
 }
 
 /** The latest point of each key: the highest step, then the latest time, then the last to arrive. */

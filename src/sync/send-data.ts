@@ -114,16 +114,16 @@ interface MetricBatch {
 /** All that was not sent, page by page; each batch is also put behind those that are under way. */
 function* metricBatches(one: Delivering, waiting: MetricBatch[]): Generator<MetricBatch> {
   const { store } = one.sync;
-  for (let after = one.delivery.metrics_sent; ;) {
-    const page = metrics.since(store.db, one.run.seq, after, PAGE);
-    if (page.length === 0) return;
+  const seqs = metrics.seqsSince(store.db, one.run.seq, one.delivery.metrics_sent);
+  for (let start = 0; start < seqs.length; start += PAGE) {
+    const own = seqs.slice(start, start + PAGE);
+    const page = metrics.between(store.db, one.run.seq, own[0] as number, own.at(-1) as number);
     const plan = planBatches({ metrics: page.map(({ key, value, step, time }) => ({ key, value, step, timestamp: time })) });
     for (const change of plan.changes) tell(one, noteOf(change));
     let end = 0;
     for (const batch of plan.batches) {
       end += batch.metrics.length;
-      after = (page[end - 1] as { seq: number }).seq;
-      const next = { batch, last: after, isThere: false };
+      const next = { batch, last: own[end - 1] as number, isThere: false };
       waiting.push(next);
       yield next;
     }

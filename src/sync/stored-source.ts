@@ -19,8 +19,8 @@ export async function storedSource(store: Store, digest: Digest): Promise<{ row:
   // a packed one is small, and its pack has no stamp of its own: it is hashed
   const bytes = row.place === "pack" ? await readChecked(store, row) : undefined;
   if (!bytes) await checkedFile(store, row);
-  const { path, offset, size } = locate(store, row);
   const open = (): { fd: number; offset: number } => {
+    const { path, offset } = locate(store, row);
     try {
       return { fd: openSync(path, "r"), offset };
     } catch (error) {
@@ -28,5 +28,5 @@ export async function storedSource(store: Store, digest: Digest): Promise<{ row:
     }
   };
   // a file that an import left elsewhere is somebody's: whoever writes to it must not write to a link of ours
-  return { row, source: { size, open, ...(bytes && { bytes }), ...(row.place === "file" && { path }) } };
+  return { row, source: { size: row.size, open, ...(bytes && { bytes }), ...(row.place === "file" && { path: locate(store, row).path }) } };
 }

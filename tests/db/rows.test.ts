@@ -56,6 +56,7 @@ test("time stamps of files come back to the nanosecond", async () => {
 test("every point of a metric is kept in order of arrival, NaN and infinities included", async () => {
   using test = await openTestStore();
   const { seq } = test.run();
+  const other = test.run();
   const point = fc.record({
     key: fc.constantFrom("a", "b"),
     value: fc.double().map((value) => value + 0),
@@ -65,8 +66,15 @@ test("every point of a metric is kept in order of arrival, NaN and infinities in
   fc.assert(
     fc.property(fc.array(point), (points) => {
       const after = metrics.since(test.store.db, seq).at(-1)?.seq ?? 0;
-      metrics.insert(test.store.db, seq, points);
+      // those of another run lie in between
+      for (const one of points) {
+        metrics.insert(test.store.db, seq, [one]);
+        metrics.insert(test.store.db, other.seq, [one]);
+      }
       expect(metrics.since(test.store.db, seq, after)).toMatchObject(points);
+      const seqs = metrics.seqsSince(test.store.db, seq, after);
+      expect(seqs).toEqual(metrics.since(test.store.db, seq, after).map((row) => row.seq));
+      expect(metrics.between(test.store.db, seq, seqs[0] ?? 0, seqs.at(-1) ?? 0)).toEqual(points);
     }),
     { numRuns: 30 },
   );
