@@ -33,7 +33,7 @@ gc deletes nothing afterwards until somebody has looked and says so: coffer gc -
     },
   },
   async ({ flags, io }) => {
-    if (flags.force && !flags["dry-run"]) await writeDown(io);
+    if (flags.force && !flags["dry-run"]) await adoptFirst(io);
     const stop = catchStopSignal();
     let rebuilt: Rebuilt;
     try {
@@ -55,11 +55,9 @@ gc deletes nothing afterwards until somebody has looked and says so: coffer gc -
   },
 );
 
-/** A whole database knows of runs that died, and of what has no manifest yet: that comes first. */
-async function writeDown(io: Io): Promise<void> {
-  if (matterWith((await io.settings()).roots.store, true).because !== "forced") return;
-  using store = await io.openStore({ make: false });
-  await writeManifests(store);
+/** A whole database knows more of runs that died than their workspaces do. */
+async function adoptFirst(io: Io): Promise<void> {
+  if (matterWith((await io.settings()).roots.store, true).because === "forced") (await io.openStore({ make: false }))[Symbol.dispose]();
 }
 
 type Left = Rebuilt["left"][number] & { state: string };

@@ -2,8 +2,10 @@ import { Database, constants } from "bun:sqlite";
 import { statSync, unlinkSync } from "node:fs";
 import { CofferError, errno, isMalformed, reason } from "../domain/error.ts";
 import * as integrity from "./integrity.ts";
+import * as journal from "./journal.ts";
 import * as leases from "./leases.ts";
 import type { LeaseRow } from "./leases.ts";
+import * as runs from "./runs.ts";
 
 /**
  * Takes a file as a lock that dies with its process, and goes with `dispose`: an empty database in an exclusive transaction. Undefined where another process
@@ -30,9 +32,12 @@ export function takeLock(path: string): Disposable | undefined {
   };
 }
 
-/** What keeps others from writing to a database: they wait. `leases`: of those who have something to write. */
+/** What keeps others from writing to a database: they wait. */
 export interface Held extends Disposable {
+  /** Of those who have something to write. */
   leases: LeaseRow[];
+  /** A manifest or a line of the journal is still to be written: nothing beside the database tells of it yet. */
+  owes: boolean;
 }
 
 /**
@@ -48,7 +53,7 @@ export function holdWriters(path: string): Held | undefined {
     db.run("PRAGMA wal_autocheckpoint = 0");
     db.run("BEGIN IMMEDIATE");
     const held = db;
-    return { leases: readLeases(held), [Symbol.dispose]: () => held.close(false) };
+    return { ...readState(held), [Symbol.dispose]: () => held.close(false) };
   } catch (error) {
     db?.close(false);
     if (errno(error)?.startsWith("SQLITE_BUSY"))
@@ -61,12 +66,12 @@ export function holdWriters(path: string): Held | undefined {
   }
 }
 
-function readLeases(db: Database): LeaseRow[] {
+function readState(db: Database): Omit<Held, keyof Disposable> {
   try {
-    return leases.all(db);
+    return { leases: leases.all(db), owes: journal.isPending(db) || runs.manifestDue(db).some(({ state }) => state !== "running") };
   } catch (error) {
     if (errno(error) === undefined) throw error;
-    return [];
+    return { leases: [], owes: false };
   }
 }
 

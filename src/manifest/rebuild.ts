@@ -19,6 +19,7 @@ import type { Damage } from "../store/damage.ts";
 import { leaseState } from "../store/lease.ts";
 import { LostBytes } from "../store/lost-bytes.ts";
 import { DATABASE, replaceDatabase } from "../store/replace-database.ts";
+import { openStore } from "../store/store.ts";
 import { takeStock } from "../store/take-stock.ts";
 import { restoreLeftRuns } from "./left-workspaces.ts";
 import type { LeftRun } from "./left-workspaces.ts";
@@ -27,6 +28,7 @@ import { readJournal, replayJournal } from "./replay-journal.ts";
 import { restoreRun } from "./restore-run.ts";
 import type { Restoring } from "./restore-run.ts";
 import { restoreTrees } from "./restore-trees.ts";
+import { writeDueManifests } from "./run-manifest.ts";
 
 export interface Rebuilt {
   /** What was the matter with the database. */
@@ -87,10 +89,7 @@ export async function rebuild(settings: Settings, options: RebuildOptions): Prom
 async function rebuildAt(root: string, settings: Settings, options: RebuildOptions): Promise<Rebuilt> {
   using lock = options.dryRun ? undefined : lockOf(root);
   const matter = matterWith(root, options.force);
-  using _held =
-    options.dryRun || matter.because === "missing"
-      ? undefined
-      : holdOthers(join(root, DATABASE), options.now(), matter.because === "forced");
+  using _held = options.dryRun || matter.because === "missing" ? undefined : holdOthers(settings, matter.because === "forced", options.now);
   const fresh = options.dryRun ? ":memory:" : join(root, `${DATABASE}.new`);
   // what an earlier one left that was killed
   if (lock) for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(fresh + suffix, { force: true });
@@ -144,17 +143,35 @@ function faultIn(path: string): string | undefined {
   return faultOf(path);
 }
 
-/** @throws CofferError PROTECTED, STORE_BUSY */
-function holdOthers(path: string, now: number, isWhole: boolean): Held | undefined {
-  const held = holdWriters(path);
-  // where the database is damaged, nobody could end a run of which nothing can be known
-  const isBusy = (state: Liveness): boolean => state === "alive" || (state === "unknown" && isWhole);
-  const busy = held?.leases.find((lease) => lease.kind !== "read" && isBusy(leaseState(lease, now)));
-  if (!held || !busy) return held;
-  held[Symbol.dispose]();
-  throw new CofferError("PROTECTED", `a process is at work in this store (${busy.kind}, since ${new Date(busy.taken_at).toISOString()})`, {
-    hint: "wait until it has ended: coffer runs shows what is running; coffer runs close ends a run whose process is known to be gone; nothing was changed",
-  });
+const TRIES = 10;
+
+/**
+ * Keeps others from writing. Of a whole database, what it alone knows is written down first; whoever is faster than the lock has its turn.
+ * @throws CofferError PROTECTED, STORE_BUSY
+ */
+function holdOthers(settings: Settings, isWhole: boolean, now: () => number): Held | undefined {
+  const path = join(settings.roots.store, DATABASE);
+  for (let tries = 1; tries <= TRIES; tries++) {
+    if (isWhole) {
+      using store = openStore(settings, { make: false, now, say: () => undefined });
+      writeDueManifests(store);
+    }
+    const held = holdWriters(path);
+    // where the database is damaged, nobody could end a run of which nothing can be known
+    const isBusy = (state: Liveness): boolean => state === "alive" || (state === "unknown" && isWhole);
+    const busy = held?.leases.find((lease) => lease.kind !== "read" && isBusy(leaseState(lease, now())));
+    if (!busy && !(isWhole && held?.owes)) return held;
+    held?.[Symbol.dispose]();
+    if (busy)
+      throw new CofferError(
+        "PROTECTED",
+        `a process is at work in this store (${busy.kind}, since ${new Date(busy.taken_at).toISOString()})`,
+        {
+          hint: "wait until it has ended: coffer runs shows what is running; coffer runs close ends a run whose process is known to be gone; nothing was changed",
+        },
+      );
+  }
+  throw new CofferError("STORE_BUSY", "others write to this store all the time", { hint: "wait until they are done; nothing was changed" });
 }
 
 type Found = Omit<Rebuilt, "because" | "detail" | "aside">;

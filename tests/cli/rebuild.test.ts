@@ -98,6 +98,29 @@ test("before a whole database is replaced, what it alone knows is written down",
   expect([manifests().length, (await ask(root, "get", "a")).code]).toEqual([1, 0]);
 });
 
+test("what was acknowledged beside rebuilds is there after them, and what was not says so", async () => {
+  using root = temporaryRoot();
+  await keep(root, "first");
+  const acknowledged: string[] = ["first"];
+  const writer = async (own: string): Promise<void> => {
+    for (let nth = 0; nth < 6; nth++) {
+      const name = `${own}${nth}`;
+      writeFileSync(root.at(name), name);
+      const { code, stderr } = await ask(root, "log", name, "--name", name);
+      if (code === 0) acknowledged.push(name);
+      // 5: there is no database for a moment
+      else expect([code, stderr]).toEqual([code === 5 ? 5 : 1, expect.stringMatching(/was replaced or removed|run coffer rebuild/)]);
+    }
+  };
+  const rebuilder = async (): Promise<void> => {
+    for (let nth = 0; nth < 6; nth++) expect([0, 5]).toContain((await ask(root, "rebuild", "--force")).code as number);
+  };
+  await Promise.all([writer("a"), writer("b"), rebuilder()]);
+  const { artifacts } = (await ask(root, "ls", "--json")).json<{ artifacts: { ref: string }[] }>();
+  expect(artifacts.map(({ ref }) => ref).sort()).toEqual(acknowledged.map((name) => `${name}@v1`).sort());
+  expect(await ask(root, "verify")).toMatchObject({ code: 0 });
+}, 60_000);
+
 test("killed at any moment, a rebuild leaves nothing that the next one does not finish", async () => {
   using root = temporaryRoot();
   for (const name of ["a", "b", "c"]) await keep(root, name, name.repeat(200_000));
