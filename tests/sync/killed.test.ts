@@ -8,12 +8,13 @@ import { tellWhole } from "./whole-run.ts";
 import type { ToldWhole } from "./whole-run.ts";
 
 const live = needsMlflow(test);
-/** COFFER_FAULTS=each: a run of its own for each step, instead of one run that is interrupted at each step in turn. */
+/** COFFER_FAULTS=each: a run of its own for each step, instead of one run that is interrupted at each step in turn; all, each: at both ends of a request. */
 const EACH = process.env["COFFER_FAULTS"] === "each";
+const ALL = EACH || process.env["COFFER_FAULTS"] === "all";
 /** How often a delivery is killed at random, and the numbers that decide where. */
 const KILLS = Number(process.env["COFFER_KILLS"] ?? 30);
 const SEED = Number(process.env["COFFER_SEED"] ?? 20_260_101);
-const KILLS_A_RUN = 5;
+const KILLS_A_RUN = 10;
 
 let reader: Reader;
 beforeAll(() => {
@@ -23,10 +24,11 @@ afterAll(() => reader?.[Symbol.asyncDispose]());
 
 type Child = ReturnType<ToldWhole["spawn"]>;
 
-for (const [when, fault] of [
-  ["before the server sees the request", (kill: () => void): Fault => (kill(), { reset: "before" })],
-  ["once the server has done its work", (kill: () => void): Fault => ({ reset: "answer", at: kill })],
-] as const)
+const moments: [when: string, fault: (kill: () => void) => Fault][] = [
+  ["once the server has done its work", (kill) => ({ reset: "answer", at: kill })],
+  ["before the server sees the request", (kill) => (kill(), { reset: "before" })],
+];
+for (const [when, fault] of ALL ? moments : moments.slice(0, 1))
   for (const steps of EACH ? STEPS.map((step) => [step]) : [STEPS])
     live(
       `a sync that is killed${EACH ? ` at ${steps[0]?.about} ${steps[0]?.from}` : " at every step"}, ${when}, leaves the run whole after the next one`,
@@ -42,6 +44,7 @@ for (const [when, fault] of [
         if (!EACH) expect(proxy.left()).toEqual([]);
         await told.endsWell(reader);
       },
+      240_000,
     );
 
 live(
@@ -81,7 +84,7 @@ live(
       await told.endsWell(reader);
     }
   },
-  KILLS * 10_000,
+  KILLS * 20_000,
 );
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */
