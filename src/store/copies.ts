@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Blake3 } from "../blobs/blake3.ts";
 import * as cacheEntries from "../db/cache-entries.ts";
 import * as damaged from "../db/damage.ts";
@@ -27,6 +27,7 @@ export class Copies {
   readonly #store: Store;
   readonly #blake3: Blake3;
   readonly #places: readonly { from: Copy["from"]; search: DiskSearch }[];
+  readonly #directories: readonly string[];
   readonly #elsewhere: readonly Elsewhere[];
 
   /** `own`: what is staged just now. */
@@ -37,10 +38,10 @@ export class Copies {
   ) {
     this.#store = store;
     this.#blake3 = blake3;
+    this.#directories = given.directories;
     this.#elsewhere = given.elsewhere;
-    const sizes = new Set(given.lost.map(({ size }) => size));
     const search = (directory: string, isOther?: (path: string) => boolean): DiskSearch =>
-      new DiskSearch(directory, sizes, blake3, isOther);
+      new DiskSearch(directory, given.lost, blake3, isOther);
     this.#places = [
       // what a row names has the row's bytes, or is what is damaged
       { from: "store", search: search(store.path("binaries"), (path) => isNamed(store.db, store.keep(path))) },
@@ -81,6 +82,9 @@ export class Copies {
     });
     for (const { workspace, path, kind, tree } of lost.uses)
       if (workspace !== null && kind === "tree" && tree === null) yield copy("workspace", join(this.#store.path(workspace), path));
+    for (const directory of this.#directories)
+      for (const path of new Set(lost.uses.flatMap((use) => [join(directory, use.path), join(directory, basename(use.path)), directory])))
+        if (lost.uses.some((use) => basename(use.path) === basename(path))) yield copy("directory", path);
     for (const { path } of cacheEntries.ofBlob(db, seq)) yield copy("cache", this.#store.path("cache", path));
   }
 }

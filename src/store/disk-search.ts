@@ -1,13 +1,17 @@
 import { closeSync, openSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Blake3 } from "../blobs/blake3.ts";
 import { readPackHeaders } from "../blobs/pack-headers.ts";
 import { visitFiles } from "../blobs/visit-files.ts";
+import { formatDigest } from "../domain/digest.ts";
 import { CofferError, errno } from "../domain/error.ts";
 import { bringFile, bringMember } from "./bring-copy.ts";
 import type { Wanted } from "./bring-copy.ts";
 import { digestPath } from "./digest-path.ts";
 import { sha256OfFile } from "./sha256.ts";
+
+/** So many digits of a digest are in the name of a file in the store, at least. */
+const DIGITS = 12;
 
 /** A place where the bytes may be. `bring`: false where they are not. */
 export interface Candidate {
@@ -22,17 +26,22 @@ export interface Candidate {
 export class DiskSearch {
   readonly #directory: string;
   readonly #sizes: ReadonlySet<number>;
+  readonly #withSha256: boolean;
   readonly #isOther: (path: string) => boolean;
   readonly #blake3: Blake3;
+  /** By size: files that nobody has hashed yet. */
   #files: Map<number, string[]> | undefined;
+  /** By the first digits of a digest: files whose names have them. */
+  readonly #named = new Map<string, string[]>();
+  /** By digest. */
   readonly #members = new Map<string, { path: string; offset: number }[]>();
-  /** Hex digests of files, by algorithm and path; empty where it could not be read. */
-  readonly #hashed = new Map<string, string>();
+  readonly #hashed = new Map<string, string[]>();
 
-  /** `sizes`: of all that is looked for. `isOther`: what is known to be other bytes, by its path. */
-  constructor(directory: string, sizes: ReadonlySet<number>, blake3: Blake3, isOther: (path: string) => boolean = () => false) {
+  /** `all`: what is looked for. `isOther`: what is known to be other bytes, by its path. */
+  constructor(directory: string, all: readonly Wanted[], blake3: Blake3, isOther: (path: string) => boolean = () => false) {
     this.#directory = directory;
-    this.#sizes = sizes;
+    this.#sizes = new Set(all.map(({ size }) => size));
+    this.#withSha256 = all.some(({ digest }) => digest.algorithm === "sha256");
     this.#blake3 = blake3;
     this.#isOther = isOther;
   }
@@ -42,11 +51,17 @@ export class DiskSearch {
     if (wanted.digest.algorithm === "blake3")
       for (const pack of this.#members.get(wanted.digest.hex) ?? [])
         yield { path: pack.path, bring: (to) => bringMember(pack, to, wanted, this.#blake3) };
-    const short = wanted.digest.hex.slice(0, 12);
-    const ofSize = files.get(wanted.size) ?? [];
+    const file = (path: string): Candidate => ({ path, bring: (to) => bringFile(path, to, wanted, this.#blake3) });
     // names in the store tell of the digest
-    for (const path of [...ofSize.filter((path) => path.includes(short)), ...ofSize.filter((path) => !path.includes(short))])
-      if ((await this.#hash(path, wanted)) === wanted.digest.hex) yield { path, bring: (to) => bringFile(path, to, wanted, this.#blake3) };
+    for (const path of this.#named.get(wanted.digest.hex.slice(0, DIGITS)) ?? []) yield file(path);
+    const key = formatDigest(wanted.digest);
+    for (const path of this.#hashed.get(key) ?? []) yield file(path);
+    const unread = files.get(wanted.size) ?? [];
+    for (let path = unread.pop(); path !== undefined; path = unread.pop()) {
+      const found = await this.#hash(path);
+      for (const digest of found) add(this.#hashed, digest, path);
+      if (found.includes(key)) yield file(path);
+    }
   }
 
   #list(): Map<number, string[]> {
@@ -54,7 +69,10 @@ export class DiskSearch {
     visitFiles(this.#directory, (stat, inner) => {
       if (!stat.isFile()) return;
       const path = join(this.#directory, inner);
-      if (this.#sizes.has(stat.size) && !this.#isOther(path)) add(files, stat.size, path);
+      if (this.#sizes.has(stat.size) && !this.#isOther(path)) {
+        add(files, stat.size, path);
+        for (const [digits] of basename(path).matchAll(/[0-9a-f]{12}/g)) add(this.#named, digits, path);
+      }
       if (inner.endsWith(".tar")) this.#readPack(path, stat.size);
     });
     return files;
@@ -74,18 +92,16 @@ export class DiskSearch {
     }
   }
 
-  async #hash(path: string, { digest: { algorithm } }: Wanted): Promise<string> {
-    const key = `${algorithm} ${path}`;
-    const before = this.#hashed.get(key);
-    if (before !== undefined) return before;
-    let hex = "";
+  /** Its digests; none where it cannot be read. SHA-256 only where something is known by that alone. */
+  async #hash(path: string): Promise<string[]> {
     try {
-      hex = algorithm === "blake3" ? (await digestPath(path)).hex : (await sha256OfFile(path)).toString("hex");
+      const found = [`blake3:${(await digestPath(path)).hex}`];
+      if (this.#withSha256) found.push(`sha256:${(await sha256OfFile(path)).toString("hex")}`);
+      return found;
     } catch (error) {
       if (!(error instanceof CofferError) && errno(error) === undefined) throw error;
+      return [];
     }
-    this.#hashed.set(key, hex);
-    return hex;
   }
 }
 

@@ -243,6 +243,20 @@ test("the list of a directory is made anew from the directory, even where that h
   expect(await dumpOf(stored.store)).toEqual(before);
 });
 
+test("a list is made anew from a directory of its name below one that somebody names", async () => {
+  using stored = await openTestStore();
+  using elsewhere = temporaryRoot();
+  const tree = await stored.add({ files: { a: "a", "b/c": "c" }, path: "data" });
+  mkdirSync(elsewhere.at("data/b"), { recursive: true });
+  writeFileSync(elsewhere.at("data/a"), "a");
+  writeFileSync(elsewhere.at("data/b/c"), "c");
+  const before = await dumpOf(stored.store);
+  rmSync(pathOf(stored, tree.blob));
+  const { done, after } = await mend(stored, { directories: [elsewhere.path] });
+  expect([done.repaired.map(({ from }) => from), after.damage]).toEqual([["directory"], []]);
+  expect(await dumpOf(stored.store)).toEqual(before);
+});
+
 test("a file of a directory whose row is lost gets its bytes and its row", async () => {
   using stored = await openTestStore();
   const tree = await stored.add({ files: { a: "a", b: "b" }, path: "d" });
