@@ -60,7 +60,7 @@ svg draws up to ${DRAWN} artifacts; of more, those nearest to the one that was a
 
 /** Each is loaded when it is wanted; the layout of pictures is larger than all the others. */
 const RENDER: Record<Format, (found: Lineage, io: Io) => Promise<string>> = {
-  tree: async (found) => (await import("./lineage-tree.ts")).lineageTree(found),
+  tree: async (found) => (await import("./lineage/tree.ts")).lineageTree(found),
   json: async (found) => `${JSON.stringify({ schema: "coffer.lineage/1", ...found })}\n`,
   dot: async (found) => (await import("../registry/lineage-dot.ts")).lineageDot(found),
   async mermaid(found, io) {

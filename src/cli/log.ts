@@ -17,10 +17,10 @@ import type { Store } from "../store/store.ts";
 import type { Problem } from "../store/walk.ts";
 import { command } from "./command.ts";
 import type { Io } from "./io.ts";
-import { readLogLines } from "./log-lines.ts";
-import { resolveOrigins } from "./log-origins.ts";
-import { readStageWords, STAGE_FLAGS, stageCall, stagePaths } from "./log-stage.ts";
-import { findTarget } from "./log-target.ts";
+import { readLogLines } from "./log/lines.ts";
+import { resolveOrigins } from "./log/origins.ts";
+import { readStageWords, STAGE_FLAGS, stageCall, stagePaths } from "./log/stage.ts";
+import { findTarget } from "./log/target.ts";
 import { writeManifests } from "./write-manifests.ts";
 import { skipsArtifacts } from "../mlflow/environment.ts";
 

@@ -151,7 +151,7 @@ async function deliver(store: Store, io: Io, run: RunRow, sync: string, signals:
     throw new CofferError("INCOMPLETE", "it could not be recorded", { hint: "coffer sync-mlflow sends it later" });
   const [{ deliverAfterRun }, { deliveryProgress }] = await Promise.all([
     import("../sync/deliver-after-run.ts"),
-    import("./delivery-progress.ts"),
+    import("./sync-mlflow/delivery-progress.ts"),
   ]);
   const progress = deliveryProgress(io);
   const left = await deliverAfterRun(store, run, {
@@ -165,7 +165,7 @@ async function deliver(store: Store, io: Io, run: RunRow, sync: string, signals:
   });
   progress.clear();
   if (left > 0 && sync === "required")
-    throw new CofferError("INCOMPLETE", `${left} ${left === 1 ? "thing is" : "things are"} left`, {
+    throw new CofferError("INCOMPLETE", "some of it is left", {
       hint: "coffer sync-mlflow sends what is missing",
     });
 }

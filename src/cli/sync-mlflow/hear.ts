@@ -1,8 +1,8 @@
 import { countOf, formatBytes } from "../../domain/quantity.ts";
 import type { RunReport } from "../../sync/report.ts";
 import type { Progress } from "../../sync/tally.ts";
-import { deliveryProgress } from "../delivery-progress.ts";
-import type { Standing } from "../delivery-pace.ts";
+import { deliveryProgress } from "./delivery-progress.ts";
+import type { Standing } from "./delivery-pace.ts";
 import type { Io } from "../io.ts";
 
 type Portion = Standing["files"];

@@ -1,8 +1,8 @@
-import type { Progress } from "../sync/tally.ts";
+import type { Progress } from "../../sync/tally.ts";
 import { Pace, paceWords } from "./delivery-pace.ts";
 import type { Standing } from "./delivery-pace.ts";
-import { writeAll } from "./io.ts";
-import type { Io } from "./io.ts";
+import { writeAll } from "../io.ts";
+import type { Io } from "../io.ts";
 
 const REDRAW_MS = 100;
 /** A stalled upload tells nothing, and its pace is to be seen to fall. */

@@ -1,15 +1,15 @@
-import * as outbox from "../db/outbox.ts";
-import * as runs from "../db/runs.ts";
-import type { RunRow } from "../db/runs.ts";
-import { CofferError } from "../domain/error.ts";
-import { parseExecutionPath } from "../domain/execution-path.ts";
-import type { ExecutionPath } from "../domain/execution-path.ts";
-import type { LogRequest } from "../registry/log.ts";
-import { resolveRun } from "../registry/resolve.ts";
-import type { Store } from "../store/store.ts";
-import { parseContext } from "./context.ts";
-import { currentRun } from "./current-run.ts";
-import type { Io } from "./io.ts";
+import * as outbox from "../../db/outbox.ts";
+import * as runs from "../../db/runs.ts";
+import type { RunRow } from "../../db/runs.ts";
+import { CofferError } from "../../domain/error.ts";
+import { parseExecutionPath } from "../../domain/execution-path.ts";
+import type { ExecutionPath } from "../../domain/execution-path.ts";
+import type { LogRequest } from "../../registry/log.ts";
+import { resolveRun } from "../../registry/resolve.ts";
+import type { Store } from "../../store/store.ts";
+import { parseContext } from "../context.ts";
+import { currentRun } from "../current-run.ts";
+import type { Io } from "../io.ts";
 
 /** What `coffer log` logs to. */
 export interface Target {
@@ -72,8 +72,8 @@ function placeInEnvironment(env: Io["env"]): Place {
 /** Inside of a run, its wrapper has recorded them. */
 async function circumstances(store: Store, io: Io): Promise<Partial<RunRow>> {
   const [{ recordedCircumstances }, { readCodeCommit }] = await Promise.all([
-    import("../run/recorded-circumstances.ts"),
-    import("../run/code-commit.ts"),
+    import("../../run/recorded-circumstances.ts"),
+    import("../../run/code-commit.ts"),
   ]);
   return { ...recordedCircumstances(store, io.env), ...(await readCodeCommit(io.cwd, io.env)) };
 }

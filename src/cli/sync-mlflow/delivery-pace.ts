@@ -1,5 +1,5 @@
-import { formatBytes, formatDuration } from "../domain/quantity.ts";
-import type { Progress } from "../sync/tally.ts";
+import { formatBytes, formatDuration } from "../../domain/quantity.ts";
+import type { Progress } from "../../sync/tally.ts";
 
 /** How far a delivery is as a whole. */
 export interface Standing {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { lineageTree } from "../../src/cli/lineage-tree.ts";
-import { diamond, edge, lineageOf, node } from "../registry/lineage-of.ts";
+import { lineageTree } from "../../../src/cli/lineage/tree.ts";
+import { diamond, edge, lineageOf, node } from "../../registry/lineage-of.ts";
 
 test("a tree shows both directions; what two ways lead to is shown where it is first met", () => {
   expect(lineageTree(diamond())).toBe(`model@v1  model  10 B  (pinned, @best)

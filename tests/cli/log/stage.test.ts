@@ -1,15 +1,15 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect, test } from "bun:test";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
-import { binary, coffer, spawnCoffer } from "../support/coffer.ts";
-import type { CofferResult } from "../support/coffer.ts";
-import { mlflow, needsMlflow, readArtifact, readBack } from "../support/mlflow.ts";
-import { temporaryRoot } from "../support/temporary-root.ts";
-import type { TemporaryRoot } from "../support/temporary-root.ts";
-import { watchMemory } from "../support/watch-memory.ts";
-import { done, words } from "./words.ts";
-import type { JsonError } from "./words.ts";
+import { faultyProxy } from "../../mlflow/faulty-proxy.ts";
+import { binary, coffer, spawnCoffer } from "../../support/coffer.ts";
+import type { CofferResult } from "../../support/coffer.ts";
+import { mlflow, needsMlflow, readArtifact, readBack } from "../../support/mlflow.ts";
+import { temporaryRoot } from "../../support/temporary-root.ts";
+import type { TemporaryRoot } from "../../support/temporary-root.ts";
+import { watchMemory } from "../../support/watch-memory.ts";
+import { done, words } from "../words.ts";
+import type { JsonError } from "../words.ts";
 
 const live = needsMlflow(test);
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { Pace, paceWords } from "../../src/cli/delivery-pace.ts";
-import type { Progress } from "../../src/sync/tally.ts";
+import { Pace, paceWords } from "../../../src/cli/sync-mlflow/delivery-pace.ts";
+import type { Progress } from "../../../src/sync/tally.ts";
 
 const MB = 1_000_000;
 const none = { points: 0, files: 0, bytes: 0 };

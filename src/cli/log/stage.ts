@@ -1,14 +1,14 @@
-import type { ArtifactType } from "../domain/artifact-type.ts";
-import { CofferError } from "../domain/error.ts";
-import { STAGES, stagesOf } from "../domain/stage.ts";
-import type { Stage, StagePart } from "../domain/stage.ts";
-import type { Settings } from "../config/settings.ts";
-import type { LoggedPath } from "../registry/logged-path.ts";
-import { stageArchive, stageCheckpoint, stageFile, stageMetricsFile } from "../registry/stage-files.ts";
-import type { StageCall } from "../registry/stage-files.ts";
-import type { Store } from "../store/store.ts";
-import type { Problem } from "../store/walk.ts";
-import type { Flags, Values } from "./command.ts";
+import type { ArtifactType } from "../../domain/artifact-type.ts";
+import { CofferError } from "../../domain/error.ts";
+import { STAGES, stagesOf } from "../../domain/stage.ts";
+import type { Stage, StagePart } from "../../domain/stage.ts";
+import type { Settings } from "../../config/settings.ts";
+import type { LoggedPath } from "../../registry/logged-path.ts";
+import { stageArchive, stageCheckpoint, stageFile, stageMetricsFile } from "../../registry/stage-files.ts";
+import type { StageCall } from "../../registry/stage-files.ts";
+import type { Store } from "../../store/store.ts";
+import type { Problem } from "../../store/walk.ts";
+import type { Flags, Values } from "../command.ts";
 
 export const STAGE_FLAGS = {
   stage: { type: "string", options: STAGES, description: "the stage: what its switches in tracking let through is uploaded" },
@@ -105,7 +105,7 @@ export async function stagePaths(
 /** What is held back by its switch says nothing of the run either. */
 async function withReadings(path: LoggedPath): Promise<LoggedPath> {
   if (path.heldBack !== undefined) return path;
-  const { readMetricsFile } = await import("../run/readings.ts");
+  const { readMetricsFile } = await import("../../run/readings.ts");
   return { ...path, readings: readMetricsFile(path.source) };
 }
 

@@ -1,9 +1,9 @@
-import type { ArtifactRow } from "../db/artifacts.ts";
-import { CofferError } from "../domain/error.ts";
-import { checkName } from "../domain/names.ts";
-import { resolveArtifact } from "../registry/resolve.ts";
-import type { Dependency } from "../registry/record-edges.ts";
-import type { Store } from "../store/store.ts";
+import type { ArtifactRow } from "../../db/artifacts.ts";
+import { CofferError } from "../../domain/error.ts";
+import { checkName } from "../../domain/names.ts";
+import { resolveArtifact } from "../../registry/resolve.ts";
+import type { Dependency } from "../../registry/record-edges.ts";
+import type { Store } from "../../store/store.ts";
 
 /**
  * What `--depends-on [ROLE=]REF` and `--source REF` name. A reference may hold a `=` itself, so the whole text is tried first.
