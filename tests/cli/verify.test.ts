@@ -8,6 +8,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statfsSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -16,6 +17,7 @@ import { join } from "node:path";
 import type { VerifyReport } from "../../src/cli/verify/report.ts";
 import { spawnCoffer } from "../support/coffer.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
+import { mountSmall, needsMount } from "../support/mount.ts";
 import { place } from "./run-place.ts";
 import type { Place } from "./run-place.ts";
 import type { JsonError } from "./words.ts";
@@ -240,6 +242,28 @@ needsMlflow(test)("what was delivered comes back from the server, and only --rep
     { from: "mlflow", source: expect.stringContaining(mlflow.proxied.uri) },
   ]);
   expect(await here.bytes("model")).toBe("the model\n");
+});
+
+needsMount(test)("on a full disk what was found is told, nothing is worse than before, and with room the repair goes on", async () => {
+  using here = place();
+  using _ = mountSmall(here.root, "8m");
+  await here.run("head -c 1500000 /dev/urandom >$W/m.bin", ["--register", "model=m.bin"]);
+  expect((await here.coffer(["backup", "saved", "--with-bytes"])).code).toBe(0);
+  rmSync(join(here.root, "work"), { recursive: true });
+  flip(fileOf(here, ".bin"), 9);
+  const filler = join(here.root, "filler");
+  const blocks = statfsSync(here.root);
+  writeFileSync(filler, Buffer.alloc((blocks.bavail - 80) * blocks.bsize));
+  const full = await here.coffer(["verify", "--repair", "--from", "saved", "--json"]);
+  expect([full.code, full.json<VerifyReport>().damage.map(({ what }) => what)]).toEqual([1, ["changed"]]);
+  expect(full.stderr).toContain("make room");
+  expect(here.leftovers()).toEqual([]);
+  rmSync(filler);
+  expect(await verify(here, "--repair", "--from", "saved")).toMatchObject({
+    code: 0,
+    damage: [],
+    repair: { repaired: [{ from: "directory" }] },
+  });
 });
 
 test("flags that do not go together are refused", async () => {
