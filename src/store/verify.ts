@@ -200,8 +200,9 @@ function tellDatabase(store: Store, found: Verified, notes: Notes): void {
   if (hurt.length + notes.whole.length + stamps.length === 0) return;
   try {
     store.transaction(() => {
-      for (const { blob, what, detail } of hurt) damaged.record(store.db, { blob: blob as number, what, detail, found_at: store.now() });
+      // a list whose own bytes are whole may lack files
       for (const seq of notes.whole) damaged.forget(store.db, seq);
+      for (const { blob, what, detail } of hurt) damaged.record(store.db, { blob: blob as number, what, detail, found_at: store.now() });
       for (const { seq, of, stamp } of stamps) keepStamp(store, of, seq, stamp);
     });
   } catch (error) {

@@ -1,9 +1,10 @@
 import { Database } from "bun:sqlite";
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import * as blobs from "../../src/db/blobs.ts";
 import type { BlobRow } from "../../src/db/blobs.ts";
 import * as packs from "../../src/db/packs.ts";
+import * as runs from "../../src/db/runs.ts";
 import type { ArtifactRow } from "../../src/db/artifacts.ts";
 import { locate, readChecked } from "../../src/store/read.ts";
 import { repair } from "../../src/store/repair.ts";
@@ -81,4 +82,18 @@ export function below({ store }: TestStore, ...parts: string[]): string[] {
   } catch {
     return [];
   }
+}
+
+/** Writes what an artifact holds into the workspace of its run, as a run of policy `separated` leaves it. */
+export function inWorkspace(stored: TestStore, artifact: ArtifactRow, files: Record<string, string | Uint8Array>): string {
+  const { id } = runs.bySeq(stored.store.db, artifact.run) as runs.RunRow;
+  const workspace = join(stored.store.settings.roots.workspace, "runs", id);
+  for (const [path, bytes] of Object.entries(files)) {
+    mkdirSync(dirname(join(workspace, path)), { recursive: true });
+    writeFileSync(join(workspace, path), bytes);
+  }
+  stored.store.transaction(() =>
+    runs.update(stored.store.db, artifact.run, { workspace: stored.store.keep(workspace), workspace_state: "present" }),
+  );
+  return workspace;
 }
