@@ -55,6 +55,9 @@ using home = makeHome();
 const coffer = join(home.directory, "coffer");
 copyFileSync(join(project, "dist/coffer"), coffer);
 
+// what a server keeps, on the disk and in memory, does not go by itself
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stopServers().finally(() => process.exit(130)));
+
 const rows: Row[] = [];
 try {
   for (const subject of chosen) {
