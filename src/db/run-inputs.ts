@@ -31,3 +31,8 @@ export function ofRun(db: Database, run: number): RunInputRow[] {
 export function markChanged(db: Database, run: number, position: number): void {
   db.query("UPDATE run_inputs SET changed = 1 WHERE run = ? AND position = ?").run(run, position);
 }
+
+/** Paths outside of the store that runs read, and what they found there. */
+export function outside(db: Database): { path: string; digest: string }[] {
+  return db.query<{ path: string; digest: string }, []>("SELECT DISTINCT path, digest FROM run_inputs WHERE path IS NOT NULL").all();
+}

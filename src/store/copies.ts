@@ -1,8 +1,10 @@
-import { basename, join } from "node:path";
+import { basename, isAbsolute, join } from "node:path";
 import type { Blake3 } from "../blobs/blake3.ts";
 import * as cacheEntries from "../db/cache-entries.ts";
 import * as damaged from "../db/damage.ts";
+import * as inputs from "../db/run-inputs.ts";
 import { isNamed } from "../db/sweeping.ts";
+import { formatDigest } from "../domain/digest.ts";
 import { bringFile } from "./bring-copy.ts";
 import { DiskSearch } from "./disk-search.ts";
 import type { Candidate } from "./disk-search.ts";
@@ -13,7 +15,7 @@ import type { Store } from "./store.ts";
 
 /** A place where lost bytes may be; they are hashed on the way. */
 export interface Copy extends Candidate {
-  from: "workspace" | "store" | "cache" | "directory" | "mlflow";
+  from: "workspace" | "store" | "cache" | "input" | "directory" | "mlflow";
 }
 
 /** Copies that others keep. */
@@ -21,12 +23,14 @@ export type Elsewhere = (lost: Lost, blake3: Blake3) => AsyncIterable<Copy>;
 
 /**
  * Where lost bytes may still be, the nearest first: in the workspace that they came from; in the store itself (members of other packs, files without a row, the
- * trash of a sweep, what was staged or set aside); in the cache; below directories that somebody names; elsewhere.
+ * trash of a sweep, what was staged or set aside); in the cache; where a run read them from; below directories that somebody names; elsewhere.
  */
 export class Copies {
   readonly #store: Store;
   readonly #blake3: Blake3;
   readonly #places: readonly { from: Copy["from"]; search: DiskSearch }[];
+  #inputs: Map<string, { path: string }[]> | undefined;
+  readonly #named: readonly DiskSearch[];
   readonly #directories: readonly string[];
   readonly #elsewhere: readonly Elsewhere[];
 
@@ -48,14 +52,22 @@ export class Copies {
       { from: "store", search: search(store.path("tmp"), (path) => path.startsWith(`${given.own}/`)) },
       { from: "store", search: search(store.path("damaged")) },
       { from: "cache", search: search(store.path("cache")) },
-      ...given.directories.map((directory) => ({ from: "directory" as const, search: search(directory) })),
     ];
+    this.#named = given.directories.map((directory) => search(directory));
   }
 
   async *of(lost: Lost): AsyncGenerator<Copy> {
     yield* lost.isList ? this.#directoriesOf(lost) : this.#workspacesOf(lost);
     for (const { from, search } of this.#places) for await (const candidate of search.candidates(lost)) yield { from, ...candidate };
+    for (const path of this.#readAt(lost)) yield { from: "input", path, bring: (to) => bringFile(path, to, lost, this.#blake3) };
+    for (const search of this.#named) for await (const candidate of search.candidates(lost)) yield { from: "directory", ...candidate };
     for (const elsewhere of this.#elsewhere) yield* elsewhere(lost, this.#blake3);
+  }
+
+  /** Where runs read these bytes, outside of the store. */
+  #readAt({ digest }: Lost): string[] {
+    this.#inputs ??= Map.groupBy(inputs.outside(this.#store.db), (input) => input.digest);
+    return (this.#inputs.get(formatDigest(digest)) ?? []).flatMap(({ path }) => (isAbsolute(path) ? path : []));
   }
 
   *#workspacesOf(lost: Lost): Generator<Copy> {
@@ -82,6 +94,7 @@ export class Copies {
     });
     for (const { workspace, path, kind, tree } of lost.uses)
       if (workspace !== null && kind === "tree" && tree === null) yield copy("workspace", join(this.#store.path(workspace), path));
+    for (const path of this.#readAt(lost)) yield copy("input", path);
     for (const directory of this.#directories)
       for (const path of new Set(lost.uses.flatMap((use) => [join(directory, use.path), join(directory, basename(use.path)), directory])))
         if (lost.uses.some((use) => basename(use.path) === basename(path))) yield copy("directory", path);

@@ -147,6 +147,22 @@ test("the list of a directory is made anew from the directory, even where that h
   expect(await dumpOf(stored.store)).toEqual(before);
 });
 
+test("a file outside that a run read, and that has not changed since, is a copy", async () => {
+  using stored = await openTestStore();
+  using elsewhere = temporaryRoot();
+  const artifact = await stored.add({ bytes: "raw data" });
+  writeFileSync(elsewhere.at("raw.csv"), "raw data");
+  const { seq } = stored.run();
+  stored.store.db.run("INSERT INTO run_inputs (run, position, path, digest, size, how) VALUES (?, 0, ?, ?, 8, 'declared')", [
+    seq,
+    elsewhere.at("raw.csv"),
+    artifact.digest,
+  ]);
+  rmSync(pathOf(stored, artifact.blob));
+  const { done, after } = await mend(stored);
+  expect([done.repaired.map(({ from, source }) => [from, source]), after.damage]).toEqual([[["input", elsewhere.at("raw.csv")]], []]);
+});
+
 test("a list is made anew from a directory of its name below one that somebody names", async () => {
   using stored = await openTestStore();
   using elsewhere = temporaryRoot();
