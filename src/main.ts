@@ -5,7 +5,8 @@ import type { GlobalValues } from "./cli/command.ts";
 import { makeIo, writeAll } from "./cli/io.ts";
 import { printable, printableLines } from "./cli/table.ts";
 import { closest } from "./domain/closest.ts";
-import { CofferError, EXIT, isMalformed, reason } from "./domain/error.ts";
+import { damagedDatabase } from "./domain/damaged-database.ts";
+import { CofferError, EXIT, isMalformed } from "./domain/error.ts";
 
 const BUG = "This is a bug in coffer; nothing that was stored is lost. Please report it with these lines.";
 
@@ -74,11 +75,7 @@ function findCommand(words: readonly string[]): [name: string, rest: readonly st
 
 /** Pages of the database may be malformed anywhere, so that any query may be the first to meet them. @returns what is a bug as it is */
 function asCofferError(error: unknown): unknown {
-  if (!isMalformed(error)) return error;
-  return new CofferError("STORE_DAMAGED", `the store's database is damaged: ${reason(error)}`, {
-    hint: "coffer verify lists what is damaged; put coffer.db back from a backup, or make it anew with coffer rebuild",
-    cause: error,
-  });
+  return isMalformed(error) ? damagedDatabase(error) : error;
 }
 
 /** Says it, and returns the exit code: `failsWith` where a command has one of its own for its errors. */

@@ -1,6 +1,7 @@
 import type { Settings } from "../config/settings.ts";
 import { ConfigError } from "../config/file.ts";
-import { CofferError, EXIT, isMalformed, reason } from "../domain/error.ts";
+import { damagedDatabase } from "../domain/damaged-database.ts";
+import { CofferError, EXIT, isMalformed } from "../domain/error.ts";
 import { findingsOf } from "../domain/finding.ts";
 import type { Finding } from "../domain/finding.ts";
 import { examineStore } from "../store/examine-store.ts";
@@ -76,9 +77,7 @@ async function open(io: Io): Promise<Store | CofferError> {
   } catch (error) {
     if (error instanceof CofferError) return error;
     if (!isMalformed(error)) throw error;
-    return new CofferError("STORE_DAMAGED", `the store's database is damaged: ${reason(error)}`, {
-      hint: "coffer verify lists what is damaged; put coffer.db back from a backup",
-    });
+    return damagedDatabase(error);
   }
 }
 

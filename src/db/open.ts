@@ -1,5 +1,6 @@
 import { Database, constants } from "bun:sqlite";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { REPLACE_DATABASE } from "../domain/damaged-database.ts";
 import { CofferError, errno, isMalformed, reason } from "../domain/error.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
 
@@ -163,7 +164,7 @@ export function versionOnDisk(path: string): number | undefined {
   if (read === 0 && !hasWal) return undefined;
   if (read < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0")
     throw new CofferError("STORE_DAMAGED", `${path} is not a coffer database`, {
-      hint: "run coffer rebuild, put the file back from a backup, or open another --root; it was not touched",
+      hint: `${REPLACE_DATABASE}, or open another --root; it was not touched`,
     });
   let version = header.readInt32BE(60);
   let application = header.readInt32BE(68);
@@ -206,7 +207,7 @@ function unusable(path: string, error: unknown): CofferError {
   const code = errno(error);
   if (isMalformed(error))
     return new CofferError("STORE_DAMAGED", `the database ${path} is damaged: ${reason(error)}`, {
-      hint: "run coffer rebuild, or put it back from a backup; it was not touched",
+      hint: `${REPLACE_DATABASE}; it was not touched`,
       cause: error,
     });
   const readOnly = code === "EROFS" || code === "EACCES" || code?.startsWith("SQLITE_READONLY") || code === "SQLITE_CANTOPEN";

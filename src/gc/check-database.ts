@@ -1,5 +1,6 @@
 import * as integrity from "../db/integrity.ts";
 import * as metadata from "../db/metadata.ts";
+import { REPLACE_DATABASE } from "../domain/damaged-database.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
 
@@ -34,7 +35,7 @@ export function requireConfirmed(store: Store, confirmed: boolean): void {
 
 export function damaged(what: string, cause?: unknown): CofferError {
   return new CofferError("STORE_DAMAGED", `the database is damaged (${what}), so what is garbage cannot be known`, {
-    hint: "put it back from a backup, or run coffer rebuild, then coffer verify; nothing was deleted",
+    hint: `${REPLACE_DATABASE}, then coffer verify; nothing was deleted`,
     cause,
   });
 }

@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { REPLACE_DATABASE } from "../../src/domain/damaged-database.ts";
 import { place } from "./run-place.ts";
 import type { Place } from "./run-place.ts";
 import type { JsonError } from "./words.ts";
@@ -54,7 +55,7 @@ test("every command says that the database is damaged, and what to do", async ()
       args,
       5,
       "",
-      { schema: "coffer.error/1", code: "STORE_DAMAGED", exit: 5, hint: expect.stringContaining("backup") },
+      { schema: "coffer.error/1", code: "STORE_DAMAGED", exit: 5, hint: expect.stringContaining(REPLACE_DATABASE) },
     ]);
   }
 });

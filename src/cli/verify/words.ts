@@ -1,3 +1,4 @@
+import { REPLACE_DATABASE } from "../../domain/damaged-database.ts";
 import { countOf, formatBytes } from "../../domain/quantity.ts";
 import type { Io } from "../io.ts";
 import { printable } from "../table.ts";
@@ -58,7 +59,7 @@ function whatToDo({ damage, repair }: VerifyReport): string | undefined {
   if (damage.some(({ what }) => what === "database"))
     return damage.every(({ what, detail }) => what === "database" && detail.includes(" index ")) && !repair
       ? "only indexes of the database are damaged: coffer verify --repair makes them anew"
-      : "the database itself is damaged: coffer rebuild makes it anew from manifests, names and packs, or put it back from a backup; nothing else is repaired before that";
+      : `the database itself is damaged: ${REPLACE_DATABASE}; nothing else is repaired before that`;
   if (!repair)
     return "coffer verify --repair looks for other copies: in workspaces, the store, the cache, on the MLflow server, and below --from DIR";
   return "no other copy was found: name a place that has one with --from DIR (a backup, a directory), log the same bytes again, or coffer rm what is lost";
