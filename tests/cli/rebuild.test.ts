@@ -153,6 +153,20 @@ test("a root that cannot be written to is said, and the damaged database stays a
   chmodSync(root.at("store"), 0o755);
 });
 
+test("a newer database, and a type of store that cannot be used, are refused as everywhere", async () => {
+  using root = temporaryRoot();
+  await keep(root, "a");
+  using db = new Database(root.at("store/coffer.db"));
+  db.run("PRAGMA user_version = 999");
+  db.close();
+  const before = readFileSync(root.at("store/coffer.db"));
+  for (const words of [["rebuild"], ["rebuild", "--force"], ["rebuild", "--dry-run"]])
+    expect(await ask(root, ...words)).toMatchObject({ code: 5, stderr: expect.stringContaining("newer coffer") });
+  expect(readFileSync(root.at("store/coffer.db")).equals(before)).toBe(true);
+  writeFileSync(root.at("coffer.yaml"), "artifact_store: {type: s3, root_path: ./store}\n");
+  expect(await ask(root, "rebuild")).toMatchObject({ code: 2 });
+});
+
 needsMlflow(test)(
   "what a server was told is known after a rebuild: the next sync asks nothing",
   async () => {
