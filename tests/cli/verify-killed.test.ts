@@ -42,3 +42,30 @@ test("a repair that is killed at any moment is finished by the next one, and not
   expect((await here.coffer(["runs"])).code).toBe(0);
   expect(here.leftovers()).toEqual([]);
 }, 120_000);
+
+test("two repairs, a gc and somebody who logs the same files do not disturb each other", async () => {
+  using here = place();
+  await here.run("mkdir $W/d; for i in $(seq 200); do echo file $i >$W/d/$i; done");
+  for (let i = 1; i <= 20; i++) here.write(`d/${i}`, `file ${i}\n`);
+  const before = await contents(here);
+  for (let round = 0; round < 4; round++) {
+    for (const name of here.binaries().filter((name) => name.endsWith(".tar"))) {
+      const path = join(here.root, "binaries", name);
+      chmodSync(path, 0o644);
+      truncateSync(path, Math.min(30_000, readFileSync(path).length - 1));
+    }
+    const results = await Promise.all([
+      here.coffer(["verify", "--repair"]),
+      here.coffer(["verify", "--repair"]),
+      here.coffer(["gc", "--apply", "--grace", "0"]),
+      here.coffer(["log", "d", "--name", `again-${round}`]),
+    ]);
+    expect([round, results.map(({ code, stderr }) => (code === 0 ? 0 : stderr))]).toEqual([round, [0, 0, 0, 0]]);
+    expect((await verifyWhole(here)).damage).toEqual([]);
+  }
+  expect(await contents(here)).toMatchObject(before);
+}, 60_000);
+
+async function verifyWhole(here: Place): Promise<VerifyReport> {
+  return (await here.coffer(["verify", "--json"])).json<VerifyReport>();
+}
