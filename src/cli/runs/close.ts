@@ -1,8 +1,8 @@
-import { resolveRun } from "../registry/resolve.ts";
-import { summarizeRun } from "../registry/describe-run.ts";
-import { closeRun } from "../run/adopt.ts";
-import { command } from "./command.ts";
-import { writeManifests } from "./write-manifests.ts";
+import { resolveRun } from "../../registry/resolve.ts";
+import { summarizeRun } from "../../registry/describe-run.ts";
+import { closeRun } from "../../run/adopt.ts";
+import { command } from "../command.ts";
+import { writeManifests } from "../write-manifests.ts";
 
 export default command(
   {
