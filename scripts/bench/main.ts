@@ -1,4 +1,4 @@
-// `bun run bench [NAME…] [--rounds N] [--write]`: whole processes, timed in turn with a reference. --write makes docs/benchmarks.md.
+// `bun run bench [NAME…] [--rounds N] [--write]`: whole processes, timed in turn with a reference. --write puts their rows into docs/benchmarks.md.
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
