@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { COMMANDS } from "../../src/cli/commands.ts";
 import { EXIT } from "../../src/domain/error.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
 import { codeSpans, tableRows } from "./markdown.ts";
@@ -36,6 +37,25 @@ test("the map shows each folder of src", () => {
   const shown = tableRows(readme, "Map of the code").flatMap(([, folder = ""]) => codeSpans(folder));
   const folders = [...new Set([...new Bun.Glob("src/**/*.ts").scanSync({ cwd: project })].map((file) => file.split("/")[1] as string))];
   expect(shown.toSorted()).toEqual(folders.map((name) => (name.endsWith(".ts") ? name : `${name}/`)).toSorted());
+});
+
+test("each command stands once in the map, beside a floor that its file works with, and has the file that its words say", () => {
+  const placed = tableRows(readme, "Map of the code").flatMap(([, folder = "", , names = ""]) =>
+    codeSpans(names)
+      .flatMap((name) => (name.endsWith(" …") ? Object.keys(COMMANDS).filter((one) => one.startsWith(name.slice(0, -1))) : [name]))
+      .map((name) => ({ name, floor: codeSpans(folder)[0] })),
+  );
+  expect(placed.map(({ name }) => name).toSorted()).toEqual(Object.keys(COMMANDS).toSorted());
+  for (const { name, floor } of placed) {
+    const text = readPage(`src/cli/${name.replace(" ", "/")}.ts`);
+    if (floor !== "cli/") expect([name, text.includes(`/${floor}`)]).toEqual([name, true]);
+  }
+});
+
+test("every page of docs is linked", () => {
+  const linked = [...readme.matchAll(/\]\((docs\/[^)#]+\.md)[^)]*\)/g)].map((match) => match[1] as string);
+  const unlinked = [...new Bun.Glob("docs/**/*.md").scanSync({ cwd: project })].filter((page) => !linked.includes(page));
+  expect(unlinked).toEqual([]);
 });
 
 function byValue(a: number, b: number): number {
