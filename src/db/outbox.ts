@@ -19,6 +19,10 @@ export interface DeliveryRow {
   tries: number;
   /** Requests of this delivery that were sent again. */
   retried: number;
+  /** Requests to make the run whose outcome is not known: each may still arrive, and make another. */
+  late_runs: number;
+  /** The same of its models. */
+  late_models: number;
   last_error: string | null;
   updated_at: number;
   synced_at: number | null;
@@ -159,6 +163,11 @@ export function openFiles(db: Database, delivery: number): { files: number; byte
 
 export function countRetries(db: Database, delivery: number, times: number): void {
   db.query("UPDATE deliveries SET retried = retried + ? WHERE seq = ?").run(times, delivery);
+}
+
+/** One more request (1) whose outcome is not known, or so many fewer (-n). */
+export function countLate(db: Database, delivery: number, what: "runs" | "models", change: number): void {
+  db.query(`UPDATE deliveries SET late_${what} = max(0, late_${what} + ?) WHERE seq = ?`).run(change, delivery);
 }
 
 export function updateDelivery(db: Database, seq: number, change: Partial<Omit<DeliveryRow, "seq" | "run" | "target">>): void {

@@ -38,6 +38,8 @@ export const Delivery = v.object({
   attached: v.optional(flag, 0),
   tries: v.optional(count, 0),
   retried: v.optional(count, 0),
+  late_runs: v.optional(count, 0),
+  late_models: v.optional(count, 0),
   last_error: v.optional(text, null),
   updated_at: v.optional(whole, 0),
   synced_at: v.optional(maybe, null),

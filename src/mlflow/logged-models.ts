@@ -70,23 +70,22 @@ export async function findModels(connection: Connection, experimentId: string, r
 
 /**
  * Makes a logged model, which is not ready yet. Like a run it is never made again blindly: `find` looks before each repetition whether the try before
- * did arrive. `made` is told that it was made now, and how many tries had failed.
+ * did arrive. `asks` is called before each request that makes one; each of those but the one that made the model which is returned may still arrive.
  */
 export function createModel(
   connection: Connection,
   model: NewModel,
   find: () => Promise<LoggedModel | undefined>,
-  made?: (repetition: number) => void,
+  asks?: () => void,
 ): Promise<LoggedModel> {
   const { experimentId, runId, name, type, params, tags } = model;
   const wanted = { experiment_id: experimentId, name, model_type: type, source_run_id: runId, params, tags };
   return retry(connection, nameOf("POST", ROUTE), async (repetition) => {
     const there = repetition > 0 ? await find() : undefined;
     if (there) return there;
+    asks?.();
     try {
-      const answer = await callOnce(connection, "POST", ROUTE, wanted, ModelAnswer);
-      made?.(repetition);
-      return loggedModel(answer.model);
+      return loggedModel((await callOnce(connection, "POST", ROUTE, wanted, ModelAnswer)).model);
     } catch (error) {
       throw error instanceof Transient ? error.notBefore(1000) : error;
     }

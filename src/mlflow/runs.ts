@@ -74,11 +74,12 @@ const SearchAnswer = v.object({ runs: v.optional(v.array(Run), []) });
 /**
  * The run that carries our id, made where there is none. `runs/create` is never repeated blindly: each try searches first, because the
  * one before may have arrived although its answer did not. A deleted run is returned as it is (`lifecycle`), not made again.
- * `made` is told that it was made now, and how many tries had failed: one of them may still arrive, and only `findTwins` would tell.
+ * `asks` is called before each request that makes one. Of those that were asked for, one is the run that is returned; each of the others may still arrive, and only
+ * `findTwins` would tell.
  * Two processes that ensure one run at once would make two; the caller keeps them apart.
  * @throws CofferError VALUE_INVALID for a tag that cannot be sent; SERVER_UNREACHABLE, SERVER_REFUSED
  */
-export function ensureRun(connection: Connection, run: NewRun, made?: (repetition: number) => void): Promise<RemoteRun> {
+export function ensureRun(connection: Connection, run: NewRun, asks?: () => void): Promise<RemoteRun> {
   const name = fitRunName(run.name);
   const user = fitUser(run.user);
   const own = new Map([
@@ -90,13 +91,12 @@ export function ensureRun(connection: Connection, run: NewRun, made?: (repetitio
   const tags = [...others, ...[...own].map(([key, value]) => ({ key, value }))].map((tag) => prepareTag(tag).value);
   const wanted = { experiment_id: run.experimentId, run_name: name, user_id: user, start_time: run.startTime, tags };
   const path = `${REST}/runs/create`;
-  return retry(connection, nameOf("POST", path), async (repetition) => {
+  return retry(connection, nameOf("POST", path), async () => {
     const found = await searchOnce(connection, run.experimentId, run.cofferRunId);
     if (found) return found;
+    asks?.();
     try {
-      const answer = await callOnce(connection, "POST", path, wanted, RunAnswer);
-      made?.(repetition);
-      return remoteRun(answer.run);
+      return remoteRun((await callOnce(connection, "POST", path, wanted, RunAnswer)).run);
     } catch (error) {
       // the server may still be at it: a search that comes at once would miss the run that is about to appear
       throw error instanceof Transient ? error.notBefore(1000) : error;
@@ -145,15 +145,23 @@ export async function restoreRun(connection: Connection, runId: string): Promise
 }
 
 /**
- * Other active runs of the experiment that carry our id and were told nothing: made by a try of `ensureRun` that arrived after it was given up.
+ * Other active runs of the experiment that a try of `ensureRun` made which arrived after it was given up. They carry our id, began when ours did, and nobody told them
+ * anything since: no other run is ever named here.
  * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED
  */
-export async function findTwins(connection: Connection, experimentId: string, cofferRunId: string, kept: string): Promise<RemoteRun[]> {
+export async function findTwins(
+  connection: Connection,
+  experimentId: string,
+  { cofferRunId, startTime, kept }: Pick<NewRun, "cofferRunId" | "startTime"> & { kept: string },
+): Promise<RemoteRun[]> {
   const search = searchFor(experimentId, cofferRunId);
   const { runs } = await call(connection, "POST", `${REST}/runs/search`, search, SearchAnswer);
-  const isEmpty = ({ status, params, metricKeys, datasets, models }: RemoteRun): boolean =>
-    status === "RUNNING" && params.size + metricKeys.length + datasets.length + models.length === 0;
-  return runs.map(remoteRun).filter((run) => run.id !== kept && run.lifecycle === "active" && isEmpty(run));
+  const isAsMade = ({ status, startTime: began, tags, params, metricKeys, datasets, models }: RemoteRun): boolean =>
+    status === "RUNNING" &&
+    began === startTime &&
+    [...tags.keys()].every((key) => key === RUN_TAG || key.startsWith("mlflow.")) &&
+    params.size + metricKeys.length + datasets.length + models.length === 0;
+  return runs.map(remoteRun).filter((run) => run.id !== kept && run.lifecycle === "active" && isAsMade(run));
 }
 
 /** The run that carries our id in this experiment, active or deleted; the earliest, should there be several. */

@@ -66,7 +66,7 @@ export async function attach(
     };
   } catch (error) {
     // with MLFLOW_RUN_ID the command knows its run without us
-    if (given === undefined || error instanceof ServerRefusal) store.transaction(() => outbox.removeDelivery(store.db, delivery));
+    if (given === undefined || error instanceof ServerRefusal) store.transaction(() => withdraw(store, delivery));
     say.warn(`not attached, the command runs without: ${reason(error)}`);
     if (error instanceof CofferError && error.hint) say.info(error.hint);
     return undefined;
@@ -82,6 +82,12 @@ function givenRun(store: Store, run: RunRow, env: RunRequest["env"]): string | u
   for (let seq = run.parent; seq !== null; seq = runs.bySeq(store.db, seq)?.parent ?? null)
     if (outbox.deliveriesOf(store.db, seq).some(({ remote_run }) => remote_run === given)) return undefined;
   return given;
+}
+
+/** As if nobody had attached, but for a request that may still arrive: whoever delivers the run knows of it. */
+function withdraw({ db }: Store, delivery: number): void {
+  if (outbox.bySeq(db, delivery)?.late_runs === 0) outbox.removeDelivery(db, delivery);
+  else outbox.updateDelivery(db, delivery, { attached: 0 });
 }
 
 /** On the disk before the server is asked: whoever comes after a crash finds the run there by its tag, and ends it. */

@@ -7,8 +7,9 @@ import { ServerRefusal } from "../mlflow/refusal.ts";
 import { claimRun } from "./claim-run.ts";
 import { recordFailure, reopenMissing } from "./deliver-run.ts";
 import type { RunResult } from "./deliver-run.ts";
+import { dropTwins } from "./drop-twins.ts";
 import { layOut } from "./lay-out.ts";
-import { isGiven } from "./reach-run.ts";
+import { isGiven, isShared } from "./reach-run.ts";
 import { readBack } from "./read-back.ts";
 import type { Delivering, Sync } from "./sync.ts";
 import { newTally } from "./tally.ts";
@@ -35,7 +36,9 @@ export async function checkSynced(
     const one: Delivering = { sync, run, delivery, tally: newTally(() => undefined) };
     const entry = outbox.entryOf(store.db, delivery.seq, "run") as OutboxRow;
     try {
-      const words = reopenMissing(one, await readBack(one, await layOut(store, delivery.seq, new Map()), entry), false);
+      const layout = await layOut(store, delivery.seq, new Map());
+      await dropTwins(one, layout, isShared(delivery, entry));
+      const words = reopenMissing(one, await readBack(one, layout, entry), false);
       checked++;
       if (words.length > 0) {
         reopen(one, words.join("; "));

@@ -22,10 +22,12 @@ export async function reachRun(one: Delivering, entry: OutboxRow): Promise<Remot
   const { sync, delivery, run } = one;
   const given = isGiven(delivery, entry);
   const known = delivery.remote_run === null ? undefined : await lookUp(one, delivery.remote_run, given);
-  const made = (repetition: number): void => void (one.inDoubt ||= repetition > 0 || one.again === true);
-  const remote = await revive(one, known ?? (await ensureRun(sync.connection, await newRun(one), made)));
   const { store, target } = sync;
+  // on the disk before the request goes out: whoever comes after us, if we are killed or give up, knows that it may still arrive
+  const asks = (): void => store.transaction(() => outbox.countLate(store.db, delivery.seq, "runs", 1));
+  const remote = await revive(one, known ?? (await ensureRun(sync.connection, await newRun(one), asks)));
   store.transaction(() => {
+    if (!known) outbox.countLate(store.db, delivery.seq, "runs", -1);
     outbox.updateDelivery(store.db, delivery.seq, {
       remote_experiment: remote.experimentId,
       remote_run: remote.id,

@@ -90,7 +90,7 @@ async function makeModel(
   taken: ReadonlySet<string>,
   find: () => Promise<LoggedModel | undefined>,
 ): Promise<LoggedModel> {
-  const { connection } = one.sync;
+  const { connection, store } = one.sync;
   const { artifact } = piece;
   const name = freeName(modelName(artifact.name ?? artifact.path.slice(artifact.path.lastIndexOf("/") + 1)), piece, taken);
   if (artifact.name !== null && name !== artifact.name)
@@ -107,7 +107,9 @@ async function makeModel(
     params: params.slice(0, MAX_PARAMS),
     tags: all.slice(0, MAX_PARAMS),
   };
-  const made = await createModel(connection, model, find, (repetition) => (one.inDoubt ||= repetition > 0 || one.again === true));
+  const countLate = (change: 1 | -1): void => store.transaction(() => outbox.countLate(store.db, one.delivery.seq, "models", change));
+  const made = await createModel(connection, model, find, () => countLate(1));
+  countLate(-1);
   if (all.length > MAX_PARAMS) await tagModel(connection, made.id, all.slice(MAX_PARAMS));
   return made;
 }

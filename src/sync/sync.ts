@@ -50,8 +50,6 @@ export interface Delivering {
   readonly tally: Tally;
   /** An earlier try to deliver it may have left something there, or on its way. */
   again?: boolean;
-  /** A run or a model was made although an earlier try to make it may still arrive. */
-  inDoubt?: boolean;
 }
 
 /** The server cannot be reached or refuses whatever is asked, or time is up: no other request is worth a try now. Anything else concerns one step or one file. */

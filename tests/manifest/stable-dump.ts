@@ -61,7 +61,7 @@ const QUERIES: Record<string, string> = {
   aliases: `SELECT name, alias, ${UID("artifact")}, set_at FROM aliases`,
   pins: `SELECT ${UID("artifact")}, note, set_at FROM pins`,
   deliveries: `SELECT ${RUN("run")}, target, experiment, state, remote_experiment, remote_run, artifact_uri,
-    (SELECT count(*) FROM metric_points m WHERE m.run = deliveries.run AND m.seq <= metrics_sent), note_sent, attached, tries, retried, last_error, updated_at, synced_at FROM deliveries`,
+    (SELECT count(*) FROM metric_points m WHERE m.run = deliveries.run AND m.seq <= metrics_sent), note_sent, attached, tries, retried, late_runs, late_models, last_error, updated_at, synced_at FROM deliveries`,
   outbox: `SELECT ${DELIVERY("delivery")}, step, ${UID("artifact")}, settled_at, tries, failures, error, how, bytes FROM outbox`,
   // what belongs to no run is lost
   events: `SELECT at, ${RUN("run")}, ${UID("artifact")}, kind, message FROM events WHERE run IS NOT NULL`,

@@ -82,18 +82,21 @@ for (const [what, fault] of accidents)
     ]);
   });
 
-live("a twin is another active run with our id that was told nothing", async () => {
+live("a twin is another active run with our id that began with ours and was told nothing", async () => {
   const connection = connectQuickly(mlflow.proxied.uri);
   const run = await wanted();
-  const make = async (): Promise<string> => {
-    const { id } = await ensureRun(connection, { ...run, cofferRunId: Bun.randomUUIDv7() });
+  const make = async (startTime = run.startTime): Promise<string> => {
+    const { id } = await ensureRun(connection, { ...run, startTime, cofferRunId: Bun.randomUUIDv7() });
     await sendBatch(connection, id, { metrics: [], params: [], tags: [{ key: "coffer.run_id", value: run.cofferRunId }] });
     return id;
   };
-  const [kept, twin, told, deleted] = [await make(), await make(), await make(), await make()] as const;
+  const [kept, twin, told, tagged, deleted] = [await make(), await make(), await make(), await make(), await make()] as const;
+  // somebody's own copy of the run
+  await make(run.startTime + 1);
   await sendBatch(connection, told, { metrics: [], params: [{ key: "a", value: "1" }], tags: [] });
+  await sendBatch(connection, tagged, { metrics: [], params: [], tags: [{ key: "mine", value: "1" }] });
   await deleteRun(connection, deleted);
-  expect((await findTwins(connection, run.experimentId, run.cofferRunId, kept)).map(({ id }) => id)).toEqual([twin]);
+  expect((await findTwins(connection, run.experimentId, { ...run, kept })).map(({ id }) => id)).toEqual([twin]);
 });
 
 live("a run that was deleted on the server is given back as deleted", async () => {

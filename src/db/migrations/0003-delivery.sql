@@ -56,3 +56,7 @@ CREATE INDEX outbox_by_artifact ON outbox (artifact) WHERE artifact IS NOT NULL;
 -- What it took: uploads that failed, each time; requests that were sent again.
 ALTER TABLE outbox ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE deliveries ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;
+
+-- Requests to make the run, or a model of it, whose outcome nobody knows: each of them may still arrive, and make another.
+ALTER TABLE deliveries ADD COLUMN late_runs INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN late_models INTEGER NOT NULL DEFAULT 0;
