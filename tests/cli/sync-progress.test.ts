@@ -31,12 +31,14 @@ live("--events prints JSON Lines as the page on JSON says, and the document at l
   const run = await logged(root, { flaky: "f", steady: "s" });
   const result = await coffer(["sync-mlflow", "--events", "--quiet"], options(root, proxy.uri));
   expect([result.code, result.stderr]).toEqual([0, ""]);
-  const lines = result.stdout
+  const all = result.stdout
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as { schema: string; event?: string });
   const shapes = new Shapes(readPage("docs/json.md"));
-  expect(lines.flatMap((line) => shapes.check(line))).toEqual([]);
+  expect(all.flatMap((line) => shapes.check(line))).toEqual([]);
+  // where the machine is slow, the upload is told of too
+  const lines = all.filter(({ event }) => event !== "progress");
   expect(lines.map(({ schema, event }) => event ?? schema)).toEqual(["retry", "run", "coffer.sync/1"]);
   expect(lines[0]).toMatchObject({ message: expect.stringContaining("PUT flaky: 503") });
   expect(lines[1]).toMatchObject({ result: { run, state: "synced", retried: 1, sent: { files: 2 } } });
