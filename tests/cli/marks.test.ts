@@ -158,8 +158,10 @@ test("verify says what is whole, and lists what is damaged with exit code 1", as
   const [code, stdout, stderr] = await w.say("verify");
   expect([code, stdout, stderr]).toEqual([
     1,
-    `changed  ${path}  blake3:DIGEST  its bytes are not those of its digest\n`,
-    "coffer: error: 1 damaged of 3 blobs (27 B read)\n",
+    `changed  ${path}  blake3:DIGEST  its bytes are not those of its digest\n  hits m@v2 (f of run RUN)\n`,
+    `coffer: error: 1 fault (3 blobs, 27 B read)
+coffer: coffer verify --repair looks for other copies: in workspaces, the store, the cache, on the MLflow server, and below --from DIR
+`,
   ]);
 });
 

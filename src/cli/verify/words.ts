@@ -32,7 +32,7 @@ export function sumUp({ say }: Io, report: VerifyReport, isResumed: boolean): vo
   if (damage.length > 0) {
     say.error(`${countOf(damage.length, "fault")}${repair ? " left" : ""} (${read} read)`);
     const hint = whatToDo(report);
-    if (hint !== undefined) say.error(hint);
+    if (hint !== undefined) say.info(hint);
   } else say.info(`${read}${isResumed ? " since the last call" : ""}: all whole${repair && repair.repaired.length > 0 ? " now" : ""}`);
   if (unverified > 0) say.info(`${unverified} of them came with an import and had not been read before`);
   sayTouched(say, touched, repair);
