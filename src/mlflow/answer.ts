@@ -43,7 +43,7 @@ export function parseAnswer<T>(connection: Connection, what: string, text: strin
   } catch {
     if (text === "" || text.startsWith("{"))
       throw new Transient(text === "" ? "an empty answer" : "an answer that was cut", {
-        hint: "look into the log of the server, and of the proxy before it, then run coffer sync-mlflow again",
+        hint: "look into the log of the server, and of the proxy before it, then try again",
       });
     fault = "it is not JSON";
   }

@@ -99,21 +99,25 @@ function parseTrackingUri(uri: string): URL {
       hint: "set MLFLOW_TRACKING_URI, such as http://localhost:5000",
     });
   const url = URL.parse(uri.trim());
-  // the URI may hold a password anywhere (a database's URL, say): an error shows its scheme only
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri.trim())?.[1]?.toLowerCase();
   if (url && url.hostname !== "" && (url.protocol === "http:" || url.protocol === "https:")) return url;
   if (scheme === "http" || scheme === "https")
-    throw new CofferError("CONFIG_INVALID", "the MLflow tracking URI is malformed", {
+    throw new CofferError("CONFIG_INVALID", `the MLflow tracking URI is malformed: “${shown(uri)}”`, {
       hint: `it is ${scheme}://HOST:PORT, perhaps with a path; in a password, write %40 for @, %3A for :, %2F for / and %23 for #`,
     });
   const host = /^[a-z0-9.-]+:\d{1,5}(?=\/|$)/i.exec(uri.trim())?.[0];
-  throw new CofferError(
-    "CONFIG_INVALID",
-    `the MLflow tracking URI is no http or https address${scheme && host === undefined ? ` (it begins with “${scheme}:”)` : ""}`,
-    {
-      hint: host
-        ? `write http://${host}`
-        : "coffer talks to a server: start one with `mlflow server` and give its address, such as http://localhost:5000",
-    },
-  );
+  throw new CofferError("CONFIG_INVALID", `the MLflow tracking URI is no http or https address: “${shown(uri)}”`, {
+    hint: host
+      ? `write http://${host}`
+      : "coffer talks to a server: start one with `mlflow server` and give its address, such as http://localhost:5000",
+  });
+}
+
+/** What is no URL may hold a password anywhere: all before an @ goes, a query, and a port that is no number. */
+function shown(uri: string): string {
+  const [, scheme = "", rest = ""] = /^([a-z][a-z0-9+.-]*:[/\\]*)?(.*)$/is.exec(uri.trim()) ?? [];
+  // a password with a question mark in it, or a query with an @: nobody can tell
+  if (/[?#]/.test(rest) && rest.includes("@")) return `${scheme}…`;
+  const place = rest.slice(rest.lastIndexOf("@") + 1).replace(/[?#].*$/s, "?…");
+  return scheme + place.replace(/^([^/\\:]*:)(?!\d*(?:[/\\]|$)).*$/s, "$1…");
 }

@@ -51,7 +51,7 @@ export function downloadArtifact(
       }
       if (announced !== null && Number(announced) !== size)
         throw new Transient(`${size} of ${announced} bytes came`, {
-          hint: "look into the server's log, then run coffer sync-mlflow again",
+          hint: "look into the server's log, then try again",
         });
       return size;
     });

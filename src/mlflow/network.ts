@@ -94,13 +94,14 @@ function networkFailure(connection: Connection, error: unknown, proxy: Proxy | u
         : code === "ECONNRESET" && connection.displayUri.startsWith("http:")
           ? NOT_HTTP
           : NOT_THERE,
+      unheard: code === "ECONNREFUSED" || code === "ENOTFOUND",
       cause: error,
     },
   );
 }
 
-const NOT_THERE = "is the server running, and MLFLOW_TRACKING_URI its address? coffer sync-mlflow delivers what is left";
-const NOT_HTTP = `${NOT_THERE}. A port of https ends like this, too: MLFLOW_TRACKING_URI begins with https:// then`;
+const NOT_THERE = "is the server running, and MLFLOW_TRACKING_URI its address?";
+const NOT_HTTP = `${NOT_THERE} A port of https ends like this, too: MLFLOW_TRACKING_URI begins with https:// then`;
 
 function inWords(code: string | undefined, host: string | undefined): string | undefined {
   if (code === "ECONNREFUSED") return "nobody listens there";

@@ -120,7 +120,7 @@ async function onStorage<T>(connection: Connection, promise: Promise<T>): Promis
   } catch (error) {
     if (error instanceof Transient && !connection.signal?.aborted)
       throw new Transient(error.message, {
-        hint: "is the artifact storage up, and to be reached from here? coffer sync-mlflow delivers what is left",
+        hint: "is the artifact storage up, and to be reached from here?",
         cause: error.cause,
       });
     if (error instanceof ServerRefusal)
@@ -162,7 +162,7 @@ function hintFor(status: number, code: string | undefined, region: string | null
   if (status === 401 || status === 403)
     return "the storage does not let these keys write there: look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the bucket's policy";
   if (status >= 300 && status < 400) return "the storage sends us on: set MLFLOW_S3_ENDPOINT_URL and AWS_DEFAULT_REGION to where it is";
-  if (status >= 500) return "look into the storage's log, then run coffer sync-mlflow again";
+  if (status >= 500) return "look into the storage's log, then try again";
   return "the storage's words say what it does not take";
 }
 

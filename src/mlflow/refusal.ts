@@ -131,9 +131,9 @@ export function hintFor(failure: Failure, { onArtifacts = false, location, who, 
     return "the server asks for a certificate: give it with MLFLOW_TRACKING_CLIENT_CERT_PATH";
   if (status === 413) return "a proxy before the server limits the size of a request: raise its limit (nginx: client_max_body_size)";
   if (errorCode === "FEATURE_DISABLED") return "the server has this switched off; without workspaces, unset MLFLOW_WORKSPACE";
-  if (status === 429) return "the server is asked too often: try again later with coffer sync-mlflow";
+  if (status === 429) return "the server is asked too often: try again later";
   if (onArtifacts && status === 503) return "look into the server's log; it may run with --no-serve-artifacts";
-  if (status >= 500) return "look into the server's log, then run coffer sync-mlflow again";
+  if (status >= 500) return "look into the server's log, then try again";
   return "the server's words say what it does not take";
 }
 

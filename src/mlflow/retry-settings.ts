@@ -4,6 +4,8 @@ import type { Environment } from "./environment.ts";
 export interface RetrySettings {
   /** Repetitions after the first try. */
   readonly times: number;
+  /** The same where nobody is there to ask; by default as many. */
+  readonly timesUnheard?: number;
   /** Seconds. */
   readonly factor: number;
   /** Seconds: each wait grows by a random part of it. */

@@ -13,18 +13,24 @@ export class Transient extends Error {
   readonly retryAfter: number | undefined;
   /** The HTTP status; undefined where no answer came. */
   readonly status: number | undefined;
+  /** Nobody is there to ask: the port is closed, or the name unknown. */
+  readonly unheard: boolean;
 
-  constructor(message: string, details: { hint: string; retryAfter?: number | undefined; status?: number | undefined; cause?: unknown }) {
+  constructor(
+    message: string,
+    details: { hint: string; retryAfter?: number | undefined; status?: number | undefined; unheard?: boolean; cause?: unknown },
+  ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.hint = details.hint;
     this.retryAfter = details.retryAfter;
     this.status = details.status;
+    this.unheard = details.unheard ?? false;
   }
 
   /** The same, not to be repeated within these milliseconds. */
   notBefore(milliseconds: number): Transient {
-    const { hint, status, cause } = this;
-    return new Transient(this.message, { hint, retryAfter: Math.max(milliseconds, this.retryAfter ?? 0), status, cause });
+    const { hint, status, unheard, cause } = this;
+    return new Transient(this.message, { hint, retryAfter: Math.max(milliseconds, this.retryAfter ?? 0), status, unheard, cause });
   }
 }
 
@@ -46,7 +52,8 @@ export async function retry<T>(connection: Connection, what: string, attempt: (r
       failure = error;
     }
     stopIfAborted(connection, what, failure);
-    if (repetition >= connection.retry.times || (failure.retryAfter ?? 0) > LONGEST_RETRY_AFTER)
+    const times = failure.unheard ? (connection.retry.timesUnheard ?? connection.retry.times) : connection.retry.times;
+    if (repetition >= times || (failure.retryAfter ?? 0) > LONGEST_RETRY_AFTER)
       throw unreachable(connection, what, failure, repetition + 1);
     const wait = retryDelay(repetition + 1, connection.retry, failure.retryAfter, Math.random());
     connection.onRetry?.({ what, why: failure.message, repetition: repetition + 1, wait });
@@ -61,9 +68,11 @@ function stopIfAborted(connection: Connection, what: string, last: Transient | u
   if (!outOfTime(signal)) throw signal.reason;
   // a request that was under way failed only because it was given up
   const failure = last?.cause === signal.reason ? undefined : last;
-  const words = `${connection.displayUri}: no time left for ${what} (${reason(signal.reason)})${failure ? `: ${failure.message}` : ""}`;
-  throw new CofferError("SERVER_UNREACHABLE", words, {
-    hint: failure?.hint ?? "is the server up, and MLFLOW_TRACKING_URI its address? coffer sync-mlflow delivers what is left",
+  const words = failure?.unheard
+    ? failure.message
+    : `no time left for ${what} (${reason(signal.reason)})${failure ? `: ${failure.message}` : ""}`;
+  throw new CofferError("SERVER_UNREACHABLE", `${connection.displayUri}: ${words}`, {
+    hint: failure?.hint ?? "is the server up, and MLFLOW_TRACKING_URI its address?",
     cause: failure ?? signal.reason,
   });
 }
@@ -73,11 +82,11 @@ function outOfTime(signal: AbortSignal): boolean {
 }
 
 function unreachable(connection: Connection, what: string, last: Transient, tries: number): CofferError {
-  return new CofferError(
-    "SERVER_UNREACHABLE",
-    `${connection.displayUri}: ${what}: ${last.message} (${tries === 1 ? "one try" : `${tries} tries`})`,
-    { hint: last.hint, cause: last },
-  );
+  const words = last.unheard ? last.message : `${what}: ${last.message}`;
+  return new CofferError("SERVER_UNREACHABLE", `${connection.displayUri}: ${words} (${tries === 1 ? "one try" : `${tries} tries`})`, {
+    hint: last.hint,
+    cause: last,
+  });
 }
 
 function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {

@@ -145,9 +145,12 @@ for (const [what, uri, env, words] of [
   });
 
 for (const [uri, words, env] of [
-  ["databricks://profile", "it begins with “databricks:”", {}],
+  ["databricks://profile", "no http or https address: “databricks://profile”", {}],
   ["file:///tmp/mlruns", "coffer talks to a server", {}],
-  [`postgresql://eve:${SECRET}@db/mlflow`, "it begins with “postgresql:”", {}],
+  [`postgresql://eve:${SECRET}@db/mlflow`, "no http or https address: “postgresql://db/mlflow”", {}],
+  [`mysql://db/mlflow?password=${SECRET}`, "address: “mysql://db/mlflow?…”", {}],
+  [`mysql://db/mlflow?password=a@${SECRET}`, "address: “mysql://…”", {}],
+  [`databricks://profile:${SECRET}`, "address: “databricks://profile:…”", {}],
   ["localhost:5000", "write http://localhost:5000", {}],
   [`http://eve:${SECRET}#@host:5000`, "the MLflow tracking URI is malformed", {}],
   ["http://h", "MLFLOW_TRACKING_AUTH is set", { MLFLOW_TRACKING_AUTH: "kubernetes" }],

@@ -92,3 +92,18 @@ test("the caller's deadline ends the waiting, an interruption passes as it is", 
   });
   expect(await interrupted.catch((error: unknown) => error)).toMatchObject({ message: "Ctrl-C" });
 });
+
+test("where nobody is there to ask, the words are one sentence, and there may be fewer tries", async () => {
+  const nobody = (): never => {
+    throw new Transient("nobody listens there (ECONNREFUSED)", { hint: "start it", unheard: true });
+  };
+  const late = connectQuickly("http://h", { env: { MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR: "1000" }, signal: AbortSignal.timeout(20) });
+  expect(await retry(late, "GET x", async () => nobody()).catch((error: unknown) => error)).toMatchObject({
+    message: "http://h: nobody listens there (ECONNREFUSED)",
+  });
+  const quick = connectQuickly("http://h");
+  const hasty = { ...quick, retry: { ...quick.retry, times: 5, timesUnheard: 1 } };
+  expect(await retry(hasty, "GET x", async () => nobody()).catch((error: unknown) => error)).toMatchObject({
+    message: "http://h: nobody listens there (ECONNREFUSED) (2 tries)",
+  });
+});
