@@ -57,8 +57,16 @@ const flags = {
   capture: { type: "boolean", description: "keep what goes to a terminal too, through a pseudo-terminal" },
   "keep-failed": { type: "boolean", description: "keep what the run registered in sight even if it fails" },
   "untracked-ok": { type: "boolean", description: "if the store cannot be used, warn and run the command all the same" },
-  attach: { type: "boolean", description: "make the MLflow run first, so that a command that uses MLflow itself logs to it" },
-  sync: { type: "string", options: ["never", "after", "required"], description: "deliver to MLflow when it has ended" },
+  attach: {
+    type: "boolean",
+    description: "make the MLflow run first, so that a command that uses MLflow itself logs to it, in coffer's experiment",
+  },
+  sync: {
+    type: "string",
+    options: ["never", "after", "required"],
+    description:
+      "deliver to MLflow when it has ended: after, for 30 s at most, or 5 s where no server answers; required, all of it, or 15 s; never",
+  },
 } as const;
 
 export default command(
@@ -131,20 +139,20 @@ async function track(
 async function conclude(
   store: Store,
   io: Io,
-  { code, run, kept }: RunOutcome,
+  { code, run, kept, serverAway }: RunOutcome,
   flag: string | undefined,
   signals: HeldSignals,
 ): Promise<number> {
   if (kept) io.say.info(summary(run, kept));
   await attempt(io, "the run's manifest could not be written", () => writeManifests(store));
   const sync = flag ?? store.settings.values.tracking.mlflow.sync;
-  const delivered = await attempt(io, "the run could not be delivered", () => deliver(store, io, run, sync, signals));
+  const delivered = await attempt(io, "the run could not be delivered", () => deliver(store, io, run, sync, signals, serverAway));
   if (io.json) await attempt(io, "the run cannot be shown", () => showRun(store, io, run));
   return code === 0 && sync === "required" && !delivered ? EXIT.partly : code;
 }
 
 /** @throws CofferError where something is left that had to be delivered */
-async function deliver(store: Store, io: Io, run: RunRow, sync: string, signals: HeldSignals): Promise<void> {
+async function deliver(store: Store, io: Io, run: RunRow, sync: string, signals: HeldSignals, away = false): Promise<void> {
   if (store.settings.values.tracking.mlflow.uri === "" || sync === "never") return;
   // not even its end could be recorded: whoever adopts it enqueues it
   if (run.state === "running")
@@ -154,12 +162,17 @@ async function deliver(store: Store, io: Io, run: RunRow, sync: string, signals:
     import("./sync-mlflow/delivery-progress.ts"),
   ]);
   const progress = deliveryProgress(io);
+  const say = (kind: "info" | "warn") => (words: string) => {
+    progress.clear();
+    io.say[kind](words);
+  };
   const left = await deliverAfterRun(store, run, {
     sync: sync === "required" ? "required" : "after",
     env: io.env,
-    say: io.say,
+    say: { info: say("info"), warn: say("warn") },
     now: io.now,
     signal: signals.stop,
+    away,
     hurried: run.state === "killed" && signals.received !== undefined,
     progress: progress.show,
   });

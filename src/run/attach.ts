@@ -16,6 +16,8 @@ import { codeColumns } from "./settle.ts";
 export interface Attachment {
   /** What MLflow's own client needs to log to this run: for the command's environment. */
   variables: Record<string, string>;
+  /** The server could not be reached: the command runs without. */
+  away: boolean;
   /** Takes back what was made, because the command could not be started. */
   undo(): Promise<void>;
 }
@@ -55,6 +57,7 @@ export async function attach(
         // its client refuses an id and a name that disagree
         MLFLOW_EXPERIMENT_NAME: experiment,
       },
+      away: false,
       async undo() {
         if (given !== undefined) return;
         try {
@@ -69,7 +72,8 @@ export async function attach(
     if (given === undefined || error instanceof ServerRefusal) store.transaction(() => withdraw(store, delivery));
     say.warn(`not attached, the command runs without: ${reason(error)}`);
     if (error instanceof CofferError && error.hint) say.info(error.hint);
-    return undefined;
+    const away = error instanceof CofferError && error.code === "SERVER_UNREACHABLE";
+    return { variables: {}, away, undo: () => Promise.resolve() };
   } finally {
     clearTimeout(slow);
   }

@@ -68,6 +68,8 @@ export interface RunOutcome {
   run: RunRow;
   /** undefined where the outputs could not be stored. */
   kept: Kept | undefined;
+  /** The MLflow server could not be reached when the command was to be attached. */
+  serverAway?: boolean;
 }
 
 /**
@@ -81,7 +83,7 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
   findCommand(request.command, request.cwd, request.env);
   const begun = await beginRun(store, request);
   const started = await start(store, begun, request, wrapper, pending);
-  const { child, output, code } = started;
+  const { child, output, code, serverAway } = started;
   try {
     output.started(child.terminal);
     recordStart(store, begun, request, child.who);
@@ -95,7 +97,8 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
   const logged = await finishOutput(output, wrapper);
   const isScratch = store.settings.values.workspace.policy === "scratch" && end.state === "finished";
   const snapshot = isScratch ? (await import("./empty-workspace.ts")).snapshotWorkspace(begun.workspace) : undefined;
-  return settleRun(store, begun, request, wrapper, ended.code, end, { childPid: child.pid, output: logged, code, snapshot });
+  const outcome = await settleRun(store, begun, request, wrapper, ended.code, end, { childPid: child.pid, output: logged, code, snapshot });
+  return { ...outcome, serverAway };
 }
 
 async function start(
@@ -104,7 +107,7 @@ async function start(
   request: RunRequest,
   wrapper: Wrapper,
   pending: PendingCode,
-): Promise<{ child: Child; output: OutputLog; code: CodeState }> {
+): Promise<{ child: Child; output: OutputLog; code: CodeState; serverAway: boolean }> {
   let attached: Attachment | undefined;
   try {
     const directory = makeStaging(store, begun);
@@ -119,7 +122,7 @@ async function start(
         streams: output.streams,
         now: () => store.now(),
       });
-      return { child, output, code };
+      return { child, output, code, serverAway: attached?.away ?? false };
     } catch (error) {
       output.abandon();
       throw error;

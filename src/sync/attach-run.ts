@@ -34,6 +34,8 @@ interface AttachOptions {
 
 /** A command waits no longer than this for a server, in milliseconds. */
 const PATIENCE = { inAll: 5_000 };
+/** Repetitions where nobody listens: that is known at once, and whoever starts a command waits for it. */
+const TIMES_UNHEARD = 1;
 const CLAIM_AGAIN_MS = 20;
 
 /**
@@ -42,7 +44,7 @@ const CLAIM_AGAIN_MS = 20;
  */
 export async function attachRun(store: Store, run: RunRow, delivery: number, { env, signal }: AttachOptions): Promise<Attached> {
   using patience = new Patience(PATIENCE, signal);
-  const sync = syncOf(store, { env }, patience);
+  const sync = hasty(syncOf(store, { env }, patience));
   using _ = await claimPatiently(sync, run);
   const one: Delivering = {
     sync,
@@ -62,6 +64,14 @@ export async function attachRun(store: Store, run: RunRow, delivery: number, { e
     experiment: experiment?.name ?? one.delivery.experiment,
     page: runPage(connection, remote.experimentId, remote.id),
     notes: one.tally.notes,
+  };
+}
+
+function hasty(sync: Sync): Sync {
+  const { retry } = sync.connection;
+  return {
+    ...sync,
+    connection: { ...sync.connection, retry: { ...retry, timesUnheard: Math.min(TIMES_UNHEARD, retry.times) } },
   };
 }
 

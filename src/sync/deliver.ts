@@ -106,11 +106,10 @@ async function deliverOpen(
     delivered.add(run.seq);
     const position = { nth, runs: Math.max(waiting.length, nth), later: later(run.seq) };
     nth++;
-    const tally = newTally((progress) => options.progress?.({ ...progress, ...position }));
+    const tally = newTally((progress) => options.progress?.({ ...progress, ...position, goesOn: one.run.state === "running" }));
     const one: Delivering = { sync: countingRetries(sync, delivery.seq, tally), run, delivery, tally };
     one.tally.notes.push(...(notes.get(run.seq) ?? []));
-    if (options.awaitOthers) await untilUnclaimed(store, run.seq, sync.connection.signal);
-    const { outcome, stop } = await deliverOne(one);
+    const { outcome, stop } = await (options.awaitOthers ? deliverAfterOthers(one) : deliverOne(one));
     add(one, outcome);
     if (!stop) continue;
     report.stopped = stop.message;
@@ -157,15 +156,30 @@ function countingRetries(sync: Sync, delivery: number, tally: Tally): Sync {
   return { ...sync, connection: { ...connection, onRetry } };
 }
 
-/** `stop`: what ends the whole call. */
-async function deliverOne(one: Delivering): Promise<{ outcome: Outcome; stop?: CofferError }> {
+interface Delivered {
+  outcome: Outcome;
+  /** What ends the whole call. */
+  stop?: CofferError;
+}
+
+/** Whoever follows runs may take this one up again between our look and our claim. */
+async function deliverAfterOthers(one: Delivering): Promise<Delivered> {
+  const { store, connection } = one.sync;
+  for (;;) {
+    await untilUnclaimed(store, one.run.seq, connection.signal);
+    const delivered = await deliverOne(one);
+    if (delivered.outcome.state !== "busy" || connection.signal?.aborted) return delivered;
+  }
+}
+
+async function deliverOne(one: Delivering): Promise<Delivered> {
   const { store } = one.sync;
   if (one.run.state === "running" && !one.sync.live) return { outcome: { state: "running", error: undefined } };
   using claim = claimRun(store, one.run.seq);
   if (claim.holder) return { outcome: { state: "busy", error: busy(claim.holder) } };
   // what the process before us did is in the database by now
   one.delivery = outbox.bySeq(store.db, one.delivery.seq) as DeliveryRow;
-  if (one.delivery.state === "synced") return { outcome: { state: "synced", error: undefined } };
+  if (one.delivery.state === "synced") return { outcome: { state: "synced", error: undefined, elsewhere: true } };
   // it may have ended since: what is in the outbox by now tells
   one.run = runs.bySeq(store.db, one.run.seq) as RunRow;
   try {
@@ -180,7 +194,7 @@ async function deliverOne(one: Delivering): Promise<{ outcome: Outcome; stop?: C
 
 function busy({ pid, host }: Who): CofferError {
   return new CofferError("STORE_BUSY", `process ${pid} on ${host} is delivering this run`, {
-    hint: "wait for it, then run coffer sync-mlflow again",
+    hint: "it sends all that is there by then",
   });
 }
 
@@ -189,7 +203,7 @@ function asStop(error: unknown, { connection: { signal, displayUri } }: Sync): C
   if (error instanceof CofferError) return error;
   if (signal?.aborted && error === signal.reason)
     return new CofferError("SERVER_UNREACHABLE", `${displayUri}: interrupted`, {
-      hint: "run coffer sync-mlflow to deliver what is left",
+      hint: "nothing is lost",
       cause: error,
     });
   throw error;

@@ -6,6 +6,9 @@ export interface Limits {
   inAll?: number;
 }
 
+/** A server that says nothing for so long is away, in milliseconds; one that has answered gets MLflow's own patience. */
+export const AWAY_MS = 15_000;
+
 /** A signal that fires when a limit passes, or with the caller's own. */
 export class Patience implements Disposable {
   readonly signal: AbortSignal;

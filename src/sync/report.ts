@@ -10,6 +10,8 @@ export interface RunReport {
    * running: it has not ended; withheld: all but its files, which MLFLOW_SKIP_ARTIFACT_LOGGING holds back.
    */
   state: RunResult["state"] | "busy" | "running";
+  /** Another process had delivered it by the time that it was its turn. */
+  elsewhere: boolean;
   experiment: string;
   remote_run: string | null;
   /** Its address in MLflow's own interface. */
@@ -54,6 +56,7 @@ export interface DeliveryReport {
 export interface Outcome {
   state: RunReport["state"];
   error: CofferError | undefined;
+  elsewhere?: boolean;
 }
 
 export function newReport(target: string): DeliveryReport {
@@ -66,7 +69,7 @@ export function addTurn(report: DeliveryReport, turn: DeliveryReport): void {
   for (const run of turn.runs) {
     const index = known.get(run.run);
     if (index === undefined) report.runs.push(run);
-    else report.runs[index] = together(report.runs[index] as RunReport, run);
+    else report.runs[index] = addedUp(report.runs[index] as RunReport, run);
   }
   report.synced = report.runs.filter(({ state }) => state === "synced").length;
   report.files += turn.files;
@@ -75,7 +78,8 @@ export function addTurn(report: DeliveryReport, turn: DeliveryReport): void {
   report.stopped = turn.stopped;
 }
 
-function together(before: RunReport, now: RunReport): RunReport {
+/** Two reports of one run: what both calls did, and how it stands since the later one. */
+export function addedUp(before: RunReport, now: RunReport): RunReport {
   const sum = { ...now.sent, how: { ...now.sent.how } };
   for (const key of ["params", "tags", "metrics", "inputs", "models", "files", "bytes"] as const) sum[key] += before.sent[key];
   for (const [way, count] of Object.entries(before.sent.how)) sum.how[way] = (sum.how[way] ?? 0) + count;
@@ -90,12 +94,17 @@ function together(before: RunReport, now: RunReport): RunReport {
 }
 
 /** Adds what became of one run. */
-export function addRun(report: DeliveryReport, { sync, run, delivery, tally }: Delivering, { state, error }: Outcome): RunReport {
+export function addRun(
+  report: DeliveryReport,
+  { sync, run, delivery, tally }: Delivering,
+  { state, error, elsewhere = false }: Outcome,
+): RunReport {
   const { params, tags, metrics, inputs, models, files, bytes, how, retried, verified, notes } = tally;
   const { experiment, remote_run, remote_experiment } = delivery;
   const one: RunReport = {
     run: run.id,
     state,
+    elsewhere,
     experiment,
     remote_run,
     page: remote_run === null || remote_experiment === null ? null : runPage(sync.connection, remote_experiment, remote_run),

@@ -66,7 +66,7 @@ export function checkTime({ connection: { signal, displayUri } }: Sync): void {
   if (!signal?.aborted) return;
   if (!(signal.reason instanceof DOMException) || signal.reason.name !== "TimeoutError") throw signal.reason;
   throw new CofferError("SERVER_UNREACHABLE", `${displayUri}: no time left (${signal.reason.message})`, {
-    hint: "run coffer sync-mlflow to deliver what is left",
+    hint: "nothing is lost",
   });
 }
 

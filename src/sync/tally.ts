@@ -17,7 +17,7 @@ export interface Tally {
   verified: { files: number; bytes: number };
   /** What MLflow shows differently, or not at all. */
   notes: string[];
-  progress: (progress: Omit<Progress, "nth" | "runs" | "later">) => void;
+  progress: (progress: Omit<Progress, "nth" | "runs" | "goesOn" | "later">) => void;
 }
 
 /** How far one run is: first its metric points, then its files. */
@@ -31,6 +31,8 @@ export interface Progress {
   files: { done: number; of: number };
   /** What the network took in the present tries counts as done. */
   bytes: { done: number; of: number };
+  /** It has not ended: more will come. */
+  goesOn: boolean;
   /** What waits in the runs behind this one. */
   later: { points: number; files: number; bytes: number };
 }

@@ -238,3 +238,17 @@ test("who asks coffer to end while it waits for the server does not wait, and th
   expect([wrapper.exitCode, said]).toEqual([130, expect.stringContaining("not attached, the command runs without: SIGINT")]);
   expect(await here.shown()).toMatchObject({ state: "killed", signal: "SIGINT" });
 });
+
+test("where nobody listens at attach, two tries tell, and the delivery after it is short; each says what is so", async () => {
+  using here = place();
+  const env = { MLFLOW_TRACKING_URI: "http://127.0.0.1:1", MLFLOW_HTTP_REQUEST_MAX_RETRIES: "7", MLFLOW_HTTP_REQUEST_BACKOFF_JITTER: "0" };
+  const { code, stderr } = await told(here, [], env, "exit 0");
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringContaining("not attached, the command runs without: http://127.0.0.1:1: nobody listens there (ECONNREFUSED) (2 tries)\n"),
+  ]);
+  expect(stderr).toContain("warning: not delivered to MLflow yet: http://127.0.0.1:1: nobody listens there (ECONNREFUSED)\n");
+  // longer than two seconds, and it would say that it is at it
+  expect(stderr).not.toContain("first answer");
+  expect(stderr.match(/coffer sync-mlflow/g)).toHaveLength(1);
+});

@@ -93,6 +93,21 @@ live("on a terminal one line is redrawn and goes away again", async () => {
   expect(drawn.at(-1)).toContain(`coffer: run ${run} is synced`);
 });
 
+live("on a terminal the bar of a run that has ended is gone before its words come", async () => {
+  using root = temporaryRoot();
+  await using slow = await slowServer(mlflow.proxied.uri, 250);
+  let screen = "";
+  const child = Bun.spawn([binary(), "run", "--", "sh", "-c", 'cd "$COFFER_WORKSPACE"; for n in 1 2 3 4; do echo $n >$n; done'], {
+    cwd: root.path,
+    env: { ...cleanEnvironment(), ...QUICK, COFFER_ROOT: root.at("store"), MLFLOW_TRACKING_URI: slow.uri },
+    terminal: { cols: 100, rows: 24, data: (_, bytes) => void (screen += Buffer.from(bytes).toString()) },
+  });
+  expect(await child.exited).toBe(0);
+  child.terminal?.close();
+  expect(screen).toMatch(/\[[█·]{20}\] [0-4]\/4 files/);
+  expect(screen).toContain(`\r\x1b[Kcoffer: delivered to ${slow.uri}/#/experiments/`);
+});
+
 live(
   "where there is no terminal, a long delivery says now and then how far it is, and SIGTERM ends it with 143 and nothing lost",
   async () => {

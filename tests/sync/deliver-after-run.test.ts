@@ -45,7 +45,7 @@ live("a server that never answers is given up, whatever its own time limit, and 
   const { left, said } = await after(stored, run, { env: { ...QUICK, MLFLOW_HTTP_REQUEST_TIMEOUT: "3600" } });
   expect(left).toBe(1);
   expect(said).toEqual([
-    expect.stringContaining("for at most 30 s"),
+    expect.stringContaining("5 s for its first answer, 30 s in all"),
     `warning: not delivered to MLflow yet: ${proxy.uri}: no time left for GET experiments/get-by-name (no answer within 5 s)`,
     expect.stringContaining("coffer sync-mlflow sends what is left"),
   ]);
@@ -100,4 +100,34 @@ test("a tracking URI that is none is said, and nothing is thrown", async () => {
   expect(left).toBe(1);
   expect(said[0]).toContain("no http or https address: “postgresql://db/mlflow”");
   expect(said.join()).not.toContain("secret");
+});
+
+test("a server that was away when the run began gets one short try; one that has to have all of it, its whole time", async () => {
+  using silent = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Promise<Response>(() => undefined) });
+  const uri = `http://127.0.0.1:${silent.port}`;
+  using stored = await storeFor(uri);
+  const { run } = await tellLater(stored);
+  expect((await after(stored, run, { away: true })).said).toEqual([
+    `warning: not delivered to MLflow yet: ${uri}: no time left for GET experiments/get-by-name (no answer within 1 s)`,
+    "is the server up, and MLFLOW_TRACKING_URI its address? coffer sync-mlflow sends what is left",
+  ]);
+  const stop = new AbortController();
+  const heard = Promise.withResolvers<string>();
+  const say = { info: heard.resolve, warn: heard.resolve };
+  const waits = after(stored, run, { sync: "required", away: true, signal: stop.signal, say });
+  expect(await heard.promise).toBe(`delivering run ${run.id} to MLflow: 15 s for its first answer …`);
+  stop.abort("SIGINT");
+  expect((await waits).left).toBe(1);
+});
+
+live("of two that deliver a run at once, one says that the other did it, and so does who comes later", async () => {
+  using stored = await storeFor(mlflow.proxied.uri);
+  const { run } = await tellLater(stored, { artifacts: [{ path: "f", bytes: "f" }] });
+  const both = await Promise.all([after(stored, run), after(stored, run)]);
+  const { remote_experiment, remote_run } = deliveryOf(stored, run);
+  const page = `${mlflow.proxied.uri}/#/experiments/${remote_experiment}/runs/${remote_run}`;
+  const already = `delivered to ${page} already, by whoever follows this run`;
+  expect(both.map(({ left }) => left)).toEqual([0, 0]);
+  expect(both.flatMap(({ said }) => said).toSorted()).toEqual([expect.stringContaining(`delivered to ${page} (one file, 1 B, `), already]);
+  expect(await after(stored, run)).toEqual({ left: 0, said: [already] });
 });

@@ -40,7 +40,7 @@ export class Pace {
     const last = this.#last;
     if (last && isOther(last, progress)) this.#before = added(this.#before, (key) => last[key].done);
     this.#last = progress;
-    const { run, nth, runs, later } = progress;
+    const { run, nth, runs, later, goesOn } = progress;
     const done = added(this.#before, (key) => progress[key].done);
     const of = added(this.#before, (key) => progress[key].of + later[key]);
     return {
@@ -51,6 +51,8 @@ export class Pace {
       files: { done: done.files, of: of.files },
       bytes: { done: done.bytes, of: of.bytes },
       ...this.#measure(now, done, of),
+      // more will come, nobody knows how much
+      ...(goesOn && { left: undefined }),
     };
   }
 
@@ -82,7 +84,7 @@ function isOther(last: Progress, next: Progress): boolean {
   return (["points", "files", "bytes"] as const).some((key) => last[key].of !== next[key].of);
 }
 
-/** `12/40 files, 1.2 GiB of 3.4 GiB, 120 MiB/s, 18.0 s left (run 2 of 5)`; while they go, metric points in the place of files. */
+/** `12/40 files, 1.2 GiB of 3.4 GiB, 120 MiB/s, 18 s left (run 2 of 5)`; while they go, metric points in the place of files. */
 export function paceWords({ nth, runs, points, files, bytes, rate, left }: Standing): string {
   const parts =
     points.done < points.of
@@ -92,6 +94,12 @@ export function paceWords({ nth, runs, points, files, bytes, rate, left }: Stand
           `${formatBytes(bytes.done)} of ${formatBytes(bytes.of)}`,
           ...(rate === undefined ? [] : [`${formatBytes(rate)}/s`]),
         ];
-  const until = left === undefined ? [] : [`${formatDuration(left)} left`];
+  const until = left === undefined ? [] : [`${inSeconds(left)} left`];
   return `${[...parts, ...until].join(", ")}${runs > 1 ? ` (run ${nth} of ${runs})` : ""}`;
+}
+
+/** An estimate is no more exact than that. */
+function inSeconds(milliseconds: number): string {
+  const seconds = Math.max(1, Math.ceil(milliseconds / 1000));
+  return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000);
 }

@@ -1,4 +1,5 @@
 import { countOf, formatBytes } from "../../domain/quantity.ts";
+import { addedUp } from "../../sync/report.ts";
 import type { RunReport } from "../../sync/report.ts";
 import type { Progress } from "../../sync/tally.ts";
 import { deliveryProgress } from "./delivery-progress.ts";
@@ -37,6 +38,7 @@ export function hear(io: Io, events: boolean): Hearing {
       : undefined,
   );
   const heard = new Map<string, string>();
+  const sums = new Map<string, RunReport>();
   const say = (event: () => SyncEvent, words: () => void): void => {
     progress.clear();
     if (events) print(event());
@@ -58,11 +60,15 @@ export function hear(io: Io, events: boolean): Hearing {
       say(
         () => ({ ...head(), event: "run", result: run }),
         () => {
+          const before = sums.get(run.run);
+          const sum = before ? addedUp(before, run) : run;
+          sums.set(run.run, sum);
           // an outage is told of by itself, and the same trouble is met again and again
           if (run.state === "running" && run.error?.code === "SERVER_UNREACHABLE") return;
           const words = `${run.state} ${run.page} ${run.error?.message}`;
           if (heard.get(run.run) === words && run.state !== "synced") io.say.debug(`run ${run.run} is as before: ${sentWords(run)}`);
-          else tell(io, run);
+          // the end counts all that went before it; what is to be said of it was said when it came
+          else tell(io, { ...sum, notes: run.notes });
           heard.set(run.run, words);
         },
       ),
@@ -71,11 +77,13 @@ export function hear(io: Io, events: boolean): Hearing {
 }
 
 function tell(io: Io, report: RunReport): void {
-  const { run, state, page, notes, error } = report;
+  const { run, state, elsewhere, page, notes, error } = report;
   const what = sentWords(report);
   for (const note of notes) io.say.warn(`run ${run}: ${note}`);
-  if (state === "synced") io.say.success(`run ${run} is synced: ${what}`);
-  else if (state === "withheld") io.say.info(`run ${run} is delivered but for its files: ${what}`);
+  if (elsewhere) io.say.info(`run ${run} is synced, by another process: ${page}`);
+  else if (state === "synced") io.say.success(`run ${run} is synced: ${what}, ${page}`);
+  else if (state === "withheld") io.say.info(`run ${run} is delivered but for its files: ${what}, ${page}`);
+  else if (state === "busy") io.say.info(`run ${run} is busy: ${error?.message}`);
   else if (error) {
     io.say.error(`run ${run} ${state === "running" ? "goes on, and not all of it could be sent" : `is ${state}`}: ${error.message}`);
     if (error.hint) io.say.info(error.hint);
