@@ -46,19 +46,12 @@ export interface Route {
  */
 export async function chooseRoute(sync: Seeking, remote: { id: string; artifactUri: string }, shared: boolean): Promise<Route> {
   const destination = destinationOf(sync.connection, remote.artifactUri);
-  if (destination.kind === "s3")
-    return { place: destination.uri, ways: [...ownKeys(sync, destination), ...byServer(remote.id, destination)] };
-  if (destination.kind === "foreign") return { place: destination.uri, ways: byServer(remote.id, destination) };
+  const route = routeTo(sync, destination);
+  if (destination.kind === "s3" || destination.kind === "foreign")
+    return { ...route, ways: [...route.ways, ...byServer(remote.id, destination)] };
   const disk = await sharedDisk(sync, remote.id, destination, shared);
   if (disk) return { place: disk.directory, ways: [disk] };
-  if (destination.kind === "proxied")
-    return {
-      place: destination.url,
-      ways: [
-        { kind: "parts", destination },
-        { kind: "put", destination },
-      ],
-    };
+  if (destination.kind === "proxied") return route;
   throw new ServerRefusal(
     `${sync.connection.displayUri} keeps artifacts in ${destination.directory}, which is not that directory here, or cannot be written to`,
     {
@@ -66,6 +59,20 @@ export async function chooseRoute(sync: Seeking, remote: { id: string; artifactU
       hint: "mount the server's disk at the same path, writable for this user; or start the server with --artifacts-destination, so that it takes artifacts itself",
     },
   );
+}
+
+/** The ways that a place has by itself, whether a run or a model lies there: no disk, which must be proven, and none that the server opens for runs alone. */
+export function routeTo(sync: Seeking, destination: Destination): Route {
+  if (destination.kind === "s3") return { place: destination.uri, ways: ownKeys(sync, destination) };
+  if (destination.kind === "foreign") return { place: destination.uri, ways: [] };
+  if (destination.kind === "local") return { place: destination.directory, ways: [] };
+  return {
+    place: destination.url,
+    ways: [
+      { kind: "parts", destination },
+      { kind: "put", destination },
+    ],
+  };
 }
 
 /**

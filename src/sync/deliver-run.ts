@@ -49,7 +49,6 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
   store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { tries: one.delivery.tries + 1 }));
   // the number of tries before this one tells whether something may be there already
   let again = one.delivery.tries > 0;
-  one.again = again;
   let lacked = false;
   const laid: Laid = new Map();
   for (let round = 1; ; round++) {

@@ -23,6 +23,7 @@ import { sendLive } from "./send-live.ts";
 import type { Delivering, RunSelection, Sync } from "./sync.ts";
 import { newTally } from "./tally.ts";
 import type { Progress, Tally } from "./tally.ts";
+import { UploadRoom } from "./upload-room.ts";
 import { workBehind, waitingRuns } from "./waiting-runs.ts";
 
 export interface DeliverOptions {
@@ -134,6 +135,7 @@ export function syncOf(store: Store, options: DeliverOptions, patience: Patience
     experimentId: experimentIdOf(store, options.env),
     experimentName: options.env["MLFLOW_EXPERIMENT_NAME"] || undefined,
     jobs: options.jobs ?? jobs,
+    room: new UploadRoom(options.jobs ?? jobs),
     live: options.live ?? false,
     skipArtifacts: options.skipArtifacts ?? false,
     restore: options.restore ?? false,

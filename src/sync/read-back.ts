@@ -37,7 +37,7 @@ export interface Missing {
 }
 
 /** Metric histories read at once: each is a request or more. */
-const HISTORIES = { jobs: 4, weight: 4 };
+const HISTORIES_AT_ONCE = 4;
 
 /**
  * Reads a run back: status, params, distinct metric points, each artifact's path and size. An answer of 200 proves nothing with MLflow, which drops what
@@ -105,20 +105,15 @@ async function checkMetrics({ sync: { store, connection }, run }: Delivering, re
   const there = new Set(remote.metricKeys);
   let missing = 0;
   let all = 0;
-  await inParallel(
-    metrics.keys(store.db, run.seq),
-    HISTORIES,
-    () => 1,
-    async (key) => {
-      const name = remoteKey(key).key;
-      const wanted = new Set(metrics.distinctPoints(store.db, run.seq, key).map(({ value, step, time }) => spell(value, step, time)));
-      all += wanted.size;
-      if (there.has(name))
-        for (const { value, step, timestamp } of await readHistory(connection, remote.id, name, wanted.size))
-          wanted.delete(spell(value, step, timestamp));
-      missing += wanted.size;
-    },
-  );
+  await inParallel(metrics.keys(store.db, run.seq), HISTORIES_AT_ONCE, async (key) => {
+    const name = remoteKey(key).key;
+    const wanted = new Set(metrics.distinctPoints(store.db, run.seq, key).map(({ value, step, time }) => spell(value, step, time)));
+    all += wanted.size;
+    if (there.has(name))
+      for (const { value, step, timestamp } of await readHistory(connection, remote.id, name, wanted.size))
+        wanted.delete(spell(value, step, timestamp));
+    missing += wanted.size;
+  });
   return lacking(missing, all, "metric points");
 }
 

@@ -1,27 +1,22 @@
-import { lstatSync } from "node:fs";
-import * as blobs from "../db/blobs.ts";
 import type { BlobRow } from "../db/blobs.ts";
 import * as outbox from "../db/outbox.ts";
 import { CofferError } from "../domain/error.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
-import { sameStamp, stampOf } from "../store/stamp.ts";
-import { chooseRoute, whyNot } from "./choose-route.ts";
+import { chooseRoute } from "./choose-route.ts";
 import type { Route } from "./choose-route.ts";
-import { inParallel } from "./in-parallel.ts";
 import { directoriesOf } from "./lay-out.ts";
 import type { Layout, Piece, RemoteFile } from "./lay-out.ts";
 import { listThere } from "./list-there.ts";
 import { dropLeftovers } from "./place-shared.ts";
-import { sendFile } from "./send-file.ts";
-import type { Sent } from "./send-file.ts";
-import { dropIdleParts, partsWeight } from "./send-parts.ts";
+import { restamp } from "./restamp.ts";
+import { sendFiles } from "./send-files.ts";
+import { dropIdleParts } from "./send-parts.ts";
 import { endsAll, inWords } from "./sync.ts";
 import type { Delivering } from "./sync.ts";
 import { tell } from "./tell.ts";
+import { filesToSend, planUploads } from "./upload-plan.ts";
+import { UploadProgress } from "./upload-progress.ts";
 import { filesWithOwnBytes } from "./verify-bytes.ts";
-
-/** Older servers hold each body in memory. */
-const BYTES_IN_FLIGHT = 256 * 1024 * 1024;
 
 /**
  * Sends the files of all open artifact entries, the largest first, and settles each entry when its last file is there. A file that cannot be
@@ -54,45 +49,47 @@ export async function sendArtifacts(
     for (const { piece } of open) fail(piece.entry.seq, error);
     return failure;
   }
-  const there = options.again || options.shared ? await filesThere(one, open) : new Map<string, number>();
+  const pieces = open.map(({ piece }) => piece);
+  const sizes = options.again || options.shared ? await filesThere(one, pieces) : new Map<string, number>();
   const [first] = route.ways;
-  if (first?.kind === "disk" && !options.shared) dropLeftovers(first.directory, there.keys());
-  const owners = new Map<string, OpenPiece[]>();
-  for (const owner of open) for (const file of owner.piece.files) owners.set(file.path, [...(owners.get(file.path) ?? []), owner]);
-  const work = [...new Map(open.flatMap((owner) => owner.piece.files.map((file) => [file.path, file] as const))).values()].sort(
-    (a, b) => b.size - a.size,
-  );
-  const own = options.shared ? await ownAmongOthers(one, work, there) : undefined;
-  const isThere = (file: RemoteFile): boolean =>
-    own?.has(file.path) ?? (there.get(file.path) === file.size && (owners.get(file.path) ?? []).every(({ piece }) => !piece.contested));
-  await dropIdleParts(one, route, new Set(work.filter((file) => !isThere(file)).map((file) => file.path)));
-  const weight = await weigher(one, route, work);
-  const watch = watchProgress(one, work);
-  const settle = (owner: OpenPiece): void => {
-    if (owner.waiting > 0 || owner.failed) return;
-    settlePiece(one, owner);
+  if (first?.kind === "disk" && !options.shared) dropLeftovers(first.directory, sizes.keys());
+  const own = options.shared ? await ownAmongOthers(one, filesToSend(pieces), sizes) : undefined;
+  const { work, there, owners } = planUploads(pieces, sizes, own);
+  await dropIdleParts(one, route, new Set(work.map(({ path }) => path)).difference(there));
+  const settle = (piece: OpenPiece): void => {
+    if (piece.waiting > 0 || piece.failed) return;
+    settlePiece(one, piece);
     sync.answered();
   };
   // a directory without files has nothing to wait for
-  for (const owner of open) settle(owner);
-
-  await inParallel(work, { jobs: sync.jobs, weight: BYTES_IN_FLIGHT }, weight, async (file) => {
-    const mine = owners.get(file.path) ?? [];
-    try {
-      const sent: Sent = isThere(file) ? { how: "there" } : await sendFile(one, route, file, watch.moved(file));
-      watch.done(file, sent.how);
-      for (const owner of mine) {
-        owner.sent(sent.how, sent.linked);
-        settle(owner);
+  for (const piece of open) settle(piece);
+  const opened = new Map(open.map((piece) => [piece.piece, piece]));
+  const openOf = ({ path }: RemoteFile): OpenPiece[] => (owners.get(path) ?? []).map((piece) => opened.get(piece) as OpenPiece);
+  await sendFiles(one, route, work, {
+    progress: new UploadProgress(one),
+    isThere: ({ path }) => there.has(path),
+    arrived(file, { how, linked }) {
+      count(one, file, how);
+      for (const piece of openOf(file)) {
+        piece.sent(how, linked);
+        settle(piece);
       }
-    } catch (error) {
-      for (const owner of mine) {
-        owner.failed = true;
-        fail(owner.piece.entry.seq, error);
+    },
+    failed(file, error) {
+      for (const piece of openOf(file)) {
+        piece.failed = true;
+        fail(piece.piece.entry.seq, error);
       }
-    }
+    },
   });
   return failure;
+}
+
+function count({ tally }: Delivering, { size }: RemoteFile, how: string): void {
+  tally.how[how] = (tally.how[how] ?? 0) + 1;
+  if (how === "there") return;
+  tally.files++;
+  tally.bytes += size;
 }
 
 /** An artifact whose files are under way. */
@@ -122,16 +119,10 @@ function settlePiece({ sync: { store } }: Delivering, { piece, ways, linked }: O
   });
 }
 
-/** Without this, each blob that was linked would be hashed again at its next use: a link changes its ctime. */
-export function restamp(store: Delivering["sync"]["store"], row: BlobRow): void {
-  const stat = lstatSync(store.path(row.path as string), { bigint: true, throwIfNoEntry: false });
-  if (stat && sameStamp(stat, { ...row, ctime_ns: stat.ctimeNs })) blobs.restamp(store.db, row.seq, stampOf(stat));
-}
-
 /** What an earlier try brought to the server, with its size; nothing where the server cannot say: what it refuses, it says again of the files. */
-async function filesThere(one: Delivering, open: readonly OpenPiece[]): Promise<Map<string, number>> {
+async function filesThere(one: Delivering, pieces: readonly Piece[]): Promise<Map<string, number>> {
   try {
-    return await listThere(one, directoriesOf(open.flatMap(({ piece }) => piece.files)));
+    return await listThere(one, directoriesOf(pieces.flatMap(({ files }) => files)));
   } catch (error) {
     if (error instanceof ServerRefusal) return new Map();
     throw error;
@@ -160,46 +151,4 @@ async function ownAmongOthers(one: Delivering, work: readonly RemoteFile[], ther
       message: `${others.length === 1 ? "a file" : `${others.length} files`} that the server had already with other bytes made room for the run's own: ${named}${others.length > 3 ? " and more" : ""}`,
     });
   return own ?? new Set();
-}
-
-/** What a file has on its way at once: all of it, unless it goes in parts. */
-async function weigher({ sync }: Delivering, { ways }: Route, work: readonly RemoteFile[]): Promise<(file: RemoteFile) => number> {
-  const largest = work.reduce((most, file) => Math.max(most, file.size), 0);
-  const first = ways.find((way) => way.kind === "parts" || way.kind === "s3");
-  const inParts = first && largest >= sync.routes.uploads.partsFrom && (await whyNot(sync, first, largest)) === undefined;
-  return ({ size }) => (inParts && size >= sync.routes.uploads.partsFrom ? partsWeight(sync, size) : size);
-}
-
-function watchProgress({ tally, run }: Delivering, work: readonly RemoteFile[]) {
-  const of = { files: work.length, bytes: work.reduce((sum, file) => sum + file.size, 0) };
-  const flying = new Map<RemoteFile, number>();
-  let files = 0;
-  let bytes = 0;
-  const tell = (): void => {
-    const inFlight = [...flying.values()].reduce((sum, sent) => sum + sent, 0);
-    tally.progress?.({
-      run: run.id,
-      points: { done: 0, of: 0 },
-      files: { done: files, of: of.files },
-      bytes: { done: bytes + inFlight, of: of.bytes },
-    });
-  };
-  tell();
-  return {
-    moved: (file: RemoteFile) => (sent: number) => {
-      flying.set(file, sent);
-      tell();
-    },
-    done(file: RemoteFile, how: string): void {
-      flying.delete(file);
-      files++;
-      bytes += file.size;
-      tally.how[how] = (tally.how[how] ?? 0) + 1;
-      if (how !== "there") {
-        tally.files++;
-        tally.bytes += file.size;
-      }
-      tell();
-    },
-  };
 }

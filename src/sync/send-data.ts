@@ -21,7 +21,7 @@ import { noteOf, tell } from "./tell.ts";
 const PAGE = 4000;
 
 /** The server takes as many batches at once with profit: its database lets one write. A crash repeats no more than these. */
-const BATCHES = { jobs: 3, weight: 3 };
+const BATCHES_AT_ONCE = 3;
 
 /** The tag that a run is found again by is not the user's to set. */
 const RESERVED = "coffer.run_id";
@@ -84,22 +84,17 @@ export async function sendMetrics(one: Delivering, entry: OutboxRow): Promise<vo
     });
   if (points.of > 0) show();
   const waiting: MetricBatch[] = [];
-  await inParallel(
-    metricBatches(one, waiting),
-    BATCHES,
-    () => 1,
-    async (mine) => {
-      checkTime(one.sync);
-      await sendBatch(one.sync.connection, one.delivery.remote_run as string, mine.batch);
-      one.tally.metrics += mine.batch.metrics.length;
-      points.done += mine.batch.metrics.length;
-      mine.isThere = true;
-      let known: number | undefined;
-      while (waiting[0]?.isThere) known = waiting.shift()?.last;
-      if (known !== undefined) store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { metrics_sent: known }));
-      show();
-    },
-  );
+  await inParallel(metricBatches(one, waiting), BATCHES_AT_ONCE, async (mine) => {
+    checkTime(one.sync);
+    await sendBatch(one.sync.connection, one.delivery.remote_run as string, mine.batch);
+    one.tally.metrics += mine.batch.metrics.length;
+    points.done += mine.batch.metrics.length;
+    mine.isThere = true;
+    let known: number | undefined;
+    while (waiting[0]?.isThere) known = waiting.shift()?.last;
+    if (known !== undefined) store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { metrics_sent: known }));
+    show();
+  });
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
   one.delivery = outbox.bySeq(store.db, one.delivery.seq) as DeliveryRow;
 }

@@ -4,25 +4,27 @@ import { listModelFiles } from "../mlflow/logged-models.ts";
 import type { LoggedModel } from "../mlflow/logged-models.ts";
 import { remoteName } from "../mlflow/remote-name.ts";
 import { CofferError } from "../domain/error.ts";
-import { chooseRoute, ownKeys } from "./choose-route.ts";
+import { chooseRoute, routeTo } from "./choose-route.ts";
 import type { Route, Way } from "./choose-route.ts";
-import { inParallel } from "./in-parallel.ts";
 import type { Piece } from "./lay-out.ts";
 import { dropLeftovers } from "./place-shared.ts";
-import { restamp } from "./send-artifacts.ts";
-import { sendFile } from "./send-file.ts";
+import { restamp } from "./restamp.ts";
+import { sendFiles } from "./send-files.ts";
 import type { Delivering } from "./sync.ts";
 import { tell } from "./tell.ts";
-
-/** Bytes on their way at once. */
-const BYTES_IN_FLIGHT = 128 * 1024 * 1024;
+import type { UploadProgress } from "./upload-progress.ts";
 
 /**
  * Sends the files of a directory that MLflow can load to the place of its logged model, so that `models:/m-…` loads it. They lie with the run already: on a disk that
  * both see this costs a link, elsewhere the bytes go a second time.
  * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED, INCOMPLETE, CORRUPT, UNREADABLE
  */
-export async function sendModelFiles(one: Delivering, model: LoggedModel, { artifact, files }: Piece): Promise<void> {
+export async function sendModelFiles(
+  one: Delivering,
+  model: LoggedModel,
+  { artifact, files }: Piece,
+  progress: UploadProgress,
+): Promise<void> {
   const route = await routeOf(one, model.artifactUri);
   if (route.ways.length === 0)
     return tell(one, {
@@ -34,18 +36,18 @@ export async function sendModelFiles(one: Delivering, model: LoggedModel, { arti
   const there = await listModelFiles(one.sync.connection, model.id);
   const [first] = route.ways;
   if (first?.kind === "disk") dropLeftovers(first.directory, there.keys());
-  const missing = own.filter((file) => there.get(file.path) !== file.size);
-  await inParallel(
-    missing,
-    { jobs: one.sync.jobs, weight: BYTES_IN_FLIGHT },
-    ({ size }) => size,
-    async (file) => {
-      const { linked } = await sendFile(one, route, file, () => undefined);
-      const { store } = one.sync;
+  const missing = own.filter((file) => there.get(file.path) !== file.size).sort((a, b) => b.size - a.size);
+  if (missing.length === 0) return;
+  const { store } = one.sync;
+  await sendFiles(one, route, missing, {
+    progress,
+    arrived(_, { linked }) {
       if (linked) store.transaction(() => restamp(store, linked));
     },
-  );
-  if (missing.length === 0) return;
+    failed(_, error) {
+      throw error;
+    },
+  });
   const now = await listModelFiles(one.sync.connection, model.id);
   const lost = own.find((file) => now.get(file.path) !== file.size);
   if (lost)
@@ -60,18 +62,8 @@ async function routeOf({ sync, delivery }: Delivering, artifactUri: string): Pro
   const run = { id: delivery.remote_run as string, artifactUri: delivery.artifact_uri as string };
   const [first] = (await chooseRoute(sync, run, false)).ways;
   const runs = destinationOf(sync.connection, run.artifactUri);
-  if (destination.kind === "s3") return { place: destination.uri, ways: ownKeys(sync, destination) };
-  if (destination.kind === "foreign") return { place: destination.uri, ways: [] };
   const disk = first?.kind === "disk" ? diskBelow(first, runs, destination) : undefined;
-  if (disk) return { place: disk.directory, ways: [disk] };
-  if (destination.kind !== "proxied") return { place: destination.directory, ways: [] };
-  return {
-    place: destination.url,
-    ways: [
-      { kind: "parts", destination },
-      { kind: "put", destination },
-    ],
-  };
+  return disk ? { place: disk.directory, ways: [disk] } : routeTo(sync, destination);
 }
 
 function diskBelow(way: Way & { kind: "disk" }, run: Destination, model: Destination): (Way & { kind: "disk" }) | undefined {

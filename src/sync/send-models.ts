@@ -13,6 +13,7 @@ import { sendModelFiles } from "./send-model-files.ts";
 import { checkTime } from "./sync.ts";
 import type { Delivering } from "./sync.ts";
 import { tell } from "./tell.ts";
+import { UploadProgress } from "./upload-progress.ts";
 
 /** Ties a logged model to our artifact: MLflow gives the ids of models itself. */
 const MODEL_TAG = "coffer.artifact";
@@ -38,20 +39,16 @@ export async function sendModels(one: Delivering, entry: OutboxRow, layout: Layo
   if (known === undefined) return settle("unsupported");
   const ready: LoggedModel[] = [];
   const taken = new Set(layout.pieces.flatMap(({ files }) => files.map(({ path }) => path.replace(/\/.*/, ""))));
-  await inParallel(
-    pieces,
-    { jobs: one.sync.jobs, weight: one.sync.jobs },
-    () => 1,
-    async (piece) => {
-      const model = madeOf(known, piece) ?? (await makeModel(one, piece, taken, async () => madeOf((await find()) ?? [], piece)));
-      if (!model.isReady) {
-        if (isLoadable(piece)) await sendModelFiles(one, model, piece);
-        await finishModel(connection, model.id);
-        one.tally.models++;
-      }
-      ready.push(model);
-    },
-  );
+  const progress = new UploadProgress(one);
+  await inParallel(pieces, one.sync.jobs, async (piece) => {
+    const model = madeOf(known, piece) ?? (await makeModel(one, piece, taken, async () => madeOf((await find()) ?? [], piece)));
+    if (!model.isReady) {
+      if (isLoadable(piece)) await sendModelFiles(one, model, piece, progress);
+      await finishModel(connection, model.id);
+      one.tally.models++;
+    }
+    ready.push(model);
+  });
   await addOutputs(
     connection,
     runId,

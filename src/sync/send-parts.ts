@@ -142,18 +142,14 @@ async function sendMissing(
   const sent = new Map(parts.filter(({ number }) => there.has(number)).map(({ number, from, to }) => [number, to - from]));
   const tell = (): void => moved([...sent.values()].reduce((sum, bytes) => sum + bytes, 0));
   tell();
-  await inParallel(
-    parts.filter(({ number }) => !there.has(number)),
-    { jobs: partsAtOnce(jobs, row.part_size), weight: Infinity },
-    () => 1,
-    async (part) => {
-      const etag = await target.put(upload, part, source, (bytes) => {
-        sent.set(part.number, bytes);
-        tell();
-      });
-      store.transaction(() => uploads.arrived(store.db, row.seq, part.number, etag));
-    },
-  );
+  const missing = parts.filter(({ number }) => !there.has(number));
+  await inParallel(missing, partsAtOnce(jobs, row.part_size), async (part) => {
+    const etag = await target.put(upload, part, source, (bytes) => {
+      sent.set(part.number, bytes);
+      tell();
+    });
+    store.transaction(() => uploads.arrived(store.db, row.seq, part.number, etag));
+  });
 }
 
 function partsOf(size: number, partSize: number): Part[] {

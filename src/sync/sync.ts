@@ -7,6 +7,7 @@ import { ServerRefusal } from "../mlflow/refusal.ts";
 import type { Store } from "../store/store.ts";
 import type { RouteMemory } from "./route-memory.ts";
 import type { Tally } from "./tally.ts";
+import type { UploadRoom } from "./upload-room.ts";
 
 /** Which runs are meant, by their seq; it may be asked again and again, and answer otherwise when a run has changed. */
 export type RunSelection = Pick<ReadonlySet<number>, "has">;
@@ -21,8 +22,10 @@ export interface Sync {
   readonly experimentId: string | undefined;
   /** MLFLOW_EXPERIMENT_NAME. */
   readonly experimentName: string | undefined;
-  /** Uploads at once. */
+  /** Uploads at once, and other things that are done side by side. */
   readonly jobs: number;
+  /** For every file that is sent, whatever it belongs to. */
+  readonly room: UploadRoom;
   /** Runs that go on are told as far as they are. */
   readonly live: boolean;
   /** MLFLOW_SKIP_ARTIFACT_LOGGING: no request about artifacts. */
@@ -48,8 +51,6 @@ export interface Delivering {
   /** As the database has it now. */
   delivery: DeliveryRow;
   readonly tally: Tally;
-  /** An earlier try to deliver it may have left something there, or on its way. */
-  again?: boolean;
 }
 
 /** The server cannot be reached or refuses whatever is asked, or time is up: no other request is worth a try now. Anything else concerns one step or one file. */

@@ -42,18 +42,13 @@ export async function filesWithOwnBytes(
   const own = new Set<string>();
   const destination = destinationOf(sync.connection, delivery.artifact_uri ?? "");
   const proxied = destination.kind === "proxied" ? destination : undefined;
-  await inParallel(
-    files,
-    { jobs: sync.jobs, weight: sync.jobs },
-    () => 1,
-    async (file) => {
-      checkTime(sync);
-      const hash = await hashing(file.digest.algorithm);
-      await downloadArtifact(sync.connection, delivery.remote_run as string, file.path, hash.sink, proxied);
-      if (hash.hex() === file.digest.hex) own.add(file.path);
-      read(file);
-    },
-  );
+  await inParallel(files, sync.jobs, async (file) => {
+    checkTime(sync);
+    const hash = await hashing(file.digest.algorithm);
+    await downloadArtifact(sync.connection, delivery.remote_run as string, file.path, hash.sink, proxied);
+    if (hash.hex() === file.digest.hex) own.add(file.path);
+    read(file);
+  });
   return own;
 }
 
