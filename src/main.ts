@@ -3,8 +3,8 @@ import { COMMANDS } from "./cli/commands.ts";
 import { parseCall } from "./cli/command.ts";
 import type { GlobalValues } from "./cli/command.ts";
 import { makeIo, writeAll } from "./cli/io.ts";
+import { meantCommands } from "./cli/meant-commands.ts";
 import { printable, printableLines } from "./cli/table.ts";
-import { closest } from "./domain/closest.ts";
 import { damagedDatabase } from "./domain/damaged-database.ts";
 import { CofferError, EXIT, isMalformed } from "./domain/error.ts";
 
@@ -65,11 +65,11 @@ function findCommand(words: readonly string[]): [name: string, rest: readonly st
       second === "" || second.startsWith("-") ? `coffer ${first} needs one more word` : `unknown command “${two}”`,
       { hint: `it is one of: ${family.join(", ")}` },
     );
-  const near = closest(first, Object.keys(COMMANDS));
   if (first.startsWith("-"))
     throw new CofferError("USAGE", `unknown flag ${first}`, { hint: "the command comes first: coffer COMMAND --flags; see coffer --help" });
+  const near = meantCommands(first);
   throw new CofferError("USAGE", `unknown command “${first}”`, {
-    hint: near ? `did you mean coffer ${near}?` : "coffer --help lists them all",
+    hint: near.length > 0 ? `did you mean ${near.map((name) => `coffer ${name}`).join(" or ")}?` : "coffer --help lists them all",
   });
 }
 

@@ -6,6 +6,7 @@ import { skipsArtifacts } from "../mlflow/environment.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { deliver } from "../sync/deliver.ts";
 import { enqueueMissing } from "../sync/enqueue-missing.ts";
+import { AWAY_MS } from "../sync/patience.ts";
 import type { DeliveryReport } from "../sync/report.ts";
 import { command } from "./command.ts";
 import type { Values } from "./command.ts";
@@ -15,8 +16,6 @@ import { catchStopSignal } from "./stop-signal.ts";
 import { hear } from "./sync-mlflow/hear.ts";
 import { SELECT_FLAGS, selectRuns } from "./sync-mlflow/select-runs.ts";
 
-/** A server that says nothing for so long is away; one that has answered gets MLflow's own patience. */
-const UNTIL_ANSWER_MS = 15_000;
 const INTERVAL_MS = 2_000;
 const LEAST_INTERVAL_MS = 100;
 
@@ -91,7 +90,7 @@ With --watch a server that is away is waited for. Ctrl-C ends it: what is left s
       env: io.env,
       ...(only && { runs: only }),
       skipArtifacts,
-      patience: { untilAnswer: UNTIL_ANSWER_MS },
+      patience: { untilAnswer: AWAY_MS },
       signal: stop.signal,
     };
     let report: DeliveryReport;
@@ -102,22 +101,27 @@ With --watch a server that is away is waited for. Ctrl-C ends it: what is left s
     hearing.end();
     if (given.events) io.write(`${JSON.stringify(report)}\n`);
     else io.print(report, ({ runs }) => runs.map(({ page }) => (page === null ? "" : `${page}\n`)).join(""));
-    sumUp(io, report, { asked: given.check || given.restore || verify === "bytes", interrupted: stop.isThere() });
+    sumUp(io, report, { asked: given.check || given.restore || verify === "bytes", watched: given.watch, interrupted: stop.isThere() });
     if (stop.isThere()) return stop.exit();
     return report.left > 0 ? EXIT.partly : EXIT.done;
   },
 );
 
-function sumUp({ say }: Io, report: DeliveryReport, { asked, interrupted }: { asked: boolean; interrupted: boolean }): void {
+function sumUp(
+  { say }: Io,
+  report: DeliveryReport,
+  { asked, watched, interrupted }: { asked: boolean; watched: boolean; interrupted: boolean },
+): void {
   const { runs, stopped, left, checked, target } = report;
   if (stopped !== null && !interrupted && runs.every(({ error }) => error?.message !== stopped)) say.error(stopped);
-  if (left > 0) say.warn(`${countOf(left, "run")} not wholly delivered; what is left stays for the next coffer sync-mlflow`);
+  if (left > 0) say.warn(`${countOf(left, "run")} not wholly delivered; nothing is lost: run it again to send what is left`);
   else if (interrupted) say.info("interrupted; nothing was lost");
   else if (asked)
     say.info(
       `${countOf(checked, "synced run")} looked at; ${runs.length === 0 ? "the server has all of it" : `${countOf(runs.length, "run")} sent again or for the first time`}`,
     );
-  else if (runs.length === 0) say.info(`nothing is waiting for ${target}`);
+  else if (runs.length === 0)
+    say.info(`nothing is waiting for ${target}${watched ? ", and no run goes on; --stay waits for one" : ""}`);
 }
 
 /** @throws CofferError USAGE, VALUE_INVALID */

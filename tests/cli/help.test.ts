@@ -63,6 +63,11 @@ test("coffer --version is one line", async () => {
 test.each([
   [["frobnicate"], /unknown command “frobnicate”/],
   [["stat"], /did you mean coffer stats\?/],
+  [["sync"], /did you mean coffer sync-mlflow\?/],
+  [["mlflow"], /did you mean coffer sync-mlflow\?/],
+  [["push"], /did you mean coffer sync-mlflow\?/],
+  [["list"], /did you mean coffer ls\?/],
+  [["manif"], /did you mean coffer manifest export or coffer manifest import\?/],
   [["constructor"], /unknown command/],
   [["config"], /needs one more word.*config show/s],
   [["config", "shw"], /unknown command “config shw”/],

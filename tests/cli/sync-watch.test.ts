@@ -104,6 +104,8 @@ live("what a run logs is on the server before it has ended, each point once; the
     { synced: 1, left: 0, stopped: null, runs: [{ run: run.id, state: "synced", sent: { params: 1, metrics: 3, files: 3 } }] },
   ]);
   expect(stderr).toContain(`run ${run.id} is followed: ${proxy.uri}/#/experiments/`);
+  // all that this watch has sent, at the end
+  expect(stderr).toContain(`run ${run.id} is synced: 1 param, 3 metric points, 3 files (`);
   expect(await seen(run.id, ({ status }) => status === "FINISHED")).toMatchObject({
     artifacts: { "checkpoint.bin": 2, "model.bin": 2 },
     metrics: {
@@ -117,6 +119,7 @@ live("what a run logs is on the server before it has ended, each point once; the
   proxy.requests.length = 0;
   const after = await watch(root, proxy.uri).end();
   expect([after.code, after.report?.runs, proxy.requests]).toEqual([0, [], []]);
+  expect(after.stderr).toEndWith("and no run goes on; --stay waits for one\n");
 });
 
 live("a run that its wrapper delivers and somebody watches is there once, whoever is faster", async () => {
