@@ -12,7 +12,7 @@ export function configSchema() {
   return section("coffer's configuration", {
     artifact_store: section("where artifacts are kept, and what may be pruned; a bare text in place of the section is its root_path", {
       type: keyed(
-        choice(["local", "s3", "gcs", "azure"], "kind of store; the last three name the remote that a local store shares through"),
+        choice(["local", "s3", "gcs", "azure"], "where bytes are kept: on a local disk; s3, gcs and azure are known by name, and refused"),
         "local",
       ),
       root_path: keyed(filled("the store's root, relative to this file (COFFER_ROOT, --root)"), "./artifacts"),
@@ -55,7 +55,10 @@ export function configSchema() {
           null,
         ),
         sync: keyed(
-          choice(["never", "after", "required"], "deliver when a run has ended: never, for a while, or until all is delivered"),
+          choice(
+            ["never", "after", "required"],
+            "deliver when a run has ended: never; after, for 30 s at most, 5 s where no server answers; required, until all is delivered, 15 s where none answers",
+          ),
           "after",
         ),
         share: keyed(choice(["auto", "clone", "link", "copy"], "how bytes get to a disk that the server shares"), "auto"),
