@@ -7,6 +7,7 @@ import { command } from "./command.ts";
 import { planDocument, spelledOut } from "./gc/document.ts";
 import { gcRules, RULE_FLAGS } from "./gc/rules.ts";
 import { renderPlan, renderSwept } from "./gc/text.ts";
+import { hintAtServers } from "./server-hint.ts";
 import { streamJson } from "./stream-json.ts";
 
 export default command(
@@ -44,6 +45,9 @@ listed with its reason.`,
     if (flags.apply) requireConfirmed(store, flags.yes);
     const plan = planGc(store, rules);
     await planWorkspaces(store, plan);
+    // each server is named in what it keeps
+    const kept = plan.keptArtifacts.first(1000).map(({ because }) => because);
+    hintAtServers(io, store, (target) => kept.some((because) => because.includes(` ${target} `)));
     if (!flags.apply) {
       if (io.json) streamJson({ ...planDocument(plan), applied: null }, io.write);
       else io.print(plan, renderPlan);

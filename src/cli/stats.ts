@@ -1,9 +1,11 @@
 import { countOf, formatBytes } from "../domain/quantity.ts";
+import { trackingTarget } from "../domain/tracking-target.ts";
 import { countOrphans } from "../gc/orphans.ts";
 import type { Orphans } from "../gc/orphans.ts";
 import { stats } from "../registry/stats.ts";
 import type { Stats } from "../registry/stats.ts";
 import { command } from "./command.ts";
+import { hintAtServers } from "./server-hint.ts";
 import { orphanWords } from "./artifacts/orphans.ts";
 import { uploadWords } from "./stats/upload-words.ts";
 import { fields, table } from "./table.ts";
@@ -24,7 +26,10 @@ export default command(
     using store = await io.openStore({ make: false });
     if (flags.uploads) {
       const { uploadStats, uploadsText } = await import("./stats/uploads.ts");
-      return io.print(uploadStats(store), uploadsText);
+      io.print(uploadStats(store), uploadsText);
+      const { uri } = store.settings.values.tracking.mlflow;
+      hintAtServers(io, store, (target) => target !== trackingTarget(uri));
+      return;
     }
     io.print({ ...stats(store), orphans: countOrphans(store, null) }, render);
   },

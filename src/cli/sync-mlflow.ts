@@ -5,9 +5,10 @@ import { connect } from "../mlflow/connection.ts";
 import { skipsArtifacts } from "../mlflow/environment.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { deliver } from "../sync/deliver.ts";
-import { enqueueMissing } from "../sync/enqueue-missing.ts";
+import { enqueueMissing, missingRuns } from "../sync/enqueue-missing.ts";
 import { AWAY_MS } from "../sync/patience.ts";
 import type { DeliveryReport } from "../sync/report.ts";
+import { takeBack } from "../sync/take-back.ts";
 import { command } from "./command.ts";
 import type { Values } from "./command.ts";
 import { adoptDead } from "./io.ts";
@@ -37,6 +38,7 @@ const flags = {
     description: "bytes: read every file back and compare it, those of synced runs as well",
   },
   restore: { type: "boolean", description: "bring back runs and experiments that were deleted on the server" },
+  forget: { type: "string", valueHint: "URI", description: "give up all that waits for this server; with --dry-run only list it" },
   ...SELECT_FLAGS,
 } as const;
 
@@ -51,6 +53,7 @@ With --watch a server that is away is waited for. Ctrl-C ends it: what is left s
       ["coffer sync-mlflow", "deliver all that is waiting"],
       ["coffer sync-mlflow 0193c2e4 --uri http://localhost:5000", "one run, to this server"],
       ["coffer sync-mlflow --pipeline churn --since 7d --dry-run", "what of a pipeline's last week is waiting"],
+      ["coffer sync-mlflow --forget http://localhost:5999", "what waits for a server that is gone, or was mistyped, is given up"],
       ["coffer sync-mlflow --watch", "metrics appear on the server while runs go on"],
     ],
     exits: {
@@ -62,6 +65,7 @@ With --watch a server that is away is waited for. Ctrl-C ends it: what is left s
     },
   },
   async ({ flags: given, positionals, io }) => {
+    if (given.forget !== undefined) return (await import("./sync-mlflow/forget.ts")).forget(io, given.forget, given, positionals);
     const { interval, verify } = readWords(given);
     const jobs = given.jobs === undefined ? undefined : Number(given.jobs);
     const settings = await io.settings({ "tracking.mlflow.uri": given.uri, "tracking.mlflow.jobs": jobs });
@@ -80,8 +84,9 @@ With --watch a server that is away is waited for. Ctrl-C ends it: what is left s
       io.print(await preview(store, enqueue, { only, skipArtifacts }), (plan) => planText(plan, io.verbose));
       return EXIT.done;
     }
-    const missing = enqueueMissing(store, enqueue, only);
-    if (missing > 0) io.say.info(`${countOf(missing, "run")} of which this server had not been told`);
+    const missing = missingRuns(store, only);
+    enqueueMissing(store, enqueue, only);
+    if (missing.length > 0) io.say.info(`${countOf(missing.length, "run")} of which this server had not been told`);
     if (skipArtifacts) io.say.info("MLFLOW_SKIP_ARTIFACT_LOGGING is set: files stay in the store");
     const stop = catchStopSignal();
     const hearing = hear(io, given.events);
@@ -102,6 +107,13 @@ With --watch a server that is away is waited for. Ctrl-C ends it: what is left s
     if (given.events) io.write(`${JSON.stringify(report)}\n`);
     else io.print(report, ({ runs }) => runs.map(({ page }) => (page === null ? "" : `${page}\n`)).join(""));
     sumUp(io, report, { asked: given.check || given.restore || verify === "bytes", watched: given.watch, interrupted: stop.isThere() });
+    // whoever names a server for one call may have mistyped it
+    const isNamed = ["flag", "environment"].includes(settings.origin("tracking.mlflow.uri").source);
+    const back = isNamed && report.left > 0 ? takeBack(store, missing) : 0;
+    if (back > 0)
+      io.say.info(
+        `${report.target} has never taken anything: ${countOf(back, "run")} that nobody had sent there before ${back === 1 ? "does" : "do"} not wait for it`,
+      );
     if (stop.isThere()) return stop.exit();
     return report.left > 0 ? EXIT.partly : EXIT.done;
   },
@@ -120,8 +132,7 @@ function sumUp(
     say.info(
       `${countOf(checked, "synced run")} looked at; ${runs.length === 0 ? "the server has all of it" : `${countOf(runs.length, "run")} sent again or for the first time`}`,
     );
-  else if (runs.length === 0)
-    say.info(`nothing is waiting for ${target}${watched ? ", and no run goes on; --stay waits for one" : ""}`);
+  else if (runs.length === 0) say.info(`nothing is waiting for ${target}${watched ? ", and no run goes on; --stay waits for one" : ""}`);
 }
 
 /** @throws CofferError USAGE, VALUE_INVALID */

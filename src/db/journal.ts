@@ -15,6 +15,7 @@ export interface JournalEntry {
     | "delete"
     | "withdraw"
     | "deliver"
+    | "undeliver"
     | "cache-limit"
     | "event";
   [detail: string]: unknown;

@@ -1,11 +1,8 @@
 import * as deadBlobs from "../db/dead-blobs.ts";
-import { journalDelivery } from "../db/delivery-snapshot.ts";
-import { recordLater } from "../db/later-events.ts";
-import * as leases from "../db/leases.ts";
 import * as metadata from "../db/metadata.ts";
-import * as outbox from "../db/outbox.ts";
 import { expectMuch } from "../db/sweeping.ts";
-import { dropLease, freeDeadLeases, leaseState, staging, takeLease } from "../store/lease.ts";
+import { giveUpDelivery } from "../store/give-up-delivery.ts";
+import { dropLease, freeDeadLeases, staging, takeLease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { buryArtifacts } from "./bury-artifacts.ts";
 import { dropBlobs } from "./drop-blobs.ts";
@@ -73,18 +70,9 @@ function forgetDeliveries({ store, plan, swept }: Sweep): void {
   if (items.length === 0) return;
   store.transaction(() => {
     for (const { seq, what } of items) {
-      const delivery = outbox.bySeq(store.db, seq);
-      if (!delivery || (delivery.state !== "pending" && delivery.state !== "refused")) continue;
-      const syncing = leases.ofRun(store.db, delivery.run, "sync");
-      if (syncing && leaseState(syncing, store.now()) !== "dead") {
-        swept.stayed.push({ what, because: "it is being delivered just now" });
-        continue;
-      }
-      const at = store.now();
-      outbox.updateDelivery(store.db, seq, { state: "forgotten", updated_at: at });
-      journalDelivery(store.db, seq, at);
-      const message = `what ${delivery.target} was not told is given up (gc --forget-unsynced)`;
-      recordLater(store.db, { at, run: delivery.run, kind: "deleted", message });
+      const outcome = giveUpDelivery(store, seq, "gc --forget-unsynced");
+      if (outcome === "busy") swept.stayed.push({ what, because: "it is being delivered just now" });
+      if (outcome !== "given up") continue;
       swept.deleted.push({ kind: "delivery", what, bytes: 0 });
     }
   });

@@ -8,6 +8,7 @@ import { putDelivery } from "../db/delivery-snapshot.ts";
 import * as events from "../db/events.ts";
 import * as imported from "../db/imported-artifacts.ts";
 import * as metadata from "../db/metadata.ts";
+import * as outbox from "../db/outbox.ts";
 import * as pins from "../db/pins.ts";
 import * as runs from "../db/runs.ts";
 import * as tags from "../db/tags.ts";
@@ -32,6 +33,7 @@ const Line = v.variant("did", [
   v.object({ ...common, did: v.literal("withdraw"), artifact: text }),
   v.object({ ...common, did: v.literal("delete"), artifact: text, message: v.optional(text) }),
   v.object({ ...common, did: v.literal("deliver"), run: text, ...Delivery.entries }),
+  v.object({ ...common, did: v.literal("undeliver"), run: text, target: text }),
   v.object({ ...common, did: v.literal("event"), run: text, kind: text, message: text }),
   v.object({ ...common, did: v.literal("cache-limit"), name: v.picklist(LIMIT_NAMES), value: v.nullable(v.number()) }),
 ]);
@@ -137,7 +139,10 @@ class Replay {
     else if (line.did === "untag") tags.remove(db, "run", run.seq, line.key);
     else if (line.did === "remove") runs.update(db, run.seq, { removed_at: line.at });
     else if (line.did === "restore") runs.restore(db, run.seq);
-    else if (line.did === "event") events.record(db, { at: line.at, run: run.seq, kind: line.kind, message: line.message });
+    else if (line.did === "undeliver") {
+      const delivery = outbox.deliveryOf(db, run.seq, line.target);
+      if (delivery) outbox.removeDelivery(db, delivery.seq);
+    } else if (line.did === "event") events.record(db, { at: line.at, run: run.seq, kind: line.kind, message: line.message });
   }
 
   #artifact(line: Exclude<Line, { did: "deliver" | "unalias" | "cache-limit" }>, uid: string): void {

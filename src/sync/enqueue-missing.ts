@@ -10,10 +10,17 @@ import type { RunSelection } from "./sync.ts";
  * only while they went on. Imported runs and those that `rm` took out of sight stay out. Returns the number of runs that are new to the server.
  */
 export function enqueueMissing(store: Store, enqueue: (run: RunRow) => void, only?: RunSelection): number {
-  const target = trackingTarget(store.settings.values.tracking.mlflow.uri);
-  const wanted = (seq: number): boolean => only?.has(seq) ?? true;
-  const missing = untold.undelivered(store.db, target).filter(wanted);
-  const all = [...missing, ...untold.endUntold(store.db, target).filter(wanted)];
+  const missing = missingRuns(store, only);
+  const all = [...missing, ...untold.endUntold(store.db, targetOf(store)).filter((seq) => only?.has(seq) ?? true)];
   if (all.length > 0) store.transaction(() => all.forEach((seq) => enqueue(runs.bySeq(store.db, seq) as RunRow)));
   return missing.length;
+}
+
+/** seqs of the ended runs that the server was never to be told of. */
+export function missingRuns(store: Store, only?: RunSelection): number[] {
+  return untold.undelivered(store.db, targetOf(store)).filter((seq) => only?.has(seq) ?? true);
+}
+
+function targetOf(store: Store): string {
+  return trackingTarget(store.settings.values.tracking.mlflow.uri);
 }

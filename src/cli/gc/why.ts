@@ -11,6 +11,7 @@ import type { ArtifactWhy } from "../../gc/why.ts";
 import { resolveArtifact } from "../../registry/resolve.ts";
 import type { Store } from "../../store/store.ts";
 import { command } from "../command.ts";
+import { hintAtServers } from "../server-hint.ts";
 import { gcRules, RULE_FLAGS } from "./rules.ts";
 import { fields } from "../table.ts";
 
@@ -38,6 +39,8 @@ The rules are those that gc would have with the same flags. Of a digest or a fil
     let told = tell(store, ref, rules, { thoroughly: false });
     if (told.bytes?.goes || told.artifacts.some(({ goes }) => goes)) told = tell(store, ref, rules, { thoroughly: true });
     io.print({ schema: "coffer.gc-why/1" as const, ref, ...told }, render);
+    const kept = told.artifacts.flatMap(({ keeps }) => keeps.map(({ because }) => because));
+    hintAtServers(io, store, (target) => kept.some((because) => because.includes(` ${target} `)));
   },
 );
 
