@@ -19,7 +19,7 @@ export interface Looked {
 }
 
 /**
- * Looks whether a finished run's workspace holds anything that may be stored nowhere. A file may go if the run stored it under this path and it is what was
+ * Looks whether a finished run's workspace holds anything that may be stored nowhere. A file may go if the run stored it under this path, whoever logged it, and it is what was
  * stored, and the store's copy is there and not known to be damaged, or if the run's own rules left it out. Times of modification can be set (`mv`, `cp -p` and `tar x` bring old ones along), those of a change cannot:
  * of what changed after the end, or lies in a directory that did, only the bytes tell. Links are not followed, and mounts not entered.
  */
@@ -86,7 +86,7 @@ async function look(
 }
 
 function judge(
-  { outputs, files, links, buried }: Stored,
+  { outputs, files, logged, links, buried }: Stored,
   isLeftOut: ((path: string) => boolean) | undefined,
   hasCopy: (digest: string) => Promise<boolean>,
 ) {
@@ -97,13 +97,14 @@ function judge(
       return isChanged && !isKnown ? changedWords(path) : undefined;
     }
     const stored = files.get(path);
-    if (stored && stored.size === stat.size) {
+    const lostWords = `the store's own copy of ${path} is lost or damaged: coffer verify --repair mends it with this one`;
+    if (stored?.size === stat.size) {
       const isSame = !isChanged || stored.digest === `blake3:${(await digestPath(source)).hex}`;
       if (!isSame) return changedWords(path);
-      return (await hasCopy(stored.digest))
-        ? undefined
-        : `the store's own copy of ${path} is lost or damaged: coffer verify --repair mends it with this one`;
+      return (await hasCopy(stored.digest)) ? undefined : lostWords;
     }
+    const copy = await loggedCopy(logged.get(path), { source, stat });
+    if (copy !== undefined) return (await hasCopy(copy)) ? undefined : lostWords;
     if (isChanged) return changedWords(path);
     if (stored) return `${path} is not what the run stored`;
     // what a run's own manifest says is recorded; what was deleted from the store was not to be kept
@@ -112,10 +113,24 @@ function judge(
   };
 }
 
+/** The digest of what was logged under this path, where it has these very bytes: where it was logged from is not known, so they are hashed. */
+async function loggedCopy(logged: StoredFile[] | undefined, { source, stat }: Pick<Found, "source" | "stat">): Promise<string | undefined> {
+  if (!logged?.some(({ size }) => size === stat.size)) return undefined;
+  const digest = `blake3:${(await digestPath(source)).hex}`;
+  return logged.some((one) => one.digest === digest) ? digest : undefined;
+}
+
+interface StoredFile {
+  size: number;
+  digest: string;
+}
+
 interface Stored {
   outputs: Set<string>;
   /** Outputs, and what is inside of them. */
-  files: Map<string, { size: number; digest: string }>;
+  files: Map<string, StoredFile>;
+  /** What was logged on the run, and what is inside of it: an output with the same bytes at the same path is no other artifact. */
+  logged: Map<string, StoredFile[]>;
   /** What links inside of stored directories point to. */
   links: Map<string, string>;
   /** Outputs that were deleted from the store, because somebody wanted them gone. */
@@ -123,16 +138,20 @@ interface Stored {
 }
 
 async function storedOf(store: Store, run: RunRow): Promise<Stored> {
-  const stored: Stored = { outputs: new Set(), files: new Map(), links: new Map(), buried: new Set() };
+  const stored: Stored = { outputs: new Set(), files: new Map(), logged: new Map(), links: new Map(), buried: new Set() };
   for (const { kind, role, path, size, digest, blob } of artifacts.ofRun(store.db, run.seq, "any")) {
-    if (role !== "output") continue;
-    stored.outputs.add(path);
+    if (role !== "output" && role !== "logged") continue;
+    const add = (at: string, file: StoredFile): void => {
+      if (role === "output") stored.files.set(at, file);
+      else stored.logged.set(at, [...(stored.logged.get(at) ?? []), file]);
+    };
+    if (role === "output") stored.outputs.add(path);
     if (blob === null) stored.buried.add(path);
-    else if (kind === "file") stored.files.set(path, { size, digest });
+    else if (kind === "file") add(path, { size, digest });
     else
       for (const entry of await readTree(store, blob)) {
         const inner = `${path}/${entry.path}`;
-        if (entry.kind === "file") stored.files.set(inner, { size: entry.size, digest: `blake3:${entry.hex}` });
+        if (entry.kind === "file") add(inner, { size: entry.size, digest: `blake3:${entry.hex}` });
         else if (entry.kind === "link") stored.links.set(inner, entry.target);
       }
   }

@@ -1,4 +1,4 @@
-import { lstatSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import * as leases from "../db/leases.ts";
 import * as runs from "../db/runs.ts";
@@ -34,6 +34,8 @@ export async function lookAtWorkspace(store: Store, run: RunRow): Promise<{ byte
   const stat = lstatSync(path, { throwIfNoEntry: false });
   const keeper = foreignPlace(path, run, stat?.isDirectory() ?? true) ?? userOf(store, run);
   if (keeper !== undefined || !stat) return { bytes: 0, keeper };
+  // what could not be stored, and is not here, is nothing to keep
+  if (runs.lacksOutputs(store.db, run.seq) && !isEmpty(path)) return { bytes: 0, keeper: "something in it could not be stored" };
   const { bytes, unstored } = await lookForUnstored(store, run, path);
   return { bytes, keeper: unstored };
 }
@@ -49,6 +51,13 @@ function foreignPlace(path: string, run: RunRow, isDirectory: boolean): string |
 
 function userOf(store: Store, run: RunRow): string | undefined {
   const live = leases.all(store.db).some((lease) => lease.run === run.seq && leaseState(lease, store.now()) !== "dead");
-  if (live) return "a live process uses its run";
-  return runs.lacksOutputs(store.db, run.seq) ? "something in it could not be stored" : undefined;
+  return live ? "a live process uses its run" : undefined;
+}
+
+function isEmpty(path: string): boolean {
+  try {
+    return readdirSync(path).length === 0;
+  } catch {
+    return false; // what cannot be listed is not known
+  }
 }

@@ -63,7 +63,16 @@ export async function findOutputs(store: Store, workspace: string, rules: Output
   const items = Map.groupBy(said, (item) => item.path);
   for (const { path, source, kind, linked } of outputs.units)
     add(found, { path, source, kind, move: mayMove && !linked }, rules.register.has(path), items.get(path));
-  for (const [path, names] of rules.register) addInside(found, workspace, path, items.get(path), mayMove, `--register ${names[0]}=${path}`);
+  for (const [path, names] of rules.register)
+    addInside(
+      found,
+      workspace,
+      path,
+      items.get(path),
+      mayMove,
+      `--register ${names[0]}=${path}`,
+      `: ${names.join(", ")} got no new version`,
+    );
   for (const [path, its] of items) addInside(found, workspace, path, its, mayMove, "manifest.yaml names it");
   for (const why of told?.problems ?? []) found.problems.push({ path: "manifest.yaml", why, failed: true });
   await dropMismatches(found);
@@ -168,12 +177,13 @@ function addInside(
   items: ScriptItem[] | undefined,
   mayMove: boolean,
   who: string,
+  outcome = "",
 ): void {
   if (found.units.some((unit) => unit.path === path)) return;
   const source = join(workspace, path);
   const stat = statInside(source, workspace);
   if (!stat) {
-    found.problems.push({ path, why: `${who}, and the workspace has no such file or directory`, failed: true });
+    found.problems.push({ path, why: `${who}, and the workspace has no such file or directory${outcome}`, failed: true });
     for (const item of items ?? []) found.refused.add(item.id);
     return;
   }

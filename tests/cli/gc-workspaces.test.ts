@@ -14,6 +14,7 @@ import { expect, test } from "bun:test";
 import type { spelledOut } from "../../src/cli/gc/document.ts";
 import type { Swept } from "../../src/gc/swept.ts";
 import { mountSmall, needsMount } from "../support/mount.ts";
+import { binary } from "../support/coffer.ts";
 import { place } from "./run-place.ts";
 import type { Place } from "./run-place.ts";
 
@@ -76,6 +77,43 @@ test("an output that somebody deleted from the store keeps no workspace", async 
   expect((await here.coffer(["gc", "--grace", "0", "--apply"])).code).toBe(0);
   expect(await collect(here)).toEqual([]);
   expect(existsSync(w)).toBe(false);
+});
+
+test("what the script logged out of its workspace is stored too: files, directories, named ones and checkpoints", async () => {
+  using here = place();
+  const coffer = `${binary()} log --quiet`;
+  const w = await workspaceOf(
+    here,
+    `cd $W; echo a >a.txt; mkdir -p d/e ckpt; echo x >d/e/x; echo n >n; echo s >ckpt/state.pt; echo t >ckpt/events.tmp; echo again >again
+     ${coffer} a.txt; ${coffer} d; ${coffer} n --name n; ${coffer} --stage training --checkpoint ckpt; ${coffer} again; echo other bytes >again`,
+  );
+  expect(await collect(here)).toEqual([]);
+  expect(existsSync(w)).toBe(false);
+});
+
+test("a file with the path of something that was logged from elsewhere goes only if it has the same bytes", async () => {
+  using here = place();
+  here.write("else", "stored");
+  const w = await workspaceOf(here, "true");
+  const { id } = await here.shown();
+  expect((await here.coffer(["log", "else", "--as", "notes", "--run", id])).code).toBe(0);
+  writeFileSync(`${w}/notes`, "unique");
+  expect(await collect(here)).toEqual([expect.stringContaining("notes came or changed after the run had ended")]);
+  writeFileSync(`${w}/notes`, "stored");
+  expect(await collect(here)).toEqual([]);
+  expect(existsSync(w)).toBe(false);
+});
+
+test("an empty workspace goes, whatever its run lacks; what else it holds does not", async () => {
+  using here = place();
+  const script = (fill: string) => here.run(`echo $W >${here.at("w")}; ${fill}`, ["--register", "m=gone.pt"]);
+  const lacking = await script("true");
+  expect(lacking.stderr).toContain("m got no new version");
+  const empty = readFileSync(here.at("w"), "utf8").trim();
+  await script("echo x >$W/x");
+  const full = readFileSync(here.at("w"), "utf8").trim();
+  expect(await collect(here)).toEqual(["something in it could not be stored"]);
+  expect([existsSync(empty), existsSync(full)]).toEqual([false, true]);
 });
 
 const precious: [what: string, put: (here: Place, w: string) => void, path: string][] = [
