@@ -20,7 +20,7 @@ const NAMES = 1000;
 
 /**
  * What a reference means. Tried in this order: digest (`blake3:PREFIX`), exact id, name (`name`, `name@v3`, `name@alias`, `name@run:RUN`),
- * `RUN/path` and `name/path` (also inside a directory), run id or a unique prefix of one, the name of a run (its newest).
+ * `name/path` and `RUN/path` (also inside a directory), run id or a unique prefix of one, the name of a run (its newest), that name and a path.
  * @throws CofferError NOT_FOUND or AMBIGUOUS, with candidates
  */
 export function resolve(store: Store, ref: string, scope: Scope = "live"): Resolved {
@@ -31,7 +31,8 @@ export function resolve(store: Store, ref: string, scope: Scope = "live"): Resol
     byNameInside(store, ref, scope) ??
     byRunPath(store, ref, scope) ??
     byRun(store, ref) ??
-    byRunName(store, ref, scope);
+    byRunName(store, ref, scope) ??
+    byRunNamePath(store, ref, scope);
   if (found) return found;
   throw (scope === "live" ? outOfSight(store, ref) : undefined) ?? unknown(store, ref);
 }
@@ -125,15 +126,43 @@ function byRunName(store: Store, ref: string, scope: Scope): Extract<Resolved, {
 
 function byRunPath(store: Store, ref: string, scope: Scope): Resolved | undefined {
   const cut = ref.indexOf("/");
-  if (cut < 1) return undefined;
-  const run = byRun(store, ref.slice(0, cut))?.run;
+  const run = cut < 1 ? undefined : byRun(store, ref.slice(0, cut))?.run;
   if (!run) return undefined;
   const path = ref.slice(cut + 1).replace(/\/+$/, "");
+  return atPath(store, run, path, scope) ?? lacksPath(store, run, path, scope);
+}
+
+/** `first/model.pkl`: of the newest run of a name. A name may have slashes itself: another one that fits as well makes it unclear which is meant. */
+function byRunNamePath(store: Store, ref: string, scope: Scope): Resolved | undefined {
+  const found = new Map<string, Resolved>();
+  let named: { run: RunRow; path: string } | undefined;
+  for (let cut = ref.indexOf("/"); cut !== -1; cut = ref.indexOf("/", cut + 1)) {
+    const run = cut < 1 ? undefined : byRunName(store, ref.slice(0, cut), scope)?.run;
+    if (!run) continue;
+    const path = ref.slice(cut + 1).replace(/\/+$/, "");
+    named = { run, path };
+    const its = atPath(store, run, path, scope);
+    if (its) found.set(`${run.id}/${path}`, its);
+  }
+  if (found.size > 1)
+    throw new CofferError("AMBIGUOUS", `“${ref}” may be of several runs`, {
+      hint: "name the run by its id",
+      candidates: [...found.keys()],
+    });
+  const [only] = found.values();
+  return only ?? (named && lacksPath(store, named.run, named.path, scope));
+}
+
+function atPath(store: Store, run: RunRow, path: string, scope: Scope): Resolved | undefined {
   for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
     const found = artifacts.atPath(store.db, run.seq, path.slice(0, end), scope);
     if (found && (end === path.length || found.kind === "tree"))
       return { kind: "artifact", artifact: found, inside: end === path.length ? undefined : path.slice(end + 1) };
   }
+  return undefined;
+}
+
+function lacksPath(store: Store, run: RunRow, path: string, scope: Scope): never {
   const its = artifacts.ofRun(store.db, run.seq, scope).map((row) => row.path);
   const near = closest(path, its);
   throw new CofferError("NOT_FOUND", `run ${run.id} has no “${path}”`, {

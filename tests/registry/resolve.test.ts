@@ -71,6 +71,27 @@ test("RUN/path is found by the whole id or the beginning of one, also inside a d
   expect(() => means(test, "0192f/")).toThrow(error("NOT_FOUND"));
 });
 
+test("the name of a run and a path are the newest run's of that name, also inside a directory, after all that is called so itself", async () => {
+  using test = await openTestStore();
+  await test.add({ run: test.run({ name: "first" }), path: "model.pkl", bytes: "old" });
+  const run = test.run({ name: "first" });
+  await test.add({ run, path: "model.pkl", bytes: "new" });
+  await test.add({ run, path: "data", files: { "deep/b.csv": "2" } });
+  expect(resolveArtifact(test.store, "first/model.pkl").artifact.run).toBe(run.seq);
+  expect(["first/data", "first/data/deep/b.csv"].map((ref) => means(test, ref))).toEqual(["data@v1", "data@v1 / deep/b.csv"]);
+  expect(() => means(test, "first/modle.pkl")).toThrow(expect.objectContaining({ code: "NOT_FOUND", hint: "did you mean model.pkl?" }));
+  expect(() => means(test, "second/model.pkl")).toThrow(error("NOT_FOUND"));
+
+  const other = test.run({ name: "team/first" });
+  await test.add({ run: other, path: "x" });
+  expect(resolveArtifact(test.store, "team/first/x").artifact.run).toBe(other.seq);
+  const deep = test.run({ name: "first/data" });
+  await test.add({ run: deep, path: "deep/b.csv" });
+  expect(() => means(test, "first/data/deep/b.csv")).toThrow(error("AMBIGUOUS", `${run.id}/data/deep/b.csv`, `${deep.id}/deep/b.csv`));
+  await test.add({ name: "first", files: { "model.pkl": "named" } });
+  expect(means(test, "first/model.pkl")).toBe("first@v1 / model.pkl");
+});
+
 test("a run is its id, or a beginning of it that no other has", async () => {
   using test = await openTestStore();
   const ids = ["0192f000-0000-7000-8000-000000000001", "0192f000-0000-7000-8000-000000000002"];
