@@ -10,7 +10,7 @@ import { claimRun } from "./claim-run.ts";
 import type { Claim } from "./claim-run.ts";
 import { syncOf } from "./deliver.ts";
 import { Patience } from "./patience.ts";
-import { isGiven, reachRun } from "./reach-run.ts";
+import { reachRun, standingOf } from "./reach-run.ts";
 import { checkTime } from "./sync.ts";
 import type { Delivering, Sync } from "./sync.ts";
 import { newTally } from "./tally.ts";
@@ -54,7 +54,7 @@ export async function attachRun(store: Store, run: RunRow, delivery: number, { e
   };
   const { connection } = sync;
   const entry = outbox.entryOf(store.db, delivery, "run") as OutboxRow;
-  const given = isGiven(one.delivery, entry);
+  const { given } = standingOf(one.delivery, entry);
   const remote = await reachRun(one, entry);
   // somebody else's may be in another one than the configured
   const experiment = given ? await getExperiment(connection, remote.experimentId) : undefined;

@@ -9,7 +9,7 @@ import { recordFailure, reopenMissing } from "./deliver-run.ts";
 import type { RunResult } from "./deliver-run.ts";
 import { dropTwins } from "./drop-twins.ts";
 import { layOut } from "./lay-out.ts";
-import { isGiven, isShared } from "./reach-run.ts";
+import { standingOf } from "./reach-run.ts";
 import { readBack } from "./read-back.ts";
 import type { Delivering, Sync } from "./sync.ts";
 import { newTally } from "./tally.ts";
@@ -35,9 +35,10 @@ export async function checkSynced(
     if (claim.holder) continue;
     const one: Delivering = { sync, run, delivery, tally: newTally(() => undefined) };
     const entry = outbox.entryOf(store.db, delivery.seq, "run") as OutboxRow;
+    const { given, alongside } = standingOf(delivery, entry);
     try {
       const layout = await layOut(store, delivery.seq, new Map());
-      await dropTwins(one, layout, isShared(delivery, entry));
+      await dropTwins(one, layout, alongside);
       const words = reopenMissing(one, await readBack(one, layout, entry), false);
       checked++;
       if (words.length > 0) {
@@ -46,7 +47,7 @@ export async function checkSynced(
       } else if (one.tally.notes.length > 0) told.push({ one, result: { state: "synced", error: undefined } });
     } catch (error) {
       if (!(error instanceof CofferError) || error.code === "SERVER_UNREACHABLE") throw error;
-      if (isGone(error) && !isGiven(delivery, entry)) {
+      if (isGone(error) && !given) {
         store.transaction(() => outbox.reopenAll(store.db, delivery.seq, "the server no longer has the run"));
         continue;
       }

@@ -41,15 +41,15 @@ export interface Route {
 /**
  * The run's `artifact_uri` decides. Whether a directory here is the one that the server means stands in no API, and the same path may be another
  * disk on another machine: a marker that the server must list is the only proof, and nothing is placed without it.
- * `shared`: a script logs to the run as well, and may still do so.
+ * `alongside`: a script logs to the run as well, and may still do so.
  * @throws CofferError SERVER_REFUSED for a place that cannot be written from here; SERVER_UNREACHABLE
  */
-export async function chooseRoute(sync: Seeking, remote: { id: string; artifactUri: string }, shared: boolean): Promise<Route> {
+export async function chooseRoute(sync: Seeking, remote: { id: string; artifactUri: string }, alongside: boolean): Promise<Route> {
   const destination = destinationOf(sync.connection, remote.artifactUri);
   const route = routeTo(sync, destination);
   if (destination.kind === "s3" || destination.kind === "foreign")
     return { ...route, ways: [...route.ways, ...byServer(remote.id, destination)] };
-  const disk = await sharedDisk(sync, remote.id, destination, shared);
+  const disk = await sharedDisk(sync, remote.id, destination, alongside);
   if (disk) return { place: disk.directory, ways: [disk] };
   if (destination.kind === "proxied") return route;
   throw new ServerRefusal(
@@ -132,7 +132,7 @@ async function sharedDisk(
   sync: Seeking,
   runId: string,
   destination: OnDisk,
-  shared: boolean,
+  alongside: boolean,
 ): Promise<(Way & { kind: "disk" }) | undefined> {
   const { share } = sync.store.settings.values.tracking.mlflow;
   const disk = destination.kind === "local" ? "" : diskOfServer(sync);
@@ -140,7 +140,7 @@ async function sharedDisk(
   const directory = directoryOn(disk, destination);
   if (!(await provesDestination(sync.connection, runId, directory))) return undefined;
   // MLflow's own client opens a file that is there for writing: it would write into a blob that was linked
-  return { kind: "disk", directory, wish: shared && share !== "copy" ? "clone" : share };
+  return { kind: "disk", directory, wish: alongside && share !== "copy" ? "clone" : share };
 }
 
 /** Where a server that takes artifacts itself may keep them on a disk seen from here: the configured directory, or MLflow's own tree in the store. */

@@ -14,7 +14,7 @@ import type { RemoteRun } from "../mlflow/runs.ts";
 import { dropTwins } from "./drop-twins.ts";
 import { layOut } from "./lay-out.ts";
 import type { Laid, Layout } from "./lay-out.ts";
-import { isGiven, isShared, reachRun } from "./reach-run.ts";
+import { reachRun, standingOf } from "./reach-run.ts";
 import { readBack } from "./read-back.ts";
 import type { Missing } from "./read-back.ts";
 import { sendArtifacts } from "./send-artifacts.ts";
@@ -68,7 +68,7 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
     }
     let missing: Missing;
     try {
-      await dropTwins(one, layout, isShared(one.delivery, runEntry(one)));
+      await dropTwins(one, layout, standingOf(one.delivery, runEntry(one)).alongside);
       missing = await readBack(one, layout, runEntry(one));
     } catch (error) {
       if (endsAll(error)) throw error;
@@ -84,7 +84,7 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
 }
 
 /**
- * Sends what is open; returns the first step's error that concerns this step alone. Of a run that goes on, what it read and its models wait for its end:
+ * Sends what is open (`again`: an earlier try may have left something there); returns the first step's error that concerns this step alone. Of a run that goes on, what it read and its models wait for its end:
  * only then is it known whether an input changed, and what belongs to a model.
  * @throws CofferError SERVER_UNREACHABLE
  */
@@ -112,23 +112,26 @@ export async function sendOpen(one: Delivering, again: boolean, laid: Laid): Pro
     remote = await reachRun(one, entry);
   });
   if (!reached) return failure;
-  const given = isGiven(one.delivery, runEntry(one));
-  const shared = isShared(one.delivery, runEntry(one));
+  const { given, alongside } = standingOf(one.delivery, runEntry(one));
   await step("params", (entry) => sendParams(one, entry, remote));
   await step("tags", (entry) => sendTags(one, entry, remote, given));
   await step("metrics", (entry) => sendMetrics(one, entry));
   if (!live) await step("inputs", (entry) => sendInputs(one, entry));
-  const unsent = await sendFiles(one, laid, { shared, again });
+  const unsent = await sendOpenFiles(one, laid, { alongside, again });
   failure ??= unsent;
   if (live) return failure;
   // a model counts as ready once its files are there
   if (openArtifacts(one).length === 0)
-    await step("models", async (entry) => sendModels(one, entry, await layOut(sync.store, one.delivery.seq, laid), shared));
+    await step("models", async (entry) => sendModels(one, entry, await layOut(sync.store, one.delivery.seq, laid), alongside));
   await step("end", (entry) => sendEnd(one, entry, given));
   return failure;
 }
 
-async function sendFiles(one: Delivering, laid: Laid, options: { shared: boolean; again: boolean }): Promise<CofferError | undefined> {
+async function sendOpenFiles(
+  one: Delivering,
+  laid: Laid,
+  options: { alongside: boolean; again: boolean },
+): Promise<CofferError | undefined> {
   const { store, skipArtifacts } = one.sync;
   if (openArtifacts(one).length === 0) return undefined;
   const layout = await layOut(store, one.delivery.seq, laid);

@@ -14,10 +14,10 @@ import { tell } from "./tell.ts";
  * for again at the next occasion.
  * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED
  */
-export async function dropTwins(one: Delivering, layout: Layout, shared: boolean): Promise<void> {
+export async function dropTwins(one: Delivering, layout: Layout, alongside: boolean): Promise<void> {
   const { late_runs, late_models } = outbox.bySeq(one.sync.store.db, one.delivery.seq) as DeliveryRow;
   if (late_runs > 0) await dropRuns(one);
-  if (late_models > 0) await dropModels(one, layout, shared);
+  if (late_models > 0) await dropModels(one, layout, alongside);
 }
 
 async function dropRuns(one: Delivering): Promise<void> {
@@ -31,9 +31,9 @@ async function dropRuns(one: Delivering): Promise<void> {
   }
 }
 
-async function dropModels(one: Delivering, layout: Layout, shared: boolean): Promise<void> {
+async function dropModels(one: Delivering, layout: Layout, alongside: boolean): Promise<void> {
   const { connection } = one.sync;
-  const pieces = modelPieces(layout, shared);
+  const pieces = modelPieces(layout, alongside);
   if (pieces.length === 0) return;
   const models = (await findModels(connection, one.delivery.remote_experiment as string, one.delivery.remote_run as string)) ?? [];
   for (const piece of pieces) {

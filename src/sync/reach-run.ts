@@ -20,7 +20,7 @@ const NOBODY_SAID = "Default";
  */
 export async function reachRun(one: Delivering, entry: OutboxRow): Promise<RemoteRun> {
   const { sync, delivery, run } = one;
-  const given = isGiven(delivery, entry);
+  const { given } = standingOf(delivery, entry);
   const known = delivery.remote_run === null ? undefined : await lookUp(one, delivery.remote_run, given);
   const { store, target } = sync;
   // on the disk before the request goes out: whoever comes after us, if we are killed or give up, knows that it may still arrive
@@ -45,14 +45,21 @@ export async function reachRun(one: Delivering, entry: OutboxRow): Promise<Remot
   return remote;
 }
 
-/** Somebody else made the run (MLFLOW_RUN_ID): it is neither made, named nor ended here. */
-export function isGiven(delivery: DeliveryRow, entry: OutboxRow): boolean {
-  return entry.how === "given" || (delivery.remote_run !== null && delivery.artifact_uri === null);
+/** Who else has to do with a run on the server. */
+export interface Standing {
+  /** The command was told of it (`--attach`). */
+  attached: boolean;
+  /** Somebody else made it (MLFLOW_RUN_ID): it is neither made, named nor ended here. */
+  given: boolean;
+  /** Either: a script logs to it as well, by itself. What lies there need not be ours, and nothing that the script could write into may be. */
+  alongside: boolean;
 }
 
-/** A script logs to the run as well, by itself: what lies there need not be ours, and nothing that it could write into may be. */
-export function isShared(delivery: DeliveryRow, entry: OutboxRow): boolean {
-  return delivery.attached === 1 || isGiven(delivery, entry);
+/** `entry`: of the step `run`. */
+export function standingOf(delivery: DeliveryRow, entry: OutboxRow): Standing {
+  const attached = delivery.attached === 1;
+  const given = entry.how === "given" || (delivery.remote_run !== null && delivery.artifact_uri === null);
+  return { attached, given, alongside: attached || given };
 }
 
 /** undefined where the server has lost a run that we had made: a new database behind the old address, or `mlflow gc`. */

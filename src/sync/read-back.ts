@@ -14,7 +14,8 @@ import { inParallel } from "./in-parallel.ts";
 import { directoriesOf } from "./lay-out.ts";
 import type { Layout, Piece } from "./lay-out.ts";
 import { listThere } from "./list-there.ts";
-import { isGiven, isShared } from "./reach-run.ts";
+import { standingOf } from "./reach-run.ts";
+import type { Standing } from "./reach-run.ts";
 import { revive } from "./revive.ts";
 import { ownTags } from "./send-data.ts";
 import { datasetInputs } from "./send-inputs.ts";
@@ -60,13 +61,14 @@ export async function readBack(one: Delivering, layout: Layout, entry: OutboxRow
   const [remote, artifacts] = [reached.value, listed.value];
   const whole = layout.pieces.filter(({ entry }) => !artifacts.has(entry.seq));
   const others = toVerify ? await verifyBytes(one, whole) : new Map<number, string>();
+  const standing = standingOf(one.delivery, entry);
   return {
-    end: isGiven(one.delivery, entry) ? undefined : checkEnd(one, remote),
-    params: checkParams(one, remote),
-    tags: checkTags(one, remote, entry),
+    end: standing.given ? undefined : checkEnd(one, remote),
+    params: checkParams(one, remote, standing),
+    tags: checkTags(one, remote, standing),
     metrics: await checkMetrics(one, remote),
     inputs: checkInputs(one, remote),
-    models: await checkModels(one, remote, layout, isShared(one.delivery, entry)),
+    models: await checkModels(one, remote, layout, standing),
     artifacts: new Map([...artifacts, ...others]),
     differing: new Set(others.keys()),
   };
@@ -78,20 +80,18 @@ function checkEnd({ run }: Delivering, remote: RemoteRun): string | undefined {
   return remote.endTime === run.ended_at ? undefined : "the run ended at another time there";
 }
 
-function checkParams({ sync: { store }, run, delivery }: Delivering, remote: RemoteRun): string | undefined {
+function checkParams({ sync: { store }, run }: Delivering, remote: RemoteRun, { attached }: Standing): string | undefined {
   const prepared = Object.entries(params.ofRun(store.db, run.seq)).map(([key, value]) => prepareParam({ key, value }).value);
   // the first value of a param stays for good: the one that a script logged, where it was faster
-  const isThere = (key: string, value: string): boolean =>
-    delivery.attached === 1 ? remote.params.has(key) : remote.params.get(key) === value;
+  const isThere = (key: string, value: string): boolean => (attached ? remote.params.has(key) : remote.params.get(key) === value);
   return lacking(prepared.filter(({ key, value }) => !isThere(key, value)).length, prepared.length, "params");
 }
 
 /** What somebody changed on the page since stays; right after it was sent, and where nobody else logs, a tag has our value. */
-function checkTags(one: Delivering, remote: RemoteRun, entry: OutboxRow): string | undefined {
-  const { delivery } = one;
-  const mayDiffer = delivery.state === "synced" || isShared(delivery, entry);
+function checkTags(one: Delivering, remote: RemoteRun, { given, alongside }: Standing): string | undefined {
+  const mayDiffer = one.delivery.state === "synced" || alongside;
   // two that MLflow calls the same: the last one counts
-  const named = new Map(ownTags(one, isGiven(delivery, entry)).map((tag) => [prepareTag(tag).value.key, prepareTag(tag).value] as const));
+  const named = new Map(ownTags(one, given).map((tag) => [prepareTag(tag).value.key, prepareTag(tag).value] as const));
   const wanted = [...named.values()];
   const isThere = ({ key, value }: Tag): boolean => {
     const there = remote.tags.get(key);
@@ -124,8 +124,8 @@ function checkInputs(one: Delivering, remote: RemoteRun): string | undefined {
   return lacking(wanted.filter(({ name, digest }) => !there.has(`${name}\0${digest}`)).length, wanted.length, "inputs");
 }
 
-async function checkModels(one: Delivering, remote: RemoteRun, layout: Layout, shared: boolean): Promise<string | undefined> {
-  const wanted = modelPieces(layout, shared);
+async function checkModels(one: Delivering, remote: RemoteRun, layout: Layout, { alongside }: Standing): Promise<string | undefined> {
+  const wanted = modelPieces(layout, alongside);
   if (!isTold(one, "models") || wanted.length === 0) return undefined;
   const known = (await findModels(one.sync.connection, remote.experimentId, remote.id)) ?? [];
   const isThere = (piece: Piece): boolean => modelsOf(known, piece).some(({ id, isReady }) => isReady && remote.models.includes(id));

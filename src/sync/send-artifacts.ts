@@ -26,7 +26,7 @@ import { filesWithOwnBytes } from "./verify-bytes.ts";
 export async function sendArtifacts(
   one: Delivering,
   layout: Layout,
-  options: { shared: boolean; again: boolean },
+  options: { alongside: boolean; again: boolean },
 ): Promise<CofferError | undefined> {
   const { sync, delivery } = one;
   const { store } = sync;
@@ -44,16 +44,16 @@ export async function sendArtifacts(
   const remote = { id: delivery.remote_run as string, artifactUri: delivery.artifact_uri as string };
   let route: Route;
   try {
-    route = await chooseRoute(sync, remote, options.shared);
+    route = await chooseRoute(sync, remote, options.alongside);
   } catch (error) {
     for (const { piece } of open) fail(piece.entry.seq, error);
     return failure;
   }
   const pieces = open.map(({ piece }) => piece);
-  const sizes = options.again || options.shared ? await filesThere(one, pieces) : new Map<string, number>();
+  const sizes = options.again || options.alongside ? await filesThere(one, pieces) : new Map<string, number>();
   const [first] = route.ways;
-  if (first?.kind === "disk" && !options.shared) dropLeftovers(first.directory, sizes.keys());
-  const own = options.shared ? await ownAmongOthers(one, filesToSend(pieces), sizes) : undefined;
+  if (first?.kind === "disk" && !options.alongside) dropLeftovers(first.directory, sizes.keys());
+  const own = options.alongside ? await ownAmongOthers(one, filesToSend(pieces), sizes) : undefined;
   const { work, there, owners } = planUploads(pieces, sizes, own);
   await dropIdleParts(one, route, new Set(work.map(({ path }) => path)).difference(there));
   const settle = (piece: OpenPiece): void => {

@@ -26,11 +26,11 @@ const MAX_PARAMS = 100;
  * (a directory with an `MLmodel`) also go where MLflow loads it from. A server without logged models shows them as files only.
  * @throws CofferError SERVER_REFUSED, SERVER_UNREACHABLE and what sending files throws
  */
-export async function sendModels(one: Delivering, entry: OutboxRow, layout: Layout, shared: boolean): Promise<void> {
+export async function sendModels(one: Delivering, entry: OutboxRow, layout: Layout, alongside: boolean): Promise<void> {
   const { store, connection } = one.sync;
   const settle = (how?: string): void =>
     store.transaction(() => outbox.settle(store.db, entry.seq, store.now(), how === undefined ? {} : { how }));
-  const pieces = modelPieces(layout, shared);
+  const pieces = modelPieces(layout, alongside);
   if (pieces.length === 0) return settle();
   checkTime(one.sync);
   const runId = one.delivery.remote_run as string;
@@ -58,10 +58,10 @@ export async function sendModels(one: Delivering, entry: OutboxRow, layout: Layo
 }
 
 /** What is a model of this run. A script that logs to the run as well logs its own models: only what was logged, or has a name, counts. */
-export function modelPieces({ pieces }: Layout, shared: boolean): Piece[] {
+export function modelPieces({ pieces }: Layout, alongside: boolean): Piece[] {
   return pieces.filter((piece) => {
     const { type, role, name } = piece.artifact;
-    return (!shared || role === "logged" || name !== null) && (type === "model" || type === "meta_model" || isLoadable(piece));
+    return (!alongside || role === "logged" || name !== null) && (type === "model" || type === "meta_model" || isLoadable(piece));
   });
 }
 
