@@ -4,7 +4,11 @@
  */
 export function wordsOfFailures(output: string, { before = 40, after = 20 } = {}): string {
   const [told = ""] = output.split(/^\d+ tests (?:failed|skipped):$/m, 1);
-  const lines = told.split("\n").filter((line) => !/^\((pass|skip|todo)\) /.test(line));
+  const lines = told
+    .replace(/^\((?:pass|skip|todo)\) .*\n/gm, "")
+    // of files that have no more to say
+    .replace(/^\n\S+\.test\.ts:\n(?=\n\S+\.test\.ts:\n)/gm, "")
+    .split("\n");
   const failures = lines.flatMap((line, at) => (line.startsWith("(fail) ") ? [at] : []));
   return lines
     .filter((_, at) => failures.some((failure) => failure - before <= at && at <= failure + after))
