@@ -1,5 +1,6 @@
 import { search } from "../db/artifact-search.ts";
 import type { FoundArtifact } from "../db/artifact-search.ts";
+import * as damage from "../db/damage.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
 import { CofferError } from "../domain/error.ts";
@@ -72,6 +73,7 @@ export default command(
     };
     let isMore = false;
     const found = limited(search(store.db, filter, conditions, sort), limit, () => (isMore = true));
+    const hurt = damage.allWithDirectories(store.db);
     const values: (number | string | null)[] = [];
     const document = {
       schema: "coffer.ls/1",
@@ -84,7 +86,7 @@ export default command(
         return summarizeArtifact(store, row, row.run_id);
       },
       head: ["REF", ...(sort ? [sort.field] : []), "TYPE", "SIZE", "FILES", "DATASET", "CREATED (UTC)", "STATE"],
-      cells: (row) => [artifactRef(row), ...(sort ? [String(spelled(row.sorted_by) ?? "")] : []), ...columns(row)],
+      cells: (row) => [artifactRef(row), ...(sort ? [String(spelled(row.sorted_by) ?? "")] : []), ...columns(row, hurt)],
       none: "no artifacts",
     });
     if (isMore && flags.limit === undefined) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
@@ -96,13 +98,15 @@ function spelled(value: number | string | null): number | string | null {
   return typeof value === "number" && !Number.isFinite(value) ? (value > 0 ? "Infinity" : "-Infinity") : value;
 }
 
-function columns(row: FoundArtifact): string[] {
+function columns(row: FoundArtifact, hurt: ReadonlySet<number>): string[] {
   return [
     row.type,
     formatBytes(row.size),
     row.kind === "tree" ? String(row.files) : "",
     row.dataset ?? "",
     new Date(row.created_at).toISOString().slice(0, 19).replace("T", " "),
-    row.state === "live" ? "" : row.state,
+    [row.state === "live" ? "" : row.state, row.blob !== null && hurt.has(row.blob) ? "damaged" : ""]
+      .filter((word) => word !== "")
+      .join(", "),
   ];
 }

@@ -1,4 +1,5 @@
 import * as artifacts from "../db/artifacts.ts";
+import * as damage from "../db/damage.ts";
 import { leaves } from "../config/sections.ts";
 import { CofferError } from "../domain/error.ts";
 import { formatBytes, formatDuration } from "../domain/quantity.ts";
@@ -31,7 +32,7 @@ export default command(
     using store = await io.openStore({ make: false });
     const found = find(store, positionals[0] as string);
     if (found.kind === "run") {
-      io.print({ schema: "coffer.run/1", ...describeRun(store, found.run) }, renderRun);
+      io.print({ schema: "coffer.run/1", ...describeRun(store, found.run) }, (run) => renderRun(run, damagedOf(store, found.run.seq)));
       return;
     }
     const { artifact } = found;
@@ -61,7 +62,14 @@ function find(store: Store, ref: string): Resolved {
   }
 }
 
-function renderRun(run: RunRecord): string {
+/** Ids and versions of the artifacts of a run whose bytes are known to be damaged. */
+function damagedOf(store: Store, run: number): Set<string> {
+  const hurt = damage.allWithDirectories(store.db);
+  const its = hurt.size === 0 ? [] : artifacts.ofRun(store.db, run, "kept");
+  return new Set(its.flatMap(({ id, version, blob }) => (blob !== null && hurt.has(blob) ? [`${id} ${version}`] : [])));
+}
+
+function renderRun(run: RunRecord, damaged: ReadonlySet<string>): string {
   const code =
     run.code.commit === null
       ? undefined
@@ -115,7 +123,9 @@ function renderRun(run: RunRecord): string {
             row.name === null ? row.path : row.ref,
             row.type,
             formatBytes(row.size),
-            row.state === "live" ? "" : row.state,
+            [row.state === "live" ? "" : row.state, damaged.has(`${row.id} ${row.version}`) ? "damaged" : ""]
+              .filter((word) => word !== "")
+              .join(", "),
           ]),
           "",
         )}`,

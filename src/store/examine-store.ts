@@ -2,12 +2,13 @@ import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Settings } from "../config/settings.ts";
+import * as damage from "../db/damage.ts";
 import * as metadata from "../db/metadata.ts";
 import { MIGRATIONS } from "../db/migrations.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { findingsOf } from "../domain/finding.ts";
 import type { Finding } from "../domain/finding.ts";
-import { formatBytes } from "../domain/quantity.ts";
+import { countOf, formatBytes } from "../domain/quantity.ts";
 import type { Store } from "./store.ts";
 
 const { ok, warn, fail } = findingsOf("store");
@@ -19,9 +20,18 @@ const SCARCE = 1024 ** 3;
 export async function examineStore(settings: Settings, opened: Store | CofferError): Promise<Finding[]> {
   const root = settings.roots.store;
   const findings = [ok("root", `${root} (${settings.origin("artifact_store.root_path").where})`)];
-  if (!(opened instanceof CofferError))
+  if (!(opened instanceof CofferError)) {
     findings.push(ok("database", `version ${MIGRATIONS.length}, id ${metadata.get(opened.db, "id") ?? "none"}`));
-  else if (opened.code === "NOT_FOUND") findings.push(ok("database", "there is none yet: the first coffer run or coffer log makes it"));
+    const damaged = damage.all(opened.db).size;
+    if (damaged > 0)
+      findings.push(
+        warn(
+          "bytes",
+          `${countOf(damaged, "blob is", "blobs are")} known to be damaged or lost`,
+          "coffer verify --repair looks for other copies; coffer ls shows whose they are",
+        ),
+      );
+  } else if (opened.code === "NOT_FOUND") findings.push(ok("database", "there is none yet: the first coffer run or coffer log makes it"));
   else findings.push(fail("database", opened.message, opened.hint));
   findings.push(...[root, settings.roots.workspace].map(writable), room(root));
   const { backend, why } = await loadBlake3();
