@@ -40,9 +40,14 @@ test("a file imports lower floors only, however it names them", () => {
     for (const to of FLOORS)
       for (const [way, text] of Object.entries(WAYS)) {
         if (from === to) continue;
-        const file = `src/${from}/${way}-${to}.ts`;
-        plant(root.path, file, text(`../${to}/a.ts`));
-        if (!BELOW[from]?.includes(to)) forbidden.push(file);
+        for (const [folder, out] of [
+          ["", "../"],
+          ["a-room/", "../../"],
+        ]) {
+          const file = `src/${from}/${folder}${way}-${to}.ts`;
+          plant(root.path, file, text(`${out}${to}/a.ts`));
+          if (!BELOW[from]?.includes(to)) forbidden.push(file);
+        }
       }
   for (const floor of FLOORS) plant(root.path, `src/${floor}/a.ts`, "export const a = 1;\nexport type A = number;\n");
   for (const floor of FLOORS) {
