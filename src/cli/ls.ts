@@ -1,5 +1,6 @@
 import { search } from "../db/artifact-search.ts";
 import type { FoundArtifact } from "../db/artifact-search.ts";
+import { names } from "../db/artifacts.ts";
 import * as damage from "../db/damage.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
@@ -9,11 +10,14 @@ import { summarizeArtifact } from "../registry/describe.ts";
 import { resolveRun } from "../registry/resolve.ts";
 import { parseCondition, parseSort } from "../registry/where.ts";
 import { command } from "./command.ts";
+import { hintAtKeys, hintAtNames } from "./hint-at-names.ts";
 import { parseTagFilter } from "./tag-filter.ts";
 import { limited, parseLimit } from "./limit.ts";
-import { printList } from "./print-list.ts";
+import { printList, spelled } from "./print-list.ts";
 
 const SHOWN = 100;
+/** Looked through for one that resembles a wrong one. */
+const NAMES = 1000;
 
 export default command(
   {
@@ -57,7 +61,7 @@ export default command(
     if (positionals[0] !== undefined && flags.name !== undefined)
       throw new CofferError("USAGE", "a name was given twice", { hint: "give it once" });
     const limit = parseLimit(flags.limit, SHOWN);
-    const conditions = flags.where.map(parseCondition);
+    const conditions = flags.where.map((text) => parseCondition(text));
     const sort = flags.sort === undefined ? undefined : parseSort(flags.sort);
     using store = await io.openStore({ make: false });
     const name = positionals[0] ?? flags.name;
@@ -80,7 +84,7 @@ export default command(
       key: "artifacts",
       rest: () => (sort ? { sorted: { field: sort.field, values } } : {}),
     } as const;
-    printList(io, document, found, {
+    const count = printList(io, document, found, {
       json(row) {
         if (sort) values.push(spelled(row.sorted_by));
         return summarizeArtifact(store, row, row.run_id);
@@ -89,14 +93,17 @@ export default command(
       cells: (row) => [artifactRef(row), ...(sort ? [String(spelled(row.sorted_by) ?? "")] : []), ...columns(row, hurt)],
       none: "no artifacts",
     });
+    if (count === 0) {
+      if (name !== undefined) hintAtNames(io, "artifact", name, names(store.db, NAMES));
+      hintAtKeys(
+        io,
+        store,
+        [...conditions, ...(sort ? [sort] : [])].map(({ field }) => field),
+      );
+    }
     if (isMore && flags.limit === undefined) io.say.info(`there are more than ${limit}; --limit 0 shows all`);
   },
 );
-
-/** JSON has no infinities. */
-function spelled(value: number | string | null): number | string | null {
-  return typeof value === "number" && !Number.isFinite(value) ? (value > 0 ? "Infinity" : "-Infinity") : value;
-}
 
 function columns(row: FoundArtifact, hurt: ReadonlySet<number>): string[] {
   return [

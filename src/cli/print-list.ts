@@ -14,14 +14,14 @@ interface View<R> {
 
 /**
  * Prints rows as they come, so that a list of a million takes no more memory than one of a thousand: with `--json` as the document
- * `{schema, [key]: [...], ...rest}`, else as a table. `rest` is asked when all rows are written.
+ * `{schema, [key]: [...], ...rest}`, else as a table. `rest` is asked when all rows are written. Returns how many there were.
  */
 export function printList<R>(
   io: Io,
   document: { schema: `coffer.${string}/${number}`; key: string; rest?: () => Readonly<Record<string, unknown>> },
   rows: Iterable<R>,
   view: View<R>,
-): void {
+): number {
   const table = growingTable(view.head, view.none);
   let written = 0;
   let batch: R[] = [];
@@ -35,7 +35,13 @@ export function printList<R>(
   };
   for (const row of rows) if (batch.push(row) === AT_ONCE) write();
   write();
-  if (!io.json) return;
+  if (!io.json) return written;
   const rest = Object.entries(document.rest?.() ?? {}).map(([key, value]) => `,${JSON.stringify(key)}:${JSON.stringify(value)}`);
   io.write(`]${rest.join("")}}\n`);
+  return written;
+}
+
+/** What rows were sorted by, as a document shows it: JSON has no infinities. */
+export function spelled(value: number | string | null): number | string | null {
+  return typeof value === "number" && !Number.isFinite(value) ? (value > 0 ? "Infinity" : "-Infinity") : value;
 }

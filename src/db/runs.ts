@@ -95,6 +95,13 @@ export function newestOfName(db: Database, name: string, removed: boolean): RunR
     .get(name);
 }
 
+/** At most `limit` names of runs, each once, the newest first. */
+export function names(db: Database, limit: number): string[] {
+  return (
+    db.query("SELECT name FROM runs WHERE name IS NOT NULL GROUP BY name ORDER BY max(seq) DESC LIMIT ?").values(limit) as [string][]
+  ).map(([name]) => name);
+}
+
 /** Every pipeline that runs or artifacts belong to, each once. */
 export function pipelines(db: Database): string[] {
   return [...new Set(["runs", "artifacts"].flatMap((table) => distinct<string>(db, { table, column: "pipeline" }, -1)))];
@@ -116,6 +123,7 @@ export function byPrefix(db: Database, prefix: string, limit: number): RunRow[] 
 }
 
 export interface RunFilter {
+  name?: string;
   state?: RunState;
   pipeline?: string;
   dataset?: string;
@@ -134,7 +142,7 @@ export function list(db: Database, filter: RunFilter = {}): RunRow[] {
 
 /** The same, one by one: there may be a million. */
 export function each(db: Database, filter: RunFilter = {}): Iterable<RunRow> {
-  const { where, values } = conditionsOf(filter);
+  const { where, values } = clausesOf(filter);
   const clause = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
   return db
     .query<RunRow, (string | number)[]>(`SELECT * FROM runs ${clause} ORDER BY seq DESC LIMIT ?`)
@@ -143,13 +151,14 @@ export function each(db: Database, filter: RunFilter = {}): Iterable<RunRow> {
 
 /** Whether the filter lets a run through; its limit aside. */
 export function isAmong(db: Database, filter: RunFilter, seq: number): boolean {
-  const { where, values } = conditionsOf(filter);
+  const { where, values } = clausesOf(filter);
   return (
     db.query<unknown, (string | number)[]>(`SELECT 1 FROM runs WHERE ${["seq = ?", ...where].join(" AND ")}`).get(seq, ...values) !== null
   );
 }
 
-function conditionsOf(filter: RunFilter): { where: string[]; values: (string | number)[] } {
+/** What a filter wants of a row of runs, its limit aside, as SQL; the values are its parameters, in order. */
+export function clausesOf(filter: RunFilter): { where: string[]; values: (string | number)[] } {
   const where: string[] = [];
   const values: (string | number)[] = [];
   const want = (clause: string, ...given: (string | number)[]) => {
@@ -157,6 +166,7 @@ function conditionsOf(filter: RunFilter): { where: string[]; values: (string | n
     values.push(...given);
   };
   if (!filter.removed) want("removed_at IS NULL");
+  if (filter.name !== undefined) want("name = ?", filter.name);
   if (filter.state) want("state = ?", filter.state);
   if (filter.pipeline) want("pipeline = ?", filter.pipeline);
   if (filter.dataset) want(ofDataset("dataset", filter.dataset, "?"), filter.dataset);

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { search as each } from "../../src/db/artifact-search.ts";
-import type { Condition, FoundArtifact, Operator } from "../../src/db/artifact-search.ts";
+import type { FoundArtifact } from "../../src/db/artifact-search.ts";
 import * as artifacts from "../../src/db/artifacts.ts";
 import type { ArtifactRow } from "../../src/db/artifacts.ts";
+import type { Condition, Operator } from "../../src/db/conditions.ts";
 import * as metrics from "../../src/db/metrics.ts";
 import { numberOf } from "../../src/db/number-in-sql.ts";
 import * as params from "../../src/db/params.ts";

@@ -163,6 +163,7 @@ test("what the commands print is what the page says, key by key", async () => {
   ])
     await see(words);
   await see(["sync-mlflow", "--dry-run"], { env: server });
+  await see(["runs", "--sort", "started"]);
   await see(["sync-mlflow", "--forget", server.MLFLOW_TRACKING_URI, "--dry-run"]);
   await see(["stats", "--uploads"]);
   await see(["config", "show"]);

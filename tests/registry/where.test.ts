@@ -64,7 +64,12 @@ test("conditions look at the artifact first, then at its run", async () => {
     ["only", "run"],
   ]);
   tags.set(test.store.db, "artifact", plain.seq, [["team", "growth"]]);
-  const holds = (...texts: string[]) => search(test.store.db, {}, texts.map(parseCondition)).length === 1;
+  const holds = (...texts: string[]) =>
+    search(
+      test.store.db,
+      {},
+      texts.map((one) => parseCondition(one)),
+    ).length === 1;
   for (const text of [
     "metrics.rmse < 0.2",
     "metrics.rmse = 1e-1",
@@ -124,7 +129,7 @@ test.each(["", "rmse", "metrics.", "size > 1", "metrics.a b", "toString"])("“%
 });
 
 test("what to sort by may hold a colon of its own", () => {
-  expect(["metrics.a", "params.a:b:desc", "size:asc", "metrics.a:DESC"].map(parseSort)).toEqual([
+  expect(["metrics.a", "params.a:b:desc", "size:asc", "metrics.a:DESC"].map((one) => parseSort(one))).toEqual([
     { field: "metrics.a", descending: false },
     { field: "params.a:b", descending: true },
     { field: "size", descending: false },
