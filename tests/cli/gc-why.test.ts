@@ -37,6 +37,17 @@ test("gc why says what keeps a version, what takes it, and when it went", async 
   expect(await t.call("gc", "why", "modl")).toMatchObject({ code: 4, stderr: expect.stringContaining("did you mean model?") });
 });
 
+test("gc why of a run tells of all that it made", async () => {
+  using t = await models();
+  const run = (await t.call("show", "model@v1", "--json")).json<{ run: string }>().run;
+  const { code, stdout } = await t.call("gc", "why", run, "--max-versions", "1");
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^artifact +model@v1\n(.|\n)*report@v1 was made from it/)]);
+  await t.call("run", "--name", "nothing", "--", "true");
+  const none = await t.call("gc", "why", "nothing", "--json");
+  expect([none.code, none.json()]).toEqual([0, { schema: "coffer.gc-why/1", ref: "nothing", bytes: null, artifacts: [] }]);
+  expect(none.stderr).toContain("this run has no artifacts");
+});
+
 test("gc why of a version that a live run uses names the process and since when", async () => {
   using t = await models();
   const script = '"$0" get model@v2 >/dev/null && "$0" gc why model@v2 --max-versions 1';

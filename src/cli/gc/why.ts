@@ -8,7 +8,7 @@ import { explainBytes } from "../../gc/why-bytes.ts";
 import type { BytesWhy } from "../../gc/why-bytes.ts";
 import { explain, openWhy } from "../../gc/why.ts";
 import type { ArtifactWhy } from "../../gc/why.ts";
-import { resolveArtifact } from "../../registry/resolve.ts";
+import { resolve, resolveArtifact } from "../../registry/resolve.ts";
 import type { Store } from "../../store/store.ts";
 import { command } from "../command.ts";
 import { hintAtServers } from "../server-hint.ts";
@@ -17,7 +17,13 @@ import { fields } from "../table.ts";
 
 export default command(
   {
-    positionals: [{ name: "REF", description: "an artifact, also a deleted one; a digest; a file: binaries/…", required: true }],
+    positionals: [
+      {
+        name: "REF",
+        description: "an artifact, also a deleted one; a run, for all that it made; a digest; a file: binaries/…",
+        required: true,
+      },
+    ],
     flags: RULE_FLAGS,
     about: `Everything that keeps an artifact from gc: that it is the newest of its name, pins, aliases, processes that use it, deliveries that are not made, and what was
 made from it, with the way to what stays by itself. Else the rule that takes it, or what would have to happen; of a deleted one, when and why it went.
@@ -39,6 +45,8 @@ The rules are those that gc would have with the same flags. Of a digest or a fil
     let told = tell(store, ref, rules, { thoroughly: false });
     if (told.bytes?.goes || told.artifacts.some(({ goes }) => goes)) told = tell(store, ref, rules, { thoroughly: true });
     io.print({ schema: "coffer.gc-why/1" as const, ref, ...told }, render);
+    if (told.bytes === null && told.artifacts.length === 0)
+      io.say.info("this run has no artifacts; coffer gc --workspaces tells of its workspace");
     const kept = told.artifacts.flatMap(({ keeps }) => keeps.map(({ because }) => because));
     hintAtServers(io, store, (target) => kept.some((because) => because.includes(` ${target} `)));
   },
@@ -51,7 +59,24 @@ function tell(
   options: { thoroughly: boolean },
 ): { bytes: BytesWhy | null; artifacts: ArtifactWhy[] } {
   openWhy(store, options);
-  return explainBytes(store, ref, rules) ?? { bytes: null, artifacts: [explain(store, artifactOf(store, ref), rules)] };
+  return explainBytes(store, ref, rules) ?? { bytes: null, artifacts: artifactsOf(store, ref).map((row) => explain(store, row, rules)) };
+}
+
+/** Of a run: all that it made and that is there. */
+function artifactsOf(store: Store, ref: string): ArtifactRow[] {
+  const run = runOf(store, ref);
+  return run === undefined ? [artifactOf(store, ref)] : artifacts.ofRun(store.db, run, "kept");
+}
+
+/** The seq of the run that a reference means; undefined where it means none. */
+function runOf(store: Store, ref: string): number | undefined {
+  try {
+    const found = resolve(store, ref, "kept");
+    return found.kind === "run" ? found.run.seq : undefined;
+  } catch (error) {
+    if (error instanceof CofferError && error.code === "NOT_FOUND") return undefined;
+    throw error;
+  }
 }
 
 /** What is in sight before what is not: a name means its newest version that is there. */
