@@ -40,6 +40,8 @@ export interface Connection {
   readonly signal: AbortSignal | undefined;
   /** Told of each repetition before its wait. */
   readonly onRetry: ((notice: RetryNotice) => void) | undefined;
+  /** Told of each answer of the tracking server that was one: a success, and MLflow's. */
+  readonly onAnswer: (() => void) | undefined;
 }
 
 export interface ConnectOptions {
@@ -48,13 +50,14 @@ export interface ConnectOptions {
   env: Environment;
   signal?: AbortSignal;
   onRetry?: (notice: RetryNotice) => void;
+  onAnswer?: () => void;
 }
 
 /**
  * Reads the tracking URI and MLflow's environment variables; sends nothing.
  * @throws CofferError NO_TRACKING_URI, CONFIG_INVALID, UNREADABLE
  */
-export function connect({ uri, env, signal, onRetry }: ConnectOptions): Connection {
+export function connect({ uri, env, signal, onRetry, onAnswer }: ConnectOptions): Connection {
   const url = parseTrackingUri(uri);
   const authorization = findAuthorization(uri, env);
   const headers: Record<string, string> = {};
@@ -74,6 +77,7 @@ export function connect({ uri, env, signal, onRetry }: ConnectOptions): Connecti
     timeout: readNumber(env, "MLFLOW_HTTP_REQUEST_TIMEOUT", 120) * 1000,
     signal,
     onRetry,
+    onAnswer,
   };
 }
 

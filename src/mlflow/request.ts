@@ -6,6 +6,7 @@ import { onNetwork, watchProgress } from "./network.ts";
 import { hintFor, isEverywhere, mayPass, readFailure, ServerRefusal } from "./refusal.ts";
 import { parseRetryAfter } from "./retry-settings.ts";
 import { retry, Transient } from "./retry.ts";
+import { httpAddress, send } from "./send.ts";
 
 export interface Request {
   method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
@@ -81,21 +82,17 @@ export async function exchange<T>(
   const signal = connection.signal ? AbortSignal.any([connection.signal, watch.signal]) : watch.signal;
   try {
     const body = request.body?.(watch.touch);
-    const address = addressOf(connection, request);
+    const address = httpAddress(connection, addressOf(connection, request)).href;
     const proxy = connection.proxyTo(address);
     const isTrusted = isOnServer(connection, address);
     const response = await onNetwork(
       connection,
-      fetch(address, {
+      send(connection, address, {
         method: request.method,
         headers: { ...(isTrusted && connection.headers()), accept: "*/*", ...request.headers },
-        ...(body !== undefined && { body }),
-        ...(isTrusted && connection.tls && { tls: connection.tls() }),
-        // left to itself, fetch reads the variables of proxies in a way of its own
-        proxy: proxy ? { url: proxy.url(), respectNoProxy: false } : false,
+        body,
+        tls: isTrusted ? connection.tls?.() : undefined,
         keepalive: request.keepalive,
-        // a 307 would repeat a stream body as an empty one and call it stored
-        redirect: "manual",
         signal,
       }),
       proxy,
@@ -103,7 +100,9 @@ export async function exchange<T>(
     watch.touch();
     if (response.status < 200 || response.status > 299)
       throw await failureOf({ ...connection, ...(!isTrusted && { who: undefined }) }, request, response, watch.touch);
-    return await read(response, watch.touch);
+    const answer = await read(response, watch.touch);
+    if (isTrusted) connection.onAnswer?.();
+    return answer;
   } finally {
     watch.stop();
   }

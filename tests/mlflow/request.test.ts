@@ -51,6 +51,18 @@ for (const [what, fault] of broken)
     expect(proxy.requests).toHaveLength(2);
   });
 
+live("whoever waits for a first answer is told of each one that is MLflow's, and of no other", async () => {
+  await using proxy = await faultyProxy(mlflow.proxied.uri, (_, nth) =>
+    nth === 1 ? { answer: "200 OK" } : nth === 2 ? { answer: "503 Busy" } : undefined,
+  );
+  let answers = 0;
+  const connection = connectQuickly(proxy.uri, { onAnswer: () => answers++ });
+  await findExperiment(connection, "Default");
+  expect([proxy.requests.length, answers]).toEqual([3, 1]);
+  await findExperiment(connection, "Default");
+  expect(answers).toBe(2);
+});
+
 live("a server that stalls is given up after the time limit, and asked again", async () => {
   await using proxy = await faultyProxy(mlflow.proxied.uri, (_, nth) => (nth === 1 ? { stall: true } : undefined));
   const notices: RetryNotice[] = [];
