@@ -89,7 +89,7 @@ What the command prints passes through unchanged and is kept as the run's log. W
     exits: {
       N: "the command's own code; 128 + n if signal n ended it",
       "3": "the command gave 0, and with --sync required something could not be delivered",
-      "125": "coffer failed before the command began, or was called wrongly",
+      "125": "coffer failed before the command began, or was called wrongly; with --sync required also where no server is configured",
       "126": "the command cannot be executed",
       "127": "the command was not found",
     },
@@ -104,7 +104,8 @@ What the command prints passes through unchanged and is kept as the run's log. W
     if (!call.rest || call.rest.length === 0)
       throw new CofferError("USAGE", "there is no command to run", { hint: "put it behind “--”: coffer run -- python train.py" });
     const request = requestOf(call, call.rest);
-    const { roots } = await io.settings(settingsOf(call));
+    const { roots, values } = await io.settings(settingsOf(call));
+    checkServer(values.tracking.mlflow);
     using code = beginCodeState({ cwd: io.cwd, env: io.env, exclude: Object.values(roots) });
     const tracked = await track(call, request, wrapper, code);
     if (!tracked) return await (await import("../run/untracked.ts")).runUntracked(request, wrapper);
@@ -114,6 +115,14 @@ What the command prints passes through unchanged and is kept as the run's log. W
     return await conclude(store, io, tracked.outcome, call.flags.sync, signals);
   },
 );
+
+/** A variable that was forgotten would look like a delivery. @throws CofferError NO_TRACKING_URI */
+function checkServer({ sync, uri }: { sync: string; uri: string }): void {
+  if (sync === "required" && uri.trim() === "")
+    throw new CofferError("NO_TRACKING_URI", "delivery is required, and no MLflow server is configured", {
+      hint: "set MLFLOW_TRACKING_URI, such as http://localhost:5000, or give --sync never",
+    });
+}
 
 /** undefined: the store cannot be used, and the user said that the command is to run all the same. */
 async function track(

@@ -130,6 +130,19 @@ live(
   },
 );
 
+test("where delivery is required and no server is configured, the command does not begin", async () => {
+  using root = temporaryRoot();
+  const called = (env: Record<string, string>, words: string[] = []) =>
+    coffer(["run", ...words, "--", "sh", "-c", "echo begun"], { root: root.at("store"), cwd: root.path, env });
+  for (const env of [{}, { MLFLOW_TRACKING_URI: "" }, { MLFLOW_TRACKING_URI: " " }]) {
+    const result = await called(env, ["--sync", "required"]);
+    expect([result.code, result.stdout]).toEqual([125, ""]);
+    expect(result.stderr).toContain("no MLflow server is configured");
+    expect(result.stderr).toContain("MLFLOW_TRACKING_URI");
+  }
+  expect(await called({})).toMatchObject({ code: 0, stdout: "begun\n" });
+});
+
 live("on a shared volume the disk holds a large output once", async () => {
   using root = temporaryRoot();
   const { id } = await wrap(root, 'head -c 3000000 /dev/zero >"$COFFER_WORKSPACE/model.bin"');
