@@ -186,10 +186,7 @@ async function deliver(store: Store, io: Io, run: RunRow, sync: string, signals:
     progress: progress.show,
   });
   progress.clear();
-  if (left > 0 && sync === "required")
-    throw new CofferError("INCOMPLETE", "some of it is left", {
-      hint: "coffer sync-mlflow sends what is missing",
-    });
+  if (left > 0 && sync === "required") throw new CofferError("INCOMPLETE", "some of it is left");
 }
 
 async function showRun(store: Store, io: Io, run: RunRow): Promise<void> {

@@ -36,6 +36,8 @@ interface AttachOptions {
 const PATIENCE = { inAll: 5_000 };
 /** Repetitions where nobody listens: that is known at once, and whoever starts a command waits for it. */
 const TIMES_UNHEARD = 1;
+/** Seconds. */
+const JITTER = 0.2;
 const CLAIM_AGAIN_MS = 20;
 
 /**
@@ -71,7 +73,10 @@ function hasty(sync: Sync): Sync {
   const { retry } = sync.connection;
   return {
     ...sync,
-    connection: { ...sync.connection, retry: { ...retry, timesUnheard: Math.min(TIMES_UNHEARD, retry.times) } },
+    connection: {
+      ...sync.connection,
+      retry: { ...retry, timesUnheard: Math.min(TIMES_UNHEARD, retry.times), jitter: Math.min(JITTER, retry.jitter) },
+    },
   };
 }
 
