@@ -9,6 +9,7 @@ import { onNetwork, watchProgress } from "./network.ts";
 import { ServerRefusal } from "./refusal.ts";
 import { parseRetryAfter } from "./retry-settings.ts";
 import { retry, Transient } from "./retry.ts";
+import { httpAddress, send } from "./send.ts";
 import type { UploadBody } from "./upload-body.ts";
 
 export interface StoreRequest {
@@ -55,7 +56,7 @@ export function askStore(
 ): Promise<StoreAnswer> {
   return retry(connection, what, async (repetition) => {
     const request = await make(repetition);
-    const { origin } = new URL(request.url);
+    const { origin } = httpAddress(connection, request.url);
     const there: Connection = { ...connection, displayUri: origin, headers: () => ({}), tls: stores.tls };
     using body = file?.open();
     try {
@@ -88,17 +89,14 @@ async function askOnce(
   };
   const body = file ? file.take(progress) : request.body;
   const length = file ? file.size : request.body === undefined ? undefined : Buffer.byteLength(request.body);
-  const proxy = connection.proxyTo(request.url);
   try {
     const response = await onStorage(
       connection,
-      fetch(request.url, {
+      send(connection, request.url, {
         method: request.method,
         headers: { ...request.headers, ...(length !== undefined && { "content-length": String(length) }) },
-        ...(body !== undefined && { body }),
-        ...(connection.tls && { tls: connection.tls() }),
-        proxy: proxy ? { url: proxy.url(), respectNoProxy: false } : false,
-        redirect: "manual",
+        body,
+        tls: connection.tls?.(),
         signal,
       }),
     );

@@ -3,6 +3,7 @@ import type { Connection } from "./connection.ts";
 import { askStore } from "./object-store.ts";
 import type { ObjectStores } from "./object-store.ts";
 import { callOnce, nameOf, REST } from "./request.ts";
+import { signedRequest } from "./signed-request.ts";
 import { callStorageRoute, refusedByStorage } from "./storage-route.ts";
 import { openBody } from "./upload-body.ts";
 import type { UploadSource } from "./upload-source.ts";
@@ -38,7 +39,7 @@ export async function uploadPresigned(
     async (repetition) => {
       const ask = () => callOnce(connection, "POST", ROUTE, { run_id: runId, path }, Answer);
       const { presigned_url, headers } = await refusedByStorage(connection, nameOf("POST", ROUTE), repetition, ask);
-      return { method: "PUT", url: presigned_url, headers };
+      return signedRequest(presigned_url, headers);
     },
     { open: () => openBody(source), sent },
   );

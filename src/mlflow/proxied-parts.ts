@@ -4,6 +4,7 @@ import type { Destination } from "./destination.ts";
 import { ListAnswer } from "./list-artifacts.ts";
 import { askStore } from "./object-store.ts";
 import type { ObjectStores } from "./object-store.ts";
+import { signedRequest } from "./signed-request.ts";
 import { callStorageRoute } from "./storage-route.ts";
 import { openBody } from "./upload-body.ts";
 import type { UploadSource } from "./upload-source.ts";
@@ -61,8 +62,7 @@ export async function putSignedPart(
 ): Promise<string> {
   const { url, headers, number } = signed;
   const open = () => openBody(source, range.from, range.to);
-  return (await askStore(connection, stores, `PUT part ${number} of ${path}`, () => ({ method: "PUT", url, headers }), { open, sent }))
-    .etag;
+  return (await askStore(connection, stores, `PUT part ${number} of ${path}`, () => signedRequest(url, headers), { open, sent })).etag;
 }
 
 /** Puts the parts together. Azure finds its blocks by their addresses. */

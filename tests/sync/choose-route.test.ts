@@ -57,6 +57,21 @@ live("where parts are asked for although the server's storage takes none, its 50
   expect((await seenOn(mlflow.proxied.uri, run))[0]?.artifacts).toEqual({ "a.bin": 300_000, "b.bin": 300_001, small: 1 });
 });
 
+for (const url of ["s3://victim-bucket/key", "file:///dev/null", "data:text/plain,x", "", "http://127.0.0.1:99999/"])
+  live(`a server that signs ${JSON.stringify(url)} for a part gets the file itself`, async () => {
+    const credentials = [1, 2].map((part_number) => ({ part_number, url }));
+    await using proxy = await faultyProxy(mlflow.proxied.uri, (request) =>
+      request.includes("/mpu/") ? { answer: "200 OK", body: JSON.stringify({ upload_id: "u", credentials }) } : undefined,
+    );
+    using stored = await storeFor(proxy.uri);
+    const { run } = await tellLater(stored, { artifacts: [{ path: "a.bin", bytes: new Uint8Array(6_000_000).fill(1) }] });
+    const settings = { MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE: "200000", MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE: "5242880" };
+    const env = { ...QUICK, ...settings, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: "true" };
+    expect(await sync(stored, { env })).toMatchObject({ synced: 1, runs: [{ sent: { how: { put: 1 } } }] });
+    expect(proxy.requests.filter((request) => request.includes("/mpu/create/"))).toHaveLength(1);
+    expect((await seenOn(mlflow.proxied.uri, run))[0]?.artifacts).toEqual({ "a.bin": 6_000_000 });
+  });
+
 const MIB = 1024 * 1024;
 const sizes: [size: number, wish: number, part: number][] = [
   [500 * MIB, 10 * MIB, 10 * MIB],
