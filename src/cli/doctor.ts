@@ -60,7 +60,8 @@ async function examine(io: Io, signal: AbortSignal): Promise<Finding[]> {
     const { findings: ofServer, connection } = await examineServer(settings, io.env, signal);
     findings.push(...ofServer);
     if (!(opened instanceof CofferError)) findings.push(...examineOutbox(opened));
-    if (connection) findings.push(...(await examineFiles(settings, connection, io.env)));
+    if (connection)
+      findings.push(...(await examineFiles(settings, connection, io.env, opened instanceof CofferError ? undefined : opened)));
   } catch (error) {
     // asked to end: the marker of a probe is gone by now
     if (!signal.aborted) throw error;

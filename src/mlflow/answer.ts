@@ -18,7 +18,6 @@ export async function readText(connection: Connection, response: Response, limit
       await reader.cancel();
       if (!response.ok) return Buffer.concat(chunks).toString("utf8");
       throw new ServerRefusal(`${connection.displayUri}: an answer is larger than ${limit} bytes`, {
-        status: 0,
         hint: "check host, port and path prefix of MLFLOW_TRACKING_URI",
       });
     }
@@ -48,7 +47,6 @@ export function parseAnswer<T>(connection: Connection, what: string, text: strin
     fault = "it is not JSON";
   }
   throw new ServerRefusal(`${connection.displayUri}: ${what}: the answer is not MLflow's (${fault})`, {
-    status: 0,
     hint: "check host, port and path prefix of MLFLOW_TRACKING_URI",
   });
 }

@@ -82,7 +82,6 @@ function fileDirectory(connection: Connection, uri: string): string {
 
 function unusable(connection: Connection, uri: string, hint: string): ServerRefusal {
   return new ServerRefusal(`${connection.displayUri} keeps this run's artifacts at ${withoutUser(uri)}, which is unsupported here`, {
-    status: 0,
     hint,
   });
 }

@@ -72,7 +72,6 @@ export async function activeAgain(connection: Connection, experiment: Experiment
   if (experiment.lifecycle === "active") return experiment;
   if (!restore)
     throw new ServerRefusal(`the experiment “${experiment.name}” (${experiment.id}) is deleted on the server`, {
-      status: 0,
       hint: "bring it back with coffer sync-mlflow --restore, or set another with MLFLOW_EXPERIMENT_NAME",
     });
   try {

@@ -1,7 +1,7 @@
 import { errno, reason } from "../domain/error.ts";
 import type { Connection } from "./connection.ts";
 import type { Proxy } from "./proxy.ts";
-import { proxyHint, ServerRefusal } from "./refusal.ts";
+import { proxyHint, ServerRefusal, TRANSIENT_STATUS } from "./refusal.ts";
 import { Transient } from "./retry.ts";
 
 /** Waits for something that the network may break, and makes of its errors `Transient` or a refusal. `proxy`: what the request goes through. */
@@ -58,8 +58,6 @@ const PERMANENT: readonly [code: RegExp, words: string | undefined, hint: string
   ],
 ];
 
-const TRANSIENT_STATUS = new Set([408, 429, 500, 502, 503, 504]);
-
 function networkFailure(connection: Connection, error: unknown, proxy: Proxy | undefined): Error {
   // the caller's own doing tells nothing of the server: `retry` makes words of it
   if (connection.signal?.aborted) return new Transient("given up", { hint: "", cause: connection.signal.reason });
@@ -75,12 +73,11 @@ function networkFailure(connection: Connection, error: unknown, proxy: Proxy | u
     const message = `the proxy ${proxy.name} opens no way to it: ${typeof status === "number" ? status : words}`;
     const hint = proxyHint(proxy.name, status === 407);
     if (typeof status !== "number" || TRANSIENT_STATUS.has(status)) return new Transient(message, { hint, cause: error });
-    return new ServerRefusal(`${connection.displayUri}: ${message}`, { status: 0, everywhere: true, hint, cause: error });
+    return new ServerRefusal(`${connection.displayUri}: ${message}`, { everywhere: true, hint, cause: error });
   }
   const [, clearer, hint] = PERMANENT.find(([pattern]) => pattern.test(code ?? "")) ?? [];
   if (hint !== undefined)
     return new ServerRefusal(`${connection.displayUri}: ${clearer ?? words} (${code})`, {
-      status: 0,
       everywhere: true,
       hint,
       cause: error,

@@ -6,10 +6,9 @@ import { errno } from "../domain/error.ts";
 import { readText } from "./answer.ts";
 import type { Connection } from "./connection.ts";
 import { onNetwork, watchProgress } from "./network.ts";
-import { ServerRefusal } from "./refusal.ts";
+import { ServerRefusal, TRANSIENT_STATUS } from "./refusal.ts";
 import { parseRetryAfter } from "./retry-settings.ts";
 import { retry, Transient } from "./retry.ts";
-import { httpAddress, send } from "./send.ts";
 import type { UploadBody } from "./upload-body.ts";
 
 export interface StoreRequest {
@@ -39,7 +38,6 @@ export class StoreUnreachable extends Error {
 }
 
 const MAX_ANSWER = 16 * 1024 * 1024;
-const TRANSIENT_STATUS = new Set([408, 429, 500, 502, 503, 504]);
 const TRANSIENT_CODES = new Set(["RequestTimeout", "SlowDown", "OperationAborted", "InternalError", "ServerBusy"]);
 
 /**
@@ -56,7 +54,7 @@ export function askStore(
 ): Promise<StoreAnswer> {
   return retry(connection, what, async (repetition) => {
     const request = await make(repetition);
-    const { origin } = httpAddress(connection, request.url);
+    const { origin } = new URL(request.url);
     const there: Connection = { ...connection, displayUri: origin, headers: () => ({}), tls: stores.tls };
     using body = file?.open();
     try {
@@ -89,14 +87,17 @@ async function askOnce(
   };
   const body = file ? file.take(progress) : request.body;
   const length = file ? file.size : request.body === undefined ? undefined : Buffer.byteLength(request.body);
+  const proxy = connection.proxyTo(request.url);
   try {
     const response = await onStorage(
       connection,
-      send(connection, request.url, {
+      fetch(request.url, {
         method: request.method,
         headers: { ...request.headers, ...(length !== undefined && { "content-length": String(length) }) },
-        body,
-        tls: connection.tls?.(),
+        ...(body !== undefined && { body }),
+        ...(connection.tls && { tls: connection.tls() }),
+        proxy: proxy ? { url: proxy.url(), respectNoProxy: false } : false,
+        redirect: "manual",
         signal,
       }),
     );
@@ -123,7 +124,6 @@ async function onStorage<T>(connection: Connection, promise: Promise<T>): Promis
       });
     if (error instanceof ServerRefusal)
       throw new ServerRefusal(error.message, {
-        status: 0,
         hint: "give the storage's certificate authority with AWS_CA_BUNDLE (or, for a trial, MLFLOW_S3_IGNORE_TLS=true)",
         cause: error.cause,
       });

@@ -12,10 +12,10 @@ export class ServerRefusal extends CofferError {
 
   constructor(
     message: string,
-    details: { status: number; errorCode?: string | undefined; everywhere?: boolean; hint: string; cause?: unknown },
+    details: { status?: number | undefined; errorCode?: string | undefined; everywhere?: boolean; hint: string; cause?: unknown },
   ) {
     super("SERVER_REFUSED", message, details);
-    this.status = details.status;
+    this.status = details.status ?? 0;
     this.errorCode = details.errorCode;
     this.everywhere = details.everywhere ?? false;
   }
@@ -66,7 +66,8 @@ export function readFailure(status: number, body: string): Failure {
   };
 }
 
-const TRANSIENT_STATUS = new Set([408, 429, 500, 502, 503, 504]);
+/** What a server, a storage or a proxy says of something that may be gone the next time. */
+export const TRANSIENT_STATUS: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 
 /** Some permanent errors come with status 500; these words of MLflow's say so. */
 const PERMANENT_CODES = new Set([

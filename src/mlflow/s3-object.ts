@@ -27,7 +27,7 @@ export async function beginS3Parts(place: S3Place, path: string): Promise<string
   const { text } = await ask(place, `POST ${path}`, { method: "POST", path, query: "uploads=", headers: newObject(place, path) });
   const id = textOf(text, "UploadId");
   if (id) return id;
-  throw new ServerRefusal(`${baseOf(place)}: the answer is not S3's`, { status: 0, hint: "is MLFLOW_S3_ENDPOINT_URL an S3 storage?" });
+  throw new ServerRefusal(`${baseOf(place)}: the answer is not S3's`, { hint: "is MLFLOW_S3_ENDPOINT_URL an S3 storage?" });
 }
 
 /** Sends one part. Returns its etag. */

@@ -15,7 +15,7 @@ export interface Seeking extends Pick<Sync, "connection" | "routes"> {
   store: Pick<Sync["store"], "settings">;
 }
 
-/** One way for a file to where MLflow looks for it. Its kind is what the outbox keeps of it, a disk's aside. */
+/** One way for a file to where MLflow looks for it. Its kind is an `Arrival`, a disk's aside. */
 export type Way =
   /** A disk that coffer and the server both see: no HTTP body, and where the disk can, no second copy. */
   | { kind: "disk"; directory: string; wish: ShareWish }
@@ -55,7 +55,6 @@ export async function chooseRoute(sync: Seeking, remote: { id: string; artifactU
   throw new ServerRefusal(
     `${sync.connection.displayUri} keeps artifacts in ${destination.directory}, which is not that directory here, or cannot be written to`,
     {
-      status: 0,
       hint: "mount the server's disk at the same path, writable for this user; or start the server with --artifacts-destination, so that it takes artifacts itself",
     },
   );

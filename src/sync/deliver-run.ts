@@ -1,12 +1,10 @@
 import { journalDelivery } from "../db/delivery-snapshot.ts";
 import * as outbox from "../db/outbox.ts";
 import type { DeliveryRow, OutboxRow, OutboxStep } from "../db/outbox.ts";
-import * as params from "../db/params.ts";
 import * as inputs from "../db/run-inputs.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import * as metrics from "../db/metrics.ts";
-import * as tags from "../db/tags.ts";
 import { CofferError } from "../domain/error.ts";
 import { mlflowStatus } from "../domain/run-state.ts";
 import { updateRun } from "../mlflow/runs.ts";
@@ -17,6 +15,8 @@ import type { Laid, Layout } from "./lay-out.ts";
 import { reachRun, standingOf } from "./reach-run.ts";
 import { readBack } from "./read-back.ts";
 import type { Missing } from "./read-back.ts";
+import type { Outcome } from "./report.ts";
+import { saysOf } from "./says.ts";
 import { sendArtifacts } from "./send-artifacts.ts";
 import { sendMetrics, sendParams, sendTags } from "./send-data.ts";
 import { sendInputs } from "./send-inputs.ts";
@@ -25,11 +25,8 @@ import { endsAll, inWords, isRefusal } from "./sync.ts";
 import type { Delivering } from "./sync.ts";
 import { tell } from "./tell.ts";
 
-export interface RunResult {
-  /** withheld: its files were not sent because MLFLOW_SKIP_ARTIFACT_LOGGING is set; all else was. */
-  state: "synced" | "pending" | "refused" | "withheld";
-  error: CofferError | undefined;
-}
+/** What became of a run that was tried. */
+export type RunResult = Outcome & { state: Exclude<Outcome["state"], "busy" | "running"> };
 
 /** What the server lacks is sent once more; what was logged meanwhile may take another round. */
 const ROUNDS = 3;
@@ -199,13 +196,7 @@ function settleDelivery(one: Delivering, before: string): boolean {
 
 /** All that a run says beside its artifacts, whose entries speak for themselves: to see that nothing came in between. */
 function saysNow({ sync: { store }, run }: Delivering): string {
-  const { db } = store;
-  return JSON.stringify([
-    params.ofRun(db, run.seq),
-    tags.of(db, "run", run.seq),
-    metrics.last(db, run.seq),
-    inputs.ofRun(db, run.seq).length,
-  ]);
+  return JSON.stringify([saysOf(store, run.seq), metrics.last(store.db, run.seq), inputs.ofRun(store.db, run.seq).length]);
 }
 
 export function recordFailure(one: Delivering, error: CofferError): RunResult {

@@ -1,21 +1,16 @@
 import * as metrics from "../db/metrics.ts";
 import * as outbox from "../db/outbox.ts";
-import * as params from "../db/params.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
-import * as tags from "../db/tags.ts";
 import { unheardLogged } from "../db/untold.ts";
 import { trackingTarget } from "../domain/tracking-target.ts";
 import type { Store } from "../store/store.ts";
+import { saysOf } from "./says.ts";
+import type { Says } from "./says.ts";
 import type { RunSelection } from "./sync.ts";
 
 /** Params and tags of each run that goes on, by its seq, as they were enqueued last. */
 export type Heard = Map<number, Says>;
-
-interface Says {
-  params: string;
-  tags: string;
-}
 
 /**
  * Puts into the outbox what runs that go on have come to say since the last look: params, tags, metric points, and what was logged to them explicitly.
@@ -24,7 +19,7 @@ interface Says {
 export function enqueueLive(store: Store, heard: Heard, options: { only: RunSelection | undefined; skipArtifacts: boolean }): number {
   const live = runs.list(store.db, { state: "running" }).filter((run) => run.kind !== "import" && (options.only?.has(run.seq) ?? true));
   for (const run of live) {
-    const says = { params: JSON.stringify(params.ofRun(store.db, run.seq)), tags: JSON.stringify(tags.of(store.db, "run", run.seq)) };
+    const says = saysOf(store, run.seq);
     enqueueNews(store, run, heard.get(run.seq), says, options.skipArtifacts);
     heard.set(run.seq, says);
   }

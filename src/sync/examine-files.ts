@@ -7,26 +7,36 @@ import { displayUrl } from "../domain/secret.ts";
 import type { Connection } from "../mlflow/connection.ts";
 import { skipsArtifacts } from "../mlflow/environment.ts";
 import type { Environment } from "../mlflow/environment.ts";
-import { findExperiment, getExperiment } from "../mlflow/experiments.ts";
+import { findExperiment, getExperiment, MAX_EXPERIMENT_NAME } from "../mlflow/experiments.ts";
 import type { Experiment } from "../mlflow/experiments.ts";
 import { listDirectory } from "../mlflow/list-artifacts.ts";
+import { cleanText } from "../mlflow/log-values.ts";
+import type { ServerRefusal } from "../mlflow/refusal.ts";
 import { newestRun } from "../mlflow/runs.ts";
+import type { Store } from "../store/store.ts";
+import { chooseExperiment, noSuchExperiment, twoExperiments } from "./choose-experiment.ts";
 import { chooseRoute, describeRoute } from "./choose-route.ts";
 import type { RouteDescription } from "./choose-route.ts";
+import { experimentIdOf } from "./experiment-id.ts";
 import { RouteMemory } from "./route-memory.ts";
 
 const { ok, warn, fail } = findingsOf("files");
 
 /**
  * By which way files of the configured experiment would travel. Where they go stands in a run, so that one that is there already is asked about; none is made, nor an
- * experiment. A disk is proven with a marker that is taken away again.
+ * experiment. `store`: where there is one that can be opened. A disk is proven with a marker that is taken away again.
  */
-export async function examineFiles(settings: Settings, connection: Connection, env: Environment): Promise<Finding[]> {
+export async function examineFiles(
+  settings: Settings,
+  connection: Connection,
+  env: Environment,
+  store: Store | undefined,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   try {
     if (skipsArtifacts(env))
       findings.push(warn("held back", "MLFLOW_SKIP_ARTIFACT_LOGGING is set: files stay in the store", "unset it to have them delivered"));
-    const { experiment, finding } = await findPlace(settings, connection, env);
+    const { experiment, finding } = await findPlace(settings, connection, env, store);
     findings.push(finding);
     if (!experiment) return findings;
     const run = await newestRun(connection, experiment.id);
@@ -52,28 +62,17 @@ async function findPlace(
   settings: Settings,
   connection: Connection,
   env: Environment,
+  store: Store | undefined,
 ): Promise<{ experiment: Experiment | undefined; finding: Finding }> {
-  const name = settings.values.tracking.mlflow.experiment;
-  const id = env["MLFLOW_EXPERIMENT_ID"];
-  const byId = id !== undefined && id !== "" && name === "Default";
+  const given = settings.values.tracking.mlflow.experiment;
   const { where } = settings.origin("tracking.mlflow.experiment");
-  const experiment = byId ? await getExperiment(connection, id) : await findExperiment(connection, name);
-  if (experiment && id !== undefined && id !== "" && experiment.id !== id && env["MLFLOW_EXPERIMENT_NAME"] === name)
-    return {
-      experiment: undefined,
-      finding: fail(
-        "experiment",
-        `MLFLOW_EXPERIMENT_ID is ${id}, and “${name}” of MLFLOW_EXPERIMENT_NAME is ${experiment.id}`,
-        "unset one of the two",
-      ),
-    };
-  if (!experiment)
-    return {
-      experiment,
-      finding: byId
-        ? fail("experiment", `the server has no experiment ${id}`, "correct MLFLOW_EXPERIMENT_ID, or set MLFLOW_EXPERIMENT_NAME instead")
-        : ok("experiment", `“${name}” (${where}) is not there yet: the first delivery makes it`),
-    };
+  const choice = chooseExperiment(given, { experimentId: experimentIdOf(store, env), experimentName: env["MLFLOW_EXPERIMENT_NAME"] });
+  const name = cleanText(given, MAX_EXPERIMENT_NAME);
+  const experiment = choice.by === "id" ? await getExperiment(connection, choice.id) : await findExperiment(connection, name);
+  const refused = ({ message, hint }: ServerRefusal) => ({ experiment: undefined, finding: fail("experiment", message, hint) });
+  if (experiment && choice.id !== undefined && experiment.id !== choice.id) return refused(twoExperiments(name, choice.id, experiment.id));
+  if (!experiment && choice.by === "id") return refused(noSuchExperiment("the server", choice.id));
+  if (!experiment) return { experiment, finding: ok("experiment", `“${name}” (${where}) is not there yet: the first delivery makes it`) };
   if (experiment.lifecycle === "deleted")
     return {
       experiment: undefined,
@@ -83,7 +82,7 @@ async function findPlace(
         "bring it back with coffer sync-mlflow --restore, or set another with MLFLOW_EXPERIMENT_NAME",
       ),
     };
-  return { experiment, finding: ok("experiment", `“${experiment.name}” (${byId ? "MLFLOW_EXPERIMENT_ID" : where})`) };
+  return { experiment, finding: ok("experiment", `“${experiment.name}” (${choice.by === "id" ? "MLFLOW_EXPERIMENT_ID" : where})`) };
 }
 
 function routeFinding({ place, ways }: RouteDescription, run: string): Finding {

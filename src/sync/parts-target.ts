@@ -56,7 +56,6 @@ function proxiedTarget(
       const mine = signed.find(({ number }) => number === part.number);
       if (!mine)
         throw new ServerRefusal(`${connection.displayUri} signed no address for part ${part.number} of ${path}`, {
-          status: 0,
           hint: "set MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=false to send files whole",
         });
       return putSignedPart(connection, stores, path, mine, part, source, sent);

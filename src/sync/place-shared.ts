@@ -8,12 +8,13 @@ import { CofferError, errno, reason } from "../domain/error.ts";
 import { checkArtifactPath } from "../domain/names.ts";
 import { readSource } from "../mlflow/upload-source.ts";
 import type { UploadSource } from "../mlflow/upload-source.ts";
+import type { Arrival } from "./arrival.ts";
 
 export type ShareWish = "auto" | "clone" | "link" | "copy";
 
 export interface Placed {
   /** How the bytes came to be there. A wish that this disk cannot grant ends as a copy. */
-  how: "clone" | "link" | "copy";
+  how: Extract<Arrival, "clone" | "link" | "copy">;
   /** Another file lay there before. */
   replaced: boolean;
 }

@@ -6,13 +6,11 @@ import { ServerRefusal } from "../mlflow/refusal.ts";
 import { cleanText, prepareTag } from "../mlflow/log-values.ts";
 import { ensureRun, fitRunName, fitUser, getRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
+import { chooseExperiment, noSuchExperiment, twoExperiments } from "./choose-experiment.ts";
 import { revive, tellExperimentRestored } from "./revive.ts";
 import { noteTag, parentTag, sourceTags } from "./run-tags.ts";
 import type { Delivering, Sync } from "./sync.ts";
 import { noteOf, tell } from "./tell.ts";
-
-/** Where runs go that nobody named an experiment for. */
-const NOBODY_SAID = "Default";
 
 /**
  * Settles the step `run`: the run on the server is found or made, and its ids are kept. One that is deleted there is brought back, or refused, and never made again.
@@ -117,11 +115,12 @@ function fitting(one: Delivering, what: string, text: string, fit: (text: string
 
 async function experimentOf(one: Delivering, given: string): Promise<{ experiment: string; name: string }> {
   const { sync } = one;
-  const { experiments, experimentId } = sync;
-  const byId = given === NOBODY_SAID && experimentId !== undefined;
+  const { experiments } = sync;
+  const choice = chooseExperiment(given, sync);
   const name = fitting(one, "the experiment's name", given, (text) => cleanText(text, MAX_EXPERIMENT_NAME));
-  const key = byId ? `id ${experimentId}` : `name ${name}`;
-  const asked = experiments.get(key) ?? (byId ? experimentWithId(sync, experimentId) : experimentWithName(sync, name));
+  const key = choice.by === "id" ? `id ${choice.id}` : `name ${name}`;
+  const asked =
+    experiments.get(key) ?? (choice.by === "id" ? experimentWithId(sync, choice.id) : experimentWithName(sync, name, choice.id));
   experiments.set(key, asked);
   try {
     const found = await asked;
@@ -139,24 +138,15 @@ async function experimentOf(one: Delivering, given: string): Promise<{ experimen
   }
 }
 
-/** With both variables set, MLflow's client goes by the name, and refuses to where the id is another one's. */
-async function experimentWithName({ connection, restore, experimentId, experimentName }: Sync, name: string): Promise<Experiment> {
-  if (experimentId !== undefined && experimentName === name) {
-    const found = await findExperiment(connection, name);
-    if (found && found.id !== experimentId)
-      throw new ServerRefusal(`MLFLOW_EXPERIMENT_ID is ${experimentId}, and “${name}” of MLFLOW_EXPERIMENT_NAME is ${found.id}`, {
-        status: 0,
-        hint: "unset one of the two",
-      });
-  }
+/** `id`: what it has to be; undefined where nobody said. */
+async function experimentWithName({ connection, restore }: Sync, name: string, id: string | undefined): Promise<Experiment> {
+  const found = id === undefined ? undefined : await findExperiment(connection, name);
+  if (found && id !== undefined && found.id !== id) throw twoExperiments(name, id, found.id);
   return ensureExperiment(connection, name, restore);
 }
 
 async function experimentWithId({ connection, restore }: Sync, id: string): Promise<Experiment> {
   const found = await getExperiment(connection, id);
   if (found) return activeAgain(connection, found, restore);
-  throw new ServerRefusal(`${connection.displayUri} has no experiment ${id}`, {
-    status: 0,
-    hint: "correct MLFLOW_EXPERIMENT_ID, or set MLFLOW_EXPERIMENT_NAME instead",
-  });
+  throw noSuchExperiment(connection.displayUri, id);
 }

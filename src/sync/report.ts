@@ -1,7 +1,11 @@
 import type { CofferError } from "../domain/error.ts";
 import { runPage } from "../mlflow/connection.ts";
-import type { RunResult } from "./deliver-run.ts";
+import type { Arrival } from "./arrival.ts";
 import type { Delivering } from "./sync.ts";
+import type { Tally } from "./tally.ts";
+
+/** What is summed up of several calls. */
+const SUMS = ["params", "tags", "metrics", "inputs", "models", "files", "bytes"] as const;
 
 export interface RunReport {
   run: string;
@@ -9,28 +13,19 @@ export interface RunReport {
    * synced: read back whole; pending: not wholly there yet; refused: the server said no; busy: another process delivers it;
    * running: it has not ended; withheld: all but its files, which MLFLOW_SKIP_ARTIFACT_LOGGING holds back.
    */
-  state: RunResult["state"] | "busy" | "running";
+  state: "synced" | "pending" | "refused" | "busy" | "running" | "withheld";
   /** Another process had delivered it by the time that it was its turn. */
   elsewhere: boolean;
   experiment: string;
   remote_run: string | null;
   /** Its address in MLflow's own interface. */
   page: string | null;
-  /** By this call. `how`: files by the way they took (put, clone, link, copy; there: an earlier try had brought them). */
-  sent: {
-    params: number;
-    tags: number;
-    metrics: number;
-    inputs: number;
-    models: number;
-    files: number;
-    bytes: number;
-    how: Record<string, number>;
-  };
+  /** By this call. */
+  sent: Pick<Tally, (typeof SUMS)[number] | "how">;
   /** Requests about it that this call sent again. */
   retried: number;
   /** Files whose bytes were read back and hashed by this call. */
-  verified: { files: number; bytes: number };
+  verified: Tally["verified"];
   /** What MLflow shows differently, or not at all. */
   notes: string[];
   error: { code: string; message: string; hint: string | null } | null;
@@ -81,8 +76,8 @@ export function addTurn(report: DeliveryReport, turn: DeliveryReport): void {
 /** Two reports of one run: what both calls did, and how it stands since the later one. */
 export function addedUp(before: RunReport, now: RunReport): RunReport {
   const sum = { ...now.sent, how: { ...now.sent.how } };
-  for (const key of ["params", "tags", "metrics", "inputs", "models", "files", "bytes"] as const) sum[key] += before.sent[key];
-  for (const [way, count] of Object.entries(before.sent.how)) sum.how[way] = (sum.how[way] ?? 0) + count;
+  for (const key of SUMS) sum[key] += before.sent[key];
+  for (const [way, count] of Object.entries(before.sent.how) as [Arrival, number][]) sum.how[way] = (sum.how[way] ?? 0) + count;
   const { files, bytes } = before.verified;
   return {
     ...now,

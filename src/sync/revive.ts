@@ -16,7 +16,6 @@ export async function revive(one: Delivering, remote: RemoteRun): Promise<Remote
   const gone = experiment?.lifecycle === "deleted" ? experiment : undefined;
   if (!restore)
     throw new ServerRefusal(`MLflow's run ${remote.id} is deleted on the server${gone ? `, with its experiment “${gone.name}”` : ""}`, {
-      status: 0,
       hint: `bring it back with coffer sync-mlflow --restore, or leave it; coffer makes no second one`,
     });
   if (gone) {

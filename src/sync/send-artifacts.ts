@@ -2,6 +2,7 @@ import type { BlobRow } from "../db/blobs.ts";
 import * as outbox from "../db/outbox.ts";
 import { CofferError } from "../domain/error.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
+import type { Arrival } from "./arrival.ts";
 import { chooseRoute } from "./choose-route.ts";
 import type { Route } from "./choose-route.ts";
 import { directoriesOf } from "./lay-out.ts";
@@ -66,7 +67,7 @@ export async function sendArtifacts(
   const opened = new Map(open.map((piece) => [piece.piece, piece]));
   const openOf = ({ path }: RemoteFile): OpenPiece[] => (owners.get(path) ?? []).map((piece) => opened.get(piece) as OpenPiece);
   await sendFiles(one, route, work, {
-    progress: new UploadProgress(one),
+    progress: new UploadProgress(one, work),
     isThere: ({ path }) => there.has(path),
     arrived(file, { how, linked }) {
       count(one, file, how);
@@ -85,7 +86,7 @@ export async function sendArtifacts(
   return failure;
 }
 
-function count({ tally }: Delivering, { size }: RemoteFile, how: string): void {
+function count({ tally }: Delivering, { size }: RemoteFile, how: Arrival): void {
   tally.how[how] = (tally.how[how] ?? 0) + 1;
   if (how === "there") return;
   tally.files++;
@@ -97,7 +98,7 @@ class OpenPiece {
   readonly piece: Piece;
   waiting: number;
   failed = false;
-  readonly ways = new Set<string>();
+  readonly ways = new Set<Arrival>();
   readonly linked: BlobRow[] = [];
 
   constructor(piece: Piece) {
@@ -105,7 +106,7 @@ class OpenPiece {
     this.waiting = new Set(piece.files.map((file) => file.path)).size;
   }
 
-  sent(how: string, linked: BlobRow | undefined): void {
+  sent(how: Arrival, linked: BlobRow | undefined): void {
     this.waiting--;
     this.ways.add(how);
     if (linked) this.linked.push(linked);

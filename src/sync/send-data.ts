@@ -42,8 +42,7 @@ export async function sendParams(one: Delivering, entry: OutboxRow, reached: Rem
   const fixed = all.filter((param) => (there(param) ?? prepareParam(param).value.value) !== prepareParam(param).value.value);
   if (fixed[0]) {
     const words = `param “${fixed[0].key}” is “${there(fixed[0])}” on the server, and “${fixed[0].value}” here${fixed.length > 1 ? `; ${fixed.length - 1} others differ too` : ""}`;
-    if (!attached)
-      throw new ServerRefusal(words, { status: 0, hint: "MLflow keeps the first value of a param: log the new one under another name" });
+    if (!attached) throw new ServerRefusal(words, { hint: "MLflow keeps the first value of a param: log the new one under another name" });
     tell(one, { kind: "skipped", message: `${words}: MLflow keeps the first value, which the script logged` });
   }
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));

@@ -8,6 +8,7 @@ import { placeShared } from "./place-shared.ts";
 import { uploadArtifact } from "../mlflow/upload-artifact.ts";
 import { uploadSmall } from "../mlflow/upload-small.ts";
 import type { UploadSource } from "../mlflow/upload-source.ts";
+import type { Arrival } from "./arrival.ts";
 import { keyOf, whyNot } from "./choose-route.ts";
 import type { Route, Way } from "./choose-route.ts";
 import type { RemoteFile } from "./lay-out.ts";
@@ -18,8 +19,7 @@ import { checkTime } from "./sync.ts";
 import type { Delivering } from "./sync.ts";
 
 export interface Sent {
-  /** put, parts, s3, presigned, small; clone, link, copy. */
-  how: string;
+  how: Arrival;
   /** A blob that got another link: the time of its last change moved, although its bytes did not. */
   linked?: BlobRow;
 }
@@ -83,7 +83,6 @@ function whyShut({ kind }: Way, error: unknown): string | undefined {
 
 function noWay({ place }: Route, { path }: RemoteFile, reasons: readonly string[]): ServerRefusal {
   return new ServerRefusal(`there is no way to bring ${path} to ${place}: ${reasons.join("; ")}`, {
-    status: 0,
     hint: `${place.startsWith("s3:") ? "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for that bucket; or " : ""}start the server with --artifacts-destination, so that it takes artifacts itself`,
   });
 }

@@ -8,6 +8,7 @@ import type { Delivering } from "./sync.ts";
 import type { UploadProgress } from "./upload-progress.ts";
 
 interface Handling {
+  /** Knows of these files, and maybe of others. */
   progress: UploadProgress;
   /** The server has it already; by default none of them. */
   isThere?: (file: RemoteFile) => boolean;
@@ -26,7 +27,6 @@ export async function sendFiles(
   files: readonly RemoteFile[],
   { progress, isThere = () => false, arrived, failed }: Handling,
 ): Promise<void> {
-  progress.expect(files);
   await one.sync.room.each(files, await weigher(one, route, files), async (file) => {
     try {
       const sent: Sent = isThere(file) ? { how: "there" } : await sendFile(one, route, file, (bytes) => progress.moved(file, bytes));

@@ -1,10 +1,9 @@
 import * as metrics from "../db/metrics.ts";
 import * as outbox from "../db/outbox.ts";
 import type { DeliveryRow } from "../db/outbox.ts";
-import * as params from "../db/params.ts";
-import * as tags from "../db/tags.ts";
 import type { CofferError } from "../domain/error.ts";
 import { recordFailure, sendOpen } from "./deliver-run.ts";
+import { saysOf } from "./says.ts";
 import type { Delivering } from "./sync.ts";
 
 /**
@@ -16,11 +15,11 @@ export async function sendLive(one: Delivering): Promise<{ error: CofferError | 
   const { store } = one.sync;
   const { seq, tries } = one.delivery;
   store.transaction(() => outbox.updateDelivery(store.db, seq, { tries: tries + 1 }));
-  const before = says(one);
+  const before = saysOf(store, one.run.seq);
   const error = await sendOpen(one, tries > 0, new Map());
   store.transaction(() => {
     // what came in while a step was under way must not be taken for told: its wrapper may have enqueued it, and ended, before the step was settled
-    const now = says(one);
+    const now = saysOf(store, one.run.seq);
     for (const step of ["params", "tags"] as const) if (now[step] !== before[step]) outbox.enqueue(store.db, seq, step);
     const { metrics_sent } = outbox.bySeq(store.db, seq) as DeliveryRow;
     if (metrics.last(store.db, one.run.seq) > metrics_sent) outbox.enqueue(store.db, seq, "metrics");
@@ -28,8 +27,4 @@ export async function sendLive(one: Delivering): Promise<{ error: CofferError | 
   });
   if (error) recordFailure(one, error);
   return { error };
-}
-
-function says({ sync: { store }, run }: Delivering): { params: string; tags: string } {
-  return { params: JSON.stringify(params.ofRun(store.db, run.seq)), tags: JSON.stringify(tags.of(store.db, "run", run.seq)) };
 }

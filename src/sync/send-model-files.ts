@@ -6,7 +6,7 @@ import { remoteName } from "../mlflow/remote-name.ts";
 import { CofferError } from "../domain/error.ts";
 import { chooseRoute, routeTo } from "./choose-route.ts";
 import type { Route, Way } from "./choose-route.ts";
-import type { Piece } from "./lay-out.ts";
+import type { Piece, RemoteFile } from "./lay-out.ts";
 import { dropLeftovers } from "./place-shared.ts";
 import { restamp } from "./restamp.ts";
 import { sendFiles } from "./send-files.ts";
@@ -26,17 +26,19 @@ export async function sendModelFiles(
   progress: UploadProgress,
 ): Promise<void> {
   const route = await routeOf(one, model.artifactUri);
-  if (route.ways.length === 0)
-    return tell(one, {
-      kind: "skipped",
-      message: `the files of the model ${artifact.path} lie with the run only: MLflow keeps models in ${route.place}`,
-    });
+  if (route.ways.length === 0) {
+    for (const file of files) progress.done(file);
+    const message = `the files of the model ${artifact.path} lie with the run only: MLflow keeps models in ${route.place}`;
+    return tell(one, { kind: "skipped", message });
+  }
   const above = `${remoteName(artifact.path).path}/`.length;
   const own = files.map((file) => ({ ...file, path: file.path.slice(above) }));
   const there = await listModelFiles(one.sync.connection, model.id);
   const [first] = route.ways;
   if (first?.kind === "disk") dropLeftovers(first.directory, there.keys());
-  const missing = own.filter((file) => there.get(file.path) !== file.size).sort((a, b) => b.size - a.size);
+  const isThere = ({ path, size }: RemoteFile): boolean => there.get(path) === size;
+  for (const file of own) if (isThere(file)) progress.done(file);
+  const missing = own.filter((file) => !isThere(file)).sort((a, b) => b.size - a.size);
   if (missing.length === 0) return;
   const { store } = one.sync;
   await sendFiles(one, route, missing, {

@@ -39,7 +39,11 @@ export async function sendModels(one: Delivering, entry: OutboxRow, layout: Layo
   if (known === undefined) return settle("unsupported");
   const ready: LoggedModel[] = [];
   const taken = new Set(layout.pieces.flatMap(({ files }) => files.map(({ path }) => path.replace(/\/.*/, ""))));
-  const progress = new UploadProgress(one);
+  const unfinished = pieces.filter((piece) => isLoadable(piece) && !madeOf(known, piece)?.isReady);
+  const progress = new UploadProgress(
+    one,
+    unfinished.flatMap(({ files }) => files),
+  );
   await inParallel(pieces, one.sync.jobs, async (piece) => {
     const model = madeOf(known, piece) ?? (await makeModel(one, piece, taken, async () => madeOf((await find()) ?? [], piece)));
     if (!model.isReady) {

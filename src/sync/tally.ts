@@ -1,3 +1,5 @@
+import type { Arrival } from "./arrival.ts";
+
 /** What happened to one run, for the report; told as it happens. */
 export interface Tally {
   params: number;
@@ -9,8 +11,8 @@ export interface Tally {
   models: number;
   files: number;
   bytes: number;
-  /** Files by the way they took: put, clone, link, copy; there: the server had them from an earlier try. */
-  how: Record<string, number>;
+  /** Files by the way they took. */
+  how: Partial<Record<Arrival, number>>;
   /** Requests that were sent again. */
   retried: number;
   /** Files whose bytes were read back. */

@@ -1,22 +1,18 @@
 import type { RemoteFile } from "./lay-out.ts";
 import type { Delivering } from "./sync.ts";
 
-/** Tells how far the files of one run are, those that are on their way among them. */
+/** Tells how far these files of one run are, those that are on their way among them. */
 export class UploadProgress {
   readonly #one: Delivering;
-  readonly #files = { done: 0, of: 0 };
-  readonly #bytes = { done: 0, of: 0 };
+  readonly #files: { done: number; of: number };
+  readonly #bytes: { done: number; of: number };
   readonly #flying = new Map<RemoteFile, number>();
 
-  constructor(one: Delivering) {
+  constructor(one: Delivering, files: readonly RemoteFile[]) {
     this.#one = one;
-  }
-
-  /** More files are to go. */
-  expect(files: readonly RemoteFile[]): void {
-    this.#files.of += files.length;
-    this.#bytes.of += files.reduce((sum, { size }) => sum + size, 0);
-    this.#tell();
+    this.#files = { done: 0, of: files.length };
+    this.#bytes = { done: 0, of: files.reduce((sum, { size }) => sum + size, 0) };
+    if (files.length > 0) this.#tell();
   }
 
   /** `sent`: bytes of it that the network took in the present try. */
@@ -25,6 +21,7 @@ export class UploadProgress {
     this.#tell();
   }
 
+  /** It is there, or stays away for good. */
   done(file: RemoteFile): void {
     this.#flying.delete(file);
     this.#files.done++;

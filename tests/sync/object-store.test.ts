@@ -339,7 +339,7 @@ live("the doctor tells which way is open, and sends nothing to the storage", asy
     await tellLater(stored);
     await deliverTo(stored);
     store.storage.requests.length = 0;
-    const findings = await examineFiles(stored.store.settings, connectQuickly(uri), { ...QUICK, ...env });
+    const findings = await examineFiles(stored.store.settings, connectQuickly(uri), { ...QUICK, ...env }, stored.store);
     expect(findings.map(({ what, state }) => [what, state])).toEqual([
       ["experiment", "ok"],
       ["route", "ok"],

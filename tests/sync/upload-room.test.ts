@@ -86,10 +86,13 @@ needsMlflow(test)("files of models that go side by side share one room, and are 
   using stored = await storeFor(proxy.uri);
   const files = { MLmodel: "flavors: {}", "data/a": "aa", "data/b": "bbb" };
   await tellLater(stored, { artifacts: ["m", "n", "o", "p"].map((path) => ({ path, files })) });
-  let last: Progress | undefined;
-  const report = await sync(stored, { jobs: 3, progress: (progress) => (last = progress) });
+  const seen: Progress[] = [];
+  const report = await sync(stored, { jobs: 3, progress: (progress) => seen.push(progress) });
   expect(report).toMatchObject({ synced: 1, left: 0, runs: [{ sent: { models: 4, files: 12 } }] });
   expect(most).toBe(3);
-  expect(last).toMatchObject({ files: { done: 12, of: 12 }, bytes: { done: 64, of: 64 } });
+  expect(seen.at(-1)).toMatchObject({ files: { done: 12, of: 12 }, bytes: { done: 64, of: 64 } });
+  // first the run's, then those of all its models: whoever adds them up is told of each once
+  expect(seen.filter(({ files: { done } }, at) => done < (seen[at - 1]?.files.done ?? 0))).toHaveLength(1);
+  expect(new Set(seen.map(({ files: { of } }) => of))).toEqual(new Set([12]));
   expect(proxy.requests.filter((request) => request.includes("/models/"))).toHaveLength(12);
 });
