@@ -15,7 +15,7 @@ import { adoptDead } from "./io.ts";
 import type { Io } from "./io.ts";
 import { catchStopSignal } from "./stop-signal.ts";
 import { hear } from "./sync-mlflow/hear.ts";
-import { SELECT_FLAGS, selectRuns } from "./sync-mlflow/select-runs.ts";
+import { hintAtExperiment, SELECT_FLAGS, selectRuns } from "./sync-mlflow/select-runs.ts";
 
 const INTERVAL_MS = 2_000;
 const LEAST_INTERVAL_MS = 100;
@@ -77,6 +77,7 @@ With --watch a server that is away is waited for. Ctrl-C ends it: what is left s
     connect({ uri: settings.values.tracking.mlflow.uri, env: io.env });
     using store = await io.openStore({ make: false });
     const only = selectRuns(store, positionals, given, io.now());
+    hintAtExperiment(io, store, given.experiment);
     const skipArtifacts = skipsArtifacts(io.env);
     const enqueue = (run: RunRow): void => void enqueueRun(store, run, { asked: true, skipArtifacts });
     if (given["dry-run"]) {

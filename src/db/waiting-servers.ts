@@ -30,3 +30,9 @@ export function hasTaken(db: Database, target: string): boolean {
       .get(target) !== null
   );
 }
+
+/** Experiments of a server that runs were sent to, or wait for; in alphabetical order. */
+export function knownExperiments(db: Database, target: string): string[] {
+  const rows = db.query("SELECT DISTINCT experiment FROM deliveries WHERE target = ? ORDER BY 1").values(target) as [string][];
+  return rows.map(([experiment]) => experiment);
+}

@@ -80,3 +80,12 @@ test("a server is forgotten with all that waits for it, also by gc and by a rebu
     expect((await here.coffer(["stats", "--uploads"])).stderr).toBe("");
   }
 });
+
+test("an experiment that nothing goes to is said, with those that there are", async () => {
+  using here = place();
+  await models(here, { MLFLOW_TRACKING_URI: WRONG, MLFLOW_EXPERIMENT_NAME: "churn" });
+  const told = async (experiment: string): Promise<string> =>
+    (await here.coffer(["sync-mlflow", "--uri", WRONG, "--dry-run", "--experiment", experiment], { env })).stderr;
+  expect(await told("chrun")).toContain("no experiment is called “chrun”: did you mean churn?");
+  expect(await told("churn")).toBe("");
+});

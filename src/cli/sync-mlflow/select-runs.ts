@@ -1,10 +1,13 @@
 import * as outbox from "../../db/outbox.ts";
 import * as runs from "../../db/runs.ts";
+import { knownExperiments } from "../../db/waiting-servers.ts";
 import { trackingTarget } from "../../domain/tracking-target.ts";
 import { resolveRun } from "../../registry/resolve.ts";
 import type { Store } from "../../store/store.ts";
 import type { RunSelection } from "../../sync/sync.ts";
 import type { Values } from "../command.ts";
+import { hintAtNames } from "../hint-at-names.ts";
+import type { Io } from "../io.ts";
 import { RUN_FILTER_FLAGS, runFilter } from "../run-filter.ts";
 
 export const SELECT_FLAGS = {
@@ -38,4 +41,11 @@ export function selectRuns(
 function experimentOf(store: Store, run: number): string {
   const { uri, experiment } = store.settings.values.tracking.mlflow;
   return outbox.deliveryOf(store.db, run, trackingTarget(uri))?.experiment ?? experiment;
+}
+
+/** Says that nothing goes to an experiment which is chosen, where that is so. */
+export function hintAtExperiment(io: Io, store: Store, chosen: string | undefined): void {
+  const { uri, experiment } = store.settings.values.tracking.mlflow;
+  if (chosen !== undefined)
+    hintAtNames(io, "experiment", chosen, [...new Set([experiment, ...knownExperiments(store.db, trackingTarget(uri))])]);
 }
