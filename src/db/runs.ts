@@ -137,16 +137,9 @@ export interface RunFilter {
 
 /** The newest first. */
 export function list(db: Database, filter: RunFilter = {}): RunRow[] {
-  return [...each(db, filter)];
-}
-
-/** The same, one by one: there may be a million. */
-export function each(db: Database, filter: RunFilter = {}): Iterable<RunRow> {
   const { where, values } = clausesOf(filter);
   const clause = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
-  return db
-    .query<RunRow, (string | number)[]>(`SELECT * FROM runs ${clause} ORDER BY seq DESC LIMIT ?`)
-    .iterate(...values, filter.limit ?? -1);
+  return db.query<RunRow, (string | number)[]>(`SELECT * FROM runs ${clause} ORDER BY seq DESC LIMIT ?`).all(...values, filter.limit ?? -1);
 }
 
 /** Whether the filter lets a run through; its limit aside. */
