@@ -211,7 +211,7 @@ export function recordFailure(one: Delivering, error: CofferError): RunResult {
 function incomplete(words: readonly string[]): CofferError {
   const [first = "the run was logged to all the while", ...more] = words;
   return new CofferError("INCOMPLETE", `${first}${more.length > 0 ? `, and ${more.length} more` : ""}`, {
-    hint: "run coffer sync-mlflow again; look into the server's log if it stays so",
+    hint: "look into the server's log if it stays so",
   });
 }
 

@@ -54,7 +54,7 @@ export async function sendModelFiles(
   const lost = own.find((file) => now.get(file.path) !== file.size);
   if (lost)
     throw new CofferError("INCOMPLETE", `the server does not have ${lost.path} of the model ${artifact.path}`, {
-      hint: "run coffer sync-mlflow again",
+      hint: "look into the server's log if it stays so",
     });
 }
 

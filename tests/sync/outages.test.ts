@@ -178,6 +178,7 @@ live("an upload that was sent again is told to whoever listens, and so is how fa
     nth: 1,
     points: { done: 0, of: 0 },
     runs: 1,
+    goesOn: false,
     files: { done: 2, of: 2 },
     bytes: { done: 3, of: 3 },
     later: { points: 0, files: 0, bytes: 0 },
