@@ -11,7 +11,7 @@ const MAX_KEY = 250;
 const ODD = /[^/\p{L}\p{N}_.\- :]|[\u0870-\u08ff\u0c5c\u0cdc\u1c80-\u1c8f\ua7c0-\uabff\u{10000}-\u{10ffff}]/gu;
 
 /**
- * The key under which MLflow takes a param, metric or tag: at most 250 letters, numbers and `/ _ . - : blank`, equal to its normalised path.
+ * The key under which MLflow takes a param, metric or tag: at most 250 letters, numbers and `/ _ . - : blank`, equal to its normalised path, without two dots before it.
  * Any other key keeps what it can: `_` stands for each odd character, and a hash of the whole follows, so that two keys never become one:
  * `mAP@0.5` → `mAP_0.5-b4a73e`. The same key always becomes the same.
  * @throws CofferError VALUE_INVALID for an empty key
@@ -26,10 +26,13 @@ export function remoteKey(key: string): { key: string; changed: boolean } {
     .split("/")
     .filter((part) => part !== "")
     .map((part) => (part === "." || part === ".." ? "_" : part))
-    .join("/");
+    .join("/")
+    .replace(/^\.\./, "__");
   return { key: [...plain].slice(0, MAX_KEY - tail.length).join("") + tail, changed: true };
 }
 
 function isValidKey(key: string): boolean {
-  return key.search(ODD) < 0 && [...key].length <= MAX_KEY && key.split("/").every((part) => part !== "" && part !== "." && part !== "..");
+  // MLflow takes whatever begins with two dots for a way out
+  if (key.startsWith("..") || key.search(ODD) >= 0 || [...key].length > MAX_KEY) return false;
+  return key.split("/").every((part) => part !== "" && part !== "." && part !== "..");
 }
