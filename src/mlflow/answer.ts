@@ -4,15 +4,37 @@ import { onNetwork } from "./network.ts";
 import { ServerRefusal } from "./refusal.ts";
 import { Transient } from "./retry.ts";
 
-/** The whole text of an answer, `limit` bytes at most: nobody who answers on that port can fill our memory. */
-export async function readText(connection: Connection, response: Response, limit: number, touch: () => void): Promise<string> {
+/** Time limits of a request that its answer may take from its head to its end. */
+const LONGEST_ANSWER = 4;
+
+/**
+ * The whole text of an answer, `limit` bytes at most: nobody who answers on that port can fill our memory. Nor can anybody keep us there with a byte now and then:
+ * what is not whole within a few time limits of a request (`patience` times as many, for who is known to take long) is given up.
+ * @throws Transient, CofferError SERVER_REFUSED
+ */
+export async function readText(
+  connection: Connection,
+  response: Response,
+  limit: number,
+  touch: () => void,
+  patience = 1,
+): Promise<string> {
   if (!response.body) return "";
+  const longest = LONGEST_ANSWER * patience * connection.timeout;
+  const end = performance.now() + longest;
   const reader = response.body.getReader();
   const chunks: Uint8Array[] = [];
   for (let size = 0; ;) {
     const { done, value } = await onNetwork(connection, reader.read());
     if (done) return Buffer.concat(chunks).toString("utf8");
     touch();
+    if (performance.now() > end) {
+      await reader.cancel();
+      throw new Transient(`an answer that did not end within ${longest / 1000} s`, {
+        hint: "look into the log of the server, and of the proxy before it; MLFLOW_HTTP_REQUEST_TIMEOUT sets the limit",
+        status: response.ok ? undefined : response.status,
+      });
+    }
     size += value.byteLength;
     if (size > limit) {
       await reader.cancel();

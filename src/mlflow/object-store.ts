@@ -9,6 +9,7 @@ import { onNetwork, watchProgress } from "./network.ts";
 import { ServerRefusal, TRANSIENT_STATUS } from "./refusal.ts";
 import { parseRetryAfter } from "./retry-settings.ts";
 import { retry, Transient } from "./retry.ts";
+import { httpAddress, send } from "./send.ts";
 import type { UploadBody } from "./upload-body.ts";
 
 export interface StoreRequest {
@@ -38,6 +39,8 @@ export class StoreUnreachable extends Error {
 }
 
 const MAX_ANSWER = 16 * 1024 * 1024;
+/** S3 puts the parts of a large file together for minutes, and sends a blank now and then meanwhile. */
+const PATIENCE = 5;
 const TRANSIENT_CODES = new Set(["RequestTimeout", "SlowDown", "OperationAborted", "InternalError", "ServerBusy"]);
 
 /**
@@ -54,7 +57,7 @@ export function askStore(
 ): Promise<StoreAnswer> {
   return retry(connection, what, async (repetition) => {
     const request = await make(repetition);
-    const { origin } = new URL(request.url);
+    const { origin } = httpAddress(connection, request.url);
     const there: Connection = { ...connection, displayUri: origin, headers: () => ({}), tls: stores.tls };
     using body = file?.open();
     try {
@@ -87,22 +90,19 @@ async function askOnce(
   };
   const body = file ? file.take(progress) : request.body;
   const length = file ? file.size : request.body === undefined ? undefined : Buffer.byteLength(request.body);
-  const proxy = connection.proxyTo(request.url);
   try {
     const response = await onStorage(
       connection,
-      fetch(request.url, {
+      send(connection, request.url, {
         method: request.method,
         headers: { ...request.headers, ...(length !== undefined && { "content-length": String(length) }) },
-        ...(body !== undefined && { body }),
-        ...(connection.tls && { tls: connection.tls() }),
-        proxy: proxy ? { url: proxy.url(), respectNoProxy: false } : false,
-        redirect: "manual",
+        body,
+        tls: connection.tls?.(),
         signal,
       }),
     );
     watch.touch();
-    const text = await onStorage(connection, readText(connection, response, MAX_ANSWER, watch.touch));
+    const text = await onStorage(connection, readText(connection, response, MAX_ANSWER, watch.touch, PATIENCE));
     // S3 says 200 first, and then, after a while, that it could not put the parts together
     if (response.status < 200 || response.status > 299 || /<Error>/.test(text.slice(0, 500)))
       throw failureOf(connection, what, response, text);

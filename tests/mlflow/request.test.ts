@@ -71,6 +71,33 @@ live("a server that stalls is given up after the time limit, and asked again", a
   expect(notices.map(({ why }) => why)).toEqual(["no answer for 0.3 s"]);
 });
 
+for (const status of [200, 503])
+  test(`an answer of ${status} that comes as a blank now and then, and never ends, is given up`, async () => {
+    await using server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      idleTimeout: 0,
+      fetch: () =>
+        new Response(
+          new ReadableStream({
+            async pull(controller) {
+              await Bun.sleep(20);
+              controller.enqueue(" ");
+            },
+          }),
+          { status },
+        ),
+    });
+    const env = { MLFLOW_HTTP_REQUEST_TIMEOUT: "0.1", MLFLOW_HTTP_REQUEST_MAX_RETRIES: "1" };
+    const error = await findExperiment(connectQuickly(`http://127.0.0.1:${server.port}`, { env }), "Default").catch(
+      (reason: unknown) => reason,
+    );
+    expect(error).toMatchObject({
+      code: "SERVER_UNREACHABLE",
+      message: expect.stringContaining(status === 200 ? "did not end within 0.4 s" : "503"),
+    });
+  });
+
 const final: [what: string, fault: Fault, hint: RegExp][] = [
   ["403", { answer: "403 Forbidden", body: "not for you, run 429503" }, /permission/],
   ["401", { answer: "401 Unauthorized" }, /MLFLOW_TRACKING_USERNAME/],
