@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { CofferError } from "../domain/error.ts";
 import type { Connection } from "./connection.ts";
 import { asNotMlflow, ServerRefusal } from "./refusal.ts";
+import { ArtifactUri, ExperimentId } from "./remote-id.ts";
 import { call, REST } from "./request.ts";
 
 export interface Experiment {
@@ -19,10 +20,10 @@ export const MAX_EXPERIMENT_NAME = 500;
 
 const ExperimentAnswer = v.object({
   experiment: v.object({
-    experiment_id: v.string(),
+    experiment_id: ExperimentId,
     name: v.string(),
     lifecycle_stage: v.optional(v.picklist(["active", "deleted"]), "active"),
-    artifact_location: v.optional(v.string()),
+    artifact_location: v.optional(ArtifactUri),
   }),
 });
 
@@ -39,7 +40,7 @@ export async function ensureExperiment(connection: Connection, name: string, res
       "POST",
       `${REST}/experiments/create`,
       { name },
-      v.object({ experiment_id: v.string() }),
+      v.object({ experiment_id: ExperimentId }),
     );
     return { id: experiment_id, name, lifecycle: "active" };
   } catch (error) {

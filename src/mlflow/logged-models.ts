@@ -5,6 +5,7 @@ import { ListAnswer } from "./list-artifacts.ts";
 import { cleanText } from "./log-values.ts";
 import type { Param, Tag } from "./log-values.ts";
 import { lacksRoute } from "./refusal.ts";
+import { ArtifactUri, ModelId } from "./remote-id.ts";
 import { call, callOnce, nameOf, REST } from "./request.ts";
 import { retry, Transient } from "./retry.ts";
 import { getRun } from "./runs.ts";
@@ -35,9 +36,9 @@ const MAX_NAME = 250;
 const Pairs = v.optional(v.array(v.object({ key: v.string(), value: v.optional(v.string(), "") })), []);
 const Model = v.object({
   info: v.object({
-    model_id: v.string(),
+    model_id: ModelId,
     name: v.optional(v.string(), ""),
-    artifact_uri: v.optional(v.string(), ""),
+    artifact_uri: v.optional(ArtifactUri, ""),
     status: v.optional(v.string(), ""),
     tags: Pairs,
   }),

@@ -3,6 +3,7 @@ import type { Connection } from "./connection.ts";
 import { cleanText, prepareTag } from "./log-values.ts";
 import type { Tag } from "./log-values.ts";
 import { asNotMlflow } from "./refusal.ts";
+import { ArtifactUri, ExperimentId, ModelId, RunId } from "./remote-id.ts";
 import { call, callOnce, nameOf, REST } from "./request.ts";
 import { retry, Transient } from "./retry.ts";
 
@@ -51,13 +52,13 @@ const MAX_USER = 256;
 const Pairs = v.optional(v.array(v.object({ key: v.string(), value: v.optional(v.string(), "") })), []);
 const Run = v.object({
   info: v.object({
-    run_id: v.string(),
-    experiment_id: v.string(),
+    run_id: RunId,
+    experiment_id: ExperimentId,
     run_name: v.optional(v.string(), ""),
     status: v.optional(v.string(), "RUNNING"),
     start_time: v.optional(v.number()),
     end_time: v.optional(v.number()),
-    artifact_uri: v.optional(v.string(), ""),
+    artifact_uri: v.optional(ArtifactUri, ""),
     lifecycle_stage: v.optional(v.picklist(["active", "deleted"]), "active"),
   }),
   data: v.optional(v.object({ params: Pairs, tags: Pairs, metrics: v.optional(v.array(v.object({ key: v.string() })), []) })),
@@ -66,7 +67,7 @@ const Run = v.object({
       dataset_inputs: v.optional(v.array(v.object({ dataset: v.object({ name: v.string(), digest: v.optional(v.string(), "") }) })), []),
     }),
   ),
-  outputs: v.optional(v.object({ model_outputs: v.optional(v.array(v.object({ model_id: v.string() })), []) })),
+  outputs: v.optional(v.object({ model_outputs: v.optional(v.array(v.object({ model_id: ModelId })), []) })),
 });
 const RunAnswer = v.object({ run: Run });
 const SearchAnswer = v.object({ runs: v.optional(v.array(Run), []) });

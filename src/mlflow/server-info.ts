@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { readText } from "./answer.ts";
 import type { Connection } from "./connection.ts";
 import { ServerRefusal } from "./refusal.ts";
+import { ExperimentId } from "./remote-id.ts";
 import { call, exchange, REST } from "./request.ts";
 import { retry } from "./retry.ts";
 
@@ -42,7 +43,7 @@ export async function askServer(connection: Connection): Promise<string | undefi
     "GET",
     `${REST}/experiments/search`,
     { max_results: 1 },
-    v.object({ experiments: v.optional(v.array(v.object({ experiment_id: v.string() })), []) }),
+    v.object({ experiments: v.optional(v.array(v.object({ experiment_id: ExperimentId })), []) }),
   );
   return experiments[0]?.experiment_id;
 }
