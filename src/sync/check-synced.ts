@@ -3,13 +3,12 @@ import type { DeliveryRow, OutboxRow } from "../db/outbox.ts";
 import * as runs from "../db/runs.ts";
 import type { RunRow } from "../db/runs.ts";
 import { CofferError } from "../domain/error.ts";
-import { ServerRefusal } from "../mlflow/refusal.ts";
 import { claimRun } from "./claim-run.ts";
 import { recordFailure, reopenMissing } from "./deliver-run.ts";
 import type { RunResult } from "./deliver-run.ts";
 import { dropTwins } from "./drop-twins.ts";
 import { layOut } from "./lay-out.ts";
-import { standingOf } from "./reach-run.ts";
+import { isGone, standingOf } from "./reach-run.ts";
 import { readBack } from "./read-back.ts";
 import type { Delivering, Sync } from "./sync.ts";
 import { newTally } from "./tally.ts";
@@ -47,7 +46,7 @@ export async function checkSynced(
       } else if (one.tally.notes.length > 0) told.push({ one, result: { state: "synced", error: undefined } });
     } catch (error) {
       if (!(error instanceof CofferError) || error.code === "SERVER_UNREACHABLE") throw error;
-      if (isGone(error) && !given) {
+      if (isGone(error, delivery.remote_run as string) && !given) {
         store.transaction(() => outbox.reopenAll(store.db, delivery.seq, "the server no longer has the run"));
         continue;
       }
@@ -59,8 +58,4 @@ export async function checkSynced(
 
 function reopen({ sync: { store }, delivery }: Delivering, why: string): void {
   store.transaction(() => outbox.updateDelivery(store.db, delivery.seq, { state: "pending", last_error: why }));
-}
-
-function isGone(error: CofferError): boolean {
-  return error instanceof ServerRefusal && error.errorCode === "RESOURCE_DOES_NOT_EXIST";
 }

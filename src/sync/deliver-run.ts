@@ -34,6 +34,7 @@ const ROUNDS = 3;
 /**
  * Delivers one run, whose sync lease the caller holds.
  *
+ * 0. A run that the server was told of before is looked up first: it may be deleted there, or gone with all that it was told.
  * 1. What is open in the outbox is sent: run, params, tags, metrics, inputs, artifacts, models, end. Each step is settled as it happens. One that is refused leaves a word
  *    at its entry, and the others go on: a run that ended is never left running because of a file.
  * 2. The run is read back. What the server lacks is opened again and sent once more.
@@ -43,7 +44,10 @@ const ROUNDS = 3;
  */
 export async function deliverRun(one: Delivering): Promise<RunResult> {
   const { store } = one.sync;
-  store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { tries: one.delivery.tries + 1 }));
+  store.transaction(() => {
+    outbox.updateDelivery(store.db, one.delivery.seq, { tries: one.delivery.tries + 1 });
+    outbox.enqueue(store.db, one.delivery.seq, "run");
+  });
   // the number of tries before this one tells whether something may be there already
   let again = one.delivery.tries > 0;
   let lacked = false;
@@ -94,7 +98,6 @@ export async function sendOpen(one: Delivering, again: boolean, laid: Laid): Pro
     if (!entry || entry.settled_at !== null) return true;
     try {
       await send(entry);
-      sync.answered();
       return true;
     } catch (error) {
       if (!(error instanceof CofferError)) throw error;

@@ -127,6 +127,7 @@ export function syncOf(store: Store, options: DeliverOptions, patience: Patience
     env: options.env,
     signal: patience.signal,
     onRetry: ({ what, why, wait }) => options.onRetry?.(`${what}: ${why}; again in ${(wait / 1000).toFixed(1)} s`),
+    onAnswer: () => patience.answered(),
   });
   return {
     store,
@@ -143,7 +144,6 @@ export function syncOf(store: Store, options: DeliverOptions, patience: Patience
     verified: new Set(),
     experiments: new Map(),
     routes: new RouteMemory(options.env),
-    answered: () => patience.answered(),
   };
 }
 

@@ -1,8 +1,10 @@
+import * as v from "valibot";
 import * as outbox from "../db/outbox.ts";
 import type { DeliveryRow, OutboxRow } from "../db/outbox.ts";
 import { activeAgain, ensureExperiment, findExperiment, getExperiment, MAX_EXPERIMENT_NAME } from "../mlflow/experiments.ts";
 import type { Experiment } from "../mlflow/experiments.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
+import { RunId } from "../mlflow/remote-id.ts";
 import { cleanText, prepareTag } from "../mlflow/log-values.ts";
 import { ensureRun, fitRunName, fitUser, getRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
@@ -18,9 +20,12 @@ import { noteOf, tell } from "./tell.ts";
  */
 export async function reachRun(one: Delivering, entry: OutboxRow): Promise<RemoteRun> {
   const { sync, delivery, run } = one;
-  const { given } = standingOf(delivery, entry);
-  const known = delivery.remote_run === null ? undefined : await lookUp(one, delivery.remote_run, given);
   const { store, target } = sync;
+  const own = standingOf(delivery, entry);
+  const kept = delivery.remote_run === null ? undefined : await lookUp(one, delivery.remote_run, own.given);
+  const bound = kept ? undefined : await findBound(one);
+  const known = kept ?? bound?.remote;
+  const { given } = bound ?? own;
   // on the disk before the request goes out: whoever comes after us, if we are killed or give up, knows that it may still arrive
   const asks = (): void => store.transaction(() => outbox.countLate(store.db, delivery.seq, "runs", 1));
   const remote = await revive(one, known ?? (await ensureRun(sync.connection, await newRun(one), asks)));
@@ -30,6 +35,8 @@ export async function reachRun(one: Delivering, entry: OutboxRow): Promise<Remot
       remote_experiment: remote.experimentId,
       remote_run: remote.id,
       artifact_uri: remote.artifactUri,
+      // whoever attaches just now writes that down meanwhile
+      ...(bound?.attached && { attached: 1 }),
     });
     outbox.settle(store.db, entry.seq, store.now(), { how: given ? "given" : "made" });
     // a nested run ends before the one around it: only now can it be told whose child it is
@@ -54,22 +61,43 @@ export interface Standing {
 }
 
 /** `entry`: of the step `run`. */
-export function standingOf(delivery: DeliveryRow, entry: OutboxRow): Standing {
+export function standingOf(delivery: DeliveryRow, entry: OutboxRow | null): Standing {
   const attached = delivery.attached === 1;
-  const given = entry.how === "given" || (delivery.remote_run !== null && delivery.artifact_uri === null);
+  const given = entry?.how === "given" || (delivery.remote_run !== null && delivery.artifact_uri === null);
   return { attached, given, alongside: attached || given };
 }
 
+/**
+ * A run that a script logs to as well is on one server, whatever name that is given: an id that another delivery knows, and that is known here, is no second server's.
+ */
+async function findBound({ sync, delivery, run }: Delivering): Promise<(Standing & { remote: RemoteRun }) | undefined> {
+  const { connection, store } = sync;
+  for (const other of outbox.deliveriesOf(store.db, run.seq)) {
+    const standing = standingOf(other, outbox.entryOf(store.db, other.seq, "run"));
+    if (other.seq === delivery.seq || other.remote_run === null || !standing.alongside) continue;
+    try {
+      return { ...standing, remote: await getRun(connection, other.remote_run) };
+    } catch (error) {
+      if (!isGone(error, other.remote_run)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** Whether a server that was asked for a run has none of this id, or can have none. */
+export function isGone(error: unknown, id: string): boolean {
+  if (!(error instanceof ServerRefusal)) return false;
+  return error.errorCode === "RESOURCE_DOES_NOT_EXIST" || (error.errorCode === "INVALID_PARAMETER_VALUE" && !v.is(RunId, id));
+}
+
 /** undefined where the server has lost a run that we had made: a new database behind the old address, or `mlflow gc`. */
-async function lookUp(
-  { sync: { connection, store }, delivery, tally }: Delivering,
-  id: string,
-  given: boolean,
-): Promise<RemoteRun | undefined> {
+async function lookUp(one: Delivering, id: string, given: boolean): Promise<RemoteRun | undefined> {
+  const { sync, delivery, tally } = one;
+  const { connection, store } = sync;
   try {
     return await getRun(connection, id);
   } catch (error) {
-    if (!(error instanceof ServerRefusal) || error.errorCode !== "RESOURCE_DOES_NOT_EXIST") throw error;
+    if (!(error instanceof ServerRefusal) || !isGone(error, id)) throw error;
     if (given)
       throw new ServerRefusal(`${connection.displayUri} has no run ${id}`, {
         status: error.status,
@@ -78,6 +106,7 @@ async function lookUp(
         cause: error,
       });
     store.transaction(() => outbox.reopenAll(store.db, delivery.seq, "the server no longer has the run"));
+    one.delivery = outbox.bySeq(store.db, delivery.seq) as DeliveryRow;
     tally.notes.push(`the server no longer has MLflow's run ${id}: it is made anew`);
     return undefined;
   }
@@ -124,7 +153,6 @@ async function experimentOf(one: Delivering, given: string): Promise<{ experimen
   experiments.set(key, asked);
   try {
     const found = await asked;
-    sync.answered();
     if (found.restored) {
       tellExperimentRestored(one, found.name);
       // said once, not of each run that goes there

@@ -49,11 +49,7 @@ const HISTORIES_AT_ONCE = 4;
  */
 export async function readBack(one: Delivering, layout: Layout, entry: OutboxRow): Promise<Missing> {
   const { connection, verifyBytes: toVerify } = one.sync;
-  const reaching = getRun(connection, one.delivery.remote_run as string).then((remote) => {
-    // nobody waits for a first answer any more: a long read may follow
-    one.sync.answered();
-    return revive(one, remote);
-  });
+  const reaching = getRun(connection, one.delivery.remote_run as string).then((remote) => revive(one, remote));
   const [reached, listed] = await Promise.allSettled([reaching, checkArtifacts(one, layout)]);
   // what is wrong with the run itself is said first
   if (reached.status === "rejected") throw reached.reason;

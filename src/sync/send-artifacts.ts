@@ -60,7 +60,6 @@ export async function sendArtifacts(
   const settle = (piece: OpenPiece): void => {
     if (piece.waiting > 0 || piece.failed) return;
     settlePiece(one, piece);
-    sync.answered();
   };
   // a directory without files has nothing to wait for
   for (const piece of open) settle(piece);

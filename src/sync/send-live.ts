@@ -13,8 +13,12 @@ import type { Delivering } from "./sync.ts";
  */
 export async function sendLive(one: Delivering): Promise<{ error: CofferError | undefined }> {
   const { store } = one.sync;
-  const { seq, tries } = one.delivery;
-  store.transaction(() => outbox.updateDelivery(store.db, seq, { tries: tries + 1 }));
+  const { seq, tries, last_error } = one.delivery;
+  store.transaction(() => {
+    outbox.updateDelivery(store.db, seq, { tries: tries + 1 });
+    // after a failure the run is looked up: it may be deleted there, or gone with a server that was away
+    if (last_error !== null) outbox.enqueue(store.db, seq, "run");
+  });
   const before = saysOf(store, one.run.seq);
   const error = await sendOpen(one, tries > 0, new Map());
   store.transaction(() => {

@@ -40,8 +40,6 @@ export interface Sync {
   readonly experiments: Map<string, Promise<Experiment>>;
   /** What was found out about the ways for files. */
   readonly routes: RouteMemory;
-  /** The server has answered something useful. */
-  answered(): void;
 }
 
 /** One run on its way. */

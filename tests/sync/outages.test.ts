@@ -157,6 +157,28 @@ live("a server that has answered is not given up for its silence, one that has n
   );
 });
 
+live("a server that answers each request counts as there, however long one step takes", async () => {
+  let begun = false;
+  let away = true;
+  await using proxy = await faultyProxy(mlflow.proxied.uri, (request) => {
+    if (!request.endsWith("log-batch")) return undefined;
+    if (!away) return { held: Bun.sleep(300) };
+    // the params come first
+    if (begun) return { answer: "503 Busy" };
+    begun = true;
+    return undefined;
+  });
+  using stored = await storeFor(proxy.uri);
+  const metrics = points(
+    "loss",
+    Array.from({ length: 15_000 }, (_, step) => step),
+  );
+  await tellLater(stored, { params: { a: "1" }, metrics });
+  expect(await sync(stored)).toMatchObject({ left: 1 });
+  away = false;
+  expect(await sync(stored, { patience: { untilAnswer: 1_000 } })).toMatchObject({ synced: 1, left: 0, stopped: null });
+});
+
 live("an upload that was sent again is told to whoever listens, and so is how far it is", async () => {
   await using proxy = await faultyProxy(mlflow.proxied.uri, (request, nth) =>
     request.startsWith("PUT") && nth === 1 ? { answer: "502 Bad Gateway" } : undefined,
