@@ -80,7 +80,8 @@ live("what a run logs is on the server before it has ended, each point once; the
     last: 'echo m >"$COFFER_WORKSPACE/model.bin"',
   });
   const watching = watch(root, proxy.uri);
-  const first = await seen(run.id, ({ artifacts }) => "checkpoint.bin" in artifacts);
+  // the page is read in several requests, and files come after points
+  const first = await seen(run.id, ({ artifacts, metrics }) => "checkpoint.bin" in artifacts && "loss" in metrics);
   expect(first).toMatchObject({ status: "RUNNING", params: { lr: "0.1" }, metrics: { loss: [[1, 1]] } });
   await run.log("--metric", "loss=0.5@2", "--metric", "acc=0.7@2", "--tag", "stage=late");
   const second = await seen(run.id, ({ metrics, tags }) => "acc" in metrics && "stage" in tags);
