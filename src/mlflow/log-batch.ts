@@ -3,6 +3,7 @@ import { CofferError } from "../domain/error.ts";
 import type { Connection } from "./connection.ts";
 import { prepareMetric, prepareParam, prepareTag } from "./log-values.ts";
 import type { Change, Metric, Param, Tag, WireMetric } from "./log-values.ts";
+import { mergedKeys } from "./merged-keys.ts";
 import { remoteKey } from "./remote-key.ts";
 import { call, REST } from "./request.ts";
 
@@ -68,6 +69,17 @@ export function planBatches(data: RunData): BatchPlan {
     changes.push(...prepared.changes);
     place("metrics", MAX_METRICS, prepared.value);
   }
+  for (const [kind, given] of [
+    ["param", data.params],
+    ["tag", data.tags],
+  ] as const)
+    changes.push(
+      ...mergedKeys(
+        kind,
+        (given ?? []).map(({ key }) => key),
+      ),
+    );
+  changes.push(...mergedKeys("metric", names.keys()));
   return { batches, changes: firstOfEach(changes) };
 }
 
@@ -76,12 +88,15 @@ export async function sendBatch(connection: Connection, runId: string, batch: Ba
   await call(connection, "POST", `${REST}/runs/log-batch`, { run_id: runId, ...batch }, v.unknown());
 }
 
-/** A param twice in one body is refused as a whole, and a second value can never be stored. */
+/** A param twice in one body is refused as a whole, and a second value can never be stored. Of two keys with one name there the first goes. */
 function uniqueParams(params: readonly Param[], changes: Change[]): Iterable<Param> {
   const seen = new Map<string, Param>();
+  const given = new Map<string, string>();
   for (const param of params) {
     const prepared = prepareParam(param);
     const before = seen.get(prepared.value.key);
+    if (before && given.get(before.key) !== param.key) continue;
+    given.set(prepared.value.key, param.key);
     if (before && before.value !== prepared.value.value)
       throw new CofferError("VALUE_INVALID", `param “${param.key}” was given twice, with different values`, {
         hint: "MLflow keeps one value for a param; log a metric or a tag instead",

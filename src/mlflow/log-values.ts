@@ -28,8 +28,8 @@ export interface Tag {
 export interface Change {
   kind: "metric" | "param" | "tag";
   key: string;
-  /** `renamed`: the key; `cut`: the value was too long; `cleaned`: it had NUL or half a surrogate pair. */
-  what: "renamed" | "cut" | "cleaned";
+  /** `renamed`: the key; `cut`: the value was too long; `cleaned`: it had NUL or half a surrogate pair; `merged`: its new key is another one's, too. */
+  what: "renamed" | "cut" | "cleaned" | "merged";
   /** The new key, or the number of characters that are left. */
   to: string | number;
 }

@@ -77,10 +77,16 @@ function checkEnd({ run }: Delivering, remote: RemoteRun): string | undefined {
 }
 
 function checkParams({ sync: { store }, run }: Delivering, remote: RemoteRun, { attached }: Standing): string | undefined {
-  const prepared = Object.entries(params.ofRun(store.db, run.seq)).map(([key, value]) => prepareParam({ key, value }).value);
+  // two that MLflow calls the same: one of their values is there
+  const wanted = new Map<string, Set<string>>();
+  for (const [key, value] of Object.entries(params.ofRun(store.db, run.seq))) {
+    const prepared = prepareParam({ key, value }).value;
+    wanted.set(prepared.key, (wanted.get(prepared.key) ?? new Set()).add(prepared.value));
+  }
   // the first value of a param stays for good: the one that a script logged, where it was faster
-  const isThere = (key: string, value: string): boolean => (attached ? remote.params.has(key) : remote.params.get(key) === value);
-  return lacking(prepared.filter(({ key, value }) => !isThere(key, value)).length, prepared.length, "params");
+  const isThere = (key: string, values: ReadonlySet<string>): boolean =>
+    attached ? remote.params.has(key) : values.has(remote.params.get(key) as string);
+  return lacking([...wanted].filter(([key, values]) => !isThere(key, values)).length, wanted.size, "params");
 }
 
 /** What somebody changed on the page since stays; right after it was sent, and where nobody else logs, a tag has our value. */

@@ -8,8 +8,9 @@ import { planBatches, sendBatch } from "../mlflow/log-batch.ts";
 import type { Batch, BatchPlan } from "../mlflow/log-batch.ts";
 import { prepareParam } from "../mlflow/log-values.ts";
 import type { Tag } from "../mlflow/log-values.ts";
+import { mergedKeys } from "../mlflow/merged-keys.ts";
 import { ServerRefusal } from "../mlflow/refusal.ts";
-import { getRun } from "../mlflow/runs.ts";
+import { fitRunName, fitUser, getRun } from "../mlflow/runs.ts";
 import type { RemoteRun } from "../mlflow/runs.ts";
 import { inParallel } from "./in-parallel.ts";
 import { freshNote, keepNote, parentTag } from "./run-tags.ts";
@@ -26,6 +27,9 @@ const BATCHES_AT_ONCE = 3;
 /** The tag that a run is found again by is not the user's to set. */
 const RESERVED = "coffer.run_id";
 
+/** Tags that the server also keeps in a column of a run, which is narrower. */
+const COLUMNS: Readonly<Record<string, (text: string) => string>> = { "mlflow.runName": fitRunName, "mlflow.user": fitUser };
+
 /**
  * Settles the step `params`. What the server has already (`remote`, where it was just asked) is not sent again, and another value than the server's
  * cannot be: the first one stays there for good. That is an error, unless the run's own script was to log there, too.
@@ -39,7 +43,15 @@ export async function sendParams(one: Delivering, entry: OutboxRow, reached: Rem
   const there = (param: { key: string; value: string }): string | undefined => remote?.params.get(prepareParam(param).value.key);
   const fresh = all.filter((param) => there(param) === undefined);
   one.tally.params += await send(one, planBatches({ params: fresh }));
-  const fixed = all.filter((param) => (there(param) ?? prepareParam(param).value.value) !== prepareParam(param).value.value);
+  // of two params with one name there the first value stays, whichever that is
+  const merged = mergedKeys(
+    "param",
+    all.map(({ key }) => key),
+  );
+  for (const change of merged) tell(one, noteOf(change));
+  const shared = new Set(merged.map(({ to }) => to));
+  const own = all.filter((param) => !shared.has(prepareParam(param).value.key));
+  const fixed = own.filter((param) => (there(param) ?? prepareParam(param).value.value) !== prepareParam(param).value.value);
   if (fixed[0]) {
     const words = `param “${fixed[0].key}” is “${there(fixed[0])}” on the server, and “${fixed[0].value}” here${fixed.length > 1 ? `; ${fixed.length - 1} others differ too` : ""}`;
     if (!attached) throw new ServerRefusal(words, { hint: "MLflow keeps the first value of a param: log the new one under another name" });
@@ -51,8 +63,13 @@ export async function sendParams(one: Delivering, entry: OutboxRow, reached: Rem
 /** Settles the step `tags`. `remote`: where it was just asked. @throws CofferError SERVER_REFUSED, VALUE_INVALID, SERVER_UNREACHABLE */
 export async function sendTags(one: Delivering, entry: OutboxRow, remote: RemoteRun | undefined, given: boolean): Promise<void> {
   const { store } = one.sync;
-  if (RESERVED in tags.of(store.db, "run", one.run.seq))
-    one.tally.notes.push(`the tag ${RESERVED} is not sent: coffer finds its runs by it`);
+  const said = tags.of(store.db, "run", one.run.seq);
+  for (const [key, fit] of Object.entries(COLUMNS)) {
+    const [before, after] = [said[key] ?? "", fit(said[key] ?? "")];
+    const [length, left] = [[...before].length, [...after].length];
+    if (after !== before) tell(one, noteOf({ kind: "tag", key, what: left < length ? "cut" : "cleaned", to: left }));
+  }
+  if (RESERVED in said) one.tally.notes.push(`the tag ${RESERVED} is not sent: coffer finds its runs by it`);
   // somebody else's run keeps its own note
   const note = given ? [] : freshNote(one, remote);
   one.tally.tags += await send(one, planBatches({ tags: [...note, ...ownTags(one, given)] }));
@@ -62,7 +79,10 @@ export async function sendTags(one: Delivering, entry: OutboxRow, remote: Remote
 
 /** The run's tags, the one for the run around it among them; somebody else's run keeps its own parent. */
 export function ownTags(one: Delivering, given: boolean): Tag[] {
-  const own = Object.entries(tags.of(one.sync.store.db, "run", one.run.seq)).map(([key, value]) => ({ key, value }));
+  const own = Object.entries(tags.of(one.sync.store.db, "run", one.run.seq)).map(([key, value]) => ({
+    key,
+    value: COLUMNS[key]?.(value) ?? value,
+  }));
   return [...(given ? [] : parentTag(one)), ...own.filter(({ key }) => key !== RESERVED)];
 }
 
@@ -82,6 +102,8 @@ export async function sendMetrics(one: Delivering, entry: OutboxRow): Promise<vo
       bytes: { done: 0, of: files.bytes },
     });
   if (points.of > 0) show();
+  const merged = points.of > 0 ? mergedKeys("metric", metrics.keys(store.db, one.run.seq)) : [];
+  for (const change of merged) tell(one, noteOf(change));
   const waiting: MetricBatch[] = [];
   await inParallel(metricBatches(one, waiting), BATCHES_AT_ONCE, async (mine) => {
     checkTime(one.sync);

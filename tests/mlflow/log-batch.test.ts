@@ -118,6 +118,29 @@ test("what cannot be sent as it is, is changed and told once", () => {
   expect(batches[0]?.tags.map(({ value }) => value.length)).toEqual([4, 8000]);
 });
 
+test("two keys that the server would take for one are told, and the rest goes", () => {
+  const name = remoteKey("k#1").key;
+  const both = [
+    { key: "k#1", value: "mapped" },
+    { key: name, value: "real" },
+    { key: "other", value: "o" },
+  ];
+  for (const [given, first, last] of [
+    [both, "mapped", "real"],
+    [both.toReversed(), "real", "mapped"],
+  ] as const) {
+    const metrics = given.map(({ key }) => point({ key }));
+    const { batches, changes } = planBatches({ params: given, tags: given, metrics });
+    const kinds = ["param", "tag", "metric"] as const;
+    expect(changes.filter(({ what }) => what === "merged")).toEqual(kinds.map((kind) => ({ kind, key: "k#1", what: "merged", to: name })));
+    const values = (pairs: { key: string; value: string }[] | undefined) =>
+      Object.fromEntries(pairs?.map(({ key, value }) => [key, value]) ?? []);
+    expect(values(batches[0]?.params)).toEqual({ [name]: first, other: "o" });
+    expect(values(batches[0]?.tags)).toEqual({ [name]: last, other: "o" });
+    expect(batches[0]?.metrics).toHaveLength(3);
+  }
+});
+
 live("odd values and 2,500 points arrive whole, twice sent or not", async () => {
   const connection = connectQuickly(mlflow.proxied.uri);
   const run = await newRun(connection);
