@@ -158,10 +158,14 @@ function complaints(root: string, rule: string): string[] {
 }
 
 function lint(root: string): { code: string; filename: string }[] {
-  const oxlint = Bun.spawnSync([process.execPath, "--bun", join(project, "node_modules/oxlint/bin/oxlint"), "--format=json", "src"], {
+  // into a file: what does not fit into a pipe is lost when it ends
+  using scratch = temporaryRoot();
+  const said = scratch.at("diagnostics.json");
+  Bun.spawnSync([process.execPath, "--bun", join(project, "node_modules/oxlint/bin/oxlint"), "--format=json", "src"], {
     cwd: root,
+    stdout: Bun.file(said),
   });
-  return (JSON.parse(oxlint.stdout.toString()) as { diagnostics: { code: string; filename: string }[] }).diagnostics;
+  return (JSON.parse(readFileSync(said, "utf8")) as { diagnostics: { code: string; filename: string }[] }).diagnostics;
 }
 
 /** As a property, in a destructuring pattern, or as a key of a table. */
