@@ -28,7 +28,10 @@ const BATCHES_AT_ONCE = 3;
 const RESERVED = "coffer.run_id";
 
 /** Tags that the server also keeps in a column of a run, which is narrower. */
-const COLUMNS: Readonly<Record<string, (text: string) => string>> = { "mlflow.runName": fitRunName, "mlflow.user": fitUser };
+const COLUMNS: ReadonlyMap<string, (text: string) => string> = new Map([
+  ["mlflow.runName", fitRunName],
+  ["mlflow.user", fitUser],
+]);
 
 /**
  * Settles the step `params`. What the server has already (`remote`, where it was just asked) is not sent again, and another value than the server's
@@ -64,7 +67,7 @@ export async function sendParams(one: Delivering, entry: OutboxRow, reached: Rem
 export async function sendTags(one: Delivering, entry: OutboxRow, remote: RemoteRun | undefined, given: boolean): Promise<void> {
   const { store } = one.sync;
   const said = tags.of(store.db, "run", one.run.seq);
-  for (const [key, fit] of Object.entries(COLUMNS)) {
+  for (const [key, fit] of COLUMNS) {
     const [before, after] = [said[key] ?? "", fit(said[key] ?? "")];
     const [length, left] = [[...before].length, [...after].length];
     if (after !== before) tell(one, noteOf({ kind: "tag", key, what: left < length ? "cut" : "cleaned", to: left }));
@@ -81,7 +84,7 @@ export async function sendTags(one: Delivering, entry: OutboxRow, remote: Remote
 export function ownTags(one: Delivering, given: boolean): Tag[] {
   const own = Object.entries(tags.of(one.sync.store.db, "run", one.run.seq)).map(([key, value]) => ({
     key,
-    value: COLUMNS[key]?.(value) ?? value,
+    value: COLUMNS.get(key)?.(value) ?? value,
   }));
   return [...(given ? [] : parentTag(one)), ...own.filter(({ key }) => key !== RESERVED)];
 }

@@ -45,10 +45,13 @@ live("a key that MLflow would take for a way out, or for another one's, keeps no
 
 live("a name and a user that are given as tags are cut as the run's own are", async () => {
   using stored = await storeFor(mlflow.proxied.uri);
-  const { run } = await tellLater(stored, { tags: { "mlflow.runName": "ü".repeat(400), "mlflow.user": "u".repeat(400) } });
+  const { run } = await tellLater(stored, { tags: { "mlflow.runName": "ü".repeat(400), "mlflow.user": "u".repeat(400), toString: "t" } });
   const report = await sync(stored);
   expect(report).toMatchObject({ synced: 1, left: 0 });
   expect(JSON.stringify(report)).toContain("tag “mlflow.runName” was cut to 250 characters");
   const [seen] = await seenOn(mlflow.proxied.uri, run);
-  expect(seen).toMatchObject({ name: "ü".repeat(250), tags: { "mlflow.runName": "ü".repeat(250), "mlflow.user": "u".repeat(256) } });
+  expect(seen).toMatchObject({
+    name: "ü".repeat(250),
+    tags: { "mlflow.runName": "ü".repeat(250), "mlflow.user": "u".repeat(256), toString: "t" },
+  });
 });
