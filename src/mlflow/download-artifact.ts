@@ -5,6 +5,9 @@ import { exchange } from "./request.ts";
 import { retry, Transient } from "./retry.ts";
 import { refusedByStorage } from "./storage-route.ts";
 
+/** Bytes that count as progress: a byte now and then would keep us for ever. */
+const PROGRESS = 16 * 1024;
+
 export interface DownloadSink {
   /** A try begins: what came before is void. */
   start(): void;
@@ -41,12 +44,16 @@ export function downloadArtifact(
       sink.start();
       const announced = response.headers.get("content-length");
       let size = 0;
+      let seen = 0;
       const reader = response.body?.getReader();
       for (;;) {
         const piece = await onNetwork(connection, reader ? reader.read() : Promise.resolve({ done: true as const, value: undefined }));
         if (piece.done) break;
-        touch();
         size += piece.value.byteLength;
+        if (size - seen >= PROGRESS) {
+          touch();
+          seen = size;
+        }
         sink.take(piece.value);
       }
       if (announced !== null && Number(announced) !== size)

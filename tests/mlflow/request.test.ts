@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { CofferError } from "../../src/domain/error.ts";
+import { downloadArtifact } from "../../src/mlflow/download-artifact.ts";
 import { findExperiment } from "../../src/mlflow/experiments.ts";
 import type { RetryNotice } from "../../src/mlflow/retry-settings.ts";
 import { getRun } from "../../src/mlflow/runs.ts";
@@ -97,6 +98,29 @@ for (const status of [200, 503])
       message: expect.stringContaining(status === 200 ? "did not end within 0.4 s" : "503"),
     });
   });
+
+test("a file that comes byte by byte for longer than the time limit is given up", async () => {
+  await using server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    idleTimeout: 0,
+    fetch: () =>
+      new Response(
+        new ReadableStream({
+          async pull(controller) {
+            await Bun.sleep(20);
+            controller.enqueue("x");
+          },
+        }),
+      ),
+  });
+  const env = { MLFLOW_HTTP_REQUEST_TIMEOUT: "0.2", MLFLOW_HTTP_REQUEST_MAX_RETRIES: "1" };
+  const reading = downloadArtifact(connectQuickly(`http://127.0.0.1:${server.port}`, { env }), "r", "f", { start() {}, take() {} });
+  expect(await reading.catch((reason: unknown) => reason)).toMatchObject({
+    code: "SERVER_UNREACHABLE",
+    message: expect.stringContaining("no answer for 0.2 s"),
+  });
+});
 
 const final: [what: string, fault: Fault, hint: RegExp][] = [
   ["403", { answer: "403 Forbidden", body: "not for you, run 429503" }, /permission/],
