@@ -35,6 +35,8 @@ for (const kind of ["proxied", "shared"] as const)
       expect(readdirSync(directory)).toEqual([expect.stringMatching(/^coffer-probe-/)]);
       fault = () => undefined;
 
+      // in the middle of one that is not sent any more
+      writeFileSync(join(directory, ".coffer-0a1b2c.part"), "half of it");
       // while it places files, wherever that is: at the first one, and at a later one
       for (const path of ["large.bin", "small/0/file 0.txt"]) {
         child = told.spawn();
@@ -42,8 +44,6 @@ for (const kind of ["proxied", "shared"] as const)
         child.kill("SIGKILL");
         await child.exited;
       }
-      // and in the middle of one that is not sent any more
-      writeFileSync(join(directory, ".coffer-0a1b2c.part"), "half of it");
 
       await told.endsWell(readers[kind] as Reader);
       expect(readdirSync(directory).sort()).toEqual(["empty.txt", "large.bin", "model", "small"]);
