@@ -60,7 +60,7 @@ export async function deliverAfterRun(
       ...(progress && { progress }),
     });
     if (report.runs.length === 0) tellElsewhere(store, run, env, say);
-    return tell(report, say, now() - began);
+    return tell(report, say, now() - began, skipArtifacts);
   } catch (error) {
     say.warn(`not delivered to MLflow: ${reason(error)}`);
     if (error instanceof CofferError && error.hint) say.info(error.hint);
@@ -70,15 +70,16 @@ export async function deliverAfterRun(
   }
 }
 
-function tell(report: DeliveryReport, say: AfterRun["say"], took: number): number {
+function tell(report: DeliveryReport, say: AfterRun["say"], took: number, skipArtifacts: boolean): number {
   for (const { state, elsewhere, page, sent, notes, error } of report.runs) {
     for (const note of notes) say.warn(note);
     if (elsewhere) say.info(elsewhereWords(page));
+    else if (state === "withheld" || (state === "synced" && skipArtifacts))
+      say.info(`delivered to ${page}, without files: MLFLOW_SKIP_ARTIFACT_LOGGING is set`);
     else if (state === "synced")
       say.info(
         `delivered to ${page} (${sent.files === 1 ? "one file" : `${sent.files} files`}, ${formatBytes(sent.bytes)}, ${formatDuration(took)})`,
       );
-    else if (state === "withheld") say.info(`delivered to ${page}, without files: MLFLOW_SKIP_ARTIFACT_LOGGING is set`);
     else if (state === "busy") say.info(`not delivered by this call: ${error?.message}`);
     else if (error) {
       say.warn(`not delivered to MLflow yet: ${error.message}`);

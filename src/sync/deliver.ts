@@ -186,6 +186,8 @@ async function deliverOne(one: Delivering): Promise<Delivered> {
   one.run = runs.bySeq(store.db, one.run.seq) as RunRow;
   try {
     if (one.run.state === "running") return { outcome: { state: "running", ...(await sendLive(one)) } };
+    // it ended a moment ago, and its end is not in the outbox yet: whoever asks next puts it there (`enqueueMissing`)
+    if (!outbox.entryOf(store.db, one.delivery.seq, "end")) return { outcome: { state: "running", error: undefined } };
     return { outcome: await deliverRun(one) };
   } catch (error) {
     const stop = asStop(error, one.sync);

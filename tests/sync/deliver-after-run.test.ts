@@ -36,6 +36,10 @@ live("the skipped files are said, and count as nothing left", async () => {
   const { run } = await tellLater(stored, { artifacts: [{ path: "f", bytes: "f" }] });
   const { left, said } = await after(stored, run, { env: { ...QUICK, MLFLOW_SKIP_ARTIFACT_LOGGING: "True" } });
   expect([left, said.length, said[0]]).toEqual([0, 1, expect.stringContaining("MLFLOW_SKIP_ARTIFACT_LOGGING")]);
+  // nor does it matter that the run's own wrapper had put no file into the outbox
+  const { run: next } = await tellLater(stored, { artifacts: [{ path: "g", bytes: "g" }], skipArtifacts: true });
+  const { said: again } = await after(stored, next, { env: { ...QUICK, MLFLOW_SKIP_ARTIFACT_LOGGING: "True" } });
+  expect(again).toEqual([expect.stringContaining("without files: MLFLOW_SKIP_ARTIFACT_LOGGING is set")]);
 });
 
 live("a server that never answers is given up, whatever its own time limit, and what is left is said", async () => {

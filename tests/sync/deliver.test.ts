@@ -1,8 +1,12 @@
 import { expect, test } from "bun:test";
+import * as outbox from "../../src/db/outbox.ts";
+import * as runs from "../../src/db/runs.ts";
 import type { RunRow } from "../../src/db/runs.ts";
 import { ensureExperiment } from "../../src/mlflow/experiments.ts";
 import { ensureRun } from "../../src/mlflow/runs.ts";
+import { enqueueRun } from "../../src/registry/enqueue.ts";
 import { claimRun } from "../../src/sync/claim-run.ts";
+import { enqueueMissing } from "../../src/sync/enqueue-missing.ts";
 import { faultyProxy } from "../mlflow/faulty-proxy.ts";
 import { connectQuickly } from "../mlflow/live.ts";
 import { mlflow, needsMlflow, readArtifact, readBack } from "../support/mlflow.ts";
@@ -351,4 +355,19 @@ live("names and values that MLflow would mangle are changed here, said, and reco
   expect(stored.store.db.query("SELECT kind FROM events WHERE run = ? ORDER BY kind").all(run.seq)).toEqual(
     ["renamed", "renamed", "renamed", "truncated"].map((kind) => ({ kind })),
   );
+});
+
+live("a followed run whose end is not in the outbox yet is left alone until it is", async () => {
+  using stored = await storeFor(mlflow.proxied.uri, { "tracking.mlflow.sync": "never" });
+  const { store } = stored;
+  const run = stored.run({ state: "running" });
+  store.transaction(() => enqueueRun(store, run, { asked: true }));
+  expect(await sync(stored, { live: true })).toMatchObject({ left: 0, runs: [{ state: "running", error: null }] });
+  // its wrapper tells nobody
+  runs.update(store.db, run.seq, { state: "finished", ended_at: store.now() });
+  store.transaction(() => outbox.enqueue(store.db, deliveryOf(stored, run).seq, "tags"));
+  expect(await sync(stored, { live: true })).toMatchObject({ runs: [{ state: "running", error: null, notes: [] }] });
+  enqueueMissing(store, (ended) => void enqueueRun(store, ended, { asked: true }));
+  expect(await sync(stored)).toMatchObject({ left: 0, runs: [{ state: "synced", notes: [] }] });
+  expect(await seenOn(mlflow.proxied.uri, run)).toMatchObject([{ status: "FINISHED" }]);
 });
