@@ -25,7 +25,10 @@ function sync(root: TemporaryRoot, words: string[], uri = NOWHERE) {
 
 async function planned(root: TemporaryRoot, ...words: string[]): Promise<string[]> {
   const plan = await sync(root, ["--dry-run", "--json", ...words]);
-  expect([plan.code, plan.stderr]).toEqual([0, ""]);
+  expect([plan.code, plan.stderr]).toEqual([
+    0,
+    words.includes("other") ? "coffer: no experiment is called “other”: there is selected\n" : "",
+  ]);
   return plan.json<Preview & Record<string, unknown>>().runs.map(({ run }) => run);
 }
 
