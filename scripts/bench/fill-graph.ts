@@ -1,8 +1,8 @@
 // `bun scripts/bench/fill-graph.ts DIR`: a store with 10,000 artifacts and 19,897 edges behind one that is called `end`.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import * as metadata from "../../src/db/metadata.ts";
-import { closeDatabase, openDatabase } from "../../src/db/open.ts";
+import * as metadata from "../../src/db/open/metadata.ts";
+import { closeDatabase, openDatabase } from "../../src/db/open/open.ts";
 import { inserters } from "./million-inserts.ts";
 import { BEGAN, hexOf, uuid } from "./steady.ts";
 

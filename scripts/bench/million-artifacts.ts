@@ -2,8 +2,8 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { closeDatabase, openDatabase } from "../../src/db/open.ts";
-import { MIGRATIONS } from "../../src/db/migrations.ts";
+import { closeDatabase, openDatabase } from "../../src/db/open/open.ts";
+import { MIGRATIONS } from "../../src/db/open/migrations.ts";
 import { fillRows } from "./million-rows.ts";
 import { hexOf } from "./steady.ts";
 

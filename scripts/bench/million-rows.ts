@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import * as metadata from "../../src/db/metadata.ts";
+import * as metadata from "../../src/db/open/metadata.ts";
 import { inserters } from "./million-inserts.ts";
 import type { Inserters } from "./million-inserts.ts";
 import { BEGAN, fraction, hexOf, uuid } from "./steady.ts";

@@ -1,7 +1,7 @@
 import { EXIT } from "../domain/error.ts";
-import type { GcPlan } from "../gc/gc-plan.ts";
-import { sweep } from "../gc/sweep.ts";
-import type { Swept } from "../gc/swept.ts";
+import type { GcPlan } from "../gc/plan/gc-plan.ts";
+import { sweep } from "../gc/apply/sweep.ts";
+import type { Swept } from "../gc/apply/swept.ts";
 import type { Store } from "../store/store.ts";
 import type { Io } from "./io.ts";
 import { catchStopSignal } from "./stop-signal.ts";

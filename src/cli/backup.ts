@@ -1,7 +1,7 @@
 import { EXIT } from "../domain/error.ts";
 import { countOf, formatBytes } from "../domain/quantity.ts";
 import { resolve } from "node:path";
-import { backUp } from "../store/backup.ts";
+import { backUp } from "../store/database/backup.ts";
 import { command } from "./command.ts";
 import { catchStopSignal } from "./stop-signal.ts";
 

@@ -1,5 +1,5 @@
-import * as runs from "../db/runs.ts";
-import type { RunRow } from "../db/runs.ts";
+import * as runs from "../db/records/runs.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { CofferError } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
 

@@ -1,7 +1,7 @@
 import { EXIT } from "../domain/error.ts";
 import { checkDatabase, requireConfirmed } from "../gc/check-database.ts";
-import { planGc } from "../gc/plan.ts";
-import { planWorkspaces } from "../gc/workspaces.ts";
+import { planGc } from "../gc/plan/plan.ts";
+import { planWorkspaces } from "../gc/plan/workspaces.ts";
 import { applyPlan } from "./apply-plan.ts";
 import { command } from "./command.ts";
 import { planDocument, spelledOut } from "./gc/document.ts";

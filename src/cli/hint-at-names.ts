@@ -1,4 +1,4 @@
-import { knownKeys } from "../db/known-keys.ts";
+import { knownKeys } from "../db/records/known-keys.ts";
 import { closest } from "../domain/closest.ts";
 import type { Store } from "../store/store.ts";
 import type { Io } from "./io.ts";

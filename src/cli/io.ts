@@ -1,8 +1,8 @@
 import { fstatSync, readFileSync, writeSync } from "node:fs";
 import { createConsola, LogLevels } from "consola/core";
 import type { ConsolaInstance } from "consola/core";
-import * as leases from "../db/leases.ts";
-import * as runs from "../db/runs.ts";
+import * as leases from "../db/bytes/leases.ts";
+import * as runs from "../db/records/runs.ts";
 import { CofferError, errno, isFull, reason } from "../domain/error.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Store } from "../store/store.ts";
@@ -70,7 +70,7 @@ export function makeIo(globals: GlobalValues): Io {
 export async function adoptDead(store: Store, io: Io): Promise<void> {
   const isLeft = leases.isAny(store.db) || runs.removing(store.db).length > 0;
   if (!isLeft) return;
-  const { adoptDeadRuns } = await import("../run/adopt.ts");
+  const { adoptDeadRuns } = await import("../run/adopt/adopt.ts");
   const adopted = await adoptDeadRuns(store);
   for (const run of adopted)
     io.say.warn(

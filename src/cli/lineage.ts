@@ -1,7 +1,7 @@
 import { CofferError } from "../domain/error.ts";
-import { lineage } from "../registry/lineage.ts";
-import type { Lineage } from "../registry/lineage.ts";
-import { nearest } from "../registry/lineage-nearest.ts";
+import { lineage } from "../registry/lineage/lineage.ts";
+import type { Lineage } from "../registry/lineage/lineage.ts";
+import { nearest } from "../registry/lineage/nearest.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import type { Store } from "../store/store.ts";
 import { command } from "./command.ts";
@@ -62,17 +62,17 @@ svg draws up to ${DRAWN} artifacts; of more, those nearest to the one that was a
 const RENDER: Record<Format, (found: Lineage, io: Io) => Promise<string>> = {
   tree: async (found) => (await import("./lineage/tree.ts")).lineageTree(found),
   json: async (found) => `${JSON.stringify({ schema: "coffer.lineage/1", ...found })}\n`,
-  dot: async (found) => (await import("../registry/lineage-dot.ts")).lineageDot(found),
+  dot: async (found) => (await import("../registry/lineage/dot.ts")).lineageDot(found),
   async mermaid(found, io) {
     if (found.edges.length > MERMAID_EDGES)
       io.say.warn(`${found.edges.length} edges: Mermaid draws ${MERMAID_EDGES} unless its maxEdges says more; --depth shows less`);
-    return (await import("../registry/lineage-mermaid.ts")).lineageMermaid(found);
+    return (await import("../registry/lineage/mermaid.ts")).lineageMermaid(found);
   },
   async svg(found, io) {
     const { lineage: near, left } = nearest(found, DRAWN);
     const note = leftOut(near, left);
     if (note !== "") io.say.warn(`${note}; --format dot has all`);
-    return (await import("../registry/lineage-svg.ts")).lineageSvg(near, note);
+    return (await import("../registry/lineage/svg.ts")).lineageSvg(near, note);
   },
 };
 

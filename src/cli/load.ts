@@ -1,4 +1,4 @@
-import type { ArtifactRow } from "../db/artifacts.ts";
+import type { ArtifactRow } from "../db/records/artifacts.ts";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
 import { CofferError, EXIT } from "../domain/error.ts";
 import { checkName } from "../domain/names.ts";

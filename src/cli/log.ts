@@ -1,4 +1,4 @@
-import type { RunRow } from "../db/runs.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
 import { parseAssignment, parseMetric } from "../domain/assignment.ts";
 import { CofferError, EXIT } from "../domain/error.ts";
@@ -14,7 +14,7 @@ import { stageFile } from "../registry/stage-files.ts";
 import { describeArtifact, summarizeArtifact } from "../registry/describe.ts";
 import { requireMetaModel } from "../registry/meta-model.ts";
 import type { Store } from "../store/store.ts";
-import type { Problem } from "../store/walk.ts";
+import type { Problem } from "../store/ingest/walk.ts";
 import { command } from "./command.ts";
 import type { Io } from "./io.ts";
 import { readLogLines } from "./log/lines.ts";
@@ -22,7 +22,7 @@ import { resolveOrigins } from "./log/origins.ts";
 import { readStageWords, STAGE_FLAGS, stageCall, stagePaths } from "./log/stage.ts";
 import { findTarget } from "./log/target.ts";
 import { writeManifests } from "./write-manifests.ts";
-import { skipsArtifacts } from "../mlflow/environment.ts";
+import { skipsArtifacts } from "../mlflow/http/environment.ts";
 
 export default command(
   {

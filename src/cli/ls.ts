@@ -1,7 +1,7 @@
-import { search } from "../db/artifact-search.ts";
-import type { FoundArtifact } from "../db/artifact-search.ts";
-import { names } from "../db/artifacts.ts";
-import * as damage from "../db/damage.ts";
+import { search } from "../db/records/artifact-search.ts";
+import type { FoundArtifact } from "../db/records/artifact-search.ts";
+import { names } from "../db/records/artifacts.ts";
+import * as damage from "../db/bytes/damage.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
 import { CofferError } from "../domain/error.ts";

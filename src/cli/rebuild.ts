@@ -1,7 +1,7 @@
 import { EXIT } from "../domain/error.ts";
 import { countOf, formatBytes } from "../domain/quantity.ts";
-import { matterWith, rebuild } from "../manifest/rebuild.ts";
-import type { Rebuilt } from "../manifest/rebuild.ts";
+import { matterWith, rebuild } from "../manifest/rebuild/rebuild.ts";
+import type { Rebuilt } from "../manifest/rebuild/rebuild.ts";
 import { command } from "./command.ts";
 import type { Io } from "./io.ts";
 import { catchStopSignal } from "./stop-signal.ts";
@@ -65,7 +65,7 @@ type Left = Rebuilt["left"][number] & { state: string };
 /** Runs whose end no manifest tells of are closed, and get one. */
 async function adopt(io: Io, { left }: Rebuilt): Promise<Left[]> {
   using store = await io.openStore({ make: false, adopt: false });
-  const { adoptLeft } = await import("../run/adopt-left.ts");
+  const { adoptLeft } = await import("../run/adopt/adopt-left.ts");
   const runs = new Map(
     (
       await adoptLeft(

@@ -1,5 +1,5 @@
-import * as artifacts from "../db/artifacts.ts";
-import type { ArtifactRow } from "../db/artifacts.ts";
+import * as artifacts from "../db/records/artifacts.ts";
+import type { ArtifactRow } from "../db/records/artifacts.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
 import { countOf } from "../domain/quantity.ts";
 import type { Whole } from "../registry/marks.ts";

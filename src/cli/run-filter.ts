@@ -1,4 +1,4 @@
-import type { RunFilter } from "../db/runs.ts";
+import type { RunFilter } from "../db/records/runs.ts";
 import { CofferError } from "../domain/error.ts";
 import { parseMoment } from "../domain/moment.ts";
 import { parseDuration } from "../domain/quantity.ts";

@@ -1,12 +1,12 @@
-import type { RunRow } from "../db/runs.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { CofferError, errno, EXIT, reason } from "../domain/error.ts";
 import { parseAssignment } from "../domain/assignment.ts";
 import { checkArtifactName, checkArtifactPath, checkName } from "../domain/names.ts";
-import { ignoredSignals, holdSignals } from "../run/signals.ts";
-import type { HeldSignals } from "../run/signals.ts";
-import { inheritedDescriptors } from "../run/launch.ts";
-import { beginCodeState } from "../run/pending-code.ts";
-import type { PendingCode } from "../run/pending-code.ts";
+import { ignoredSignals, holdSignals } from "../run/child/signals.ts";
+import type { HeldSignals } from "../run/child/signals.ts";
+import { inheritedDescriptors } from "../run/child/launch.ts";
+import { beginCodeState } from "../run/code/pending-code.ts";
+import type { PendingCode } from "../run/code/pending-code.ts";
 import { runCommand } from "../run/run.ts";
 import type { RunOutcome, RunRequest, Wrapper } from "../run/run.ts";
 import { countOf, formatBytes } from "../domain/quantity.ts";
@@ -17,7 +17,7 @@ import type { Call } from "./command.ts";
 import type { Io } from "./io.ts";
 import { parseContext } from "./context.ts";
 import { writeManifests } from "./write-manifests.ts";
-import { skipsArtifacts } from "../mlflow/environment.ts";
+import { skipsArtifacts } from "../mlflow/http/environment.ts";
 
 /** Milliseconds between a SIGTERM and the end of every process of the run. */
 const GRACE_MS = 30_000;

@@ -1,5 +1,5 @@
-import { names } from "../db/runs.ts";
-import { RUN_FIELDS, searchRuns } from "../db/run-search.ts";
+import { names } from "../db/records/runs.ts";
+import { RUN_FIELDS, searchRuns } from "../db/records/run-search.ts";
 import { formatDuration } from "../domain/quantity.ts";
 import { summarizeRun } from "../registry/describe-run.ts";
 import type { RunSummary } from "../registry/describe-run.ts";

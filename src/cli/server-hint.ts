@@ -1,4 +1,4 @@
-import { waitingServers } from "../db/waiting-servers.ts";
+import { waitingServers } from "../db/delivery/waiting-servers.ts";
 import type { Store } from "../store/store.ts";
 import type { Io } from "./io.ts";
 

@@ -1,5 +1,5 @@
-import * as artifacts from "../db/artifacts.ts";
-import * as damage from "../db/damage.ts";
+import * as artifacts from "../db/records/artifacts.ts";
+import * as damage from "../db/bytes/damage.ts";
 import { leaves } from "../config/sections.ts";
 import { CofferError } from "../domain/error.ts";
 import { formatBytes, formatDuration } from "../domain/quantity.ts";

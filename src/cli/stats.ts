@@ -1,7 +1,7 @@
 import { countOf, formatBytes } from "../domain/quantity.ts";
 import { trackingTarget } from "../domain/tracking-target.ts";
-import { countOrphans } from "../gc/orphans.ts";
-import type { Orphans } from "../gc/orphans.ts";
+import { countOrphans } from "../gc/plan/orphans.ts";
+import type { Orphans } from "../gc/plan/orphans.ts";
 import { stats } from "../registry/stats.ts";
 import type { Stats } from "../registry/stats.ts";
 import { command } from "./command.ts";

@@ -1,14 +1,14 @@
-import type { RunRow } from "../db/runs.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { CofferError, EXIT } from "../domain/error.ts";
 import { countOf, parseDuration } from "../domain/quantity.ts";
-import { connect } from "../mlflow/connection.ts";
-import { skipsArtifacts } from "../mlflow/environment.ts";
+import { connect } from "../mlflow/http/connection.ts";
+import { skipsArtifacts } from "../mlflow/http/environment.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { deliver } from "../sync/deliver.ts";
-import { enqueueMissing, missingRuns } from "../sync/enqueue-missing.ts";
+import { enqueueMissing, missingRuns } from "../sync/pending/enqueue-missing.ts";
 import { AWAY_MS } from "../sync/patience.ts";
 import type { DeliveryReport } from "../sync/report.ts";
-import { takeBack } from "../sync/take-back.ts";
+import { takeBack } from "../sync/record/take-back.ts";
 import { command } from "./command.ts";
 import type { Values } from "./command.ts";
 import { adoptDead } from "./io.ts";
@@ -81,7 +81,7 @@ With --watch a server that is away is waited for. Ctrl-C ends it: what is left s
     const skipArtifacts = skipsArtifacts(io.env);
     const enqueue = (run: RunRow): void => void enqueueRun(store, run, { asked: true, skipArtifacts });
     if (given["dry-run"]) {
-      const [{ preview }, { planText }] = await Promise.all([import("../sync/preview.ts"), import("./sync-mlflow/plan-text.ts")]);
+      const [{ preview }, { planText }] = await Promise.all([import("../sync/pending/preview.ts"), import("./sync-mlflow/plan-text.ts")]);
       io.print(await preview(store, enqueue, { only, skipArtifacts }), (plan) => planText(plan, io.verbose));
       return EXIT.done;
     }

@@ -2,15 +2,15 @@ import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CofferError, EXIT, isMalformed, reason } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
-import { databaseDamage, verify } from "../store/verify.ts";
-import type { Verified } from "../store/verify.ts";
+import { databaseDamage, verify } from "../store/damage/verify.ts";
+import type { Verified } from "../store/damage/verify.ts";
 import { command } from "./command.ts";
 import type { Io } from "./io.ts";
 import { catchStopSignal } from "./stop-signal.ts";
 import type { StopSignal } from "./stop-signal.ts";
 import { reportOf } from "./verify/report.ts";
 import { linesOf, sumUp } from "./verify/words.ts";
-import type { Repair } from "../store/repair.ts";
+import type { Repair } from "../store/damage/repair.ts";
 
 export default command(
   {
@@ -87,7 +87,7 @@ async function openOrDamage(io: Io): Promise<Disposable & { store?: Store; found
 
 async function mend(store: Store, found: Verified, given: { directories: readonly string[]; io: Io; stop: StopSignal }): Promise<Repair> {
   const { directories, io, stop } = given;
-  const [{ repair }, { serverCopies }] = await Promise.all([import("../store/repair.ts"), import("../sync/server-copies.ts")]);
+  const [{ repair }, { serverCopies }] = await Promise.all([import("../store/damage/repair.ts"), import("../sync/files/server-copies.ts")]);
   const server = serverCopies(store, { env: io.env, signal: stop.signal });
   return repair(store, found, { directories, elsewhere: server ? [server] : [], stop: stop.isThere });
 }

@@ -1,11 +1,11 @@
-import * as runs from "../db/runs.ts";
+import * as runs from "../db/records/runs.ts";
 import { reason } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
 
 /** Writes the manifests that this command (or one that died) made due; loaded only when there is one. */
 export async function writeManifests(store: Store): Promise<void> {
   if (runs.manifestDue(store.db).length === 0) return;
-  const { writeDueManifests } = await import("../manifest/run-manifest.ts");
+  const { writeDueManifests } = await import("../manifest/export/run-manifest.ts");
   try {
     writeDueManifests(store);
   } catch (error) {

@@ -1,5 +1,5 @@
-import * as integrity from "../db/integrity.ts";
-import * as metadata from "../db/metadata.ts";
+import * as integrity from "../db/open/integrity.ts";
+import * as metadata from "../db/open/metadata.ts";
 import { REPLACE_DATABASE } from "../domain/damaged-database.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";

@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import * as datasets from "../db/datasets.ts";
+import * as datasets from "../db/records/datasets.ts";
 import { closest } from "../domain/closest.ts";
 import { CofferError, errno } from "../domain/error.ts";
 import { filePart } from "../domain/names.ts";

@@ -1,8 +1,8 @@
 import { listOrNothing } from "../blobs/list-or-nothing.ts";
-import * as runs from "../db/runs.ts";
+import * as runs from "../db/records/runs.ts";
 import { reason } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
-import { tellsMore } from "../store/tells-more.ts";
+import { tellsMore } from "../store/database/tells-more.ts";
 
 /** Why gc takes nothing: a manifest that tells of what the database does not know, so the database is the one that lacks something. */
 export interface Stop {

@@ -1,7 +1,7 @@
 import { leaves } from "../config/sections.ts";
-import * as artifacts from "../db/artifacts.ts";
-import * as inputs from "../db/run-inputs.ts";
-import type { RunRow } from "../db/runs.ts";
+import * as artifacts from "../db/records/artifacts.ts";
+import * as inputs from "../db/records/run-inputs.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
 import type { Store } from "../store/store.ts";
 import { describeRun, summarizeRun } from "./describe-run.ts";

@@ -1,10 +1,10 @@
-import * as artifacts from "../db/artifacts.ts";
-import type { ArtifactRow } from "../db/artifacts.ts";
-import { journalDelivery } from "../db/delivery-snapshot.ts";
-import * as outbox from "../db/outbox.ts";
-import * as inputs from "../db/run-inputs.ts";
-import * as runs from "../db/runs.ts";
-import type { RunRow } from "../db/runs.ts";
+import * as artifacts from "../db/records/artifacts.ts";
+import type { ArtifactRow } from "../db/records/artifacts.ts";
+import { journalDelivery } from "../db/delivery/delivery-snapshot.ts";
+import * as outbox from "../db/delivery/outbox.ts";
+import * as inputs from "../db/records/run-inputs.ts";
+import * as runs from "../db/records/runs.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { trackingTarget } from "../domain/tracking-target.ts";
 import type { Store } from "../store/store.ts";
 

@@ -1,12 +1,12 @@
 import { basename } from "node:path";
-import type { ArtifactRow } from "../db/artifacts.ts";
-import * as blobs from "../db/blobs.ts";
-import { unflushed, unflushedWhile } from "../db/open.ts";
-import * as inputs from "../db/run-inputs.ts";
-import type { RunRow } from "../db/runs.ts";
+import type { ArtifactRow } from "../db/records/artifacts.ts";
+import * as blobs from "../db/bytes/blobs.ts";
+import { unflushed, unflushedWhile } from "../db/open/open.ts";
+import * as inputs from "../db/records/run-inputs.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { formatDigest } from "../domain/digest.ts";
 import { CofferError } from "../domain/error.ts";
-import * as cache from "../store/cache.ts";
+import * as cache from "../store/cache/cache.ts";
 import { holdBlob, processLease, readerLease } from "../store/lease.ts";
 import { readTree } from "../store/read.ts";
 import type { Store } from "../store/store.ts";

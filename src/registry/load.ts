@@ -1,6 +1,6 @@
-import type { ArtifactRow } from "../db/artifacts.ts";
-import * as ofStep from "../db/of-step.ts";
-import type { StepFilter } from "../db/of-step.ts";
+import type { ArtifactRow } from "../db/records/artifacts.ts";
+import * as ofStep from "../db/records/of-step.ts";
+import type { StepFilter } from "../db/records/of-step.ts";
 import type { ArtifactType } from "../domain/artifact-type.ts";
 import { closest } from "../domain/closest.ts";
 import { CofferError } from "../domain/error.ts";

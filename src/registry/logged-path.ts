@@ -1,11 +1,11 @@
 import { lstatSync, realpathSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import type { MetricPoint } from "../db/metrics.ts";
+import type { MetricPoint } from "../db/records/metrics.ts";
 import { guessArtifactType } from "../domain/artifact-type.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { checkArtifactPath } from "../domain/names.ts";
-import type { IngestUnit } from "../store/ingest-unit.ts";
-import type { Problem } from "../store/walk.ts";
+import type { IngestUnit } from "../store/ingest/ingest-unit.ts";
+import type { Problem } from "../store/ingest/walk.ts";
 import type { Particulars } from "./record.ts";
 
 /** A file or directory to keep. */

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
-import * as artifacts from "../db/artifacts.ts";
-import type { ArtifactRow } from "../db/artifacts.ts";
-import * as metaSources from "../db/meta-sources.ts";
+import * as artifacts from "../db/records/artifacts.ts";
+import type { ArtifactRow } from "../db/records/artifacts.ts";
+import * as metaSources from "../db/records/meta-sources.ts";
 import { CofferError } from "../domain/error.ts";
 import { countOf } from "../domain/quantity.ts";
 import { branchMatches } from "../domain/execution-path.ts";

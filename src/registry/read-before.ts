@@ -1,6 +1,6 @@
-import * as artifacts from "../db/artifacts.ts";
-import type { ArtifactRow } from "../db/artifacts.ts";
-import * as inputs from "../db/run-inputs.ts";
+import * as artifacts from "../db/records/artifacts.ts";
+import type { ArtifactRow } from "../db/records/artifacts.ts";
+import * as inputs from "../db/records/run-inputs.ts";
 import type { Store } from "../store/store.ts";
 
 /** The artifacts that a run has read so far, in order: what it makes from now on depends on them. */

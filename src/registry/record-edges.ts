@@ -1,7 +1,7 @@
-import type { ArtifactRow } from "../db/artifacts.ts";
-import * as edges from "../db/edges.ts";
-import * as events from "../db/events.ts";
-import * as metaSources from "../db/meta-sources.ts";
+import type { ArtifactRow } from "../db/records/artifacts.ts";
+import * as edges from "../db/records/edges.ts";
+import * as events from "../db/records/events.ts";
+import * as metaSources from "../db/records/meta-sources.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
 import { CofferError } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";

@@ -1,9 +1,9 @@
-import * as aliases from "../db/aliases.ts";
-import * as artifacts from "../db/artifacts.ts";
-import type { ArtifactRow, Scope } from "../db/artifacts.ts";
-import * as blobs from "../db/blobs.ts";
-import * as runs from "../db/runs.ts";
-import type { RunRow } from "../db/runs.ts";
+import * as aliases from "../db/records/aliases.ts";
+import * as artifacts from "../db/records/artifacts.ts";
+import type { ArtifactRow, Scope } from "../db/records/artifacts.ts";
+import * as blobs from "../db/bytes/blobs.ts";
+import * as runs from "../db/records/runs.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
 import { closest } from "../domain/closest.ts";
 import { parseDigestPrefix } from "../domain/digest.ts";

@@ -1,11 +1,11 @@
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { visitFiles } from "../blobs/visit-files.ts";
-import * as blobs from "../db/blobs.ts";
-import * as metadata from "../db/metadata.ts";
-import * as totals from "../db/totals.ts";
-import { sumOf, uploadFigures } from "../db/upload-figures.ts";
-import type { UploadFigures } from "../db/upload-figures.ts";
+import * as blobs from "../db/bytes/blobs.ts";
+import * as metadata from "../db/open/metadata.ts";
+import * as totals from "../db/records/totals.ts";
+import { sumOf, uploadFigures } from "../db/delivery/upload-figures.ts";
+import type { UploadFigures } from "../db/delivery/upload-figures.ts";
 import { filePart } from "../domain/names.ts";
 import type { Store } from "../store/store.ts";
 

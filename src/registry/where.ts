@@ -1,5 +1,5 @@
-import { ARTIFACT_FIELDS } from "../db/artifact-search.ts";
-import type { Condition, Fields, Operator, Sort } from "../db/conditions.ts";
+import { ARTIFACT_FIELDS } from "../db/records/artifact-search.ts";
+import type { Condition, Fields, Operator, Sort } from "../db/records/conditions.ts";
 import { parseNumber } from "../domain/assignment.ts";
 import { closest } from "../domain/closest.ts";
 import { CofferError } from "../domain/error.ts";

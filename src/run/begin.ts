@@ -1,13 +1,13 @@
 import { existsSync, realpathSync, rmSync } from "node:fs";
 import { basename, resolve as resolvePath } from "node:path";
-import * as artifacts from "../db/artifacts.ts";
-import * as leases from "../db/leases.ts";
-import { unflushed } from "../db/open.ts";
-import * as params from "../db/params.ts";
-import * as inputs from "../db/run-inputs.ts";
-import * as runs from "../db/runs.ts";
-import type { RunRow } from "../db/runs.ts";
-import * as tags from "../db/tags.ts";
+import * as artifacts from "../db/records/artifacts.ts";
+import * as leases from "../db/bytes/leases.ts";
+import { unflushed } from "../db/open/open.ts";
+import * as params from "../db/records/params.ts";
+import * as inputs from "../db/records/run-inputs.ts";
+import * as runs from "../db/records/runs.ts";
+import type { RunRow } from "../db/records/runs.ts";
+import * as tags from "../db/records/tags.ts";
 import type { Who } from "../domain/process-identity.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import { digestPath } from "../store/digest-path.ts";
@@ -15,10 +15,10 @@ import { takeLease } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { knownSecrets, redactPairs, redactText } from "../domain/redact.ts";
-import { recordedCommand } from "./command-line.ts";
+import { recordedCommand } from "./child/command-line.ts";
 import { recordedCircumstances } from "./recorded-circumstances.ts";
 import type { RunRequest } from "./run.ts";
-import { makeWorkspace } from "./workspace.ts";
+import { makeWorkspace } from "./workspace/workspace.ts";
 
 export interface Begun {
   run: RunRow;

@@ -1,7 +1,7 @@
-import type { RunRow } from "../db/runs.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import type { OutputRules } from "../domain/left-out.ts";
 import type { Store } from "../store/store.ts";
-import { describeMachine, recordedEnvironment } from "./environment.ts";
+import { describeMachine, recordedEnvironment } from "./child/environment.ts";
 
 /** What every run says of where and how it ran, as its row keeps it. `rules`: which files of its workspace are outputs, beside the configuration's own rules. */
 export function recordedCircumstances(

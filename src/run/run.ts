@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import * as outbox from "../db/outbox.ts";
-import type { RunRow } from "../db/runs.ts";
-import * as runs from "../db/runs.ts";
+import * as outbox from "../db/delivery/outbox.ts";
+import type { RunRow } from "../db/records/runs.ts";
+import * as runs from "../db/records/runs.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { shownName } from "../registry/shown-name.ts";
 import { clearStaging, endLease } from "../store/lease.ts";
@@ -10,16 +10,16 @@ import type { Store } from "../store/store.ts";
 import type { Attachment } from "./attach.ts";
 import { beginRun, childVariables, discardWorkspace, recordStart } from "./begin.ts";
 import type { Begun } from "./begin.ts";
-import { spawnChild } from "./child.ts";
-import type { Child } from "./child.ts";
-import type { CodeState } from "./code-state.ts";
-import type { Snapshot } from "./empty-workspace.ts";
+import { spawnChild } from "./child/child.ts";
+import type { Child } from "./child/child.ts";
+import type { CodeState } from "./code/code-state.ts";
+import type { Snapshot } from "./workspace/empty-workspace.ts";
 import type { End, Ended, Kept } from "./finish.ts";
-import { findCommand } from "./find-command.ts";
-import { openOutputLog } from "./open-output-log.ts";
-import type { OutputEnd, OutputLog } from "./output-log.ts";
-import type { PendingCode } from "./pending-code.ts";
-import type { HeldSignals } from "./signals.ts";
+import { findCommand } from "./child/find-command.ts";
+import { openOutputLog } from "./terminal/open-output-log.ts";
+import type { OutputEnd, OutputLog } from "./terminal/output-log.ts";
+import type { PendingCode } from "./code/pending-code.ts";
+import type { HeldSignals } from "./child/signals.ts";
 
 export interface RunRequest {
   /** What stood behind `--`. */
@@ -96,7 +96,7 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
   const end = endOf(ended, wrapper.signals.received);
   const logged = await finishOutput(output, wrapper);
   const isScratch = store.settings.values.workspace.policy === "scratch" && end.state === "finished";
-  const snapshot = isScratch ? (await import("./empty-workspace.ts")).snapshotWorkspace(begun.workspace) : undefined;
+  const snapshot = isScratch ? (await import("./workspace/empty-workspace.ts")).snapshotWorkspace(begun.workspace) : undefined;
   const outcome = await settleRun(store, begun, request, wrapper, ended.code, end, { childPid: child.pid, output: logged, code, snapshot });
   return { ...outcome, serverAway };
 }
@@ -166,7 +166,7 @@ async function settleRun(
   } catch (error) {
     say.error(`the outputs could not be stored: ${reason(error)}`);
     if (error instanceof CofferError && error.hint) say.info(error.hint);
-    const { recordWithoutOutputs } = await import("./record-without-outputs.ts");
+    const { recordWithoutOutputs } = await import("./outputs/record-without-outputs.ts");
     for (const words of recordWithoutOutputs(store, begun, request, end, ended, error)) say.warn(words);
     say.info(`the workspace stays as it is: ${begun.workspace}`);
     return { code, run: lookAgain(store, begun), kept: undefined };
@@ -186,7 +186,7 @@ async function endScratch(
   say: Wrapper["say"],
 ): Promise<void> {
   try {
-    const { clearScratch, leftOutWords } = await import("./clear-scratch.ts");
+    const { clearScratch, leftOutWords } = await import("./workspace/clear-scratch.ts");
     const { incomplete, moved, outputs } = kept;
     const { gone, stays, leftOut, warnings } = clearScratch(store, {
       run,

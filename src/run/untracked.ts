@@ -1,4 +1,4 @@
-import { spawnChild } from "./child.ts";
+import { spawnChild } from "./child/child.ts";
 import type { RunRequest, Wrapper } from "./run.ts";
 
 /** Runs the command as if coffer were not there: the terminal, the signals and the exit code are the child's, and nothing is kept. */

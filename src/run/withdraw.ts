@@ -1,7 +1,7 @@
-import * as artifacts from "../db/artifacts.ts";
-import type { ArtifactRow } from "../db/artifacts.ts";
-import * as journal from "../db/journal.ts";
-import type { RunRow } from "../db/runs.ts";
+import * as artifacts from "../db/records/artifacts.ts";
+import type { ArtifactRow } from "../db/records/artifacts.ts";
+import * as journal from "../db/records/journal.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import type { RunState } from "../domain/run-state.ts";
 import type { Store } from "../store/store.ts";
 

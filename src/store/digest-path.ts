@@ -5,7 +5,7 @@ import { hashFile, openRegular } from "../blobs/copy.ts";
 import { encodeTree } from "../blobs/tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 import { CofferError, reason } from "../domain/error.ts";
-import { walk } from "./walk.ts";
+import { walk } from "./ingest/walk.ts";
 
 /**
  * The digest that a file or directory would have as an artifact, and its size; nothing is stored.

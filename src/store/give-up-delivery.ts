@@ -1,7 +1,7 @@
-import { journalDelivery } from "../db/delivery-snapshot.ts";
-import { recordLater } from "../db/later-events.ts";
-import * as leases from "../db/leases.ts";
-import * as outbox from "../db/outbox.ts";
+import { journalDelivery } from "../db/delivery/delivery-snapshot.ts";
+import { recordLater } from "../db/records/later-events.ts";
+import * as leases from "../db/bytes/leases.ts";
+import * as outbox from "../db/delivery/outbox.ts";
 import { leaseState } from "./lease.ts";
 import type { Store } from "./store.ts";
 

@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync } from "node:fs";
-import * as blobs from "../db/blobs.ts";
-import * as leases from "../db/leases.ts";
-import type { LeaseKind, LeaseRow } from "../db/leases.ts";
-import { unflushed } from "../db/open.ts";
+import * as blobs from "../db/bytes/blobs.ts";
+import * as leases from "../db/bytes/leases.ts";
+import type { LeaseKind, LeaseRow } from "../db/bytes/leases.ts";
+import { unflushed } from "../db/open/open.ts";
 import { callers } from "../domain/callers.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { liveness, self } from "../domain/process-identity.ts";

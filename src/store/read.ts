@@ -6,15 +6,15 @@ import { FOLLOWING_READ, hashFile, openRegular } from "../blobs/copy.ts";
 import { readMember } from "../blobs/pack.ts";
 import { decodeTree } from "../blobs/tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
-import * as blobs from "../db/blobs.ts";
-import type { BlobRow } from "../db/blobs.ts";
-import * as damage from "../db/damage.ts";
-import * as foreign from "../db/foreign-blobs.ts";
-import * as packs from "../db/packs.ts";
+import * as blobs from "../db/bytes/blobs.ts";
+import type { BlobRow } from "../db/bytes/blobs.ts";
+import * as damage from "../db/bytes/damage.ts";
+import * as foreign from "../db/bytes/foreign-blobs.ts";
+import * as packs from "../db/bytes/packs.ts";
 import { formatDigest } from "../domain/digest.ts";
 import { CofferError, errno } from "../domain/error.ts";
-import { noteDamage } from "./damage.ts";
-import { sameStamp, stampOf } from "./stamp.ts";
+import { noteDamage } from "./damage/damage.ts";
+import { sameStamp, stampOf } from "./ingest/stamp.ts";
 import type { Store } from "./store.ts";
 
 /** Where a blob's bytes lie: a file of its own (offset 0), or inside a pack. */

@@ -2,11 +2,11 @@ import { closeSync } from "node:fs";
 import { hashFile } from "../blobs/copy.ts";
 import type { Hasher } from "../blobs/blake3.ts";
 import { readMember } from "../blobs/pack.ts";
-import * as blobs from "../db/blobs.ts";
-import * as foreign from "../db/foreign-blobs.ts";
-import { openSource } from "./open-source.ts";
+import * as blobs from "../db/bytes/blobs.ts";
+import * as foreign from "../db/bytes/foreign-blobs.ts";
+import { openSource } from "./ingest/open-source.ts";
 import { blobRow, corrupt, hashTwice, locate, openBlob, readChecked, readRow } from "./read.ts";
-import type { Staged } from "./staged.ts";
+import type { Staged } from "./ingest/staged.ts";
 import type { Store } from "./store.ts";
 
 /**

@@ -3,12 +3,12 @@ import { statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { requireUsableType } from "../config/usable-type.ts";
 import type { Settings } from "../config/settings.ts";
-import * as metadata from "../db/metadata.ts";
-import { closeDatabase, openDatabase, writing } from "../db/open.ts";
-import type { Say, Work } from "../db/open.ts";
+import * as metadata from "../db/open/metadata.ts";
+import { closeDatabase, openDatabase, writing } from "../db/open/open.ts";
+import type { Say, Work } from "../db/open/open.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { checkRoot } from "./check-root.ts";
-import { flushJournal } from "./journal-file.ts";
+import { flushJournal } from "./database/journal-file.ts";
 
 /** Rows and bytes together, under one root. */
 export interface Store extends Disposable {

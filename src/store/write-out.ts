@@ -7,11 +7,11 @@ import { copyChecked } from "../blobs/copy-checked.ts";
 import { writeWhole } from "../blobs/durable.ts";
 import { makeInNewPlace } from "../blobs/new-place.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
-import * as blobs from "../db/blobs.ts";
-import type { BlobRow } from "../db/blobs.ts";
-import { reading } from "../db/open.ts";
+import * as blobs from "../db/bytes/blobs.ts";
+import type { BlobRow } from "../db/bytes/blobs.ts";
+import { reading } from "../db/open/open.ts";
 import { CofferError } from "../domain/error.ts";
-import { OpenPacks } from "./open-packs.ts";
+import { OpenPacks } from "./ingest/open-packs.ts";
 import { corrupt, locate, openBlob, readRow, readTree } from "./read.ts";
 import type { Store } from "./store.ts";
 

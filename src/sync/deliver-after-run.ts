@@ -1,17 +1,17 @@
-import * as outbox from "../db/outbox.ts";
-import type { RunRow } from "../db/runs.ts";
+import * as outbox from "../db/delivery/outbox.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { formatBytes, formatDuration } from "../domain/quantity.ts";
 import { trackingTarget } from "../domain/tracking-target.ts";
-import { connect, runPage } from "../mlflow/connection.ts";
-import type { Environment } from "../mlflow/environment.ts";
+import { connect, runPage } from "../mlflow/http/connection.ts";
+import type { Environment } from "../mlflow/http/environment.ts";
 import type { Store } from "../store/store.ts";
 import { deliver } from "./deliver.ts";
 import type { DeliverOptions } from "./deliver.ts";
 import { AWAY_MS } from "./patience.ts";
 import type { Limits } from "./patience.ts";
 import type { DeliveryReport } from "./report.ts";
-import { skipsArtifacts } from "../mlflow/environment.ts";
+import { skipsArtifacts } from "../mlflow/http/environment.ts";
 
 export interface AfterRun {
   /** after: as long as it is quick; required: all of it, however long that takes once the server has answered, unless `hurried`. */

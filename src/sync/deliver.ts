@@ -1,30 +1,30 @@
-import { unflushedWhile } from "../db/open.ts";
-import * as outbox from "../db/outbox.ts";
-import type { DeliveryRow } from "../db/outbox.ts";
-import * as runs from "../db/runs.ts";
-import type { RunRow } from "../db/runs.ts";
+import { unflushedWhile } from "../db/open/open.ts";
+import * as outbox from "../db/delivery/outbox.ts";
+import type { DeliveryRow } from "../db/delivery/outbox.ts";
+import * as runs from "../db/records/runs.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { CofferError } from "../domain/error.ts";
 import type { Who } from "../domain/process-identity.ts";
 import { trackingTarget } from "../domain/tracking-target.ts";
-import { connect } from "../mlflow/connection.ts";
-import type { Connection } from "../mlflow/connection.ts";
-import type { Environment } from "../mlflow/environment.ts";
+import { connect } from "../mlflow/http/connection.ts";
+import type { Connection } from "../mlflow/http/connection.ts";
+import type { Environment } from "../mlflow/http/environment.ts";
 import type { Store } from "../store/store.ts";
-import { checkSynced } from "./check-synced.ts";
-import { claimRun, untilUnclaimed } from "./claim-run.ts";
+import { checkSynced } from "./record/check-synced.ts";
+import { claimRun, untilUnclaimed } from "./pending/claim-run.ts";
 import { deliverRun, recordFailure } from "./deliver-run.ts";
-import { experimentIdOf } from "./experiment-id.ts";
+import { experimentIdOf } from "./record/experiment-id.ts";
 import { Patience } from "./patience.ts";
 import type { Limits } from "./patience.ts";
 import { addRun, newReport } from "./report.ts";
 import type { DeliveryReport, Outcome, RunReport } from "./report.ts";
-import { RouteMemory } from "./route-memory.ts";
+import { RouteMemory } from "./files/route-memory.ts";
 import { sendLive } from "./send-live.ts";
 import type { Delivering, RunSelection, Sync } from "./sync.ts";
 import { newTally } from "./tally.ts";
 import type { Progress, Tally } from "./tally.ts";
-import { UploadRoom } from "./upload-room.ts";
-import { workBehind, waitingRuns } from "./waiting-runs.ts";
+import { UploadRoom } from "./files/upload-room.ts";
+import { workBehind, waitingRuns } from "./pending/waiting-runs.ts";
 
 export interface DeliverOptions {
   /** The MLFLOW_* variables: credentials, limits, retries. */

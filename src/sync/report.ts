@@ -1,6 +1,6 @@
 import type { CofferError } from "../domain/error.ts";
-import { runPage } from "../mlflow/connection.ts";
-import type { Arrival } from "./arrival.ts";
+import { runPage } from "../mlflow/http/connection.ts";
+import type { Arrival } from "./files/arrival.ts";
 import type { Delivering } from "./sync.ts";
 import type { Tally } from "./tally.ts";
 

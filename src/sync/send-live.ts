@@ -1,9 +1,9 @@
-import * as metrics from "../db/metrics.ts";
-import * as outbox from "../db/outbox.ts";
-import type { DeliveryRow } from "../db/outbox.ts";
+import * as metrics from "../db/records/metrics.ts";
+import * as outbox from "../db/delivery/outbox.ts";
+import type { DeliveryRow } from "../db/delivery/outbox.ts";
 import type { CofferError } from "../domain/error.ts";
 import { recordFailure, sendOpen } from "./deliver-run.ts";
-import { saysOf } from "./says.ts";
+import { saysOf } from "./record/says.ts";
 import type { Delivering } from "./sync.ts";
 
 /**

@@ -1,13 +1,13 @@
-import type { DeliveryRow } from "../db/outbox.ts";
-import type { RunRow } from "../db/runs.ts";
+import type { DeliveryRow } from "../db/delivery/outbox.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { CofferError } from "../domain/error.ts";
-import type { Connection } from "../mlflow/connection.ts";
-import type { Experiment } from "../mlflow/experiments.ts";
-import { ServerRefusal } from "../mlflow/refusal.ts";
+import type { Connection } from "../mlflow/http/connection.ts";
+import type { Experiment } from "../mlflow/tracking/experiments.ts";
+import { ServerRefusal } from "../mlflow/http/refusal.ts";
 import type { Store } from "../store/store.ts";
-import type { RouteMemory } from "./route-memory.ts";
+import type { RouteMemory } from "./files/route-memory.ts";
 import type { Tally } from "./tally.ts";
-import type { UploadRoom } from "./upload-room.ts";
+import type { UploadRoom } from "./files/upload-room.ts";
 
 /** Which runs are meant, by their seq; it may be asked again and again, and answer otherwise when a run has changed. */
 export type RunSelection = Pick<ReadonlySet<number>, "has">;

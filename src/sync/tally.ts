@@ -1,4 +1,4 @@
-import type { Arrival } from "./arrival.ts";
+import type { Arrival } from "./files/arrival.ts";
 
 /** What happened to one run, for the report; told as it happens. */
 export interface Tally {

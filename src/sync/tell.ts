@@ -1,5 +1,5 @@
-import * as events from "../db/events.ts";
-import type { Change } from "../mlflow/log-values.ts";
+import * as events from "../db/records/events.ts";
+import type { Change } from "../mlflow/tracking/log-values.ts";
 import type { Delivering } from "./sync.ts";
 
 /** What MLflow shows differently, or not at all. */

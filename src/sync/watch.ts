@@ -1,17 +1,17 @@
-import * as runs from "../db/runs.ts";
-import type { RunRow } from "../db/runs.ts";
+import * as runs from "../db/records/runs.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { trackingTarget } from "../domain/tracking-target.ts";
 import type { Store } from "../store/store.ts";
 import { deliver } from "./deliver.ts";
 import type { DeliverOptions } from "./deliver.ts";
-import { enqueueLive } from "./enqueue-live.ts";
-import type { Heard } from "./enqueue-live.ts";
-import { enqueueMissing } from "./enqueue-missing.ts";
+import { enqueueLive } from "./pending/enqueue-live.ts";
+import type { Heard } from "./pending/enqueue-live.ts";
+import { enqueueMissing } from "./pending/enqueue-missing.ts";
 import { addTurn, newReport } from "./report.ts";
 import type { DeliveryReport, RunReport } from "./report.ts";
 import { sleep } from "./sleep.ts";
 import type { RunSelection } from "./sync.ts";
-import { waitingRuns } from "./waiting-runs.ts";
+import { waitingRuns } from "./pending/waiting-runs.ts";
 
 export interface WatchOptions extends Omit<DeliverOptions, "live" | "check" | "restore" | "verify" | "signal"> {
   /** Ends it. */

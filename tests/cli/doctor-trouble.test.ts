@@ -1,8 +1,8 @@
 // what may stand between us and a server, each on a line of its own
 import { expect, test } from "bun:test";
 import { ADMIN } from "../../scripts/mlflow/guarded.ts";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
-import type { Fault } from "../mlflow/faulty-proxy.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
+import type { Fault } from "../support/faulty-proxy.ts";
 import { mlflow, needsGuarded, needsMlflow } from "../support/mlflow.ts";
 import { tlsProxy } from "../support/tls-proxy.ts";
 import { examine } from "./diagnosis.ts";

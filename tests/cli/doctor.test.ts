@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { ask } from "../sync/told.ts";
+import { ask } from "../support/told.ts";
 import { mlflow, needsMlflow, needsOlder } from "../support/mlflow.ts";
 import { examine } from "./diagnosis.ts";
 import { filesBelow, place } from "./run-place.ts";

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { expect, test } from "bun:test";
 import type { spelledOut } from "../../src/cli/gc/document.ts";
-import type { Swept } from "../../src/gc/swept.ts";
+import type { Swept } from "../../src/gc/apply/swept.ts";
 import { mountSmall, needsMount } from "../support/mount.ts";
 import { binary } from "../support/coffer.ts";
 import { place } from "./run-place.ts";

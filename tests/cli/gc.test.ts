@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, openSync, closeSync, readdirSync, statSync, writeFileSync, writeSync } from "node:fs";
 import type { PlanDocument, spelledOut } from "../../src/cli/gc/document.ts";
-import type { Swept } from "../../src/gc/swept.ts";
+import type { Swept } from "../../src/gc/apply/swept.ts";
 import { binary, coffer, spawnCoffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect, test } from "bun:test";
-import * as artifacts from "../../src/db/artifacts.ts";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
-import type { Lineage } from "../../src/registry/lineage.ts";
+import * as artifacts from "../../src/db/records/artifacts.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
+import type { Lineage } from "../../src/registry/lineage/lineage.ts";
 import { ladder, plantArtifacts, plantEdges } from "../db/graph.ts";
 import { readXml } from "../registry/xml.ts";
 import { binary, coffer } from "../support/coffer.ts";

@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
 import { coffer, spawnCoffer } from "../support/coffer.ts";
 import type { CofferResult } from "../support/coffer.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";

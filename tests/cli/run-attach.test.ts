@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { connectQuickly, newRun } from "../mlflow/live.ts";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
-import { ask, seenOn } from "../sync/told.ts";
+import { connectQuickly, newRun } from "../support/quick-connection.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
+import { ask, seenOn } from "../support/told.ts";
 import { spawnCoffer } from "../support/coffer.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
 import { place } from "./run-place.ts";

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { expect, test } from "bun:test";
 import { readPage } from "../docs/page.ts";
 import { Shapes } from "../docs/shape.ts";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
 import { binary, cleanEnvironment, coffer, spawnCoffer } from "../support/coffer.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";

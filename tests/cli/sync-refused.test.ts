@@ -1,9 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
-import type { Fault } from "../mlflow/faulty-proxy.ts";
-import { ask, seenOn } from "../sync/told.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
+import type { Fault } from "../support/faulty-proxy.ts";
+import { ask, seenOn } from "../support/told.ts";
 import { coffer } from "../support/coffer.ts";
 import type { CofferResult } from "../support/coffer.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";

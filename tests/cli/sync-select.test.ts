@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
-import type { Preview } from "../../src/sync/preview.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
+import type { Preview } from "../../src/sync/pending/preview.ts";
 import type { DeliveryReport } from "../../src/sync/report.ts";
 import { coffer } from "../support/coffer.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";

@@ -1,9 +1,9 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { expect, test } from "bun:test";
 import type { DeliveryReport } from "../../src/sync/report.ts";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
-import { seenOn } from "../sync/told.ts";
-import type { SeenRun } from "../sync/told.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
+import { seenOn } from "../support/told.ts";
+import type { SeenRun } from "../support/told.ts";
 import { binary, coffer, spawnCoffer } from "../support/coffer.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";

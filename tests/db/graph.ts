@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
 
 /** Rows as like the first artifact's as can be: enough for graphs, and a thousand times as fast as keeping files. Returns their seqs. */
 export function plantArtifacts(db: Database, like: ArtifactRow, count: number): number[] {

@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import * as artifacts from "../../src/db/artifacts.ts";
-import * as blobs from "../../src/db/blobs.ts";
-import * as edges from "../../src/db/edges.ts";
-import * as metrics from "../../src/db/metrics.ts";
-import * as params from "../../src/db/params.ts";
-import * as runs from "../../src/db/runs.ts";
-import * as tags from "../../src/db/tags.ts";
-import { closeDatabase, openDatabase } from "../../src/db/open.ts";
+import * as artifacts from "../../src/db/records/artifacts.ts";
+import * as blobs from "../../src/db/bytes/blobs.ts";
+import * as edges from "../../src/db/records/edges.ts";
+import * as metrics from "../../src/db/records/metrics.ts";
+import * as params from "../../src/db/records/params.ts";
+import * as runs from "../../src/db/records/runs.ts";
+import * as tags from "../../src/db/records/tags.ts";
+import { closeDatabase, openDatabase } from "../../src/db/open/open.ts";
 import { openTestStore } from "../support/store.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 
@@ -15,8 +15,8 @@ test("fifty processes that save one name at once make fifty versions without a g
   using test = await openTestStore();
   const artifact = await test.add({ name: "model" });
   const program = `
-    import { openDatabase, writing } from ${JSON.stringify(`${import.meta.dir}/../../src/db/open.ts`)};
-    import * as artifacts from ${JSON.stringify(`${import.meta.dir}/../../src/db/artifacts.ts`)};
+    import { openDatabase, writing } from ${JSON.stringify(`${import.meta.dir}/../../src/db/open/open.ts`)};
+    import * as artifacts from ${JSON.stringify(`${import.meta.dir}/../../src/db/records/artifacts.ts`)};
     const db = openDatabase(process.argv[1], { make: false, say: () => undefined });
     for (let i = 0; i < 10; i++)
       writing(db, () => undefined, () => {

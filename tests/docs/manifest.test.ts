@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { ITEM_KEYS } from "../../src/manifest/manifest-item.ts";
+import { ITEM_KEYS } from "../../src/manifest/read/manifest-item.ts";
 import { codeSpans, tableRows } from "./markdown.ts";
 import { playPage, readPage } from "./page.ts";
 

@@ -70,7 +70,7 @@ async function variablesOf(globs: string[]): Promise<Set<string>> {
   const found = new Set<string>();
   for (const glob of globs)
     for (const file of new Bun.Glob(glob).scanSync({ cwd: project })) {
-      if (file === "src/run/environment.ts") continue;
+      if (file === "src/run/child/environment.ts") continue;
       const text = readPage(file);
       for (const match of text.matchAll(
         /\benv(?:ironment)?(?:\?)?(?:\.)?\["([A-Z][A-Z0-9_]*)"\]|\b((?:COFFER|CORE|MLFLOW|XDG)_[A-Z0-9_]*[A-Z0-9])\b/g,

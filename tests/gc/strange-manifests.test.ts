@@ -1,15 +1,15 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
-import * as artifacts from "../../src/db/artifacts.ts";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
-import * as runs from "../../src/db/runs.ts";
-import { itemsOf, keptOf } from "../../src/gc/gc-plan.ts";
-import type { GcPlan } from "../../src/gc/gc-plan.ts";
-import { planGc } from "../../src/gc/plan.ts";
-import { PURGE_RULES } from "../../src/gc/rules.ts";
-import { sweep } from "../../src/gc/sweep.ts";
-import { planWorkspaces } from "../../src/gc/workspaces.ts";
-import { writeDueManifests } from "../../src/manifest/run-manifest.ts";
+import * as artifacts from "../../src/db/records/artifacts.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
+import * as runs from "../../src/db/records/runs.ts";
+import { itemsOf, keptOf } from "../../src/gc/plan/gc-plan.ts";
+import type { GcPlan } from "../../src/gc/plan/gc-plan.ts";
+import { planGc } from "../../src/gc/plan/plan.ts";
+import { PURGE_RULES } from "../../src/gc/plan/rules.ts";
+import { sweep } from "../../src/gc/apply/sweep.ts";
+import { planWorkspaces } from "../../src/gc/plan/workspaces.ts";
+import { writeDueManifests } from "../../src/manifest/export/run-manifest.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
 

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { findManifests } from "../../src/manifest/find-manifests.ts";
-import { importManifests } from "../../src/manifest/import-manifests.ts";
-import type { Imported } from "../../src/manifest/import-manifests.ts";
-import { toYaml } from "../../src/manifest/yaml.ts";
-import type { Plain } from "../../src/manifest/yaml.ts";
+import { findManifests } from "../../src/manifest/import/find-manifests.ts";
+import { importManifests } from "../../src/manifest/import/import-manifests.ts";
+import type { Imported } from "../../src/manifest/import/import-manifests.ts";
+import { toYaml } from "../../src/manifest/read/yaml.ts";
+import type { Plain } from "../../src/manifest/read/yaml.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
 import type { TestStore } from "../support/store.ts";

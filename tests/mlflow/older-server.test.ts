@@ -1,16 +1,16 @@
 import { expect, test } from "bun:test";
-import { destinationOf } from "../../src/mlflow/destination.ts";
-import type { Destination } from "../../src/mlflow/destination.ts";
-import { downloadArtifact } from "../../src/mlflow/download-artifact.ts";
-import { listArtifacts } from "../../src/mlflow/list-artifacts.ts";
-import { beginProxiedParts } from "../../src/mlflow/proxied-parts.ts";
-import { probeServer } from "../../src/mlflow/server-info.ts";
-import { uploadArtifact } from "../../src/mlflow/upload-artifact.ts";
+import { destinationOf } from "../../src/mlflow/artifacts/destination.ts";
+import type { Destination } from "../../src/mlflow/artifacts/destination.ts";
+import { downloadArtifact } from "../../src/mlflow/artifacts/download-artifact.ts";
+import { listArtifacts } from "../../src/mlflow/artifacts/list-artifacts.ts";
+import { beginProxiedParts } from "../../src/mlflow/artifacts/proxied-parts.ts";
+import { probeServer } from "../../src/mlflow/tracking/server-info.ts";
+import { uploadArtifact } from "../../src/mlflow/artifacts/upload-artifact.ts";
 import { mlflow, needsMlflow, needsOlder } from "../support/mlflow.ts";
 import type { MlflowPlace } from "../../scripts/mlflow/server.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
-import { fileSource } from "./file-source.ts";
-import { connectQuickly, newRun } from "./live.ts";
+import { fileSource } from "../support/file-source.ts";
+import { connectQuickly, newRun } from "../support/quick-connection.ts";
 
 // what MLflow 3.11 does otherwise than 3.17.2; each line is asked of both, so that none of it is a legend
 const servers = [

@@ -1,8 +1,8 @@
 // As official_requests.py, with coffer's own requests: fetch reads some variables of the process itself.
 import * as v from "valibot";
 import { CofferError } from "../../src/domain/error.ts";
-import { connect } from "../../src/mlflow/connection.ts";
-import { getExperiment } from "../../src/mlflow/experiments.ts";
+import { connect } from "../../src/mlflow/http/connection.ts";
+import { getExperiment } from "../../src/mlflow/tracking/experiments.ts";
 
 const Cases = v.array(v.object({ uri: v.string(), env: v.record(v.string(), v.string()) }));
 const ends: string[] = [];

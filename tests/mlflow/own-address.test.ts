@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import { destinationOf } from "../../src/mlflow/destination.ts";
-import { uploadArtifact } from "../../src/mlflow/upload-artifact.ts";
+import { destinationOf } from "../../src/mlflow/artifacts/destination.ts";
+import { uploadArtifact } from "../../src/mlflow/artifacts/upload-artifact.ts";
 import { deliver } from "../../src/sync/deliver.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
-import { deliveryOf, QUICK, storeFor, tellLater } from "../sync/told.ts";
-import { fileSource } from "./file-source.ts";
-import { connectQuickly } from "./live.ts";
+import { deliveryOf, QUICK, storeFor, tellLater } from "../support/told.ts";
+import { fileSource } from "../support/file-source.ts";
+import { connectQuickly } from "../support/quick-connection.ts";
 
 const SECRETS = { MLFLOW_TRACKING_TOKEN: "s3cr3t", MLFLOW_WORKSPACE: "team" };
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { remoteKey } from "../../src/mlflow/remote-key.ts";
-import { remoteName } from "../../src/mlflow/remote-name.ts";
+import { remoteKey } from "../../src/mlflow/tracking/remote-key.ts";
+import { remoteName } from "../../src/mlflow/artifacts/remote-name.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
 
 const live = needsMlflow(test);

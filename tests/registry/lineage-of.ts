@@ -1,4 +1,4 @@
-import type { Lineage, LineageEdge, LineageNode } from "../../src/registry/lineage.ts";
+import type { Lineage, LineageEdge, LineageNode } from "../../src/registry/lineage/lineage.ts";
 
 /** A node as a table of tests writes it: only what matters there. */
 export function node(uid: string, steps: number, given: Partial<LineageNode> = {}): LineageNode {

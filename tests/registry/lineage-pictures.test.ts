@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { lineageDot } from "../../src/registry/lineage-dot.ts";
-import { lineageMermaid } from "../../src/registry/lineage-mermaid.ts";
-import { lineageSvg } from "../../src/registry/lineage-svg.ts";
+import { lineageDot } from "../../src/registry/lineage/dot.ts";
+import { lineageMermaid } from "../../src/registry/lineage/mermaid.ts";
+import { lineageSvg } from "../../src/registry/lineage/svg.ts";
 import { diamond, edge, lineageOf, node, ODD } from "./lineage-of.ts";
 import { readXml } from "./xml.ts";
 

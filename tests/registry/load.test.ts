@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { parseExecutionPath } from "../../src/domain/execution-path.ts";
-import * as artifacts from "../../src/db/artifacts.ts";
+import * as artifacts from "../../src/db/records/artifacts.ts";
 import { findRecords, missingFolds } from "../../src/registry/load.ts";
 import type { Wanted } from "../../src/registry/load.ts";
 import { openTestStore } from "../support/store.ts";

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
 import { log } from "../../src/registry/log.ts";
 import type { Logged, LogRequest } from "../../src/registry/log.ts";
 import type { TestStore } from "../support/store.ts";

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
-import * as artifacts from "../../src/db/artifacts.ts";
-import * as pins from "../../src/db/pins.ts";
-import * as runs from "../../src/db/runs.ts";
-import * as tags from "../../src/db/tags.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
+import * as artifacts from "../../src/db/records/artifacts.ts";
+import * as pins from "../../src/db/records/pins.ts";
+import * as runs from "../../src/db/records/runs.ts";
+import * as tags from "../../src/db/records/tags.ts";
 import { pin, remove, removeAlias, restore, retag, setAlias, unpin } from "../../src/registry/marks.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";

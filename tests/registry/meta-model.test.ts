@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
-import * as edges from "../../src/db/edges.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
+import * as edges from "../../src/db/records/edges.ts";
 import { parseExecutionPath } from "../../src/domain/execution-path.ts";
 import { checkBranches, featureColumns, metaConfig, readMetaModel, requireMetaModel, sourcesOf } from "../../src/registry/meta-model.ts";
 import { countOf } from "../store/keep.ts";

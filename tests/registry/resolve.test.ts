@@ -1,6 +1,6 @@
-import * as artifacts from "../../src/db/artifacts.ts";
+import * as artifacts from "../../src/db/records/artifacts.ts";
 import { expect, test } from "bun:test";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
 import { parseExecutionPath } from "../../src/domain/execution-path.ts";
 import { pin, remove, setAlias } from "../../src/registry/marks.ts";
 import { resolve, resolveArtifact, resolveRun } from "../../src/registry/resolve.ts";

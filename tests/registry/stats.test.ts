@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { linkSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as blobs from "../../src/db/blobs.ts";
-import type { BlobRow } from "../../src/db/blobs.ts";
+import * as blobs from "../../src/db/bytes/blobs.ts";
+import type { BlobRow } from "../../src/db/bytes/blobs.ts";
 import { datasetStats, stats } from "../../src/registry/stats.ts";
 import { locate } from "../../src/store/read.ts";
 import { openTestStore } from "../support/store.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { search as each } from "../../src/db/artifact-search.ts";
-import * as metrics from "../../src/db/metrics.ts";
-import * as params from "../../src/db/params.ts";
-import * as tags from "../../src/db/tags.ts";
+import { search as each } from "../../src/db/records/artifact-search.ts";
+import * as metrics from "../../src/db/records/metrics.ts";
+import * as params from "../../src/db/records/params.ts";
+import * as tags from "../../src/db/records/tags.ts";
 import { parseCondition, parseSort } from "../../src/registry/where.ts";
 import { openTestStore } from "../support/store.ts";
 import { logFile } from "./logged.ts";

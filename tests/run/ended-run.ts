@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { beginRun } from "../../src/run/begin.ts";
 import type { Begun } from "../../src/run/begin.ts";
-import { snapshotWorkspace } from "../../src/run/empty-workspace.ts";
+import { snapshotWorkspace } from "../../src/run/workspace/empty-workspace.ts";
 import type { End, Ended } from "../../src/run/finish.ts";
 import type { RunRequest } from "../../src/run/run.ts";
 import type { Store } from "../../src/store/store.ts";

@@ -1,16 +1,16 @@
 import { expect, test } from "bun:test";
 import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as events from "../../src/db/events.ts";
-import * as leases from "../../src/db/leases.ts";
-import * as runs from "../../src/db/runs.ts";
-import type { ChildEnd } from "../../src/run/child.ts";
-import { clearScratch } from "../../src/run/clear-scratch.ts";
-import type { Cleared } from "../../src/run/clear-scratch.ts";
-import type { Snapshot } from "../../src/run/empty-workspace.ts";
+import * as events from "../../src/db/records/events.ts";
+import * as leases from "../../src/db/bytes/leases.ts";
+import * as runs from "../../src/db/records/runs.ts";
+import type { ChildEnd } from "../../src/run/child/child.ts";
+import { clearScratch } from "../../src/run/workspace/clear-scratch.ts";
+import type { Cleared } from "../../src/run/workspace/clear-scratch.ts";
+import type { Snapshot } from "../../src/run/workspace/empty-workspace.ts";
 import { endOf, keepOutputs } from "../../src/run/finish.ts";
 import type { Kept } from "../../src/run/finish.ts";
-import { verify } from "../../src/store/verify.ts";
+import { verify } from "../../src/store/damage/verify.ts";
 import { endedRun, large, SUCCESS } from "./ended-run.ts";
 import type { EndedRun } from "./ended-run.ts";
 

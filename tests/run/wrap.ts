@@ -5,11 +5,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CofferError, reason } from "../../src/domain/error.ts";
-import { spawnChild } from "../../src/run/child.ts";
-import { inheritedDescriptors } from "../../src/run/launch.ts";
-import { openOutputLog } from "../../src/run/open-output-log.ts";
-import { openByFifo, openPipe } from "../../src/run/pipe.ts";
-import { holdSignals, ignoredSignals } from "../../src/run/signals.ts";
+import { spawnChild } from "../../src/run/child/child.ts";
+import { inheritedDescriptors } from "../../src/run/child/launch.ts";
+import { openOutputLog } from "../../src/run/terminal/open-output-log.ts";
+import { openByFifo, openPipe } from "../../src/run/terminal/pipe.ts";
+import { holdSignals, ignoredSignals } from "../../src/run/child/signals.ts";
 
 export interface WrapOptions {
   directory: string;

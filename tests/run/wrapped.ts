@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ChildEnd } from "../../src/run/child.ts";
-import type { OutputEnd } from "../../src/run/output-log.ts";
+import type { ChildEnd } from "../../src/run/child/child.ts";
+import type { OutputEnd } from "../../src/run/terminal/output-log.ts";
 import type { Who } from "../../src/domain/process-identity.ts";
 import type { WrapOptions } from "./wrap.ts";
 

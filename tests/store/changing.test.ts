@@ -14,13 +14,13 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import * as blobs from "../../src/db/blobs.ts";
-import type { BlobRow } from "../../src/db/blobs.ts";
-import type { Admitted } from "../../src/store/ingest.ts";
-import { ingest, settleMoved } from "../../src/store/ingest.ts";
+import * as blobs from "../../src/db/bytes/blobs.ts";
+import type { BlobRow } from "../../src/db/bytes/blobs.ts";
+import type { Admitted } from "../../src/store/ingest/ingest.ts";
+import { ingest, settleMoved } from "../../src/store/ingest/ingest.ts";
 import { dropLease, takeLease } from "../../src/store/lease.ts";
 import { locate, readChecked } from "../../src/store/read.ts";
-import { verify } from "../../src/store/verify.ts";
+import { verify } from "../../src/store/damage/verify.ts";
 import { mountSmall, needsMount } from "../support/mount.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";

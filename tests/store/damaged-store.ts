@@ -1,17 +1,17 @@
 import { Database } from "bun:sqlite";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import * as blobs from "../../src/db/blobs.ts";
-import type { BlobRow } from "../../src/db/blobs.ts";
-import * as packs from "../../src/db/packs.ts";
-import * as runs from "../../src/db/runs.ts";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
+import * as blobs from "../../src/db/bytes/blobs.ts";
+import type { BlobRow } from "../../src/db/bytes/blobs.ts";
+import * as packs from "../../src/db/bytes/packs.ts";
+import * as runs from "../../src/db/records/runs.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
 import { locate, readChecked } from "../../src/store/read.ts";
-import { repair } from "../../src/store/repair.ts";
-import type { Repair, RepairOptions } from "../../src/store/repair.ts";
+import { repair } from "../../src/store/damage/repair.ts";
+import type { Repair, RepairOptions } from "../../src/store/damage/repair.ts";
 import type { Store } from "../../src/store/store.ts";
-import { verify } from "../../src/store/verify.ts";
-import type { Verified } from "../../src/store/verify.ts";
+import { verify } from "../../src/store/damage/verify.ts";
+import type { Verified } from "../../src/store/damage/verify.ts";
 import type { TestStore } from "../support/store.ts";
 
 export const ALL = { share: 1, random: Math.random };

@@ -1,6 +1,6 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
 
 /** What a reader of an artifact asks for. */
 export const contentOf = (artifact: ArtifactRow) => ({

@@ -1,8 +1,8 @@
 import { chmodSync, lstatSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { expect, test } from "bun:test";
-import * as blobs from "../../src/db/blobs.ts";
-import { stampOf } from "../../src/store/stamp.ts";
-import { verify } from "../../src/store/verify.ts";
+import * as blobs from "../../src/db/bytes/blobs.ts";
+import { stampOf } from "../../src/store/ingest/stamp.ts";
+import { verify } from "../../src/store/damage/verify.ts";
 import { openTestStore } from "../support/store.ts";
 import { ALL, memberOf, pathOf, rewrite, small } from "./damaged-store.ts";
 

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
 import { recordArtifact } from "../../src/registry/record.ts";
-import { ingest } from "../../src/store/ingest.ts";
-import type { Ingested } from "../../src/store/ingest.ts";
-import type { IngestOptions, IngestUnit } from "../../src/store/ingest-unit.ts";
+import { ingest } from "../../src/store/ingest/ingest.ts";
+import type { Ingested } from "../../src/store/ingest/ingest.ts";
+import type { IngestOptions, IngestUnit } from "../../src/store/ingest/ingest-unit.ts";
 import { abandonLease, dropLease, takeLease } from "../../src/store/lease.ts";
 import type { TestStore } from "../support/store.ts";
 

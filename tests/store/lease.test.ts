@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as leases from "../../src/db/leases.ts";
-import type { LeaseRow } from "../../src/db/leases.ts";
+import * as leases from "../../src/db/bytes/leases.ts";
+import type { LeaseRow } from "../../src/db/bytes/leases.ts";
 import { of, self } from "../../src/domain/process-identity.ts";
 import type { Who } from "../../src/domain/process-identity.ts";
 import { abandonLease, dropLease, freeDeadLeases, leaseState, readerLease, staging, takeLease } from "../../src/store/lease.ts";

@@ -1,5 +1,5 @@
 import { chmodSync, writeFileSync } from "node:fs";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";

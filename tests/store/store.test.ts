@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { loadSettings } from "../../src/config/settings.ts";
-import * as journal from "../../src/db/journal.ts";
+import * as journal from "../../src/db/records/journal.ts";
 import { openStore } from "../../src/store/store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";

@@ -1,8 +1,8 @@
 import { chmodSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import * as damage from "../../src/db/damage.ts";
-import { verify } from "../../src/store/verify.ts";
+import * as damage from "../../src/db/bytes/damage.ts";
+import { verify } from "../../src/store/damage/verify.ts";
 import { openTestStore } from "../support/store.ts";
 import { ALL, below, small } from "./damaged-store.ts";
 

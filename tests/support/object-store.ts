@@ -2,8 +2,8 @@ import { afterAll, beforeAll } from "bun:test";
 import type { test as bunTest } from "bun:test";
 import { motoPython, startMoto } from "../../scripts/mlflow/moto.ts";
 import type { MlflowServer } from "../../scripts/mlflow/server.ts";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
-import type { Fault, FaultyProxy } from "../mlflow/faulty-proxy.ts";
+import { faultyProxy } from "./faulty-proxy.ts";
+import type { Fault, FaultyProxy } from "./faulty-proxy.ts";
 import { startMlflow } from "./mlflow.ts";
 
 /** Tests against storages that speak S3: skipped aloud where moto is not installed, and failing there under CI=true. */

@@ -1,12 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { loadSettings } from "../../src/config/settings.ts";
-import * as artifacts from "../../src/db/artifacts.ts";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
-import * as runs from "../../src/db/runs.ts";
-import type { NewRun, RunRow } from "../../src/db/runs.ts";
+import * as artifacts from "../../src/db/records/artifacts.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
+import * as runs from "../../src/db/records/runs.ts";
+import type { NewRun, RunRow } from "../../src/db/records/runs.ts";
 import { recordArtifact } from "../../src/registry/record.ts";
-import { ingest } from "../../src/store/ingest.ts";
+import { ingest } from "../../src/store/ingest/ingest.ts";
 import { dropLease, takeLease } from "../../src/store/lease.ts";
 import { openStore } from "../../src/store/store.ts";
 import type { Store } from "../../src/store/store.ts";

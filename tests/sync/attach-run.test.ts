@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import * as outbox from "../../src/db/outbox.ts";
-import * as runs from "../../src/db/runs.ts";
-import type { RunRow } from "../../src/db/runs.ts";
+import * as outbox from "../../src/db/delivery/outbox.ts";
+import * as runs from "../../src/db/records/runs.ts";
+import type { RunRow } from "../../src/db/records/runs.ts";
 import { attachRun } from "../../src/sync/attach-run.ts";
-import { claimRun } from "../../src/sync/claim-run.ts";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
+import { claimRun } from "../../src/sync/pending/claim-run.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
-import { ask, deliveryOf, QUICK, say, seenOn, storeFor, sync, tellLater } from "./told.ts";
+import { ask, deliveryOf, QUICK, say, seenOn, storeFor, sync, tellLater } from "../support/told.ts";
 
 const live = needsMlflow(test);
 

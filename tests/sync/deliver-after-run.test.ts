@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { deliverAfterRun } from "../../src/sync/deliver-after-run.ts";
 import type { AfterRun } from "../../src/sync/deliver-after-run.ts";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
 import type { TestStore } from "../support/store.ts";
-import { deliveryOf, QUICK, storeFor, tellLater } from "./told.ts";
+import { deliveryOf, QUICK, storeFor, tellLater } from "../support/told.ts";
 
 const live = needsMlflow(test);
 

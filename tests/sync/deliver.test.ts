@@ -1,18 +1,18 @@
 import { expect, test } from "bun:test";
-import * as outbox from "../../src/db/outbox.ts";
-import * as runs from "../../src/db/runs.ts";
-import type { RunRow } from "../../src/db/runs.ts";
-import { ensureExperiment } from "../../src/mlflow/experiments.ts";
-import { ensureRun } from "../../src/mlflow/runs.ts";
+import * as outbox from "../../src/db/delivery/outbox.ts";
+import * as runs from "../../src/db/records/runs.ts";
+import type { RunRow } from "../../src/db/records/runs.ts";
+import { ensureExperiment } from "../../src/mlflow/tracking/experiments.ts";
+import { ensureRun } from "../../src/mlflow/tracking/runs.ts";
 import { enqueueRun } from "../../src/registry/enqueue.ts";
-import { claimRun } from "../../src/sync/claim-run.ts";
-import { enqueueMissing } from "../../src/sync/enqueue-missing.ts";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
-import { connectQuickly } from "../mlflow/live.ts";
+import { claimRun } from "../../src/sync/pending/claim-run.ts";
+import { enqueueMissing } from "../../src/sync/pending/enqueue-missing.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
+import { connectQuickly } from "../support/quick-connection.ts";
 import { mlflow, needsMlflow, readArtifact, readBack } from "../support/mlflow.ts";
 import type { ReadRun } from "../support/mlflow.ts";
-import { ask, deliveryOf, points, QUICK, say, seenOn, short, storeFor, sync, tellLater } from "./told.ts";
-import type { SeenRun } from "./told.ts";
+import { ask, deliveryOf, points, QUICK, say, seenOn, short, storeFor, sync, tellLater } from "../support/told.ts";
+import type { SeenRun } from "../support/told.ts";
 
 const live = needsMlflow(test);
 

@@ -2,15 +2,15 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { beforeAll, expect, test } from "bun:test";
 import { ADMIN } from "../../scripts/mlflow/guarded.ts";
-import { destinationOf } from "../../src/mlflow/destination.ts";
-import { listArtifacts } from "../../src/mlflow/list-artifacts.ts";
-import { probeServer } from "../../src/mlflow/server-info.ts";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
-import { connectQuickly, newRun } from "../mlflow/live.ts";
+import { destinationOf } from "../../src/mlflow/artifacts/destination.ts";
+import { listArtifacts } from "../../src/mlflow/artifacts/list-artifacts.ts";
+import { probeServer } from "../../src/mlflow/tracking/server-info.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
+import { connectQuickly, newRun } from "../support/quick-connection.ts";
 import { coffer } from "../support/coffer.ts";
 import { mlflow, needsGuarded, readBack } from "../support/mlflow.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
-import { deliveryOf, points, QUICK, storeFor, sync, tellLater } from "./told.ts";
+import { deliveryOf, points, QUICK, storeFor, sync, tellLater } from "../support/told.ts";
 
 // a real server below a path, that wants a login, under gunicorn
 

@@ -1,16 +1,16 @@
 import { beforeEach, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import * as uploads from "../../src/db/upload-parts.ts";
-import { examineFiles } from "../../src/sync/examine-files.ts";
+import * as uploads from "../../src/db/delivery/upload-parts.ts";
+import { examineFiles } from "../../src/sync/examine/examine-files.ts";
 import type { DeliveryReport } from "../../src/sync/report.ts";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
-import type { Fault } from "../mlflow/faulty-proxy.ts";
-import { connectQuickly } from "../mlflow/live.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
+import type { Fault } from "../support/faulty-proxy.ts";
+import { connectQuickly } from "../support/quick-connection.ts";
 import { readArtifact } from "../support/mlflow.ts";
 import { needsMoto, objectStore } from "../support/object-store.ts";
 import type { TestStore } from "../support/store.ts";
-import { ask, deliveryOf, QUICK, seenOn, storeFor, sync, tellLater } from "./told.ts";
+import { ask, deliveryOf, QUICK, seenOn, storeFor, sync, tellLater } from "../support/told.ts";
 
 const live = needsMoto(test);
 const store = objectStore();

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { remoteKey } from "../../src/mlflow/remote-key.ts";
+import { remoteKey } from "../../src/mlflow/tracking/remote-key.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
-import { say, seenOn, storeFor, sync, tellLater } from "./told.ts";
+import { say, seenOn, storeFor, sync, tellLater } from "../support/told.ts";
 
 const live = needsMlflow(test);
 

@@ -7,7 +7,7 @@ import type { MlflowServer } from "../../scripts/mlflow/server.ts";
 import { mlflow, needsOlder, startMlflow } from "../support/mlflow.ts";
 import { needsMoto } from "../support/object-store.ts";
 import type { TestStore } from "../support/store.ts";
-import { ask, QUICK, seenOn, storeFor, sync, tellLater } from "./told.ts";
+import { ask, QUICK, seenOn, storeFor, sync, tellLater } from "../support/told.ts";
 
 // MLflow 3.11 before a storage: it says nothing of what it can do, and signs no addresses
 

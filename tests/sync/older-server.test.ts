@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import * as inputs from "../../src/db/run-inputs.ts";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
+import * as inputs from "../../src/db/records/run-inputs.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
 import { mlflow, needsOlder, readArtifact, readBack } from "../support/mlflow.ts";
 import type { ReadRun } from "../support/mlflow.ts";
-import { ask, deliveryOf, points, QUICK, say, seenOn, short, storeFor, sync, tellLater } from "./told.ts";
+import { ask, deliveryOf, points, QUICK, say, seenOn, short, storeFor, sync, tellLater } from "../support/told.ts";
 
 const live = needsOlder(test);
 

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
-import type { FaultyProxy } from "../mlflow/faulty-proxy.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
+import type { FaultyProxy } from "../support/faulty-proxy.ts";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
 import type { TestStore } from "../support/store.ts";
-import type { RunRow } from "../../src/db/runs.ts";
-import { ask, deliveryOf, points, say, seenOn, storeFor, sync, tellLater } from "./told.ts";
+import type { RunRow } from "../../src/db/records/runs.ts";
+import { ask, deliveryOf, points, say, seenOn, storeFor, sync, tellLater } from "../support/told.ts";
 
 const live = needsMlflow(test);
 

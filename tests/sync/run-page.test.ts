@@ -1,15 +1,15 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import * as artifacts from "../../src/db/artifacts.ts";
-import * as inputs from "../../src/db/run-inputs.ts";
-import * as tags from "../../src/db/tags.ts";
-import type { ArtifactRow } from "../../src/db/artifacts.ts";
-import { faultyProxy } from "../mlflow/faulty-proxy.ts";
+import * as artifacts from "../../src/db/records/artifacts.ts";
+import * as inputs from "../../src/db/records/run-inputs.ts";
+import * as tags from "../../src/db/records/tags.ts";
+import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
+import { faultyProxy } from "../support/faulty-proxy.ts";
 import { mlflow, needsMlflow, readBack } from "../support/mlflow.ts";
 import type { ReadRun } from "../support/mlflow.ts";
 import type { TestStore } from "../support/store.ts";
-import { ask, deliveryOf, say, seenOn, short, storeFor, sync, tellLater } from "./told.ts";
+import { ask, deliveryOf, say, seenOn, short, storeFor, sync, tellLater } from "../support/told.ts";
 
 const live = needsMlflow(test);
 const HEX = "0123456789abcdef".repeat(4);

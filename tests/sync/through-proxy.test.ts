@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { expect, test } from "bun:test";
 import { mlflow, needsMlflow } from "../support/mlflow.ts";
 import { tlsProxy } from "../support/tls-proxy.ts";
-import { QUICK, seenOn, storeFor, sync, tellLater } from "./told.ts";
+import { QUICK, seenOn, storeFor, sync, tellLater } from "../support/told.ts";
 
 const live = needsMlflow(test);
 

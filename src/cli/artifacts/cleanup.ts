@@ -1,8 +1,8 @@
 import { EXIT } from "../../domain/error.ts";
 import { checkDatabase, requireConfirmed } from "../../gc/check-database.ts";
 import { requireDataset } from "../../gc/dataset.ts";
-import { planGc } from "../../gc/plan.ts";
-import { orphanRules } from "../../gc/rules.ts";
+import { planGc } from "../../gc/plan/plan.ts";
+import { orphanRules } from "../../gc/plan/rules.ts";
 import { applyPlan } from "../apply-plan.ts";
 import { command } from "../command.ts";
 import { orphansDocument, printOrphans } from "./orphans.ts";

@@ -1,7 +1,7 @@
 import { checkDatabase } from "../../gc/check-database.ts";
 import { requireDataset } from "../../gc/dataset.ts";
-import { planGc } from "../../gc/plan.ts";
-import { orphanRules } from "../../gc/rules.ts";
+import { planGc } from "../../gc/plan/plan.ts";
+import { orphanRules } from "../../gc/plan/rules.ts";
 import { command } from "../command.ts";
 import { orphansDocument, printOrphans } from "./orphans.ts";
 

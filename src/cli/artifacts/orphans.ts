@@ -1,8 +1,8 @@
 import { formatBytes, formatDuration } from "../../domain/quantity.ts";
-import type { GcItem, GcPlan } from "../../gc/gc-plan.ts";
-import { itemsOf, keptOf } from "../../gc/gc-plan.ts";
-import type { Orphans } from "../../gc/orphans.ts";
-import type { Swept } from "../../gc/swept.ts";
+import type { GcItem, GcPlan } from "../../gc/plan/gc-plan.ts";
+import { itemsOf, keptOf } from "../../gc/plan/gc-plan.ts";
+import type { Orphans } from "../../gc/plan/orphans.ts";
+import type { Swept } from "../../gc/apply/swept.ts";
 import { section } from "../gc/text.ts";
 import type { Io } from "../io.ts";
 import { streamJson } from "../stream-json.ts";

@@ -1,7 +1,7 @@
 import { formatBytes } from "../../domain/quantity.ts";
 import { requireDataset } from "../../gc/dataset.ts";
-import { countOrphans } from "../../gc/orphans.ts";
-import type { Orphans } from "../../gc/orphans.ts";
+import { countOrphans } from "../../gc/plan/orphans.ts";
+import type { Orphans } from "../../gc/plan/orphans.ts";
 import { datasetStats } from "../../registry/stats.ts";
 import type { DatasetStats } from "../../registry/stats.ts";
 import { command } from "../command.ts";

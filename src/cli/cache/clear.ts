@@ -1,5 +1,5 @@
-import { cacheStats } from "../../store/cache-stats.ts";
-import { clear } from "../../store/evict.ts";
+import { cacheStats } from "../../store/cache/stats.ts";
+import { clear } from "../../store/cache/evict.ts";
 import { readerLease } from "../../store/lease.ts";
 import { copies } from "./limits-text.ts";
 import { command } from "../command.ts";

@@ -1,6 +1,6 @@
 import { countOf, formatBytes } from "../../domain/quantity.ts";
-import { cacheLimits, limitOrigin, LIMIT_NAMES } from "../../store/cache-limits.ts";
-import type { LimitName, LimitOrigin } from "../../store/cache-limits.ts";
+import { cacheLimits, limitOrigin, LIMIT_NAMES } from "../../store/cache/limits.ts";
+import type { LimitName, LimitOrigin } from "../../store/cache/limits.ts";
 import type { Store } from "../../store/store.ts";
 
 /** A limit of the cache, and what set it. */

@@ -1,8 +1,8 @@
 import { CofferError } from "../../domain/error.ts";
 import { formatBytes, parseBytes } from "../../domain/quantity.ts";
-import { cacheLimits, LIMIT_NAMES, setLimit } from "../../store/cache-limits.ts";
-import { cacheStats } from "../../store/cache-stats.ts";
-import { evict } from "../../store/evict.ts";
+import { cacheLimits, LIMIT_NAMES, setLimit } from "../../store/cache/limits.ts";
+import { cacheStats } from "../../store/cache/stats.ts";
+import { evict } from "../../store/cache/evict.ts";
 import { readerLease } from "../../store/lease.ts";
 import { copies, limitText, shownLimits } from "./limits-text.ts";
 import { command } from "../command.ts";

@@ -1,9 +1,9 @@
 import { formatBytes } from "../../domain/quantity.ts";
 import { heldBytes } from "../../registry/hand-out.ts";
 import { resolveArtifact } from "../../registry/resolve.ts";
-import { isCached } from "../../store/cache.ts";
-import { cacheStats } from "../../store/cache-stats.ts";
-import type { CacheStats } from "../../store/cache-stats.ts";
+import { isCached } from "../../store/cache/cache.ts";
+import { cacheStats } from "../../store/cache/stats.ts";
+import type { CacheStats } from "../../store/cache/stats.ts";
 import { limitText, shownLimits } from "./limits-text.ts";
 import type { ShownLimits } from "./limits-text.ts";
 import { command } from "../command.ts";

@@ -4,8 +4,8 @@ import { configKeys } from "../../config/settings.ts";
 import { formatDuration } from "../../domain/quantity.ts";
 import { reason } from "../../domain/error.ts";
 import { displayUrl } from "../../domain/secret.ts";
-import { cacheLimits, limitOrigin, LIMIT_NAMES } from "../../store/cache-limits.ts";
-import type { LimitOrigin } from "../../store/cache-limits.ts";
+import { cacheLimits, limitOrigin, LIMIT_NAMES } from "../../store/cache/limits.ts";
+import type { LimitOrigin } from "../../store/cache/limits.ts";
 import { command } from "../command.ts";
 import type { Io } from "../io.ts";
 

@@ -1,5 +1,5 @@
-import { itemsOf, keptOf } from "../../gc/gc-plan.ts";
-import type { GcItem, GcPlan, Kept } from "../../gc/gc-plan.ts";
+import { itemsOf, keptOf } from "../../gc/plan/gc-plan.ts";
+import type { GcItem, GcPlan, Kept } from "../../gc/plan/gc-plan.ts";
 
 export interface PlanDocument {
   schema: "coffer.gc/1";

@@ -1,6 +1,6 @@
 import type { Config } from "../../config/schema.ts";
-import { rulesFrom } from "../../gc/rules.ts";
-import type { GcRules } from "../../gc/rules.ts";
+import { rulesFrom } from "../../gc/plan/rules.ts";
+import type { GcRules } from "../../gc/plan/rules.ts";
 import type { Flags, Values } from "../command.ts";
 
 /** The flags of `gc` and `gc why` that say which rules hold. */

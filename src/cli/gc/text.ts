@@ -1,6 +1,6 @@
 import { countOf, formatBytes } from "../../domain/quantity.ts";
-import type { GcItem, GcPlan, GcRule } from "../../gc/gc-plan.ts";
-import type { Swept } from "../../gc/swept.ts";
+import type { GcItem, GcPlan, GcRule } from "../../gc/plan/gc-plan.ts";
+import type { Swept } from "../../gc/apply/swept.ts";
 import { table } from "../table.ts";
 
 /** Lines of each rule, of what is kept, and so on; `--json` has all. */

@@ -1,6 +1,6 @@
 import { formatBytes } from "../../domain/quantity.ts";
-import type { Lineage, LineageEdge, LineageNode } from "../../registry/lineage.ts";
-import type { Impact } from "../../registry/lineage-impact.ts";
+import type { Lineage, LineageEdge, LineageNode } from "../../registry/lineage/lineage.ts";
+import type { Impact } from "../../registry/lineage/impact.ts";
 import { fields, printable } from "../table.ts";
 
 /** From here on the number of the level stands in place of more indentation: a chain of 10,000 would be 300 MB of blanks. */

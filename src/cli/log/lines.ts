@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import type { MetricPoint } from "../../db/metrics.ts";
-import type { RunRow } from "../../db/runs.ts";
+import type { MetricPoint } from "../../db/records/metrics.ts";
+import type { RunRow } from "../../db/records/runs.ts";
 import { checkArtifactType } from "../../domain/artifact-type.ts";
 import { checkKey, parseNumber } from "../../domain/assignment.ts";
 import { CofferError, reason } from "../../domain/error.ts";
@@ -10,7 +10,7 @@ import { log } from "../../registry/log.ts";
 import type { Logged, LogRequest } from "../../registry/log.ts";
 import type { LoggedPath } from "../../registry/logged-path.ts";
 import type { Store } from "../../store/store.ts";
-import type { Problem } from "../../store/walk.ts";
+import type { Problem } from "../../store/ingest/walk.ts";
 
 const Scalar = v.union([v.string(), v.number(), v.boolean()]);
 const Line = v.union([

@@ -1,4 +1,4 @@
-import type { ArtifactRow } from "../../db/artifacts.ts";
+import type { ArtifactRow } from "../../db/records/artifacts.ts";
 import { CofferError } from "../../domain/error.ts";
 import { checkName } from "../../domain/names.ts";
 import { resolveArtifact } from "../../registry/resolve.ts";

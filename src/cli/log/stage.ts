@@ -7,7 +7,7 @@ import type { LoggedPath } from "../../registry/logged-path.ts";
 import { stageArchive, stageCheckpoint, stageFile, stageMetricsFile } from "../../registry/stage-files.ts";
 import type { StageCall } from "../../registry/stage-files.ts";
 import type { Store } from "../../store/store.ts";
-import type { Problem } from "../../store/walk.ts";
+import type { Problem } from "../../store/ingest/walk.ts";
 import type { Flags, Values } from "../command.ts";
 
 export const STAGE_FLAGS = {
@@ -105,7 +105,7 @@ export async function stagePaths(
 /** What is held back by its switch says nothing of the run either. */
 async function withReadings(path: LoggedPath): Promise<LoggedPath> {
   if (path.heldBack !== undefined) return path;
-  const { readMetricsFile } = await import("../../run/readings.ts");
+  const { readMetricsFile } = await import("../../run/outputs/readings.ts");
   return { ...path, readings: readMetricsFile(path.source) };
 }
 

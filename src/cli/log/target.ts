@@ -1,6 +1,6 @@
-import * as outbox from "../../db/outbox.ts";
-import * as runs from "../../db/runs.ts";
-import type { RunRow } from "../../db/runs.ts";
+import * as outbox from "../../db/delivery/outbox.ts";
+import * as runs from "../../db/records/runs.ts";
+import type { RunRow } from "../../db/records/runs.ts";
 import { CofferError } from "../../domain/error.ts";
 import { parseExecutionPath } from "../../domain/execution-path.ts";
 import type { ExecutionPath } from "../../domain/execution-path.ts";
@@ -73,7 +73,7 @@ function placeInEnvironment(env: Io["env"]): Place {
 async function circumstances(store: Store, io: Io): Promise<Partial<RunRow>> {
   const [{ recordedCircumstances }, { readCodeCommit }] = await Promise.all([
     import("../../run/recorded-circumstances.ts"),
-    import("../../run/code-commit.ts"),
+    import("../../run/code/code-commit.ts"),
   ]);
   return { ...recordedCircumstances(store, io.env), ...(await readCodeCommit(io.cwd, io.env)) };
 }

@@ -1,6 +1,6 @@
 import { resolveRun } from "../../registry/resolve.ts";
 import { summarizeRun } from "../../registry/describe-run.ts";
-import { closeRun } from "../../run/adopt.ts";
+import { closeRun } from "../../run/adopt/adopt.ts";
 import { command } from "../command.ts";
 import { writeManifests } from "../write-manifests.ts";
 

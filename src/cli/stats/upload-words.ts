@@ -1,4 +1,4 @@
-import type { UploadFigures } from "../../db/upload-figures.ts";
+import type { UploadFigures } from "../../db/delivery/upload-figures.ts";
 import { countOf, formatBytes } from "../../domain/quantity.ts";
 
 /** `40 done (1.2 GiB), 0 failed, 3 waiting; 2 requests were sent again`. */

@@ -1,5 +1,5 @@
-import { sumOf, uploadFigures } from "../../db/upload-figures.ts";
-import type { ServerFigures, UploadFigures } from "../../db/upload-figures.ts";
+import { sumOf, uploadFigures } from "../../db/delivery/upload-figures.ts";
+import type { ServerFigures, UploadFigures } from "../../db/delivery/upload-figures.ts";
 import { countOf, formatBytes } from "../../domain/quantity.ts";
 import type { Store } from "../../store/store.ts";
 import { fields } from "../table.ts";

@@ -1,6 +1,6 @@
 import { CofferError, EXIT } from "../../domain/error.ts";
 import { countOf } from "../../domain/quantity.ts";
-import { forgetServer } from "../../sync/forget-server.ts";
+import { forgetServer } from "../../sync/pending/forget-server.ts";
 import { GLOBAL_FLAGS } from "../command.ts";
 import type { Io } from "../io.ts";
 import { table } from "../table.ts";

@@ -1,5 +1,5 @@
 import { formatBytes } from "../../domain/quantity.ts";
-import type { Preview } from "../../sync/preview.ts";
+import type { Preview } from "../../sync/pending/preview.ts";
 import { table } from "../table.ts";
 
 /** What would be sent, a line for each run; `files`: each file as well. */

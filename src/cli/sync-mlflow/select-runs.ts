@@ -1,6 +1,6 @@
-import * as outbox from "../../db/outbox.ts";
-import * as runs from "../../db/runs.ts";
-import { knownExperiments } from "../../db/waiting-servers.ts";
+import * as outbox from "../../db/delivery/outbox.ts";
+import * as runs from "../../db/records/runs.ts";
+import { knownExperiments } from "../../db/delivery/waiting-servers.ts";
 import { trackingTarget } from "../../domain/tracking-target.ts";
 import { resolveRun } from "../../registry/resolve.ts";
 import type { Store } from "../../store/store.ts";

@@ -1,13 +1,13 @@
 import { statSync } from "node:fs";
 import { artifactRef } from "../../domain/artifact-ref.ts";
 import { isMalformed } from "../../domain/error.ts";
-import { findStrays } from "../../gc/strays.ts";
-import type { Damage } from "../../store/damage.ts";
-import { listLost, pathInRun } from "../../store/lost.ts";
-import type { Use } from "../../store/lost.ts";
-import type { Repair } from "../../store/repair.ts";
+import { findStrays } from "../../gc/plan/strays.ts";
+import type { Damage } from "../../store/damage/damage.ts";
+import { listLost, pathInRun } from "../../store/damage/lost.ts";
+import type { Use } from "../../store/damage/lost.ts";
+import type { Repair } from "../../store/damage/repair.ts";
 import type { Store } from "../../store/store.ts";
-import type { Touched, Verified } from "../../store/verify.ts";
+import type { Touched, Verified } from "../../store/damage/verify.ts";
 
 /** What is damaged, and whose it is. */
 export interface DamageReport extends Pick<Damage, "digest" | "path" | "what" | "detail"> {

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect, test } from "bun:test";
-import { faultyProxy } from "../../mlflow/faulty-proxy.ts";
+import { faultyProxy } from "../../support/faulty-proxy.ts";
 import { binary, coffer, spawnCoffer } from "../../support/coffer.ts";
 import type { CofferResult } from "../../support/coffer.ts";
 import { mlflow, needsMlflow, readArtifact, readBack } from "../../support/mlflow.ts";

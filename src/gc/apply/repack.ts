@@ -1,0 +1,158 @@
+import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { setImmediate as yieldToSignals } from "node:timers/promises";
+import { loadBlake3 } from "../../blobs/blake3.ts";
+import { copyNoReplace } from "../../blobs/copy-no-replace.ts";
+import { makeDirectory, renameNoReplace, syncDirectory } from "../../blobs/durable.ts";
+import { PackWriter, readMember } from "../../blobs/pack.ts";
+import { hollowNow } from "../../db/bytes/hollow-packs.ts";
+import * as packs from "../../db/bytes/packs.ts";
+import type { PackRow } from "../../db/bytes/packs.ts";
+import { forgetPack } from "../../db/garbage/sweeping.ts";
+import { CofferError, errno, reason } from "../../domain/error.ts";
+import { filePart } from "../../domain/names.ts";
+import { stampOf } from "../../store/ingest/stamp.ts";
+import { sweepAway, unlinkMoved } from "./swept.ts";
+import type { Sweep } from "./swept.ts";
+
+const MEMBERS_PER_TURN = 256;
+
+/** Removes packs of which no member is left. */
+export function dropEmptyPacks(sweep: Sweep): void {
+  for (const pack of hollowNow(sweep.store.db, sweep.plan.scope.dataset)) if (pack.members === 0) dropPack(sweep, pack.seq);
+}
+
+/**
+ * Writes the packs of the plan anew that are more than half dead by now, each with its living members only. Every byte is held against its digest on the
+ * way; a pack with a damaged member stays as it is. The new pack is durable and named before the old one goes.
+ */
+export async function repack(sweep: Sweep): Promise<void> {
+  const planned = new Set(sweep.plan.repack.map((pack) => pack.seq));
+  for (const { seq } of hollowNow(sweep.store.db, sweep.plan.scope.dataset).filter((pack) => planned.has(pack.seq) && pack.members > 0)) {
+    await yieldToSignals();
+    if (sweep.swept.interrupted || sweep.stop()) {
+      sweep.swept.interrupted = true;
+      return;
+    }
+    const pack = packs.bySeq(sweep.store.db, seq);
+    if (!pack) continue;
+    try {
+      await rewrite(sweep, pack);
+    } catch (error) {
+      if (!(error instanceof CofferError) && errno(error) === undefined) throw error;
+      sweep.swept.failed.push({ what: pack.path, error: reason(error) });
+    }
+  }
+}
+
+async function rewrite(sweep: Sweep, old: PackRow): Promise<void> {
+  const written = await writeAnew(sweep, old, { dataset: old.dataset, isWanted: () => true });
+  if (!written) return;
+  sweep.swept.repacked.push({ from: old.path, to: written.path, before: old.size, after: written.size });
+  dropPack(sweep, old.seq);
+}
+
+/**
+ * Writes living members of a pack into a new one, under any dataset, and moves their rows there. The old pack stays.
+ * undefined where somebody reads from it: it stays as it is, and that is told.
+ */
+export async function writeAnew(
+  sweep: Sweep,
+  old: PackRow,
+  into: { dataset: string; isWanted: (blob: number) => boolean },
+): Promise<{ path: string; size: number } | undefined> {
+  const { store, swept } = sweep;
+  const leave = (): undefined => {
+    swept.stayed.push({ what: old.path, because: "a live process reads from it; it is repacked another time" });
+  };
+  if (packs.isHeld(store.db, old.seq)) return leave();
+  const id = Bun.randomUUIDv7();
+  const staged = join(sweep.trash, `pack-${id}`);
+  const { offsets, size } = await copyLiving(sweep, old, into.isWanted, staged);
+  const directory = store.path("binaries", filePart(into.dataset), "packs");
+  makeDirectory(directory);
+  const path = join(directory, `${id}.tar`);
+  if (!(await place(staged, path))) throw new Error(`two packs with one id: ${id}`);
+
+  const moved = store.transaction(() => {
+    // somebody may have opened the old one while the new one was written
+    if (packs.isHeld(store.db, old.seq)) return false;
+    const pack = packs.insert(store.db, {
+      id,
+      path: store.keep(path),
+      dataset: into.dataset,
+      size,
+      created_at: store.now(),
+      ...stampOf(lstatSync(path, { bigint: true })),
+    });
+    for (const [blob, offset] of offsets) packs.moveMember(store.db, blob, old.seq, { pack, offset, dataset: into.dataset });
+    return true;
+  });
+  if (!moved) {
+    rmSync(path, { force: true });
+    return leave();
+  }
+  swept.freed -= size;
+  return { path: store.keep(path), size };
+}
+
+/** False where something is there. */
+async function place(staged: string, path: string): Promise<boolean> {
+  try {
+    if (!renameNoReplace(staged, path)) return false;
+  } catch (error) {
+    if (errno(error) !== "EXDEV") throw error;
+    const isPlaced = await copyNoReplace(staged, path);
+    rmSync(staged, { force: true });
+    return isPlaced;
+  }
+  chmodSync(path, 0o444);
+  syncDirectory(dirname(path));
+  return true;
+}
+
+async function copyLiving(
+  { store }: Sweep,
+  old: PackRow,
+  isWanted: (blob: number) => boolean,
+  to: string,
+): Promise<{ offsets: Map<number, number>; size: number }> {
+  const blake3 = await loadBlake3();
+  const offsets = new Map<number, number>();
+  const writer = new PackWriter(to);
+  try {
+    for (const [index, member] of packs.members(store.db, old.seq).entries()) {
+      if (!isWanted(member.seq)) continue;
+      const bytes = readMember(store.path(old.path), member.offset, member.size);
+      const hex = Buffer.from(member.blake3).toString("hex");
+      if (!Buffer.from(blake3.hash(bytes)).equals(Buffer.from(member.blake3)))
+        throw new CofferError("CORRUPT", `blake3:${hex} in ${basename(old.path)} is damaged, so the pack stays as it is`, {
+          hint: "coffer verify lists what is damaged",
+        });
+      offsets.set(member.seq, writer.add(hex, bytes));
+      if (index % MEMBERS_PER_TURN === 0) await yieldToSignals();
+    }
+    return { offsets, size: await writer.finish() };
+  } catch (error) {
+    writer.abandon();
+    throw error;
+  }
+}
+
+/** Its row and its file. The row goes only where no member is left. */
+export function dropPack(sweep: Sweep, seq: number): void {
+  const { store, swept } = sweep;
+  const path = packs.bySeq(store.db, seq)?.path;
+  try {
+    store.transaction(() => {
+      const pack = forgetPack(store.db, seq);
+      if (!pack) return;
+      sweepAway(sweep, store.path(pack.path), pack.path, pack.size);
+      swept.deleted.push({ kind: "pack", what: pack.path, bytes: pack.size });
+    });
+  } catch (error) {
+    if (errno(error) === undefined) throw error;
+    swept.failed.push({ what: path ?? `pack ${seq}`, error: reason(error) });
+  }
+  unlinkMoved(sweep);
+}

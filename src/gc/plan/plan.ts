@@ -1,0 +1,178 @@
+import * as datasets from "../../db/records/datasets.ts";
+import * as deadBlobs from "../../db/bytes/dead-blobs.ts";
+import * as garbage from "../../db/garbage/garbage.ts";
+import { hollowOnce, measurePacks } from "../../db/bytes/hollow-packs.ts";
+import * as leases from "../../db/bytes/leases.ts";
+import { reading } from "../../db/open/open.ts";
+import type { Keeper } from "../../db/garbage/protection.ts";
+import * as runs from "../../db/records/runs.ts";
+import { unsyncedGarbage } from "../../db/garbage/unsynced-garbage.ts";
+import { isMalformed, reason } from "../../domain/error.ts";
+import { leaseState } from "../../store/lease.ts";
+import type { Store } from "../../store/store.ts";
+import { damaged } from "../check-database.ts";
+import { describedArtifacts, describedBlobs, describedKept } from "../why/described.ts";
+import type { GcPlan, GcScope, OtherItem } from "./gc-plan.ts";
+import { makeRoom } from "./make-room.ts";
+import { planFiles } from "./plan-files.ts";
+import type { GcRules } from "./rules.ts";
+import { STOPPED, strangeArtifacts, strangeRuns } from "../strange-manifests.ts";
+import type { Stop } from "../strange-manifests.ts";
+
+/**
+ * Computes what can go, but for workspaces, which `planWorkspaces` adds. Changes nothing.
+ *
+ * Whatever the rules say, it has what nobody can miss: what `rm` took away longer ago than the grace, blobs that nothing names, staging of dead
+ * processes and, unless `orphans` is off, files that no row names. Manifests of known runs are only read where there is such a thing.
+ * @throws CofferError STORE_DAMAGED
+ */
+export function planGc(store: Store, rules: GcRules, scope: GcScope = { dataset: null, part: "all" }): GcPlan {
+  try {
+    let plan = planOnce(store, rules, scope, strangeRuns(store));
+    if (plan.totals.items + plan.repack.length > 0) {
+      const stopped = strangeArtifacts(store);
+      if (stopped.length > 0) plan = planOnce(store, rules, scope, stopped);
+    }
+    latest.set(store, plan);
+    return plan;
+  } catch (error) {
+    if (isMalformed(error)) throw damaged(reason(error), error);
+    throw error;
+  }
+}
+
+function planOnce(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[]): GcPlan {
+  openSets(store, stopped);
+  // one read transaction: the sets are of one moment, and cost one lock
+  const plan = reading(store.db, () => planRows(store, rules, scope, stopped));
+  planFiles(store, plan);
+  plan.totals.items = plan.artifacts.count + plan.blobs.count + plan.others.length;
+  plan.totals.kept = plan.keptArtifacts.count + plan.keptOthers.length;
+  return plan;
+}
+
+/** Empties the sets of this connection: those of an earlier plan are gone. */
+export function openSets(store: Store, stopped: Stop[]): void {
+  latest.delete(store);
+  garbage.openSets(store.db, { leases: holding(store), stopped: stopped.length > 0 ? STOPPED : undefined });
+}
+
+/** The plan whose sets a store's connection has. */
+const latest = new WeakMap<Store, GcPlan>();
+
+/** The sets of an earlier plan are gone. */
+export function requireLatest(store: Store, plan: GcPlan): void {
+  if (latest.get(store) !== plan) throw new Error("another plan was made since this one");
+}
+
+/** Leases that protect. A run's own outlives its processes until the run is adopted; what cannot be known counts as alive. */
+export function holding(store: Store): number[] {
+  return leases
+    .all(store.db)
+    .filter((lease) => lease.kind === "run" || leaseState(lease, store.now()) !== "dead")
+    .map((lease) => lease.seq);
+}
+
+function planRows(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[]): GcPlan {
+  const { db } = store;
+  const at = store.now();
+  const except = protectingNothing(rules, scope);
+  // asked before anything is condemned: what nothing names by now
+  deadBlobs.findUnnamed(db, scope.dataset);
+  const condemned = condemn(store, rules, scope);
+  garbage.spareProtected(db, except);
+  if (!garbage.isNone(db)) deadBlobs.findDead(db);
+  let bytes = deadBlobs.deadBytes(db);
+  let limit: GcPlan["limit"] = null;
+  if (rules.maxSize !== null) {
+    const room = makeRoom(store, rules.maxSize, bytes, except);
+    limit = room.limit;
+    condemned.size = room.condemned;
+    bytes += room.freed;
+  }
+  const later = measurePacks(db);
+  const counts = garbage.count(db, condemned);
+  const plan: GcPlan = {
+    schema: "coffer.gc/1",
+    at,
+    scope,
+    rules,
+    artifacts: describedArtifacts(store, rules, at, counts),
+    blobs: describedBlobs(store),
+    others: [],
+    keptArtifacts: describedKept(store, counts),
+    keptOthers: [],
+    stopped,
+    missing: [],
+    repack: [],
+    rehouse: [],
+    totals: { items: 0, bytes: bytes - later, bytes_after_repacking: later, kept: 0 },
+    limit,
+  };
+  if (stopped.length > 0) return plan;
+  planPacks(store, plan);
+  if (scope.part === "purge") planRehousing(store, plan, scope.dataset as string);
+  if (rules.forgetUnsynced) plan.others.push(...deliveries(store));
+  return plan;
+}
+
+/** What protects others and nothing here. */
+export function protectingNothing(rules: GcRules, { part }: GcScope): ReadonlySet<Keeper> {
+  const except = new Set<Keeper>();
+  if (rules.forgetUnsynced) except.add("undelivered");
+  // who purges a dataset gives up what an import left elsewhere, and those bytes stay there
+  if (part === "purge") except.add("unverified");
+  return except;
+}
+
+function condemn({ db, now }: Store, rules: GcRules, { part, dataset }: GcScope): garbage.Counts {
+  if (part === "orphans") return {};
+  if (part === "purge") return { purge: garbage.condemnDataset(db, dataset as string, now()) };
+  const { grace, failedRuns, maxVersions, maxAge } = rules;
+  return {
+    removed: garbage.condemnRemoved(db, now() - grace),
+    ...(failedRuns !== null && { "failed-runs": garbage.condemnWithdrawn(db, now() - failedRuns) }),
+    // before age: what both condemn goes by its versions
+    ...(maxVersions !== null && { versions: garbage.condemnVersions(db, maxVersions) }),
+    ...(maxAge !== null && { age: garbage.condemnOld(db, now() - maxAge) }),
+  };
+}
+
+function planPacks({ db }: Store, plan: GcPlan): void {
+  for (const pack of hollowOnce(db, plan.scope.dataset))
+    if (pack.members > 0) {
+      // a cleanup deletes what it lists, and rewrites nothing
+      if (plan.scope.part !== "orphans") plan.repack.push({ seq: pack.seq, path: pack.path, bytes: pack.size, live: pack.live });
+    } else if (pack.counted === 0) {
+      plan.others.push({
+        kind: "pack",
+        rule: "unnamed",
+        seq: pack.seq,
+        what: pack.path,
+        why: "no blob in it is left",
+        bytes: pack.size,
+        bytes_after_repacking: 0,
+      });
+      plan.totals.bytes += pack.size - pack.bytes;
+    }
+}
+
+function planRehousing({ db }: Store, plan: GcPlan, dataset: string): void {
+  const displaced = datasets.displaced(db, dataset);
+  plan.rehouse = displaced.map(({ digest, path, dataset: to, size }) => ({ what: digest, from: path, dataset: to, bytes: size }));
+  // what moves need not be written anew first
+  const leaving = new Set(displaced.map(({ pack }) => pack));
+  plan.repack = plan.repack.filter(({ seq }) => !leaving.has(seq));
+}
+
+function deliveries({ db }: Store): OtherItem[] {
+  return unsyncedGarbage(db).map((delivery) => ({
+    kind: "delivery",
+    rule: "forget-unsynced",
+    seq: delivery.seq,
+    what: `${runs.bySeq(db, delivery.run)?.id} → ${delivery.target}`,
+    why: `${delivery.artifacts} artifacts that go were never delivered; the rest of this delivery is given up too`,
+    bytes: 0,
+    bytes_after_repacking: 0,
+  }));
+}

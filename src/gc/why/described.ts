@@ -1,0 +1,89 @@
+import * as artifacts from "../../db/records/artifacts.ts";
+import type { ArtifactRow } from "../../db/records/artifacts.ts";
+import * as deadBlobs from "../../db/bytes/dead-blobs.ts";
+import * as garbage from "../../db/garbage/garbage.ts";
+import { artifactRef } from "../../domain/artifact-ref.ts";
+import type { Store } from "../../store/store.ts";
+import type { ArtifactItem, BlobItem, Described, GcRule, Going, Kept } from "../plan/gc-plan.ts";
+import { verdictWords } from "../plan/retention.ts";
+import type { RetentionRule } from "../plan/retention.ts";
+import type { GcRules } from "../plan/rules.ts";
+
+/** SQLite takes a negative limit for none. */
+const ALL = -1;
+
+export function describedArtifacts(
+  { db }: Store,
+  rules: GcRules,
+  at: number,
+  counts: readonly { rule: RetentionRule; going: number }[],
+): Going<ArtifactItem> {
+  function* items(rule: GcRule | null, most: number): Generator<ArtifactItem> {
+    for (const row of deadBlobs.describeGarbage(db, rule, most)) {
+      const verdict = { rule: row.rule as RetentionRule, detail: row.detail };
+      yield {
+        kind: "artifact",
+        rule: verdict.rule,
+        what: artifactRef(row),
+        why: verdictWords(verdict, rules, at),
+        bytes: row.now,
+        bytes_after_repacking: row.later,
+        seq: row.seq,
+        state: row.state,
+        newer: newerNeeded(verdict.rule, rules),
+      };
+    }
+  }
+  return {
+    count: counts.reduce((total, { going }) => total + going, 0),
+    first: (most) => [...items(null, most)],
+    byRule: (most) =>
+      counts.filter(({ going }) => going > 0).map(({ rule, going }) => ({ rule, count: going, first: [...items(rule, most)] })),
+    [Symbol.iterator]: () => items(null, ALL),
+  };
+}
+
+/** How many newer versions of its name there must still be when it goes. */
+export function newerNeeded(rule: RetentionRule, rules: GcRules): number {
+  return rule === "versions" ? (rules.maxVersions as number) : rule === "age" || rule === "size" ? 1 : 0;
+}
+
+export function describedBlobs({ db }: Store): Going<BlobItem> {
+  const count = deadBlobs.countUnnamed(db);
+  function* items(most: number): Generator<BlobItem> {
+    for (const blob of deadBlobs.describeUnnamed(db, most))
+      yield {
+        kind: "blob",
+        rule: "unnamed",
+        seq: blob.seq,
+        what: blobWords(blob),
+        why: blob.state === "trashed" ? "its removal was interrupted" : "no artifact names it",
+        bytes: blob.now,
+        bytes_after_repacking: blob.later,
+      };
+  }
+  return {
+    count,
+    first: (most) => [...items(most)],
+    byRule: (most) => (count === 0 ? [] : [{ rule: "unnamed", count, first: [...items(most)] }]),
+    [Symbol.iterator]: () => items(ALL),
+  };
+}
+
+/** `path (digest)`, or the digest of one that has no file of its own. */
+export function blobWords({ path, digest }: { path: string | null; digest: string }): string {
+  return path === null ? digest : `${path} (${digest})`;
+}
+
+export function describedKept({ db }: Store, counts: readonly { kept: number }[]): Described<Kept> {
+  const refOf = (seq: number): string => artifactRef(artifacts.bySeq(db, seq) as ArtifactRow);
+  function* items(most: number): Generator<Kept> {
+    for (const { rule, seq, because, needed_by } of garbage.kept(db, most))
+      yield { rule, what: refOf(seq), because: because ?? `${refOf(needed_by as number)} was made from it` };
+  }
+  return {
+    count: counts.reduce((total, { kept }) => total + kept, 0),
+    first: (most) => [...items(most)],
+    [Symbol.iterator]: () => items(ALL),
+  };
+}

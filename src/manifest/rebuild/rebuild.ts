@@ -1,0 +1,257 @@
+import { closeSync, existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { setImmediate as yieldToSignals } from "node:timers/promises";
+import { openRegular } from "../../blobs/copy.ts";
+import { syncPath } from "../../blobs/durable.ts";
+import { listOrNothing } from "../../blobs/list-or-nothing.ts";
+import { requireUsableType } from "../../config/usable-type.ts";
+import type { Settings } from "../../config/settings.ts";
+import { datasetNames, FreshDatabase, renameDataset, unnamedBlobs } from "../../db/open/fresh-database.ts";
+import { faultOf, holdWriters, takeLock } from "../../db/open/hold-database.ts";
+import type { Held } from "../../db/open/hold-database.ts";
+import * as metadata from "../../db/open/metadata.ts";
+import { MIGRATIONS } from "../../db/open/migrations.ts";
+import { versionOnDisk } from "../../db/open/open.ts";
+import { CofferError, errno, reason } from "../../domain/error.ts";
+import type { Liveness } from "../../domain/process-identity.ts";
+import { filePart } from "../../domain/names.ts";
+import type { Damage } from "../../store/damage/damage.ts";
+import { leaseState } from "../../store/lease.ts";
+import { LostBytes } from "../../store/damage/lost-bytes.ts";
+import { DATABASE, replaceDatabase } from "../../store/database/replace-database.ts";
+import { openStore } from "../../store/store.ts";
+import { takeStock } from "../../store/database/take-stock.ts";
+import { restoreLeftRuns } from "./left-workspaces.ts";
+import type { LeftRun } from "./left-workspaces.ts";
+import { readLostRun } from "./lost-run.ts";
+import { readJournal, replayJournal } from "./replay-journal.ts";
+import { restoreRun } from "./restore-run.ts";
+import type { Restoring } from "./restore-run.ts";
+import { restoreTrees } from "./restore-trees.ts";
+import { writeDueManifests } from "../export/run-manifest.ts";
+
+export interface Rebuilt {
+  /** What was the matter with the database. */
+  because: "missing" | "damaged" | "forced";
+  detail: string | null;
+  /** The name that the old database has now. */
+  aside: string | null;
+  runs: number;
+  artifacts: number;
+  blobs: { files: number; packed: number; packs: number; bytes: number };
+  journal_lines: number;
+  /** Bytes that are missing, changed, short or cannot be read. */
+  damage: Damage[];
+  /** Whole bytes that no manifest names. They stay. */
+  orphans: { digest: string; bytes: number; path: string }[];
+  unread: { manifest: string; because: string }[];
+  /** What could not be made as it was, in sentences. */
+  notes: string[];
+  /** Runs of which there is no more than a workspace. */
+  left: LeftRun[];
+}
+
+export interface RebuildOptions {
+  /** Also where the database is whole. */
+  force: boolean;
+  /** Looks, and changes nothing. */
+  dryRun: boolean;
+  now: () => number;
+  /** Bytes that were read. */
+  progress?: (bytes: number) => void;
+  /** Throws where it is to stop; nothing is changed then. */
+  check: () => void;
+}
+
+/**
+ * Makes the database again from what lies beside it: manifests, journal, file names and packs. It is filled under another name, flushed, and takes the
+ * old one's place at the very end; until then nothing is changed. The old one is set aside. Others that write are kept waiting, and find out that theirs was replaced.
+ * @throws CofferError PROTECTED where the database is whole, or processes are at work; STORE_BUSY, STORE_NEWER, STORE_UNUSABLE, STORE_TYPE_UNUSABLE, NOT_FOUND
+ */
+export async function rebuild(settings: Settings, options: RebuildOptions): Promise<Rebuilt> {
+  requireUsableType(settings.values);
+  const root = settings.roots.store;
+  if (!["binaries", "manifests"].some((name) => existsSync(join(root, name))))
+    throw new CofferError("NOT_FOUND", `${root} has neither binaries/ nor manifests/: there is nothing to rebuild a database from`, {
+      hint: "name the store with --root",
+    });
+  try {
+    return await rebuildAt(root, settings, options);
+  } catch (error) {
+    if (error instanceof CofferError || !/^(?:E[A-Z]+|SQLITE_\w+)$/.test(errno(error) ?? "")) throw error;
+    throw new CofferError("STORE_UNUSABLE", `the database of ${root} cannot be made again: ${reason(error)}`, {
+      hint: "look whether you may read all of the store and write to its root, and whether there is room on its disk; then run coffer rebuild again",
+      cause: error,
+    });
+  }
+}
+
+async function rebuildAt(root: string, settings: Settings, options: RebuildOptions): Promise<Rebuilt> {
+  using lock = options.dryRun ? undefined : lockOf(root);
+  const matter = matterWith(root, options.force);
+  using _held = options.dryRun || matter.because === "missing" ? undefined : holdOthers(settings, matter.because === "forced", options.now);
+  const fresh = options.dryRun ? ":memory:" : join(root, `${DATABASE}.new`);
+  // what an earlier one left that was killed
+  if (lock) for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(fresh + suffix, { force: true });
+  try {
+    using database = new FreshDatabase(fresh);
+    const found = await fill(database, settings, options);
+    if (options.dryRun) return { ...matter, aside: null, ...found };
+    database.finish();
+    await syncPath(fresh);
+    return { ...matter, aside: replaceDatabase(root, fresh, options.now()) ?? null, ...found };
+  } finally {
+    if (lock) for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(fresh + suffix, { force: true });
+  }
+}
+
+function lockOf(root: string): Disposable {
+  const lock = takeLock(join(root, `${DATABASE}.lock`));
+  if (!lock) throw new CofferError("STORE_BUSY", "another coffer rebuild is at work on this store", { hint: "wait until it is done" });
+  return lock;
+}
+
+/**
+ * Why there is something to rebuild. Reads all of the database, and changes nothing.
+ * @throws CofferError PROTECTED where it is whole and nobody forces it, STORE_NEWER; STORE_UNUSABLE where it cannot be read at all
+ */
+export function matterWith(root: string, force: boolean): Pick<Rebuilt, "because" | "detail"> {
+  const path = join(root, DATABASE);
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === undefined || size === 0) return { because: "missing", detail: null };
+  const detail = faultIn(path);
+  if (detail !== undefined) return { because: "damaged", detail };
+  if (!force)
+    throw new CofferError("PROTECTED", `${path} is whole: there is nothing to rebuild`, {
+      hint: "coffer verify reads the bytes too; to make the database anew all the same, run coffer rebuild --force, which sets this one aside",
+    });
+  return { because: "forced", detail: null };
+}
+
+function faultIn(path: string): string | undefined {
+  try {
+    const version = versionOnDisk(path);
+    if (version === undefined) return "it is no database of coffer, or was never finished";
+    if (version > MIGRATIONS.length)
+      throw new CofferError("STORE_NEWER", `this store was written by a newer coffer (its version ${version}, ours ${MIGRATIONS.length})`, {
+        hint: "upgrade coffer; nothing was changed",
+      });
+  } catch (error) {
+    if (!(error instanceof CofferError) || error.code !== "STORE_DAMAGED") throw error;
+    return error.message;
+  }
+  return faultOf(path);
+}
+
+const TRIES = 10;
+
+/**
+ * Keeps others from writing. Of a whole database, what it alone knows is written down first; whoever is faster than the lock has its turn.
+ * @throws CofferError PROTECTED, STORE_BUSY
+ */
+function holdOthers(settings: Settings, isWhole: boolean, now: () => number): Held | undefined {
+  const path = join(settings.roots.store, DATABASE);
+  for (let tries = 1; tries <= TRIES; tries++) {
+    if (isWhole) {
+      using store = openStore(settings, { make: false, now, say: () => undefined });
+      writeDueManifests(store);
+    }
+    const held = holdWriters(path);
+    // where the database is damaged, nobody could end a run of which nothing can be known
+    const isBusy = (state: Liveness): boolean => state === "alive" || (state === "unknown" && isWhole);
+    const busy = held?.leases.find((lease) => lease.kind !== "read" && isBusy(leaseState(lease, now())));
+    if (!busy && !(isWhole && held?.owes)) return held;
+    held?.[Symbol.dispose]();
+    if (busy)
+      throw new CofferError(
+        "PROTECTED",
+        `a process is at work in this store (${busy.kind}, since ${new Date(busy.taken_at).toISOString()})`,
+        {
+          hint: "wait until it has ended: coffer runs shows what is running; coffer runs close ends a run whose process is known to be gone; nothing was changed",
+        },
+      );
+  }
+  throw new CofferError("STORE_BUSY", "others write to this store all the time", { hint: "wait until they are done; nothing was changed" });
+}
+
+type Found = Omit<Rebuilt, "because" | "detail" | "aside">;
+
+async function fill(database: FreshDatabase, settings: Settings, { now, progress, check }: RebuildOptions): Promise<Found> {
+  const { db } = database;
+  const { roots } = settings;
+  const root = roots.store;
+  const stock = await takeStock({ db, root, progress, check });
+  const path = join(root, "manifests", "journal.jsonl");
+  const journal = await readJournal(path);
+  const bytes = new LostBytes(db, root, stock, now());
+  const restoring: Restoring = { db, root, bytes, deleted: journal.deleted, told: new Map(), notes: [...stock.notes] };
+  const { unread, identity } = await restoreRuns(database, restoring, check);
+  const { notes } = restoring;
+  notes.push(...(await replayJournal(db, path, restoring.told, journal.deleted)), ...journal.unread, ...database.link());
+  notes.push(...(await restoreTrees(db, root, bytes, check)));
+  for (const dataset of datasetNames(db)) if (filePart(dataset) !== dataset) renameDataset(db, filePart(dataset), dataset);
+  const left = restoreLeftRuns(db, roots);
+  database.numberOn(Math.max(journal.last, ...restoring.told.values()));
+  metadata.set(db, "id", identity?.id ?? Bun.randomUUIDv7());
+  metadata.set(db, "created_at", String(identity?.created_at ?? now()));
+  // gc waits for a person's word
+  metadata.set(db, "rebuilt", String(now()));
+  return {
+    ...database.totals(),
+    blobs: { files: stock.files, packed: stock.packed, packs: stock.packs, bytes: stock.bytes },
+    journal_lines: journal.lines,
+    damage: [...bytes.damaged, ...bytes.unnamed()],
+    orphans: unnamedBlobs(db),
+    unread,
+    notes,
+    left,
+  };
+}
+
+type Identity = { id: string; created_at: number };
+
+/** A run's own manifest comes before those that were set beside it. */
+async function restoreRuns(
+  database: FreshDatabase,
+  restoring: Restoring,
+  check: () => void,
+): Promise<{ unread: Rebuilt["unread"]; identity: Identity | undefined }> {
+  const unread: Rebuilt["unread"] = [];
+  let identity: Identity | undefined;
+  const names = listOrNothing(join(restoring.root, "manifests"), ["ENOENT"]).filter((name) => name.endsWith(".yaml"));
+  for (const [nth, name] of names.sort(ownFirst).entries()) {
+    if (nth % 16 === 0) {
+      check();
+      await yieldToSignals();
+    }
+    const manifest = `manifests/${name}`;
+    const lost = readManifestAt(join(restoring.root, manifest));
+    if (typeof lost === "string") {
+      unread.push({ manifest, because: lost });
+      continue;
+    }
+    const refused = database.attempt(() => restoreRun(restoring, lost, manifest));
+    if (refused === undefined) identity ??= lost.store;
+    else unread.push({ manifest, because: refused });
+  }
+  return { unread, identity };
+}
+
+function readManifestAt(path: string): ReturnType<typeof readLostRun> {
+  try {
+    const { fd } = openRegular(path);
+    try {
+      return readLostRun(readFileSync(fd, "utf8"), path);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    return reason(error);
+  }
+}
+
+/** By the ids of runs, which are in the order of time; `<id>.yaml` before `<id>.<time>.yaml`. */
+function ownFirst(a: string, b: string): number {
+  const [one, other] = [a, b].map((name) => name.slice(0, -".yaml".length)) as [string, string];
+  return one < other ? -1 : 1;
+}

@@ -1,0 +1,193 @@
+import type { Database } from "bun:sqlite";
+import { createReadStream, statSync } from "node:fs";
+import * as v from "valibot";
+import * as aliases from "../../db/records/aliases.ts";
+import * as artifacts from "../../db/records/artifacts.ts";
+import type { ArtifactRow } from "../../db/records/artifacts.ts";
+import { putDelivery } from "../../db/delivery/delivery-snapshot.ts";
+import * as events from "../../db/records/events.ts";
+import * as imported from "../../db/records/imported-artifacts.ts";
+import * as metadata from "../../db/open/metadata.ts";
+import * as outbox from "../../db/delivery/outbox.ts";
+import * as pins from "../../db/records/pins.ts";
+import * as runs from "../../db/records/runs.ts";
+import * as tags from "../../db/records/tags.ts";
+import { linesOf } from "../../domain/lines.ts";
+import { LIMIT_NAMES } from "../../store/cache/limits.ts";
+import { Delivery } from "./lost-run.ts";
+
+const seq = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const at = v.pipe(v.number(), v.safeInteger());
+const common = { seq, at };
+const text = v.string();
+
+const Line = v.variant("did", [
+  v.object({ ...common, did: v.literal("alias"), name: text, alias: text, artifact: text }),
+  v.object({ ...common, did: v.literal("unalias"), name: text, alias: text }),
+  v.object({ ...common, did: v.literal("pin"), artifact: text, note: v.nullable(text) }),
+  v.object({ ...common, did: v.literal("unpin"), artifact: text }),
+  v.object({ ...common, did: v.literal("tag"), run: v.optional(text), artifact: v.optional(text), key: text, value: text }),
+  v.object({ ...common, did: v.literal("untag"), run: v.optional(text), artifact: v.optional(text), key: text }),
+  v.object({ ...common, did: v.literal("remove"), run: v.optional(text), artifact: v.optional(text) }),
+  v.object({ ...common, did: v.literal("restore"), run: v.optional(text), artifact: v.optional(text) }),
+  v.object({ ...common, did: v.literal("withdraw"), artifact: text }),
+  v.object({ ...common, did: v.literal("delete"), artifact: text, message: v.optional(text) }),
+  v.object({ ...common, did: v.literal("deliver"), run: text, ...Delivery.entries }),
+  v.object({ ...common, did: v.literal("undeliver"), run: text, target: text }),
+  v.object({ ...common, did: v.literal("event"), run: text, kind: text, message: text }),
+  v.object({ ...common, did: v.literal("cache-limit"), name: v.picklist(LIMIT_NAMES), value: v.nullable(v.number()) }),
+]);
+type Line = v.InferOutput<typeof Line>;
+
+export interface Journal {
+  lines: number;
+  /** The highest number. */
+  last: number;
+  /** Lines that cannot be read, and that do not stand there once more. */
+  unread: string[];
+  deleted: Map<string, { at: number; message: string | undefined }>;
+}
+
+/** A first look through the journal: what was deleted has no bytes to look for. */
+export async function readJournal(path: string): Promise<Journal> {
+  const journal: Journal = { lines: 0, last: 0, unread: [], deleted: new Map() };
+  const torn = new Map<number, string>();
+  let number = 0;
+  for await (const text of linesAt(path)) {
+    number++;
+    if (text === "") continue;
+    const line = parse(text);
+    if (typeof line === "string") {
+      // half a line, which a crash left, comes once more as a whole
+      const begun = Number(/^\{"seq":([0-9]+),/.exec(text)?.[1] ?? 0);
+      const words = `line ${number} of journal.jsonl: ${line}`;
+      if (begun > 0) torn.set(begun, words);
+      else if (!/^\{(?:"(?:s(?:e(?:q(?:":?[0-9]*)?)?)?)?)?$/.test(text)) journal.unread.push(words);
+      continue;
+    }
+    journal.lines++;
+    journal.last = Math.max(journal.last, line.seq);
+    torn.delete(line.seq);
+    if (line.did === "delete") journal.deleted.set(line.artifact, { at: line.at, message: line.message });
+  }
+  journal.unread.push(...torn.values());
+  return journal;
+}
+
+/**
+ * Does once more what the journal tells of, in its order. Marks that a manifest has as well (tags, states, deliveries) count from the line on that the manifest does
+ * not know yet: `told`, by a run's seq. What names runs or artifacts that no manifest has is said in the result.
+ */
+export async function replayJournal(
+  db: Database,
+  path: string,
+  told: ReadonlyMap<number, number>,
+  deleted: Journal["deleted"],
+): Promise<string[]> {
+  const replay = new Replay(db, told, deleted);
+  for await (const text of linesAt(path)) {
+    const line = parse(text);
+    if (typeof line !== "string") replay.line(line);
+  }
+  return replay.notes;
+}
+
+async function* linesAt(path: string): AsyncGenerator<string> {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile()) yield* linesOf(createReadStream(path));
+}
+
+function parse(source: string): Line | string {
+  let given: unknown;
+  try {
+    given = JSON.parse(source);
+  } catch {
+    return "it is cut off, or no JSON";
+  }
+  const result = v.safeParse(Line, given, { abortEarly: true });
+  return result.success ? result.output : `${v.getDotPath<typeof Line>(result.issues[0]) ?? "it"}: ${result.issues[0].message}`;
+}
+
+class Replay {
+  readonly notes: string[] = [];
+  readonly #db: Database;
+  readonly #told: ReadonlyMap<number, number>;
+  readonly #deleted: Journal["deleted"];
+
+  constructor(db: Database, told: ReadonlyMap<number, number>, deleted: Journal["deleted"]) {
+    this.#db = db;
+    this.#told = told;
+    this.#deleted = deleted;
+  }
+
+  line(line: Line): void {
+    const db = this.#db;
+    if (line.did === "cache-limit") {
+      if (line.value === null) metadata.remove(db, `cache.${line.name}`);
+      else metadata.set(db, `cache.${line.name}`, String(line.value));
+    } else if (line.did === "unalias") aliases.remove(db, line.name, line.alias);
+    else if (line.did === "deliver") this.#deliver(line);
+    else if ("run" in line && line.run !== undefined) this.#run(line, line.run);
+    else if ("artifact" in line && line.artifact !== undefined) this.#artifact(line, line.artifact);
+  }
+
+  #run(line: Exclude<Line, { did: "deliver" }>, id: string): void {
+    const db = this.#db;
+    const run = runs.byId(db, id);
+    if (!run) return void this.#unknown(line, `run ${id}`);
+    if (this.#isTold(run.seq, line)) return;
+    if (line.did === "tag") tags.set(db, "run", run.seq, [[line.key, line.value]]);
+    else if (line.did === "untag") tags.remove(db, "run", run.seq, line.key);
+    else if (line.did === "remove") runs.update(db, run.seq, { removed_at: line.at });
+    else if (line.did === "restore") runs.restore(db, run.seq);
+    else if (line.did === "undeliver") {
+      const delivery = outbox.deliveryOf(db, run.seq, line.target);
+      if (delivery) outbox.removeDelivery(db, delivery.seq);
+    } else if (line.did === "event") events.record(db, { at: line.at, run: run.seq, kind: line.kind, message: line.message });
+  }
+
+  #artifact(line: Exclude<Line, { did: "deliver" | "unalias" | "cache-limit" }>, uid: string): void {
+    const db = this.#db;
+    const artifact = imported.byUid(db, uid);
+    if (!artifact) {
+      if (!this.#deleted.has(uid)) this.#unknown(line, `artifact ${uid}`);
+      return;
+    }
+    // a tombstone has neither
+    const isGone = artifact.state === "deleted";
+    if (line.did === "alias") {
+      // it went with what it was moved to
+      if (isGone) aliases.remove(db, line.name, line.alias);
+      else aliases.set(db, line.name, line.alias, artifact.seq, line.at);
+    } else if (line.did === "pin") {
+      if (!isGone) pins.set(db, artifact.seq, line.note, line.at);
+    } else if (line.did === "unpin") pins.remove(db, artifact.seq);
+    else if (!this.#isTold(artifact.run, line)) this.#change(line, artifact);
+  }
+
+  #change(line: Line, { seq: artifact, run, state }: ArtifactRow): void {
+    const db = this.#db;
+    if (line.did === "tag") tags.set(db, "artifact", artifact, [[line.key, line.value]]);
+    else if (line.did === "untag") tags.remove(db, "artifact", artifact, line.key);
+    else if (line.did === "delete") {
+      if (line.message !== undefined) events.record(db, { at: line.at, run, artifact, kind: "deleted", message: line.message });
+    } else if (state !== "deleted") {
+      const now = line.did === "remove" ? "removed" : line.did === "withdraw" ? "withdrawn" : "live";
+      artifacts.setState(db, artifact, now, line.at);
+    }
+  }
+
+  #deliver({ seq: _seq, at: _at, did: _did, run: id, ...delivery }: Extract<Line, { did: "deliver" }>): void {
+    const run = runs.byId(this.#db, id);
+    if (!run) return void this.#unknown({ seq: _seq }, `run ${id}`);
+    if (this.#isTold(run.seq, { seq: _seq })) return;
+    putDelivery(this.#db, run.seq, delivery, (uid) => imported.byUid(this.#db, uid)?.seq);
+  }
+
+  #isTold(run: number, line: { seq: number }): boolean {
+    return line.seq <= (this.#told.get(run) ?? 0);
+  }
+
+  #unknown({ seq: number }: { seq: number }, what: string): void {
+    this.notes.push(`journal line ${number} is about ${what}, which no manifest has`);
+  }
+}

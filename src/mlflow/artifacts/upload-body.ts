@@ -1,0 +1,86 @@
+import { closeSync } from "node:fs";
+import { Transient } from "../http/retry.ts";
+import { readSource } from "./upload-source.ts";
+import type { UploadSource } from "./upload-source.ts";
+
+/** Bytes up to which a body is one piece. */
+const ONE_PIECE = 256 * 1024;
+/** Bytes that are read at a time of a longer one. */
+const CHUNK = 512 * 1024;
+
+/** A range of a source as the body of one request. */
+export interface UploadBody extends Disposable {
+  /** Bytes. */
+  readonly size: number;
+  /** To be asked for once. `progress` is told the bytes handed to the network so far. */
+  take(progress: (bytes: number) => void): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** What to say of a request that failed: where reading the source did, the network's complaint is only its echo. */
+  blame(error: unknown): unknown;
+}
+
+/**
+ * Opens a source for one try; without a range, all of it.
+ * @throws what `source.open` throws
+ */
+export function openBody(source: UploadSource, from = 0, to = source.size): UploadBody {
+  const size = to - from;
+  if (source.bytes && size === source.bytes.length) return bodyOf(source.bytes);
+  const { fd, offset } = source.open();
+  const at = offset + from;
+  let fault: { error: unknown } | undefined;
+  let closed = false;
+
+  /** Reads only when the network asks for more, so that progress is real and memory stays small: `Bun.file` over TLS holds all of it. */
+  const stream = (progress: (bytes: number) => void): ReadableStream<Uint8Array<ArrayBuffer>> => {
+    let position = 0;
+    return new ReadableStream(
+      {
+        type: "bytes",
+        pull(controller) {
+          // fetch may settle early (a 413) with its hands still on the stream
+          if (position >= size || closed) return controller.close();
+          const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK, size - position));
+          try {
+            readSource(fd, chunk, at + position);
+          } catch (error) {
+            fault = { error };
+            return controller.error(error);
+          }
+          position += chunk.length;
+          progress(position);
+          controller.enqueue(chunk);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  };
+
+  return {
+    size,
+    take(progress) {
+      if (size > ONE_PIECE) return stream(progress);
+      const bytes = new Uint8Array(size);
+      readSource(fd, bytes, at);
+      progress(size);
+      return bytes;
+    },
+    blame: (error) => (error instanceof Transient && fault ? fault.error : error),
+    [Symbol.dispose]() {
+      closed = true;
+      closeSync(fd);
+    },
+  };
+}
+
+/** What is in memory already. */
+function bodyOf(bytes: Uint8Array): UploadBody {
+  return {
+    size: bytes.length,
+    take(progress) {
+      progress(bytes.length);
+      return bytes as Uint8Array<ArrayBuffer>;
+    },
+    blame: (error) => error,
+    [Symbol.dispose]: () => undefined,
+  };
+}

@@ -1,0 +1,171 @@
+import { existsSync, lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import * as events from "../../db/records/events.ts";
+import * as leases from "../../db/bytes/leases.ts";
+import type { LeaseRow } from "../../db/bytes/leases.ts";
+import * as metrics from "../../db/records/metrics.ts";
+import * as params from "../../db/records/params.ts";
+import * as runs from "../../db/records/runs.ts";
+import type { RunRow } from "../../db/records/runs.ts";
+import { CofferError, reason } from "../../domain/error.ts";
+import { DEFAULT_DATASET } from "../../domain/names.ts";
+import { self } from "../../domain/process-identity.ts";
+import { enqueueRun } from "../../registry/enqueue.ts";
+import { manifestIsDue, recordArtifact } from "../../registry/record.ts";
+import { shownName } from "../../registry/shown-name.ts";
+import { ingest } from "../../store/ingest/ingest.ts";
+import { clearStaging, dropLease, endLease, freeDeadLeases, leaseState } from "../../store/lease.ts";
+import type { Lease } from "../../store/lease.ts";
+import type { IngestUnit } from "../../store/ingest/ingest-unit.ts";
+import type { Store } from "../../store/store.ts";
+import { discardStaged } from "../outputs/discard-staged.ts";
+import { findFamily } from "../child/family.ts";
+import { finishRemoval } from "../workspace/finish-removal.ts";
+import type { End } from "../finish.ts";
+import { readLeftEnd, removeLeftEnd } from "./left-end.ts";
+import { readReadings } from "../outputs/readings.ts";
+import { withdraw } from "../withdraw.ts";
+
+/**
+ * What every command does on its way in: closes runs whose wrapper and child are both gone, frees what dead processes staged, and ends the
+ * removal of a workspace that a crash interrupted. Costs one look at a table that is empty most of the time.
+ */
+export async function adoptDeadRuns(store: Store): Promise<RunRow[]> {
+  const adopted: RunRow[] = [];
+  for (const lease of leases.all(store.db)) {
+    if (lease.kind !== "run" || lease.run === null || leaseState(lease, store.now()) !== "dead") continue;
+    const run = runs.bySeq(store.db, lease.run);
+    if (run?.state !== "running") dropLease(store, lease);
+    else if (!hasUnknownChild(run, lease)) {
+      const closed = await adopt(store, lease.run, false);
+      if (closed) adopted.push(closed);
+    }
+  }
+  freeDeadLeases(store);
+  for (const run of runs.removing(store.db)) if (!leases.ofRun(store.db, run.seq)) finishRemoval(store, run);
+  return adopted;
+}
+
+/** The wrapper died before it could write down whom it had started: the run's processes are known by their environment. */
+function hasUnknownChild(run: RunRow, lease: LeaseRow): boolean {
+  const nobody = -1;
+  return lease.child === null && findFamily(run.id, nobody).some((pid) => pid !== nobody);
+}
+
+/**
+ * Closes a run that somebody knows to be dead, although its lease cannot tell (another machine, another container).
+ * @throws CofferError PROTECTED where it is alive, or may be and nobody vouched for its death
+ */
+export async function closeRun(store: Store, run: RunRow, assumeDead: boolean): Promise<RunRow> {
+  if (run.state !== "running")
+    throw new CofferError("PROTECTED", `run ${run.id} has ended (${run.state})`, { hint: "there is nothing to close" });
+  const lease = leases.ofRun(store.db, run.seq);
+  const state = lease ? leaseState(lease, store.now()) : "dead";
+  const age = lease ? Math.round((store.now() - lease.taken_at) / 60_000) : 0;
+  if (state === "alive")
+    throw new CofferError("PROTECTED", `run ${run.id} is alive: its process still runs here`, { hint: "end it with a signal" });
+  if (state === "unknown" && !assumeDead)
+    throw new CofferError(
+      "PROTECTED",
+      `whether run ${run.id} is alive cannot be seen from here (it began ${age} minutes ago on another machine or in another container)`,
+      { hint: "if you know that it is dead: coffer runs close RUN --assume-dead" },
+    );
+  return (await adopt(store, run.seq, true)) ?? (runs.bySeq(store.db, run.seq) as RunRow);
+}
+
+async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRow | undefined> {
+  const lease = claim(store, seq, vouched);
+  if (!lease) return undefined;
+  const run = runs.bySeq(store.db, seq) as RunRow;
+  const workspace = run.workspace === null ? undefined : store.path(run.workspace);
+  const left = workspace === undefined ? undefined : readLeftEnd(workspace);
+  const units = leftLogs(store, lease);
+  const readings = workspace === undefined ? undefined : readReadings({ workspace });
+  const close = (problem: string | undefined): void => {
+    const note = (kind: string, message: string, artifact: number | null = null) =>
+      events.record(store.db, { at: store.now(), run: seq, artifact, kind, message });
+    const { failure, keep_failed, ...end } = left ?? { ...killed(run, lastSign(units)), failure: undefined, keep_failed: false };
+    runs.update(store.db, seq, {
+      ...end,
+      adopted: 1,
+      ...(workspace !== undefined && !existsSync(workspace) && { workspace_state: "removed" as const }),
+    });
+    note("adopted", left ? "its end could not be recorded when it came" : "its wrapper had died; its workspace stays");
+    if (failure !== undefined) note("not-stored", `all outputs: ${failure}`);
+    if (problem !== undefined) note("not-stored", `its log: ${problem}`);
+    const known = params.ofRun(store.db, seq);
+    params.set(
+      store.db,
+      seq,
+      [...(readings?.params ?? [])].filter(([key]) => !(key in known)),
+    );
+    metrics.insert(store.db, seq, readings?.metrics ?? []);
+    for (const words of readings?.skipped ?? []) note("note", words);
+    const current = runs.bySeq(store.db, seq) as RunRow;
+    const withdrawn = end.state === "finished" || keep_failed ? [] : withdraw(store, current, end.state);
+    for (const artifact of withdrawn) note("withdrawn", `${shownName(artifact)}: the run ${end.state}`, artifact.seq);
+    enqueueRun(store, current);
+    manifestIsDue(store, seq);
+    endLease(store, lease);
+  };
+  try {
+    discardStaged(
+      store,
+      lease,
+      units.map((unit) => unit.source),
+    );
+    await ingest(store, lease, units, { dataset: run.dataset ?? DEFAULT_DATASET }, (admitted) => {
+      for (const unit of admitted) recordArtifact(store, run, unit, { role: "log", type: "log" });
+      close(undefined);
+    });
+    clearStaging(store, lease);
+  } catch (error) {
+    // the run must not stay open for its log: gc takes that with the staging, after the grace
+    store.transaction(() => close(reason(error)));
+  }
+  if (left && workspace !== undefined) removeLeftEnd(workspace);
+  return runs.bySeq(store.db, seq) as RunRow;
+}
+
+function killed(run: RunRow, heard: number): End {
+  return {
+    state: "killed",
+    exit_code: null,
+    signal: null,
+    ended_at: Math.max(run.started_at, heard),
+    cpu_user_ms: null,
+    cpu_system_ms: null,
+    max_rss: null,
+  };
+}
+
+/** Makes the dead wrapper's lease ours, so that two commands do not adopt one run. */
+function claim(store: Store, run: number, vouched: boolean): Lease | undefined {
+  return store.transaction(() => {
+    if (runs.bySeq(store.db, run)?.state !== "running") return undefined;
+    const lease = leases.ofRun(store.db, run);
+    if (!lease) {
+      const token = Bun.randomUUIDv7();
+      return {
+        seq: leases.insert(store.db, { token, kind: "run", run, wrapper: JSON.stringify(self()), taken_at: store.now(), until: null }),
+        token,
+      };
+    }
+    if (!vouched && leaseState(lease, store.now()) !== "dead") return undefined;
+    leases.take(store.db, lease.seq, JSON.stringify(self()));
+    return { seq: lease.seq, token: lease.token };
+  });
+}
+
+function leftLogs(store: Store, lease: Lease): IngestUnit[] {
+  const directory = store.path("tmp", lease.token);
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory)
+    .filter((name) => /^(?:output|stdout|stderr)\.log$/.test(name) && lstatSync(join(directory, name)).size > 0)
+    .map((name) => ({ path: name, source: join(directory, name), kind: "file", type: "log", class: null, typed: false, move: false }));
+}
+
+/** The last that was heard of a dead run: what its child printed last. */
+function lastSign(logs: readonly IngestUnit[]): number {
+  return Math.max(0, ...logs.map((unit) => Math.floor(lstatSync(unit.source).mtimeMs)));
+}

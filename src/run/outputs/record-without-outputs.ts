@@ -1,0 +1,80 @@
+import { copyFileSync, existsSync, lstatSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { errno, reason } from "../../domain/error.ts";
+import { clearStaging, endLease } from "../../store/lease.ts";
+import type { Store } from "../../store/store.ts";
+import type { Begun } from "../begin.ts";
+import { discardStaged } from "./discard-staged.ts";
+import type { End, Ended } from "../finish.ts";
+import { leaveEnd } from "../adopt/left-end.ts";
+import type { KeptLog } from "../terminal/output-log.ts";
+import { readReadings } from "./readings.ts";
+import { nothingFound } from "./record-outputs.ts";
+import type { RunRequest } from "../run.ts";
+import { settle } from "../settle.ts";
+
+/**
+ * Records a run whose outputs could not be stored: its end, its readings, and that the outputs are missing. Its log goes to the workspace, which stays complete. Where
+ * not even that can be recorded, the end is left in the workspace for whoever adopts the run. Returns sentences for the person.
+ */
+export function recordWithoutOutputs(store: Store, begun: Begun, request: RunRequest, end: End, ended: Ended, failure: unknown): string[] {
+  const { run, lease, workspace } = begun;
+  const why = reason(failure);
+  try {
+    // what of them was staged may be the very bytes that the disk has no room for
+    discardStaged(
+      store,
+      lease,
+      ended.output.logs.map((log) => log.path),
+    );
+    const outputs = nothingFound({ path: "all outputs", why, failed: true });
+    const readings = readReadings({ workspace, paramFiles: request.paramFiles, metricFiles: request.metricFiles });
+    const workspaceState = existsSync(workspace) ? "present" : "removed";
+    store.transaction(() => {
+      settle(store, run.seq, request, end, {
+        outputs,
+        captured: [],
+        admitted: [],
+        unread: [],
+        readings,
+        code: ended.code,
+        changed: [],
+        workspaceState,
+        notes: [...readings.skipped, ...ended.output.notes],
+      });
+      endLease(store, lease);
+    });
+  } catch (error) {
+    return [
+      leaveEnd(workspace, { ...end, keep_failed: request.keepFailed, failure: why })
+        ? `the store takes nothing at all (${reason(error)}): the next coffer command will record how the run ended`
+        : `how the run ended could not be written anywhere (${reason(error)}): it will be shown as killed`,
+    ];
+  }
+  return saveLogs(store, begun, ended.output.logs);
+}
+
+/** The staging directory goes, unless a log is left in it. */
+function saveLogs(store: Store, { lease, workspace }: Begun, logs: readonly KeptLog[]): string[] {
+  const said: string[] = [];
+  try {
+    for (const { name, path } of logs.filter((log) => log.bytes > 0)) {
+      const target = join(workspace, lstatSync(join(workspace, name), { throwIfNoEntry: false }) ? `coffer-${name}` : name);
+      move(path, target);
+      said.push(`what it printed is in ${target}`);
+    }
+    clearStaging(store, lease);
+  } catch (error) {
+    said.push(`what it printed stays in ${store.path("tmp", lease.token)} (${reason(error)})`);
+  }
+  return said;
+}
+
+function move(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (errno(error) !== "EXDEV") throw error;
+    copyFileSync(from, to);
+  }
+}

@@ -1,0 +1,38 @@
+import type { Blake3 } from "../../blobs/blake3.ts";
+import { encodeTree } from "../../blobs/tree.ts";
+import type { TreeEntry } from "../../blobs/tree.ts";
+import { lstatSync } from "node:fs";
+import { CofferError, errno } from "../../domain/error.ts";
+import { bringBytes } from "./bring-copy.ts";
+import type { Wanted } from "./bring-copy.ts";
+import { digestPath } from "../digest-path.ts";
+import { walk } from "../ingest/walk.ts";
+
+/**
+ * Makes the list of a directory anew from a copy of the directory, and writes it to `to` if it is the one that is wanted. `members`: hex digests of the files
+ * that rows say it had; the copy may have others, which a rule left out when it was stored.
+ */
+export async function listAnew(
+  directory: string,
+  to: string,
+  wanted: Wanted,
+  members: ReadonlySet<string>,
+  blake3: Blake3,
+): Promise<boolean> {
+  const entries: TreeEntry[] = [];
+  try {
+    const { files, others } = walk(directory, () => false);
+    entries.push(...others);
+    for (const path of files) {
+      const { hex, size } = await digestPath(`${directory}/${path}`);
+      entries.push({ kind: "file", path, mode: lstatSync(`${directory}/${path}`).mode & 0o777, hex, size });
+    }
+  } catch (error) {
+    if (!(error instanceof CofferError) && errno(error) === undefined) throw error;
+    return false;
+  }
+  const known = entries.filter((entry) => entry.kind !== "file" || members.has(entry.hex));
+  for (const list of known.length === entries.length ? [entries] : [entries, known])
+    if (await bringBytes(encodeTree(list), to, wanted, blake3)) return true;
+  return false;
+}

@@ -1,0 +1,269 @@
+import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { blobFileName } from "../../blobs/file-name.ts";
+import { makeDirectory, renameNoReplace, syncDirectory } from "../../blobs/durable.ts";
+import * as blobs from "../../db/bytes/blobs.ts";
+import * as foreign from "../../db/bytes/foreign-blobs.ts";
+import type { Work } from "../../db/open/open.ts";
+import * as packs from "../../db/bytes/packs.ts";
+import { errno, reason } from "../../domain/error.ts";
+import { filePart } from "../../domain/names.ts";
+import type { Lease } from "../lease.ts";
+import { cannotTake } from "./cannot-take.ts";
+import { stage } from "./stage.ts";
+import type { IngestOptions, IngestUnit } from "./ingest-unit.ts";
+import { sha256OfStaged } from "../sha256.ts";
+import type { Staged, StagedBlob, StagedUnit } from "./staged.ts";
+import { stampOf } from "./stamp.ts";
+import type { Store } from "../store.ts";
+import type { Problem } from "./walk.ts";
+
+/** A unit whose bytes the store has, inside the transaction that names them. */
+export interface Admitted {
+  unit: IngestUnit;
+  kind: "file" | "tree";
+  blob: number;
+  /** 64 hex digits of BLAKE3. */
+  hex: string;
+  /** Bytes; of a tree: of all its files. */
+  size: number;
+  files: number;
+  mode: number;
+  /** It changed each time it was read. */
+  unsettled: boolean;
+}
+
+/** A file whose inode became a blob: it may be removed from where it lay, and then `settleMoved` closes the matter. */
+export interface Moved {
+  source: string;
+  blob: number;
+  path: string;
+}
+
+export interface Ingested<T> {
+  result: T;
+  problems: Problem[];
+  moved: Moved[];
+  /** Bytes and blobs that the store did not have before. */
+  added: { blobs: number; bytes: number };
+}
+
+const MAX_ROUNDS = 5;
+
+/**
+ * Keeps units: 1. reads and hashes them into staging, durably; 2. gives the files their names in `binaries/`, durably; 3. in one write
+ * transaction looks again at each digest, writes the rows, and calls `commit` for the rows that name them. Bytes before rows.
+ *
+ * What the store had when it was asked may be gone when the transaction looks again (a sweep took it meanwhile): then everything begins anew,
+ * with those digests distrusted. Bytes that the store has lost or that were damaged are replaced by those that were read.
+ * @throws CofferError UNREADABLE, STORE_UNUSABLE; nothing is kept then
+ */
+export async function ingest<T>(
+  store: Store,
+  lease: Lease,
+  units: readonly IngestUnit[],
+  options: IngestOptions,
+  commit: (admitted: Admitted[], problems: readonly Problem[]) => T,
+): Promise<Ingested<T>> {
+  if (units.length === 0)
+    return { result: store.transaction((() => commit([], [])) as Work<T>), problems: [], moved: [], added: { blobs: 0, bytes: 0 } };
+  const distrusted = new Set<string>();
+  for (let round = 1; ; round++) {
+    const staged = await stage(store, lease, units, options, distrusted);
+    const sha256 = await sha256OfStaged(store, staged, options.sha256 !== undefined);
+    for (const [hex, digest] of sha256) options.sha256?.set(hex, digest);
+    const placed = place(store, staged, options.dataset);
+    const surplus: string[] = [];
+    const moved: Moved[] = [];
+    const added = { blobs: 0, bytes: 0 };
+    let result: T;
+    try {
+      result = store.transaction((() => {
+        const seqs = admitBlobs(store, staged, placed, { dataset: options.dataset, sha256 }, { surplus, moved, added });
+        return commit(
+          staged.units.map((unit) => admitUnit(store, unit, seqs)),
+          staged.problems,
+        );
+      }) as Work<T>);
+    } catch (error) {
+      for (const path of placed.all) rmSync(path, { force: true });
+      if (!(error instanceof Vanished) || round === MAX_ROUNDS) throw error;
+      for (const hex of error.digests) distrusted.add(hex);
+      continue;
+    }
+    // committed: from here on nothing may take a placed file away again
+    removeSurplus(store, surplus);
+    return { result, problems: staged.problems, moved, added };
+  }
+}
+
+/** Files that turned out to be there already. One that cannot be removed has no row, and is a stray for gc. */
+function removeSurplus(store: Store, surplus: readonly string[]): void {
+  for (const path of surplus) {
+    try {
+      rmSync(path, { force: true });
+    } catch (error) {
+      store.say(`${path} is not needed and could not be removed; gc will: ${reason(error)}`);
+    }
+  }
+}
+
+/** After the workspace's own names are gone: the blobs become read-only, and their rows learn the time stamps that this gave them. */
+export function settleMoved(store: Store, moved: readonly Moved[]): void {
+  if (moved.length === 0) return;
+  for (const { path } of moved) chmodSync(path, 0o444);
+  store.transaction(() => {
+    for (const { blob, path } of moved) blobs.restamp(store.db, blob, stampOf(lstatSync(path, { bigint: true })));
+  });
+}
+
+class Vanished extends Error {
+  readonly digests: readonly string[];
+  constructor(digests: readonly string[]) {
+    super(`${digests.length} blobs went away between reading and writing`);
+    this.digests = digests;
+  }
+}
+
+interface Placed {
+  /** The final path of each staged file, by hex digest. */
+  files: Map<string, string>;
+  pack: { id: string; path: string; size: number } | undefined;
+  all: string[];
+}
+
+/** Gives staged files their lasting names. They have no rows yet: after a crash they are orphans, which gc takes when they are older than the grace. */
+function place(store: Store, staged: Staged, dataset: string): Placed {
+  const placed: Placed = { files: new Map(), pack: undefined, all: [] };
+  try {
+    const directory = store.path("binaries", filePart(dataset));
+    for (const { hex, bytes } of staged.blobs.values()) {
+      if (bytes.from !== "file") continue;
+      if (placed.all.length === 0) makeDirectory(directory);
+      const path = placeFile(directory, hex, bytes);
+      placed.files.set(hex, path);
+      placed.all.push(path);
+    }
+    if (placed.all.length > 0) syncDirectory(directory);
+    if (staged.pack) {
+      const id = Bun.randomUUIDv7();
+      const path = store.path("binaries", filePart(dataset), "packs", `${id}.tar`);
+      makeDirectory(store.path("binaries", filePart(dataset), "packs"));
+      if (!renameNoReplace(staged.pack.path, path)) throw new Error(`two packs with one id: ${id}`);
+      placed.all.push(path);
+      chmodSync(path, 0o444);
+      syncDirectory(store.path("binaries", filePart(dataset), "packs"));
+      placed.pack = { id, path, size: staged.pack.size };
+    }
+    return placed;
+  } catch (error) {
+    for (const path of placed.all) rmSync(path, { force: true });
+    if (errno(error) === undefined) throw error;
+    throw cannotTake(error);
+  }
+}
+
+/** A name that is taken is never shared, whatever lies there: the short digests may agree, or someone planted a file. Returns the path. */
+export function placeFile(
+  directory: string,
+  hex: string,
+  bytes: Pick<Extract<StagedBlob["bytes"], { from: "file" }>, "path" | "type" | "class" | "original">,
+): string {
+  const name = { type: bytes.type, class: bytes.class, hex, path: bytes.original };
+  for (const digits of [12, 16, 24, 32, 64]) {
+    const path = `${directory}/${blobFileName(name, digits)}`;
+    if (renameNoReplace(bytes.path, path)) return path;
+  }
+  const path = `${directory}/${blobFileName({ ...name, class: `${bytes.class ?? "-"}-${Bun.randomUUIDv7().slice(-12)}` }, 64)}`;
+  if (renameNoReplace(bytes.path, path)) return path;
+  throw new Error(`no free name for ${hex} in ${directory}`);
+}
+
+function admitBlobs(
+  store: Store,
+  staged: Staged,
+  placed: Placed,
+  { dataset, sha256 }: { dataset: string; sha256: ReadonlyMap<string, Buffer> },
+  out: { surplus: string[]; moved: Moved[]; added: { blobs: number; bytes: number } },
+): Map<string, number> {
+  const seqs = new Map<string, number>();
+  const vanished: string[] = [];
+  let pack: number | undefined;
+  const packSeq = (): number => {
+    if (!placed.pack) throw new Error("a packed blob without a pack");
+    pack ??= packs.insert(store.db, {
+      id: placed.pack.id,
+      path: store.keep(placed.pack.path),
+      dataset,
+      size: placed.pack.size,
+      created_at: store.now(),
+      ...stampOf(lstatSync(placed.pack.path, { bigint: true })),
+    });
+    return pack;
+  };
+  const packed: { hex: string; blake3: Uint8Array; size: number; offset: number }[] = [];
+  const isEmpty = blobs.isEmpty(store.db);
+  // in the order of the index: random digests would touch a page each
+  const sorted = [...staged.blobs.values()].sort((a, b) => (a.hex < b.hex ? -1 : 1));
+  for (const { hex, size, bytes } of sorted) {
+    const digest = Buffer.from(hex, "hex");
+    const row = isEmpty ? null : (blobs.known(store.db, digest) ?? unreadOne(store, { blake3: digest, size, sha256: sha256.get(hex) }));
+    const alive = row !== null && (row.state === "live" || row.state === "condemned");
+    if (alive && !staged.doubted.has(hex)) {
+      if (row.state === "condemned") blobs.revive(store.db, row.seq);
+      if (bytes.from === "file") out.surplus.push(placed.files.get(hex) as string);
+      seqs.set(hex, row.seq);
+      continue;
+    }
+    if (bytes.from === "known") {
+      vanished.push(hex);
+      continue;
+    }
+    out.added.blobs++;
+    out.added.bytes += size;
+    if (bytes.from === "pack") {
+      if (row) {
+        blobs.replaceWithPacked(store.db, row.seq, { pack: packSeq(), offset: bytes.offset, dataset });
+        seqs.set(hex, row.seq);
+      } else packed.push({ hex, blake3: digest, size, offset: bytes.offset });
+      continue;
+    }
+    const path = placed.files.get(hex) as string;
+    const file = { path: store.keep(path), dataset, ...stampOf(lstatSync(path, { bigint: true })) };
+    if (row) blobs.replaceWithFile(store.db, row.seq, file);
+    const seq = row?.seq ?? blobs.insertFile(store.db, { blake3: digest, size, created_at: store.now(), ...file });
+    seqs.set(hex, seq);
+    if (bytes.moved !== undefined) out.moved.push({ source: bytes.moved, blob: seq, path });
+  }
+  if (vanished.length > 0) throw new Vanished(vanished);
+  if (packed.length > 0)
+    for (const [nth, seq] of blobs.insertPacked(store.db, packed, { pack: packSeq(), dataset, created_at: store.now() }).entries())
+      seqs.set((packed[nth] as { hex: string }).hex, seq);
+  // every member of this pack turned out to be there already
+  if (placed.pack && pack === undefined) out.surplus.push(placed.pack.path);
+  return seqs;
+}
+
+/** The bytes of an import that nobody has read yet turn out to be these: its row gets them. */
+function unreadOne(
+  store: Store,
+  known: { blake3: Uint8Array; size: number; sha256: Uint8Array | undefined },
+): ReturnType<typeof foreign.unread> {
+  const row = known.sha256 ? foreign.unread(store.db, known.sha256) : null;
+  if (row) foreign.learnBlake3(store.db, row.seq, known);
+  return row;
+}
+
+function admitUnit(
+  store: Store,
+  { unit, hex, size, files, mode, members, unsettled }: StagedUnit,
+  seqs: ReadonlyMap<string, number>,
+): Admitted {
+  const blob = seqs.get(hex) as number;
+  if (unit.kind === "tree")
+    blobs.insertMembers(
+      store.db,
+      blob,
+      members.map((member) => seqs.get(member) as number).sort((a, b) => a - b),
+    );
+  return { unit, kind: unit.kind, blob, hex, size, files, mode, unsettled };
+}
