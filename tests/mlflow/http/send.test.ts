@@ -35,7 +35,7 @@ test.each(ELSEWHERE)("no request goes to %j, whoever asks for it", (address) => 
 test("nothing of coffer speaks to the network but through `send`", () => {
   const root = join(import.meta.dir, "../../../src");
   const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
-  expect(files.filter((name) => /(?<![\w.])fetch\(/.test(readFileSync(join(root, name), "utf8")))).toEqual(["mlflow/send.ts"]);
+  expect(files.filter((name) => /(?<![\w.])fetch\(/.test(readFileSync(join(root, name), "utf8")))).toEqual(["mlflow/http/send.ts"]);
 });
 
 test.each(ELSEWHERE)("a file whose signed address is %j is refused without a second try", async (address) => {
