@@ -158,7 +158,7 @@ test("an empty file becomes a database, as SQLite takes it for one", () => {
 test("processes that make one store at the same moment all end with the same one", async () => {
   using root = temporaryRoot();
   const program = `
-    import { openDatabase, writing, closeDatabase } from ${JSON.stringify(`${import.meta.dir}/../../src/db/open/open.ts`)};
+    import { openDatabase, writing, closeDatabase } from ${JSON.stringify(`${import.meta.dir}/../../../src/db/open/open.ts`)};
     const db = openDatabase(process.argv[1], { make: true, say: () => undefined });
     writing(db, () => undefined, () => db.run("INSERT INTO store (key, value) VALUES (?, 'x')", [String(process.pid)]));
     closeDatabase(db);`;

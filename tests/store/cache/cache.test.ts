@@ -98,10 +98,10 @@ test("processes that want one directory at the same moment all get it, and it st
   const files = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`${i}`, `small ${i}`]));
   const content = contentOf(await test.add({ files }));
   const program = `
-    import { openStore } from ${JSON.stringify(`${import.meta.dir}/../../src/store/store.ts`)};
-    import { loadSettings } from ${JSON.stringify(`${import.meta.dir}/../../src/config/settings.ts`)};
-    import { readablePath } from ${JSON.stringify(`${import.meta.dir}/../../src/store/cache/cache.ts`)};
-    import { takeLease } from ${JSON.stringify(`${import.meta.dir}/../../src/store/lease.ts`)};
+    import { openStore } from ${JSON.stringify(`${import.meta.dir}/../../../src/store/store.ts`)};
+    import { loadSettings } from ${JSON.stringify(`${import.meta.dir}/../../../src/config/settings.ts`)};
+    import { readablePath } from ${JSON.stringify(`${import.meta.dir}/../../../src/store/cache/cache.ts`)};
+    import { takeLease } from ${JSON.stringify(`${import.meta.dir}/../../../src/store/lease.ts`)};
     import { readdirSync } from "node:fs";
     const settings = await loadSettings({ flags: { root: process.argv[1] }, env: {}, cwd: "/" });
     using store = openStore(settings, { make: false, now: Date.now, say: () => undefined });
