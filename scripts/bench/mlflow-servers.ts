@@ -9,6 +9,7 @@ import type { MlflowServer } from "../mlflow/server.ts";
 export type ServerName = "default" | "older";
 
 const running = new Map<ServerName, Promise<MlflowServer>>();
+const beside: AsyncDisposable[] = [];
 
 /** A real server as it starts by default, the same one for all subjects; `near`: its data lie beside this directory. */
 export function benchServer(name: ServerName, near: string): Promise<MlflowServer> {
@@ -17,8 +18,14 @@ export function benchServer(name: ServerName, near: string): Promise<MlflowServe
   return server;
 }
 
+/** What stands before a server ends with it. */
+export function endWithServers(one: AsyncDisposable): void {
+  beside.push(one);
+}
+
 /** Ends those that were started, and removes what they kept. */
 export async function stopServers(): Promise<void> {
+  for (const one of beside.splice(0)) await one[Symbol.asyncDispose]();
   for (const starting of running.values()) {
     const server = await starting.catch(() => undefined);
     await server?.stop();

@@ -5,7 +5,7 @@ import { installMlflow } from "../mlflow/environment.ts";
 import { raceClient } from "./mlflow-contest.ts";
 import type { Race } from "./mlflow-contest.ts";
 import { syncNothing } from "./mlflow-idle.ts";
-import { benchServer } from "./mlflow-servers.ts";
+import { benchServer, endWithServers } from "./mlflow-servers.ts";
 import { writeRandomFiles } from "./random-files.ts";
 import type { Contestant, Goal, Subject } from "./subject.ts";
 
@@ -127,6 +127,7 @@ function overTls(name: string, what: string, size: number): Subject {
     async prepare(place) {
       const server = await benchServer("default", place.directory);
       const tls = await tlsProxy(server.uri, await installMlflow(console.error));
+      endWithServers(tls);
       const race = { uri: tls.uri, env: { MLFLOW_TRACKING_SERVER_CERT_PATH: tls.certificate }, keepStore: true };
       return upload(name, what, { count: 1, size, goal: plain.goal, rounds: plain.rounds, race }).prepare(place);
     },
