@@ -14,6 +14,7 @@ import { hintAtKeys, hintAtNames } from "./hint-at-names.ts";
 import { parseTagFilter } from "./tag-filter.ts";
 import { limited, parseLimit } from "./limit.ts";
 import { printList, spelled } from "./print-list.ts";
+import { WHERE_FLAG } from "./where-flag.ts";
 
 const SHOWN = 100;
 /** Looked through for one that resembles a wrong one. */
@@ -34,12 +35,7 @@ export default command(
         multiple: true,
         description: "only with this tag, on the artifact or its run; all must hold",
       },
-      where: {
-        type: "string",
-        valueHint: "CONDITION",
-        multiple: true,
-        description: "only where it holds, such as 'metrics.rmse < 0.2'; all must hold",
-      },
+      where: WHERE_FLAG,
       sort: {
         type: "string",
         valueHint: "FIELD[:desc]",

@@ -9,6 +9,7 @@ import { hintAtKeys, hintAtNames } from "./hint-at-names.ts";
 import { limited, parseLimit } from "./limit.ts";
 import { printList, spelled } from "./print-list.ts";
 import { RUN_FILTER_FLAGS, runFilter } from "./run-filter.ts";
+import { WHERE_FLAG } from "./where-flag.ts";
 
 const SHOWN = 50;
 /** Looked through for one that resembles a wrong one. */
@@ -19,12 +20,7 @@ export default command(
     flags: {
       name: { type: "string", valueHint: "NAME", description: "only runs of this name" },
       ...RUN_FILTER_FLAGS,
-      where: {
-        type: "string",
-        valueHint: "CONDITION",
-        multiple: true,
-        description: "only where it holds, such as 'metrics.rmse < 0.2'; all must hold",
-      },
+      where: WHERE_FLAG,
       sort: {
         type: "string",
         valueHint: "FIELD[:desc]",

@@ -2,14 +2,7 @@ import { formatBytes, formatDuration } from "../../domain/quantity.ts";
 import type { Progress } from "../../sync/tally.ts";
 
 /** How far a delivery is as a whole. */
-export interface Standing {
-  run: string;
-  /** 1 for the first run. */
-  nth: number;
-  runs: number;
-  points: { done: number; of: number };
-  files: { done: number; of: number };
-  bytes: { done: number; of: number };
+export interface Standing extends Pick<Progress, "run" | "nth" | "runs" | "points" | "files" | "bytes"> {
   /** Bytes in a second, over the last ten; undefined until there is something to go by. */
   rate: number | undefined;
   /** Milliseconds until the end, at this pace. */

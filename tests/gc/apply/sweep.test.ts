@@ -27,23 +27,14 @@ import { takeLease } from "../../../src/store/lease.ts";
 import type { Store } from "../../../src/store/store.ts";
 import { verify } from "../../../src/store/damage/verify.ts";
 import { DAY, HOUR, openTestStore } from "../../support/store.ts";
+import { NO_RULES } from "../no-rules.ts";
 import type { TestStore } from "../../support/store.ts";
 
 type Shown = GcPlan & { readonly items: GcItem[]; readonly kept: Kept[] };
 
 /** A plan, with its items and what it keeps as lists. */
 function plan({ store }: TestStore, flags: Partial<RuleFlags> = {}): Shown {
-  const none: RuleFlags = {
-    orphans: false,
-    failedRuns: false,
-    workspaces: false,
-    maxVersions: undefined,
-    maxAge: undefined,
-    maxSize: undefined,
-    grace: undefined,
-    forgetUnsynced: false,
-  };
-  return shown(planGc(store, rulesFrom({ ...none, ...flags }, store.settings.values.artifact_store.cleanup_policy)));
+  return shown(planGc(store, rulesFrom({ ...NO_RULES, ...flags }, store.settings.values.artifact_store.cleanup_policy)));
 }
 
 function shown(planned: GcPlan): Shown {

@@ -2,28 +2,18 @@ import { expect, test } from "bun:test";
 import { DEFAULTS } from "../../../src/config/defaults.ts";
 import { CofferError } from "../../../src/domain/error.ts";
 import { rulesFrom } from "../../../src/gc/plan/rules.ts";
-import type { RuleFlags } from "../../../src/gc/plan/rules.ts";
+import { NO_RULES } from "../no-rules.ts";
 
-const NONE: RuleFlags = {
-  orphans: false,
-  failedRuns: false,
-  workspaces: false,
-  maxVersions: undefined,
-  maxAge: undefined,
-  maxSize: undefined,
-  grace: undefined,
-  forgetUnsynced: false,
-};
 const policy = DEFAULTS.artifact_store.cleanup_policy;
 const enabled = { ...policy, enabled: true };
 const DAY = 86_400_000;
 const off = { failedRuns: null, workspaces: null, maxVersions: null, maxAge: null, maxSize: null };
 
 test("by default no rule looks at versions", () =>
-  expect(rulesFrom(NONE, policy)).toEqual({ ...off, grace: 3_600_000, orphans: true, forgetUnsynced: false }));
+  expect(rulesFrom(NO_RULES, policy)).toEqual({ ...off, grace: 3_600_000, orphans: true, forgetUnsynced: false }));
 
 test("an enabled policy switches all of its rules on", () => {
-  expect(rulesFrom(NONE, enabled)).toMatchObject({
+  expect(rulesFrom(NO_RULES, enabled)).toMatchObject({
     failedRuns: 7 * DAY,
     workspaces: null,
     maxVersions: 10,
@@ -31,7 +21,7 @@ test("an enabled policy switches all of its rules on", () => {
     maxSize: 50_000_000_000,
   });
   expect(
-    rulesFrom(NONE, {
+    rulesFrom(NO_RULES, {
       ...enabled,
       max_versions_per_artifact: null,
       max_age_days: null,
@@ -43,27 +33,27 @@ test("an enabled policy switches all of its rules on", () => {
 });
 
 test("rules that are named are the only ones", () => {
-  expect(rulesFrom({ ...NONE, maxVersions: "3" }, enabled)).toMatchObject({ ...off, maxVersions: 3 });
-  expect(rulesFrom({ ...NONE, failedRuns: true }, policy)).toMatchObject({ ...off, failedRuns: 7 * DAY });
+  expect(rulesFrom({ ...NO_RULES, maxVersions: "3" }, enabled)).toMatchObject({ ...off, maxVersions: 3 });
+  expect(rulesFrom({ ...NO_RULES, failedRuns: true }, policy)).toMatchObject({ ...off, failedRuns: 7 * DAY });
 });
 
 test("a grace on the command line counts for failed runs and workspaces too", () => {
-  expect(rulesFrom({ ...NONE, failedRuns: true, workspaces: true, grace: "0" }, policy)).toMatchObject({
+  expect(rulesFrom({ ...NO_RULES, failedRuns: true, workspaces: true, grace: "0" }, policy)).toMatchObject({
     grace: 0,
     failedRuns: 0,
     workspaces: 0,
   });
-  expect(rulesFrom({ ...NONE, workspaces: true }, policy)).toMatchObject({ workspaces: policy.grace });
+  expect(rulesFrom({ ...NO_RULES, workspaces: true }, policy)).toMatchObject({ workspaces: policy.grace });
 });
 
 test("orphans can be left alone", () => {
-  expect(rulesFrom(NONE, { ...policy, orphans: false }).orphans).toBe(false);
-  expect(rulesFrom({ ...NONE, orphans: true }, { ...policy, orphans: false }).orphans).toBe(true);
+  expect(rulesFrom(NO_RULES, { ...policy, orphans: false }).orphans).toBe(false);
+  expect(rulesFrom({ ...NO_RULES, orphans: true }, { ...policy, orphans: false }).orphans).toBe(true);
 });
 
 test("an age without a unit is days", () => {
-  expect(rulesFrom({ ...NONE, maxAge: "90" }, policy).maxAge).toBe(90 * DAY);
-  expect(rulesFrom({ ...NONE, maxAge: "12h" }, policy).maxAge).toBe(DAY / 2);
+  expect(rulesFrom({ ...NO_RULES, maxAge: "90" }, policy).maxAge).toBe(90 * DAY);
+  expect(rulesFrom({ ...NO_RULES, maxAge: "12h" }, policy).maxAge).toBe(DAY / 2);
 });
 
 test("a limit of no versions, and what is no number, are refused", () => {
@@ -75,5 +65,5 @@ test("a limit of no versions, and what is no number, are refused", () => {
     { maxSize: "big" },
     { grace: "1" },
   ])
-    expect(() => rulesFrom({ ...NONE, ...wrong }, policy)).toThrow(CofferError);
+    expect(() => rulesFrom({ ...NO_RULES, ...wrong }, policy)).toThrow(CofferError);
 });

@@ -72,23 +72,21 @@ live("a server that stalls is given up after the time limit, and asked again", a
   expect(notices.map(({ why }) => why)).toEqual(["no answer for 2 s"]);
 });
 
+/** A server whose answers come bit by bit, and never end. */
+function drip(bit: string, status: number) {
+  const body = (): ReadableStream =>
+    new ReadableStream({
+      async pull(controller) {
+        await Bun.sleep(20);
+        controller.enqueue(bit);
+      },
+    });
+  return Bun.serve({ port: 0, hostname: "127.0.0.1", idleTimeout: 0, fetch: () => new Response(body(), { status }) });
+}
+
 for (const status of [200, 503])
   test(`an answer of ${status} that comes as a blank now and then, and never ends, is given up`, async () => {
-    await using server = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      idleTimeout: 0,
-      fetch: () =>
-        new Response(
-          new ReadableStream({
-            async pull(controller) {
-              await Bun.sleep(20);
-              controller.enqueue(" ");
-            },
-          }),
-          { status },
-        ),
-    });
+    await using server = drip(" ", status);
     const env = { MLFLOW_HTTP_REQUEST_TIMEOUT: "0.6", MLFLOW_HTTP_REQUEST_MAX_RETRIES: "0" };
     const error = await findExperiment(connectQuickly(`http://127.0.0.1:${server.port}`, { env }), "Default").catch(
       (reason: unknown) => reason,
@@ -100,20 +98,7 @@ for (const status of [200, 503])
   });
 
 test("a file that comes byte by byte for longer than the time limit is given up", async () => {
-  await using server = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    idleTimeout: 0,
-    fetch: () =>
-      new Response(
-        new ReadableStream({
-          async pull(controller) {
-            await Bun.sleep(20);
-            controller.enqueue("x");
-          },
-        }),
-      ),
-  });
+  await using server = drip("x", 200);
   const env = { MLFLOW_HTTP_REQUEST_TIMEOUT: "0.2", MLFLOW_HTTP_REQUEST_MAX_RETRIES: "1" };
   const reading = downloadArtifact(connectQuickly(`http://127.0.0.1:${server.port}`, { env }), "r", "f", { start() {}, take() {} });
   expect(await reading.catch((reason: unknown) => reason)).toMatchObject({
