@@ -83,7 +83,7 @@ export default command(
     const count = printList(io, document, found, {
       json(row) {
         if (sort) values.push(spelled(row.sorted_by));
-        return summarizeArtifact(store, row, row.run_id);
+        return summarizeArtifact(store, row, { run: row.run_id, hurt });
       },
       head: ["REF", ...(sort ? [sort.field] : []), "TYPE", "SIZE", "FILES", "DATASET", "CREATED (UTC)", "STATE"],
       cells: (row) => [artifactRef(row), ...(sort ? [String(spelled(row.sorted_by) ?? "")] : []), ...columns(row, hurt)],

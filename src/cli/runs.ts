@@ -1,3 +1,4 @@
+import * as damage from "../db/bytes/damage.ts";
 import { names } from "../db/records/runs.ts";
 import { RUN_FIELDS, searchRuns } from "../db/records/run-search.ts";
 import { formatDuration } from "../domain/quantity.ts";
@@ -44,6 +45,7 @@ export default command(
     const sort = flags.sort === undefined ? undefined : parseSort(flags.sort, RUN_FIELDS);
     using store = await io.openStore({ make: false });
     const all = searchRuns(store.db, { ...filter, removed: flags.all, ...(limit > 0 && { limit: limit + 1 }) }, conditions, sort);
+    const hurt = damage.runs(store.db);
     let isMore = false;
     const found = limited(all, limit, () => (isMore = true));
     const values: (number | string | null)[] = [];
@@ -55,11 +57,11 @@ export default command(
     const count = printList(io, document, found, {
       json(row) {
         if (sort) values.push(spelled(row.sorted_by));
-        return summarizeRun(row);
+        return summarizeRun(row, hurt);
       },
       head: ["RUN", ...(sort ? [sort.field] : []), "STATE", "STARTED (UTC)", "TOOK", "NAME", "COMMAND"],
       cells(row) {
-        const [id = "", ...rest] = columns(summarizeRun(row));
+        const [id = "", ...rest] = columns(summarizeRun(row, hurt));
         return [id, ...(sort ? [String(spelled(row.sorted_by) ?? "")] : []), ...rest];
       },
       none: "no runs",
@@ -79,7 +81,7 @@ export default command(
 function columns(row: RunSummary): string[] {
   return [
     row.id,
-    stateWords(row),
+    stateWords(row) + (row.damaged ? ", damaged" : ""),
     row.started_at.slice(0, 19).replace("T", " "),
     row.seconds === null ? "" : formatDuration(row.seconds * 1000),
     row.name ?? "",

@@ -1,3 +1,4 @@
+import * as damage from "../db/bytes/damage.ts";
 import * as artifacts from "../db/records/artifacts.ts";
 import * as events from "../db/records/events.ts";
 import type { EventRow } from "../db/records/events.ts";
@@ -23,6 +24,8 @@ export interface RunSummary {
   command: string[] | null;
   pipeline: string | null;
   dataset: string | null;
+  /** An artifact of it is. */
+  damaged: boolean;
 }
 
 export interface RunRecord extends RunSummary {
@@ -61,7 +64,8 @@ export interface RunRecord extends RunSummary {
   events: EventRow[];
 }
 
-export function summarizeRun(row: RunRow): RunSummary {
+/** `hurt`: runs that have damaged artifacts, see `damage.runs`. */
+export function summarizeRun(row: RunRow, hurt: ReadonlySet<number>): RunSummary {
   return {
     id: row.id,
     name: row.name,
@@ -75,12 +79,14 @@ export function summarizeRun(row: RunRow): RunSummary {
     command: row.command === null ? null : (JSON.parse(row.command) as string[]),
     pipeline: row.pipeline,
     dataset: row.dataset,
+    damaged: hurt.has(row.seq),
   };
 }
 
 export function describeRun(store: Store, row: RunRow): RunRecord {
+  const hurt = damage.allWithDirectories(store.db);
   return {
-    ...summarizeRun(row),
+    ...summarizeRun(row, damage.runs(store.db)),
     parent: row.parent === null ? null : runOf(store, row.parent).id,
     adopted: row.adopted === 1,
     directory: row.directory,
@@ -114,7 +120,7 @@ export function describeRun(store: Store, row: RunRow): RunRecord {
       how: input.how,
       changed: input.changed === 1,
     })),
-    artifacts: artifacts.ofRun(store.db, row.seq, "kept").map((artifact) => summarizeArtifact(store, artifact)),
+    artifacts: artifacts.ofRun(store.db, row.seq, "kept").map((artifact) => summarizeArtifact(store, artifact, { run: row.id, hurt })),
     deliveries: outbox.deliveriesOf(store.db, row.seq).map((delivery) => ({
       target: delivery.target,
       experiment: delivery.experiment,

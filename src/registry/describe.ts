@@ -32,11 +32,13 @@ export interface ArtifactSummary {
   files: number;
   digest: string;
   state: string;
+  /** Its bytes are known to be lost or changed, or those of a file in it. */
+  damaged: boolean;
   created_at: string;
 }
 
 /** An artifact by its place in a pipeline, in a list. */
-export interface RecordSummary extends Omit<ArtifactSummary, "path" | "files" | "created_at"> {
+export interface RecordSummary extends Omit<ArtifactSummary, "path" | "files" | "damaged" | "created_at"> {
   branch_path: number[];
   step_index: number | null;
   sub_step: number | null;
@@ -92,12 +94,17 @@ export interface ArtifactRecord extends ArtifactSummary {
   damage: { digest: string; what: string; detail: string }[];
 }
 
-/** `run`: the id of its run, where it is known already. */
-export function summarizeArtifact(store: Store, row: ArtifactRow, run?: string): ArtifactSummary {
+/** `known`: the id of its run, and all blobs that are damaged, where somebody who has many rows asked for them already. */
+export function summarizeArtifact(
+  store: Store,
+  row: ArtifactRow,
+  known: { run?: string; hurt?: ReadonlySet<number> } = {},
+): ArtifactSummary {
+  const hurt = known.hurt ?? damage.allWithDirectories(store.db);
   return {
     id: row.id,
     ref: artifactRef(row),
-    run: run ?? runOf(store, row.run).id,
+    run: known.run ?? runOf(store, row.run).id,
     name: row.name,
     version: row.version,
     type: row.type,
@@ -109,6 +116,7 @@ export function summarizeArtifact(store: Store, row: ArtifactRow, run?: string):
     files: row.files,
     digest: row.digest,
     state: row.state,
+    damaged: row.blob !== null && hurt.has(row.blob),
     created_at: time(row.created_at) as string,
   };
 }

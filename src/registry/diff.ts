@@ -1,3 +1,4 @@
+import * as damage from "../db/bytes/damage.ts";
 import { leaves } from "../config/sections.ts";
 import * as artifacts from "../db/records/artifacts.ts";
 import * as inputs from "../db/records/run-inputs.ts";
@@ -53,9 +54,10 @@ export interface RunDiff {
 /** What two runs have in common and what not, each key in the order of the alphabet. When they ran and how long they took is no difference. */
 export function diffRuns(store: Store, left: RunRow, right: RunRow): RunDiff {
   const [a, b] = [describeRun(store, left), describeRun(store, right)];
+  const hurt = damage.runs(store.db);
   return {
-    left: summarizeRun(left),
-    right: summarizeRun(right),
+    left: summarizeRun(left, hurt),
+    right: summarizeRun(right, hurt),
     about: diffValues(about(a), about(b)),
     code: diffValues(a.code, b.code),
     params: diffValues(a.params, b.params),

@@ -1,3 +1,4 @@
+import * as damage from "../../db/bytes/damage.ts";
 import { resolveRun } from "../../registry/resolve.ts";
 import { summarizeRun } from "../../registry/describe-run.ts";
 import { closeRun } from "../../run/adopt/adopt.ts";
@@ -17,7 +18,7 @@ export default command(
     using store = await io.openStore({ make: false });
     const run = await closeRun(store, resolveRun(store, positionals[0] as string), flags["assume-dead"]);
     await writeManifests(store);
-    io.print({ schema: "coffer.runs/1", runs: [summarizeRun(run)] }, () => "");
+    io.print({ schema: "coffer.runs/1", runs: [summarizeRun(run, damage.runs(store.db))] }, () => "");
     io.say.info(`run ${run.id} is closed: ${run.state}`);
   },
 );

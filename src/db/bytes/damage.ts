@@ -49,6 +49,12 @@ export function allWithDirectories(db: Database): Set<number> {
   return new Set((db.query("SELECT blob FROM hurt_blobs").values() as [number][]).map(([blob]) => blob));
 }
 
+/** seqs of runs that have an artifact whose bytes are damaged, or those of a file in it. */
+export function runs(db: Database): Set<number> {
+  const seqs = db.query("SELECT DISTINCT a.run FROM hurt_blobs h CROSS JOIN artifacts a ON a.blob = h.blob").values();
+  return new Set((seqs as [number][]).map(([run]) => run));
+}
+
 /** What is damaged of a blob, and, where it is a directory's list, of what lies in that. */
 export function of(db: Database, blob: number): { digest: string; what: string; detail: string }[] {
   return db
