@@ -7,6 +7,7 @@ import { meantCommands } from "./cli/meant-commands.ts";
 import { printable, printableLines } from "./cli/table.ts";
 import { damagedDatabase } from "./domain/damaged-database.ts";
 import { CofferError, EXIT, isMalformed } from "./domain/error.ts";
+import { SYNC_POINTS_VARIABLE } from "./domain/sync-point.ts";
 
 const BUG = "This is a bug in coffer; nothing that was stored is lost. Please report it with these lines.";
 
@@ -20,6 +21,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const asJson = own.includes("--json");
   let failsWith: number | undefined;
   try {
+    const points = process.env[SYNC_POINTS_VARIABLE];
+    if (points) (await import("./domain/sync-points.ts")).armSyncPoints(points);
     if (own[0] === "--version") {
       writeAll(1, `coffer ${pkg.version}\n`);
       return EXIT.done;

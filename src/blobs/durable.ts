@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { errno } from "../domain/error.ts";
+import { syncPoint } from "../domain/sync-point.ts";
 
 /** Makes a directory's entries durable. */
 export function syncDirectory(path: string): void {
@@ -80,7 +81,9 @@ export function renameNoReplace(from: string, to: string): boolean {
     if (errno(error) === "EEXIST") return false;
     throw error;
   }
+  syncPoint("rename.linked");
   unlinkSync(from);
+  syncPoint("rename.unlinked");
   return true;
 }
 
@@ -98,7 +101,9 @@ export function replaceFile(path: string, bytes: Uint8Array | string | Generator
   } finally {
     closeSync(fd);
   }
+  syncPoint("replace.written");
   renameSync(beside, path);
+  syncPoint("replace.renamed");
   syncDirectory(dirname(path));
 }
 

@@ -1,6 +1,7 @@
 import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, realpathSync, renameSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CofferError, errno, isFull, reason } from "../domain/error.ts";
+import { syncPoint } from "../domain/sync-point.ts";
 import { renameNoReplace } from "./durable.ts";
 import { removeTree } from "./remove-tree.ts";
 
@@ -18,7 +19,9 @@ export async function makeInNewPlace<T>(target: string, kind: "file" | "director
     refuseTaken(target, kind);
     try {
       const written = await write(beside);
+      syncPoint("place.written");
       if (written !== null) (kind === "file" ? placeFile : placeDirectory)(beside, target);
+      syncPoint("place.taken");
       return written;
     } finally {
       removeTree(beside);

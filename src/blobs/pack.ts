@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { CofferError } from "../domain/error.ts";
+import { syncPoint } from "../domain/sync-point.ts";
 import { FOLLOWING_READ } from "./copy.ts";
 import { syncFile, writeWhole } from "./durable.ts";
 
@@ -64,7 +65,9 @@ export class PackWriter {
       this.#flush();
       writeWhole(this.#fd, Buffer.alloc(2 * BLOCK));
       this.#written += 2 * BLOCK;
+      syncPoint("pack.written");
       await syncFile(this.#fd);
+      syncPoint("pack.flushed");
     } finally {
       this.#isOpen = false;
       closeSync(this.#fd);

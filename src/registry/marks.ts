@@ -11,6 +11,7 @@ import { closest } from "../domain/closest.ts";
 import { CofferError } from "../domain/error.ts";
 import { redactPairs, redactText } from "../domain/redact.ts";
 import { checkAlias, DEFAULT_DATASET } from "../domain/names.ts";
+import { syncPoint } from "../domain/sync-point.ts";
 import type { Store } from "../store/store.ts";
 import { enqueueRun } from "./enqueue.ts";
 
@@ -44,6 +45,7 @@ export function pin(store: Store, artifact: ArtifactRow, said: string | null, se
     const at = store.now();
     pins.set(store.db, artifact.seq, note, at);
     journal.append(store.db, { at, did: "pin", artifact: artifact.uid, note });
+    syncPoint("mark.written");
   });
 }
 
@@ -113,6 +115,7 @@ export function remove(store: Store, what: Whole): { artifacts: ArtifactRow[]; r
       runs.update(store.db, run.seq, { removed_at: at });
       journal.append(store.db, { at, did: "remove", run: run.id });
     }
+    syncPoint("mark.written");
     return { artifacts: going, runs: hidden };
   });
 }
@@ -150,6 +153,7 @@ export function restore(store: Store, what: Whole): { artifacts: ArtifactRow[]; 
       runs.restore(store.db, run.seq);
       journal.append(store.db, { at, did: "restore", run: run.id });
     }
+    syncPoint("mark.written");
     return { artifacts: back, runs: hidden };
   });
 }

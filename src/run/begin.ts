@@ -15,6 +15,7 @@ import { takeLease } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { knownSecrets, redactPairs, redactText } from "../domain/redact.ts";
+import { syncPoint } from "../domain/sync-point.ts";
 import { recordedCommand } from "./child/command-line.ts";
 import { recordedCircumstances } from "./recorded-circumstances.ts";
 import type { RunRequest } from "./run.ts";
@@ -35,6 +36,7 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
   const parent = parentOf(store, request);
   const id = Bun.randomUUIDv7();
   const workspace = makeWorkspace(store.settings.roots.workspace, id);
+  syncPoint("run.workspace-made");
   try {
     // a machine that stops in the first seconds of a run takes the run along
     const secrets = knownSecrets(request.env);

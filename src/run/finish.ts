@@ -4,6 +4,7 @@ import { openRegular } from "../blobs/copy.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
 import { DEFAULT_DATASET } from "../domain/names.ts";
 import type { RunState } from "../domain/run-state.ts";
+import { syncPoint } from "../domain/sync-point.ts";
 import { ingest, settleMoved } from "../store/ingest/ingest.ts";
 import type { Moved } from "../store/ingest/ingest.ts";
 import { clearStaging, endLease } from "../store/lease.ts";
@@ -102,6 +103,7 @@ async function attemptToKeep(store: Store, begun: Begun, request: RunRequest, en
   const { snapshot } = ended;
   const found = await findOutputs(store, workspace, request, snapshot !== undefined);
   leaveOutUnreadable(found);
+  syncPoint("run.outputs-found");
   // a small file that never settles cannot go into a pack, whose members have a size beforehand
   if (isLast) for (const unit of found.units) unit.typed ||= unit.kind === "file";
   const readings = readReadings({ workspace, paramFiles: request.paramFiles, metricFiles: request.metricFiles });
@@ -139,6 +141,7 @@ async function attemptToKeep(store: Store, begun: Begun, request: RunRequest, en
     if (!snapshot) endLease(store, lease);
     return settled;
   });
+  syncPoint("run.committed");
   const isFromWorkspace = ({ source }: Moved): boolean => source.startsWith(`${workspace}/`);
   const left = tidy(
     store,
@@ -152,6 +155,7 @@ async function attemptToKeep(store: Store, begun: Begun, request: RunRequest, en
 function tidy(store: Store, { lease }: Begun, moved: readonly Moved[]): string[] {
   try {
     clearStaging(store, lease);
+    syncPoint("run.tidied");
     // these lost their other name with the staging directory
     settleMoved(store, moved);
     return [];

@@ -4,6 +4,7 @@ import * as outbox from "../db/delivery/outbox.ts";
 import type { RunRow } from "../db/records/runs.ts";
 import * as runs from "../db/records/runs.ts";
 import { CofferError, reason } from "../domain/error.ts";
+import { syncPoint } from "../domain/sync-point.ts";
 import { shownName } from "../registry/shown-name.ts";
 import { clearStaging, endLease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
@@ -82,11 +83,14 @@ export interface RunOutcome {
 export async function runCommand(store: Store, request: RunRequest, wrapper: Wrapper, pending: PendingCode): Promise<RunOutcome> {
   findCommand(request.command, request.cwd, request.env);
   const begun = await beginRun(store, request);
+  syncPoint("run.begun");
   const started = await start(store, begun, request, wrapper, pending);
   const { child, output, code, serverAway } = started;
+  syncPoint("run.started");
   try {
     output.started(child.terminal);
     recordStart(store, begun, request, child.who);
+    syncPoint("run.start-recorded");
   } catch (error) {
     wrapper.say.warn(`the command runs, but not all of it will be recorded: ${reason(error)}`);
   }
@@ -95,6 +99,7 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
   const ended = await child.ended;
   const end = endOf(ended, wrapper.signals.received);
   const logged = await finishOutput(output, wrapper);
+  syncPoint("run.ended");
   const isScratch = store.settings.values.workspace.policy === "scratch" && end.state === "finished";
   const snapshot = isScratch ? (await import("./workspace/empty-workspace.ts")).snapshotWorkspace(begun.workspace) : undefined;
   const outcome = await settleRun(store, begun, request, wrapper, ended.code, end, { childPid: child.pid, output: logged, code, snapshot });
@@ -115,6 +120,7 @@ async function start(
     try {
       const code = await pending.read(join(directory, "code.tar"));
       if (request.attach) attached = await (await import("./attach.ts")).attach(store, begun, request, wrapper, code);
+      syncPoint("run.prepared");
       const child = spawnChild({
         ...request,
         ...wrapper,
@@ -220,6 +226,7 @@ function lookAgain(store: Store, { run }: Begun): RunRow {
 /** The command could not be started: there was no run. */
 function forgetRun(store: Store, { run, lease, workspace }: Begun): void {
   discardWorkspace(workspace);
+  syncPoint("run.workspace-discarded");
   store.transaction(() => {
     endLease(store, lease);
     for (const delivery of outbox.deliveriesOf(store.db, run.seq)) outbox.removeDelivery(store.db, delivery.seq);

@@ -8,6 +8,7 @@ import type { RunInputRow } from "../db/records/run-inputs.ts";
 import * as runs from "../db/records/runs.ts";
 import type { RunRow } from "../db/records/runs.ts";
 import { knownSecrets, redactPairs } from "../domain/redact.ts";
+import { syncPoint } from "../domain/sync-point.ts";
 import { enqueueRun } from "../registry/enqueue.ts";
 import { readBefore } from "../registry/read-before.ts";
 import { manifestIsDue, recordArtifact } from "../registry/record.ts";
@@ -65,6 +66,7 @@ export function settle(store: Store, seq: number, request: RunRequest, end: End,
   const roles = new Map(found.captured.map(({ unit, role }) => [unit, role]));
   const own = found.admitted.filter(({ unit }) => !roles.has(unit));
   const { recorded, problems: unregistered } = recordOutputs(store, run, own, found.outputs, request.register, readBefore(store, seq));
+  syncPoint("run.outputs-registered");
   for (const admitted of found.admitted) {
     const role = roles.get(admitted.unit);
     if (role !== undefined) recorded.push(recordArtifact(store, run, admitted, { role, type: role === "log" ? "log" : "file" }));

@@ -7,6 +7,7 @@ import { callers } from "../domain/callers.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { liveness, self } from "../domain/process-identity.ts";
 import type { Liveness, Who } from "../domain/process-identity.ts";
+import { syncPoint } from "../domain/sync-point.ts";
 import type { Store } from "./store.ts";
 
 /** "This live process is using these blobs." It is taken before the first question whether a digest is already there. */
@@ -27,6 +28,7 @@ export function takeLease(store: Store, kind: LeaseKind, options: { run?: number
       until: options.until ?? null,
     }),
   );
+  syncPoint("lease.taken");
   return { seq, token };
 }
 
@@ -52,6 +54,7 @@ export function clearStaging(store: Store, lease: Lease): void {
 export function dropLease(store: Store, lease: Lease): void {
   // first the bytes: on a full disk the row needs their room
   clearStaging(store, lease);
+  syncPoint("lease.cleared");
   store.transaction(() => endLease(store, lease));
 }
 

@@ -7,6 +7,7 @@ import type { RunRow } from "../db/records/runs.ts";
 import * as metrics from "../db/records/metrics.ts";
 import { CofferError } from "../domain/error.ts";
 import { mlflowStatus } from "../domain/run-state.ts";
+import { syncPoint } from "../domain/sync-point.ts";
 import { updateRun } from "../mlflow/tracking/runs.ts";
 import type { RemoteRun } from "../mlflow/tracking/runs.ts";
 import { dropTwins } from "./record/drop-twins.ts";
@@ -71,13 +72,17 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
     try {
       await dropTwins(one, layout, standingOf(one.delivery, runEntry(one)).alongside);
       missing = await readBack(one, layout, runEntry(one));
+      syncPoint("sync.read-back");
     } catch (error) {
       if (endsAll(error)) throw error;
       return recordFailure(one, error as CofferError);
     }
     // what was logged while it was read back is not missing: it is yet to be sent
     const words: string[] = saysNow(one) === before ? reopenMissing(one, missing, lacked) : [];
-    if (words.length === 0 && settleDelivery(one, before)) return { state: "synced", error: undefined };
+    if (words.length === 0 && settleDelivery(one, before)) {
+      syncPoint("sync.settled");
+      return { state: "synced", error: undefined };
+    }
     if ((words.length > 0 && lacked) || round === ROUNDS) return recordFailure(one, incomplete(words));
     lacked ||= words.length > 0;
     again = true;
@@ -98,6 +103,7 @@ export async function sendOpen(one: Delivering, again: boolean, laid: Laid): Pro
     if (!entry || entry.settled_at !== null) return true;
     try {
       await send(entry);
+      syncPoint("sync.step-settled");
       return true;
     } catch (error) {
       if (!(error instanceof CofferError)) throw error;
@@ -159,6 +165,7 @@ async function sendEnd({ sync: { connection, store }, run, delivery }: Deliverin
       status: mlflowStatus(run.state),
       ...(run.ended_at !== null && { endTime: run.ended_at }),
     });
+  syncPoint("sync.end-sent");
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
 }
 

@@ -6,6 +6,7 @@ import type { RunRow } from "../db/records/runs.ts";
 import { CofferError } from "../domain/error.ts";
 import type { Who } from "../domain/process-identity.ts";
 import { trackingTarget } from "../domain/tracking-target.ts";
+import { syncPoint } from "../domain/sync-point.ts";
 import { connect } from "../mlflow/http/connection.ts";
 import type { Connection } from "../mlflow/http/connection.ts";
 import type { Environment } from "../mlflow/http/environment.ts";
@@ -179,6 +180,7 @@ async function deliverOne(one: Delivering): Promise<Delivered> {
   if (one.run.state === "running" && !one.sync.live) return { outcome: { state: "running", error: undefined } };
   using claim = claimRun(store, one.run.seq);
   if (claim.holder) return { outcome: { state: "busy", error: busy(claim.holder) } };
+  syncPoint("sync.claimed");
   // what the process before us did is in the database by now
   one.delivery = outbox.bySeq(store.db, one.delivery.seq) as DeliveryRow;
   if (one.delivery.state === "synced") return { outcome: { state: "synced", error: undefined, elsewhere: true } };

@@ -8,6 +8,7 @@ import type { Keeper } from "../../db/garbage/protection.ts";
 import { condemn, dependents, respectAllLeases, suspect } from "../../db/garbage/sweeping.ts";
 import type { Suspect } from "../../db/garbage/sweeping.ts";
 import { artifactRef } from "../../domain/artifact-ref.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { newerNeeded } from "../why/described.ts";
 import { protectingNothing } from "../plan/plan.ts";
 import { verdictWords } from "../plan/retention.ts";
@@ -40,6 +41,7 @@ export async function buryArtifacts(sweep: Sweep): Promise<Set<number>> {
           isSettled = true;
         }
       });
+      syncPoint("gc.buried");
       below = last.seq;
     }
   }

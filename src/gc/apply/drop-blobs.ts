@@ -5,6 +5,7 @@ import * as leases from "../../db/bytes/leases.ts";
 import { condemn, forgetBlob, forgetCacheEntries, trash } from "../../db/garbage/sweeping.ts";
 import { formatDigest } from "../../domain/digest.ts";
 import { reason } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { hexOf } from "../../store/read.ts";
 import { blobWords } from "../why/described.ts";
 import { batches, sweepAway, unlinkMoved } from "./swept.ts";
@@ -21,10 +22,13 @@ export async function dropBlobs(sweep: Sweep, unnamed: Iterable<number>): Promis
           condemn(store.db, blob, store.now());
           trash(store.db, blob);
         }
+        syncPoint("gc.trashing");
       });
+      syncPoint("gc.trashed");
       store.transaction(() => {
         const dropped = batch.filter((blob) => dropOne(sweep, blob, next));
         for (const copy of forgetCacheEntries(store.db, dropped)) dropCopy(sweep, copy);
+        syncPoint("gc.forgotten");
       });
       unlinkMoved(sweep);
     }

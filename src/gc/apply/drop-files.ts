@@ -6,6 +6,7 @@ import * as leases from "../../db/bytes/leases.ts";
 import * as runs from "../../db/records/runs.ts";
 import { isNamed } from "../../db/garbage/sweeping.ts";
 import { reason } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import type { OtherItem } from "../plan/gc-plan.ts";
 import { oldestMaker, strayAt } from "../plan/strays.ts";
 import { batches, sweepAway, unlinkMoved } from "./swept.ts";
@@ -49,7 +50,7 @@ export async function dropStaging(sweep: Sweep): Promise<void> {
     const tokens = new Set(leases.all(store.db).map((lease) => lease.token));
     for (const item of batch)
       if (tokens.has(basename(item.what))) swept.stayed.push({ what: item.what, because: "it belongs to a process" });
-      else removeDirectory(sweep, item, store.path(item.what), item.bytes);
+      else if (removeDirectory(sweep, item, store.path(item.what), item.bytes)) syncPoint("gc.staging-removed");
   }
 }
 
@@ -64,11 +65,13 @@ export async function dropWorkspaces(sweep: Sweep): Promise<void> {
     if (run?.workspace_state !== "present") continue;
     const { bytes, keeper } = await lookAtWorkspace(store, run);
     if (keeper !== undefined) swept.stayed.push({ what: item.what, because: keeper });
-    else if (removeDirectory(sweep, item, item.what, bytes))
+    else if (removeDirectory(sweep, item, item.what, bytes)) {
+      syncPoint("gc.workspace-removed");
       store.transaction(() => {
         runs.update(store.db, run.seq, { workspace_state: "removed" });
         recordLater(store.db, { at: store.now(), run: run.seq, kind: "deleted", message: `gc removed the workspace: ${item.why}` });
       });
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import type { Displaced } from "../../db/records/datasets.ts";
 import * as packs from "../../db/bytes/packs.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { digestPath } from "../../store/digest-path.ts";
 import { blobRow, checkedFile } from "../../store/read.ts";
 import { stampOf } from "../../store/ingest/stamp.ts";
@@ -60,6 +61,7 @@ async function moveFile(sweep: Sweep, { blob, path: from, digest, size, dataset 
   makeDirectory(directory);
   const path = await nameAnew(store.path(from), directory, digest.slice(digest.indexOf(":") + 1), known);
   const placed = stampOf(lstatSync(path, { bigint: true }));
+  syncPoint("gc.rehouse-named");
   const moved = store.transaction(() => {
     const row = blobs.bySeq(store.db, blob);
     if (row?.state !== "live" || row.path !== from || datasets.isHeld(store.db, blob)) return false;
@@ -71,6 +73,7 @@ async function moveFile(sweep: Sweep, { blob, path: from, digest, size, dataset 
     swept.stayed.push({ what: from, because: IN_USE });
     return;
   }
+  syncPoint("gc.rehoused");
   store.transaction(() => sweepAway(sweep, store.path(from), from, 0));
   unlinkMoved(sweep);
   const stamp = stampOf(lstatSync(path, { bigint: true }));

@@ -11,6 +11,7 @@ import type { PackRow } from "../../db/bytes/packs.ts";
 import { forgetPack } from "../../db/garbage/sweeping.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { stampOf } from "../../store/ingest/stamp.ts";
 import { sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
@@ -73,6 +74,7 @@ export async function writeAnew(
   makeDirectory(directory);
   const path = join(directory, `${id}.tar`);
   if (!(await place(staged, path))) throw new Error(`two packs with one id: ${id}`);
+  syncPoint("gc.repack-placed");
 
   const moved = store.transaction(() => {
     // somebody may have opened the old one while the new one was written
@@ -92,6 +94,7 @@ export async function writeAnew(
     rmSync(path, { force: true });
     return leave();
   }
+  syncPoint("gc.repacked");
   swept.freed -= size;
   return { path: store.keep(path), size };
 }

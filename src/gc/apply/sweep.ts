@@ -12,6 +12,7 @@ import { requireLatest } from "../plan/plan.ts";
 import { rehouse } from "./rehouse.ts";
 import { dropEmptyPacks, repack } from "./repack.ts";
 import type { Sweep, Swept } from "./swept.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 
 /**
  * Applies a plan. Whatever it deletes it looks at once more, in the write transaction that does so.
@@ -46,6 +47,7 @@ export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Pr
     swept,
     moved: [],
   };
+  syncPoint("gc.begun");
   try {
     if (metadata.get(store.db, "rebuilt")) store.transaction(() => metadata.set(store.db, "rebuilt", ""));
     forgetDeliveries(sweeping);
@@ -58,6 +60,7 @@ export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Pr
     await dropStrays(sweeping);
     await dropStaging(sweeping);
     await dropWorkspaces(sweeping);
+    syncPoint("gc.done");
   } finally {
     dropLease(store, lease);
   }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { moveAway } from "../../blobs/move-away.ts";
 import { errno, reason } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import type { Lease } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";
 import type { GcItem, GcPlan } from "../plan/gc-plan.ts";
@@ -56,6 +57,7 @@ export function sweepAway(sweep: Sweep, path: string, what: string, bytes: numbe
   const to = join(sweep.trash, String(sweep.moved.length));
   try {
     if (moveAway(path, to)) sweep.moved.push({ path: to, what, bytes });
+    syncPoint("gc.moved-away");
   } catch (error) {
     // a part of the store that lies on another file system
     if (errno(error) !== "EXDEV") throw error;
@@ -67,7 +69,9 @@ export function sweepAway(sweep: Sweep, path: string, what: string, bytes: numbe
 export function unlinkMoved({ moved, swept }: Sweep): void {
   for (const { path, what, bytes } of moved.splice(0)) {
     try {
+      syncPoint("gc.unlinking");
       remove(path);
+      syncPoint("gc.unlinked");
       swept.freed += bytes;
     } catch (error) {
       swept.failed.push({ what, error: reason(error) });

@@ -16,6 +16,7 @@ import * as runs from "../../db/records/runs.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import * as tags from "../../db/records/tags.ts";
 import { DEFAULT_DATASET } from "../../domain/names.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import type { Store } from "../../store/store.ts";
 import { tellsMore } from "../../store/database/tells-more.ts";
 import { metaOf } from "./export-manifest.ts";
@@ -40,6 +41,7 @@ export function writeDueManifests(store: Store): void {
         if (run?.manifest !== "due") return;
         moveFuller(store, run.id);
         replaceFile(store.path("manifests", `${run.id}.yaml`), yamlPieces(runManifest(store, run)), 0o644);
+        syncPoint("manifest.written");
         runs.update(store.db, seq, { manifest: "written" });
       }),
     );

@@ -5,6 +5,7 @@ import type { RunRow } from "../../db/records/runs.ts";
 import { formatDigest } from "../../domain/digest.ts";
 import { CofferError } from "../../domain/error.ts";
 import { REDACTED } from "../../domain/redact.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { ingest } from "../../store/ingest/ingest.ts";
 import type { IngestUnit } from "../../store/ingest/ingest-unit.ts";
 import { abandonLease, clearStaging, endLease, takeLease } from "../../store/lease.ts";
@@ -85,11 +86,14 @@ async function importOnce(
   const lease = takeLease(store, "ingest");
   try {
     const taken = await takeIn(store, lease, wanted);
+    syncPoint("import.taken");
     const recorded = store.transaction(() => {
       const done = recordImport(store, planned, lineage, taken);
       endLease(store, lease);
+      syncPoint("import.recorded");
       return done;
     });
+    syncPoint("import.committed");
     clearStaging(store, lease);
     return report(store, planned, recorded, taken);
   } catch (error) {

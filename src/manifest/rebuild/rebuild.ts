@@ -15,6 +15,7 @@ import { versionOnDisk } from "../../db/open/open.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
 import type { Liveness } from "../../domain/process-identity.ts";
 import { filePart } from "../../domain/names.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import type { Damage } from "../../store/damage/damage.ts";
 import { leaseState } from "../../store/lease.ts";
 import { LostBytes } from "../../store/damage/lost-bytes.ts";
@@ -97,8 +98,10 @@ async function rebuildAt(root: string, settings: Settings, options: RebuildOptio
     using database = new FreshDatabase(fresh);
     const found = await fill(database, settings, options);
     if (options.dryRun) return { ...matter, aside: null, ...found };
+    syncPoint("rebuild.filled");
     database.finish();
     await syncPath(fresh);
+    syncPoint("rebuild.finished");
     return { ...matter, aside: replaceDatabase(root, fresh, options.now()) ?? null, ...found };
   } finally {
     if (lock) for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(fresh + suffix, { force: true });

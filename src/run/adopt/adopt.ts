@@ -10,6 +10,7 @@ import type { RunRow } from "../../db/records/runs.ts";
 import { CofferError, reason } from "../../domain/error.ts";
 import { DEFAULT_DATASET } from "../../domain/names.ts";
 import { self } from "../../domain/process-identity.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { enqueueRun } from "../../registry/enqueue.ts";
 import { manifestIsDue, recordArtifact } from "../../registry/record.ts";
 import { shownName } from "../../registry/shown-name.ts";
@@ -76,6 +77,7 @@ export async function closeRun(store: Store, run: RunRow, assumeDead: boolean): 
 async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRow | undefined> {
   const lease = claim(store, seq, vouched);
   if (!lease) return undefined;
+  syncPoint("adopt.claimed");
   const run = runs.bySeq(store.db, seq) as RunRow;
   const workspace = run.workspace === null ? undefined : store.path(run.workspace);
   const left = workspace === undefined ? undefined : readLeftEnd(workspace);
@@ -114,10 +116,12 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
       lease,
       units.map((unit) => unit.source),
     );
+    syncPoint("adopt.discarded");
     await ingest(store, lease, units, { dataset: run.dataset ?? DEFAULT_DATASET }, (admitted) => {
       for (const unit of admitted) recordArtifact(store, run, unit, { role: "log", type: "log" });
       close(undefined);
     });
+    syncPoint("adopt.committed");
     clearStaging(store, lease);
   } catch (error) {
     // the run must not stay open for its log: gc takes that with the staging, after the grace

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { errno } from "../../domain/error.ts";
 import { of } from "../../domain/process-identity.ts";
 import type { Who } from "../../domain/process-identity.ts";
+import { SYNC_POINTS_VARIABLE } from "../../domain/sync-point.ts";
 import { killFamily, send } from "./family.ts";
 import { findCommand, looksBinary, startFault } from "./find-command.ts";
 import { ownBytes, planLaunch } from "./launch.ts";
@@ -58,7 +59,9 @@ export interface ChildEnd {
  * @throws CofferError COMMAND_NOT_FOUND, NOT_EXECUTABLE, PATH_INVALID
  */
 export function spawnChild(request: ChildRequest): Child {
-  const { command, cwd, env, extraEnv, ignored, signals, now } = request;
+  const { command, cwd, env, ignored, signals, now } = request;
+  // they count the steps of this very process: what the command calls would be stopped in its place
+  const extraEnv = { ...request.extraEnv, [SYNC_POINTS_VARIABLE]: undefined };
   const file = findCommand(command, cwd, { ...env, ...extraEnv });
   const launch = planLaunch({ command, env, extraEnv, ignored, ...ownBytes(command, ignored) });
   const options = { cwd, ...(launch.env && { env: launch.env }), ...streamsOf(request) };

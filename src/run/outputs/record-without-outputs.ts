@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, lstatSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { errno, reason } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { clearStaging, endLease } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";
 import type { Begun } from "../begin.ts";
@@ -27,6 +28,7 @@ export function recordWithoutOutputs(store: Store, begun: Begun, request: RunReq
       lease,
       ended.output.logs.map((log) => log.path),
     );
+    syncPoint("run.unstored");
     const outputs = nothingFound({ path: "all outputs", why, failed: true });
     const readings = readReadings({ workspace, paramFiles: request.paramFiles, metricFiles: request.metricFiles });
     const workspaceState = existsSync(workspace) ? "present" : "removed";
@@ -51,6 +53,7 @@ export function recordWithoutOutputs(store: Store, begun: Begun, request: RunReq
         : `how the run ended could not be written anywhere (${reason(error)}): it will be shown as killed`,
     ];
   }
+  syncPoint("run.unstored-recorded");
   return saveLogs(store, begun, ended.output.logs);
 }
 

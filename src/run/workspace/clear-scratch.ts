@@ -6,6 +6,7 @@ import * as runs from "../../db/records/runs.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import { reason } from "../../domain/error.ts";
 import { countOf, formatBytes } from "../../domain/quantity.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { settleMoved } from "../../store/ingest/ingest.ts";
 import type { Moved } from "../../store/ingest/ingest.ts";
 import { endLease } from "../../store/lease.ts";
@@ -46,9 +47,12 @@ export interface Cleared {
  * until now it shares them with the store.
  */
 export function clearScratch(store: Store, { run, lease, workspace, snapshot, moved, incomplete, isLeftOut }: ScratchRequest): Cleared {
+  syncPoint("scratch.begun");
   const nothing: Emptied = { gone: false, retained: [], late: [], problems: [], leftOut: { files: 0, bytes: 0 } };
   const emptied = incomplete ? nothing : emptyWorkspace(workspace, snapshot, { retain: store.settings.values.workspace.retain, isLeftOut });
+  syncPoint("scratch.emptied");
   const { shared, damaged } = settleFiles(store, moved);
+  syncPoint("scratch.settled");
   const kept = [
     ...emptied.late.map((path) => `${path} came or changed after the outputs were read, and stays in the workspace`),
     ...emptied.problems.map(({ path, why }) => `${path} could not be removed: ${why}`),

@@ -6,6 +6,7 @@ import { mountsBelow } from "../../blobs/mounts.ts";
 import { openUp } from "../../blobs/open-up.ts";
 import { errno, reason } from "../../domain/error.ts";
 import { matcher } from "../../domain/pattern.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import type { Problem } from "../../store/ingest/walk.ts";
 
 /** What lay in a workspace at one moment, by the bytes of its path. */
@@ -72,6 +73,7 @@ export function emptyWorkspace(
       const shown = show(key);
       try {
         empty = clearEntry(path, key, shown) && empty;
+        syncPoint("scratch.removed-one");
       } catch (error) {
         if (errno(error) === "ENOENT") continue;
         if (errno(error) === undefined) throw error;

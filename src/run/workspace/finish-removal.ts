@@ -5,6 +5,7 @@ import * as events from "../../db/records/events.ts";
 import * as runs from "../../db/records/runs.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import { reason } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import type { Moved } from "../../store/ingest/ingest.ts";
 import type { Store } from "../../store/store.ts";
 import { walk } from "../../store/ingest/walk.ts";
@@ -21,6 +22,7 @@ export function finishRemoval(store: Store, run: RunRow): void {
   try {
     const { shared } = settleFiles(store, halfMoved(store, run, workspace));
     if (shared.length > 0) throw new Error(`${shared.length} files could not get bytes of their own: ${shared[0]?.why}`);
+    syncPoint("removal.settled");
     store.transaction(() => {
       runs.update(store.db, run.seq, { workspace_state: existsSync(workspace) ? "present" : "removed" });
       events.record(store.db, {
@@ -51,6 +53,7 @@ function halfMoved(store: Store, run: RunRow, workspace: string): Moved[] {
     const shares = isShared(source, path);
     if (!stat || (!shares && (stat.mode & 0o222n) === 0n)) continue;
     if (shares && isWhole) rmSync(source, { force: true });
+    syncPoint("removal.unlinked");
     found.push({ source, blob: seq, path });
   }
   return found;

@@ -7,6 +7,7 @@ import * as entries from "../../db/bytes/cache-entries.ts";
 import * as leases from "../../db/bytes/leases.ts";
 import * as metadata from "../../db/open/metadata.ts";
 import { formatBytes } from "../../domain/quantity.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { cacheLimits, isOff } from "./limits.ts";
 import type { Limits } from "./limits.ts";
 import { copyStamp } from "../ingest/copy-stamp.ts";
@@ -37,6 +38,7 @@ export async function readablePaths(store: Store, contents: readonly Readable[],
   let isCopied = false;
   for (const content of contents) {
     holdBlob(store, lease, content.blob);
+    syncPoint("get.held");
     const row = blobRow(store, content.blob);
     if (content.kind === "file" && row.place !== "pack") {
       paths.push(await checkedFile(store, row));
@@ -99,10 +101,12 @@ async function copyFor(store: Store, content: Readable, holders: readonly number
     for (const lease of [mine.seq, ...holders]) leases.holdEntry(store.db, lease, path);
     entries.reserve(store.db, { path, blob: content.blob, at: store.now() });
   });
+  syncPoint("cache.reserved");
   if (isThere(store, blake3, content, path)) return { path, isNew: false };
 
   const [made, old] = [wayside(store), wayside(store)];
   await writeOut(store, content, made, { removable: true });
+  syncPoint("cache.copied");
   const absolute = store.path("cache", path);
   store.transaction(() => {
     // another process was faster, and somebody may be reading its copy already
@@ -110,8 +114,10 @@ async function copyFor(store: Store, content: Readable, holders: readonly number
     takeAway(absolute, old);
     mkdirSync(dirname(absolute), { recursive: true });
     renameSync(made, absolute);
+    syncPoint("cache.placed");
     entries.put(store.db, { path, blob: content.blob, size: content.size, stamp: copyStamp(blake3, absolute) as string, at: store.now() });
   });
+  syncPoint("cache.entered");
   for (const left of [made, old]) removeTree(left);
   return { path, isNew: true };
 }

@@ -9,6 +9,7 @@ import * as damage from "../../db/bytes/damage.ts";
 import * as leases from "../../db/bytes/leases.ts";
 import * as metadata from "../../db/open/metadata.ts";
 import { errno, reason } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { holderOf } from "./holders.ts";
 import type { Holder } from "./holders.ts";
 import type { Limits } from "./limits.ts";
@@ -119,8 +120,10 @@ function take(store: Store, entry: CacheEntryRow, holder: (path: string) => Hold
         metadata.count(store.db, "cache.evicted_bytes", entry.size);
       }
       takeAway(store.path("cache", entry.path), away);
+      syncPoint("cache.taken");
       return from;
     });
+    syncPoint("cache.evicted");
     removeTree(away);
     return from;
   } catch (error) {

@@ -11,6 +11,7 @@ import type { PackRow } from "../../db/bytes/packs.ts";
 import { forgetPack } from "../../db/garbage/sweeping.ts";
 import { CofferError, errno } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { isUnmoved } from "./put-back.ts";
 import { setAside } from "./set-aside.ts";
 import { stampOf } from "../ingest/stamp.ts";
@@ -58,6 +59,7 @@ export async function mendPack(
     return { path: undefined, aside: undefined };
   }
   const path = place(store, staged, old.dataset, id);
+  syncPoint("repair.pack-placed");
   const { isEmpty, isUseless } = store.transaction(() => {
     const pack = packs.insert(store.db, {
       id,
@@ -76,6 +78,7 @@ export async function mendPack(
       isUseless: forgetPack(store.db, pack) !== null,
     };
   });
+  syncPoint("repair.pack-told");
   // another process was faster with all of them
   if (isUseless) rmSync(path, { force: true });
   return { path: isUseless ? undefined : path, aside: isEmpty ? putAway(store, old) : undefined };

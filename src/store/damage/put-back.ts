@@ -6,6 +6,7 @@ import type { BlobRow } from "../../db/bytes/blobs.ts";
 import * as damaged from "../../db/bytes/damage.ts";
 import * as foreign from "../../db/bytes/foreign-blobs.ts";
 import { filePart } from "../../domain/names.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { placeFile } from "../ingest/ingest.ts";
 import type { Lost } from "./lost.ts";
 import { openSource } from "../ingest/open-source.ts";
@@ -28,10 +29,13 @@ export interface PutBack {
 export async function putBack(store: Store, staged: string, lost: Lost): Promise<PutBack | undefined> {
   const { row } = lost;
   await syncPath(staged);
+  syncPoint("repair.staged");
   if (row?.place === "file" && store.keep(store.path(row.path as string)).startsWith("binaries/")) return replace(store, staged, row);
   const path = placeAnew(store, staged, lost, row?.dataset ?? datasetOf(store, lost));
+  syncPoint("repair.placed");
   try {
     const kept = await tell(store, path, lost);
+    syncPoint("repair.told");
     if (kept) return { path, aside: undefined };
   } catch (error) {
     rmSync(path, { force: true });
@@ -59,8 +63,10 @@ function replace(store: Store, staged: string, row: BlobRow): PutBack | undefine
   return store.transaction(() => {
     if (!isUnmoved(blobs.bySeq(store.db, row.seq), row)) return undefined;
     const aside = setAside(store, path);
+    syncPoint("repair.aside");
     renameSync(staged, path);
     syncDirectory(dirname(path));
+    syncPoint("repair.replaced");
     blobs.restamp(store.db, row.seq, stampOf(lstatSync(path, { bigint: true })));
     damaged.forget(store.db, row.seq);
     return { path, aside };

@@ -9,6 +9,7 @@ import * as packs from "../../db/bytes/packs.ts";
 import { forgetPack } from "../../db/garbage/sweeping.ts";
 import { formatDigest } from "../../domain/digest.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { BlobReader } from "./blob-reader.ts";
 import { Copies } from "./copies.ts";
 import type { Copy, Elsewhere } from "./copies.ts";
@@ -98,6 +99,7 @@ function mendIndexes(store: Store, done: Repair): boolean {
   if (!integrity.isOnlyIndexes(faults)) return false;
   try {
     store.transaction(() => integrity.reindex(store.db));
+    syncPoint("repair.indexed");
   } catch (error) {
     done.failed.push({ path: store.path("coffer.db"), error: reason(error) });
     return false;
@@ -120,6 +122,7 @@ function closeFiles(store: Store, found: Verified, done: Repair): void {
       const known = of === "blob" ? blobs.bySeq(store.db, seq) : packs.stampOf(store.db, seq);
       if (!known || !sameStamp(lstatSync(path, { bigint: true }), known)) continue;
       chmodSync(path, 0o444);
+      syncPoint("repair.closed");
       store.transaction(() => keepStamp(store, of, seq, stampOf(lstatSync(path, { bigint: true }))));
       done.closed.push(path);
     } catch (error) {

@@ -5,6 +5,7 @@ import { makeInNewPlace } from "../../blobs/new-place.ts";
 import { removeTree } from "../../blobs/remove-tree.ts";
 import { copyInto, DatabaseCopy, holdAll } from "../../db/open/copy-database.ts";
 import { CofferError, errno, isFull, reason } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { copyBytes } from "../ingest/copy-bytes.ts";
 import { copyManifests } from "./copy-manifests.ts";
 import { dropLease, holdBlob, takeLease } from "../lease.ts";
@@ -56,6 +57,7 @@ export async function backUp(store: Store, to: string, options: { withBytes: boo
       mkdirSync(beside, { mode: 0o700 });
       const filled = await fill(store, beside, lease, options);
       if (!filled) return null;
+      syncPoint("backup.filled");
       syncDirectories(beside);
       chmodSync(beside, statSync(existsSync(target) ? target : store.root).mode & 0o777);
       return filled;
@@ -91,6 +93,7 @@ async function copyAll(
   stop: () => boolean,
 ): Promise<Omit<Backup, "path" | "database_bytes">> {
   using copy = copyDatabase(store, file, lease);
+  syncPoint("backup.copied");
   copy.trim(lease !== undefined);
   const failed: Backup["failed"] = [];
   const bytes = lease ? await copyBytes(store, copy, dirname(file), { stop, failed }) : null;

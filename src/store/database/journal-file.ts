@@ -3,6 +3,7 @@ import { makeDirectory, syncDirectory, writeWhole } from "../../blobs/durable.ts
 import * as journal from "../../db/records/journal.ts";
 import { writing } from "../../db/open/open.ts";
 import { errno } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import type { Store } from "../store.ts";
 
 /**
@@ -21,7 +22,9 @@ export function flushJournal(store: Pick<Store, "db" | "say" | "path">): void {
       const text = lines.map(({ seq, line }) => `{"seq":${seq},${line.slice(1)}\n`).join("");
       // a crash or a full disk may have left half a line: it must not swallow the next
       writeWhole(fd, Buffer.from(endsInLine(fd) ? text : `\n${text}`));
+      syncPoint("journal.written");
       fsyncSync(fd);
+      syncPoint("journal.flushed");
     } finally {
       closeSync(fd);
     }

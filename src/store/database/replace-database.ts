@@ -2,6 +2,7 @@ import { existsSync, linkSync, lstatSync, readdirSync, renameSync, rmSync, unlin
 import { join } from "node:path";
 import { renameNoReplace, syncDirectory } from "../../blobs/durable.ts";
 import { CofferError } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 
 export const DATABASE = "coffer.db";
 /** What SQLite keeps beside a database; without the first one the last commits are missing. */
@@ -25,14 +26,17 @@ export function replaceDatabase(root: string, fresh: string, now: number): strin
     const there = ["", ...BESIDE].filter((suffix) => existsSync(join(root, DATABASE + suffix)));
     for (const suffix of there) linkSync(join(root, DATABASE + suffix), join(root, aside + suffix));
     syncDirectory(root);
+    syncPoint("rebuild.linked");
     for (const suffix of there) unlinkSync(join(root, DATABASE + suffix));
     syncDirectory(root);
+    syncPoint("rebuild.unlinked");
   }
   if (!renameNoReplace(fresh, join(root, DATABASE)))
     throw new CofferError("STORE_BUSY", "another process made a database at this very moment", {
       hint: `run coffer rebuild --force; what was there before is ${aside ?? "gone"}`,
     });
   syncDirectory(root);
+  syncPoint("rebuild.replaced");
   return aside;
 }
 

@@ -7,6 +7,7 @@ import type { Work } from "../../db/open/open.ts";
 import * as packs from "../../db/bytes/packs.ts";
 import { errno, reason } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import type { Lease } from "../lease.ts";
 import { cannotTake } from "./cannot-take.ts";
 import { stage } from "./stage.ts";
@@ -79,17 +80,22 @@ export async function ingest<T>(
     try {
       result = store.transaction((() => {
         const seqs = admitBlobs(store, staged, placed, { dataset: options.dataset, sha256 }, { surplus, moved, added });
-        return commit(
+        syncPoint("ingest.admitted");
+        const committed = commit(
           staged.units.map((unit) => admitUnit(store, unit, seqs)),
           staged.problems,
         );
+        syncPoint("ingest.recorded");
+        return committed;
       }) as Work<T>);
     } catch (error) {
       for (const path of placed.all) rmSync(path, { force: true });
       if (!(error instanceof Vanished) || round === MAX_ROUNDS) throw error;
       for (const hex of error.digests) distrusted.add(hex);
+      syncPoint("ingest.vanished");
       continue;
     }
+    syncPoint("ingest.committed");
     // committed: from here on nothing may take a placed file away again
     removeSurplus(store, surplus);
     return { result, problems: staged.problems, moved, added };
@@ -111,6 +117,7 @@ function removeSurplus(store: Store, surplus: readonly string[]): void {
 export function settleMoved(store: Store, moved: readonly Moved[]): void {
   if (moved.length === 0) return;
   for (const { path } of moved) chmodSync(path, 0o444);
+  syncPoint("ingest.closed");
   store.transaction(() => {
     for (const { blob, path } of moved) blobs.restamp(store.db, blob, stampOf(lstatSync(path, { bigint: true })));
   });
@@ -142,6 +149,7 @@ function place(store: Store, staged: Staged, dataset: string): Placed {
       const path = placeFile(directory, hex, bytes);
       placed.files.set(hex, path);
       placed.all.push(path);
+      syncPoint("ingest.placed-one");
     }
     if (placed.all.length > 0) syncDirectory(directory);
     if (staged.pack) {
@@ -151,9 +159,11 @@ function place(store: Store, staged: Staged, dataset: string): Placed {
       if (!renameNoReplace(staged.pack.path, path)) throw new Error(`two packs with one id: ${id}`);
       placed.all.push(path);
       chmodSync(path, 0o444);
+      syncPoint("ingest.pack-placed");
       syncDirectory(store.path("binaries", filePart(dataset), "packs"));
       placed.pack = { id, path, size: staged.pack.size };
     }
+    syncPoint("ingest.placed");
     return placed;
   } catch (error) {
     for (const path of placed.all) rmSync(path, { force: true });

@@ -5,6 +5,7 @@ import * as blobs from "../../db/bytes/blobs.ts";
 import * as damage from "../../db/bytes/damage.ts";
 import * as packs from "../../db/bytes/packs.ts";
 import { CofferError } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { checkedFile } from "../read.ts";
 import { sameStamp } from "./stamp.ts";
 import type { Store } from "../store.ts";
@@ -42,6 +43,7 @@ export class KnownBlobs {
   sizeOf(hex: string, digest: Uint8Array): number | undefined {
     if (this.#isEmpty || this.#distrusted.has(hex) || this.doubted.has(hex)) return undefined;
     const row = blobs.known(this.#store.db, digest);
+    syncPoint("ingest.asked");
     if (!row || (row.state !== "live" && row.state !== "condemned")) return undefined;
     // bytes that an import left elsewhere may go at any time: the store gets its own
     const isThere =

@@ -11,6 +11,7 @@ import { encodeTree } from "../../blobs/tree.ts";
 import type { TreeEntry } from "../../blobs/tree.ts";
 import { reading } from "../../db/open/open.ts";
 import { CofferError, errno, isFull, reason } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { cannotTake } from "./cannot-take.ts";
 import { staging } from "../lease.ts";
 import type { Lease } from "../lease.ts";
@@ -83,6 +84,7 @@ class Stager {
     this.#blake3 = blake3;
     this.#known = new KnownBlobs(store, distrusted, blake3);
     this.#directory = staging(store, lease);
+    syncPoint("ingest.begun");
   }
 
   async stage(units: readonly IngestUnit[]): Promise<Staged> {
@@ -101,6 +103,7 @@ class Stager {
     await Promise.all(this.#flushing);
     const pack = await this.#finishPack();
     if (this.#readAgain) this.#forgetUnwanted(staged);
+    syncPoint("ingest.staged");
     return { units: staged, blobs: this.#blobs, pack, doubted: this.#known.doubted, problems: this.#problems };
   }
 
@@ -273,6 +276,7 @@ class Stager {
       if (known) return known;
     }
     if (!moved && !cloneOpened(fd, stat.dev, target)) await copyOpened(fd, target);
+    syncPoint(moved ? "ingest.moved-in" : "ingest.copied");
     const made = openSync(target, "r");
     const hasher = this.#blake3.hasher();
     let flushed = Promise.resolve();

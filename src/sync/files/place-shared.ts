@@ -6,6 +6,7 @@ import { cloneOpened, copyOpened } from "../../blobs/copy.ts";
 import { writeWhole } from "../../blobs/durable.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
 import { checkArtifactPath } from "../../domain/names.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { readSource } from "../../mlflow/artifacts/upload-source.ts";
 import type { UploadSource } from "../../mlflow/artifacts/upload-source.ts";
 import type { Arrival } from "./arrival.ts";
@@ -88,6 +89,7 @@ function writeBytes(target: string, bytes: Uint8Array, before: BigIntStats | und
     } finally {
       closeSync(fd);
     }
+    syncPoint("sync.file-placed");
     renameSync(part, target);
   } catch (error) {
     rmSync(part, { force: true });
@@ -106,6 +108,7 @@ async function placeFile(target: string, source: UploadSource, wish: ShareWish, 
     rmSync(part, { force: true });
     try {
       const how = await fill(part, fd, offset, source, wish, blob);
+      syncPoint("sync.file-placed");
       renameSync(part, target);
       return { how, replaced: before !== undefined };
     } finally {

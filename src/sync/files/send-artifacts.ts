@@ -1,6 +1,7 @@
 import type { BlobRow } from "../../db/bytes/blobs.ts";
 import * as outbox from "../../db/delivery/outbox.ts";
 import { CofferError } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { ServerRefusal } from "../../mlflow/http/refusal.ts";
 import type { Arrival } from "./arrival.ts";
 import { chooseRoute } from "./choose-route.ts";
@@ -117,6 +118,7 @@ function settlePiece({ sync: { store } }: Delivering, { piece, ways, linked }: O
     outbox.settle(store.db, piece.entry.seq, store.now(), { how: [...ways].sort().join("+"), bytes: piece.artifact.size });
     for (const row of linked) restamp(store, row);
   });
+  syncPoint("sync.files-settled");
 }
 
 /** What an earlier try brought to the server, with its size; nothing where the server cannot say: what it refuses, it says again of the files. */

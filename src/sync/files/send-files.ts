@@ -6,6 +6,7 @@ import type { Sent } from "./send-file.ts";
 import { partsWeight } from "./send-parts.ts";
 import type { Delivering } from "../sync.ts";
 import type { UploadProgress } from "./upload-progress.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 
 interface Handling {
   /** Knows of these files, and maybe of others. */
@@ -30,6 +31,7 @@ export async function sendFiles(
   await one.sync.room.each(files, await weigher(one, route, files), async (file) => {
     try {
       const sent: Sent = isThere(file) ? { how: "there" } : await sendFile(one, route, file, (bytes) => progress.moved(file, bytes));
+      syncPoint("sync.file-sent");
       progress.done(file);
       arrived(file, sent);
     } catch (error) {

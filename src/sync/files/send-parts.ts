@@ -2,6 +2,7 @@ import * as uploads from "../../db/delivery/upload-parts.ts";
 import type { UploadRow } from "../../db/delivery/upload-parts.ts";
 import { formatDigest } from "../../domain/digest.ts";
 import { CofferError } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { StoreUnreachable } from "../../mlflow/artifacts/object-store.ts";
 import { expiryOf } from "../../mlflow/artifacts/proxied-parts.ts";
 import { ServerRefusal } from "../../mlflow/http/refusal.ts";
@@ -57,6 +58,7 @@ export async function sendParts(
       await sendMissing(one.sync, target, source, open, moved);
       isCompleting = true;
       await target.complete(open.upload, uploads.parts(store.db, open.row.seq));
+      syncPoint("sync.upload-completed");
       forget(one.sync, open.row);
       return;
     } catch (error) {
@@ -106,6 +108,7 @@ interface OpenUpload {
 async function begin(one: Delivering, target: PartsTarget, file: RemoteFile, partSize: number): Promise<OpenUpload> {
   const { store } = one.sync;
   const upload = await target.begin(Math.ceil(file.size / partSize));
+  syncPoint("sync.upload-begun");
   const values = {
     delivery: one.delivery.seq,
     path: file.path,
@@ -148,7 +151,9 @@ async function sendMissing(
       sent.set(part.number, bytes);
       tell();
     });
+    syncPoint("sync.part-sent");
     store.transaction(() => uploads.arrived(store.db, row.seq, part.number, etag));
+    syncPoint("sync.part-noted");
   });
 }
 

@@ -13,6 +13,7 @@ import { revive, tellExperimentRestored } from "./revive.ts";
 import { noteTag, parentTag, sourceTags } from "./run-tags.ts";
 import type { Delivering, Sync } from "../sync.ts";
 import { noteOf, tell } from "../tell.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 
 /**
  * Settles the step `run`: the run on the server is found or made, and its ids are kept. One that is deleted there is brought back, or refused, and never made again.
@@ -27,8 +28,12 @@ export async function reachRun(one: Delivering, entry: OutboxRow): Promise<Remot
   const known = kept ?? bound?.remote;
   const { given } = bound ?? own;
   // on the disk before the request goes out: whoever comes after us, if we are killed or give up, knows that it may still arrive
-  const asks = (): void => store.transaction(() => outbox.countLate(store.db, delivery.seq, "runs", 1));
+  const asks = (): void => {
+    store.transaction(() => outbox.countLate(store.db, delivery.seq, "runs", 1));
+    syncPoint("sync.run-asked");
+  };
   const remote = await revive(one, known ?? (await ensureRun(sync.connection, await newRun(one), asks)));
+  if (!known) syncPoint("sync.run-made");
   store.transaction(() => {
     if (!known) outbox.countLate(store.db, delivery.seq, "runs", -1);
     outbox.updateDelivery(store.db, delivery.seq, {

@@ -4,6 +4,7 @@ import * as params from "../../db/records/params.ts";
 import * as metrics from "../../db/records/metrics.ts";
 import * as tags from "../../db/records/tags.ts";
 import { CofferError } from "../../domain/error.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { planBatches, sendBatch } from "../../mlflow/tracking/log-batch.ts";
 import type { Batch, BatchPlan } from "../../mlflow/tracking/log-batch.ts";
 import { prepareParam } from "../../mlflow/tracking/log-values.ts";
@@ -46,6 +47,7 @@ export async function sendParams(one: Delivering, entry: OutboxRow, reached: Rem
   const there = (param: { key: string; value: string }): string | undefined => remote?.params.get(prepareParam(param).value.key);
   const fresh = all.filter((param) => there(param) === undefined);
   one.tally.params += await send(one, planBatches({ params: fresh }));
+  syncPoint("sync.params-sent");
   // of two params with one name there the first value stays, whichever that is
   const merged = mergedKeys(
     "param",
@@ -76,6 +78,7 @@ export async function sendTags(one: Delivering, entry: OutboxRow, remote: Remote
   // somebody else's run keeps its own note
   const note = given ? [] : freshNote(one, remote);
   one.tally.tags += await send(one, planBatches({ tags: [...note, ...ownTags(one, given)] }));
+  syncPoint("sync.tags-sent");
   if (note[0]) keepNote(one, note[0]);
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));
 }
@@ -111,12 +114,14 @@ export async function sendMetrics(one: Delivering, entry: OutboxRow): Promise<vo
   await inParallel(metricBatches(one, waiting), BATCHES_AT_ONCE, async (mine) => {
     checkTime(one.sync);
     await sendBatch(one.sync.connection, one.delivery.remote_run as string, mine.batch);
+    syncPoint("sync.metrics-sent");
     one.tally.metrics += mine.batch.metrics.length;
     points.done += mine.batch.metrics.length;
     mine.isThere = true;
     let known: number | undefined;
     while (waiting[0]?.isThere) known = waiting.shift()?.last;
     if (known !== undefined) store.transaction(() => outbox.updateDelivery(store.db, one.delivery.seq, { metrics_sent: known }));
+    syncPoint("sync.metrics-noted");
     show();
   });
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now()));

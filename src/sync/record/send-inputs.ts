@@ -6,6 +6,7 @@ import type { OutboxRow } from "../../db/delivery/outbox.ts";
 import * as inputs from "../../db/records/run-inputs.ts";
 import type { RunInputRow } from "../../db/records/run-inputs.ts";
 import { parseDigest } from "../../domain/digest.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { fitDataset, logInputs } from "../../mlflow/tracking/log-inputs.ts";
 import type { DatasetInput } from "../../mlflow/tracking/log-inputs.ts";
 import { remoteName } from "../../mlflow/artifacts/remote-name.ts";
@@ -20,6 +21,7 @@ export async function sendInputs(one: Delivering, entry: OutboxRow): Promise<voi
   const all = datasetInputs(one);
   const taken = await logInputs(connection, one.delivery.remote_run as string, all);
   if (taken) one.tally.inputs += all.length;
+  syncPoint("sync.inputs-sent");
   store.transaction(() => outbox.settle(store.db, entry.seq, store.now(), taken ? {} : { how: "unsupported" }));
 }
 

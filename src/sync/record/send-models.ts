@@ -2,6 +2,7 @@ import * as outbox from "../../db/delivery/outbox.ts";
 import type { OutboxRow } from "../../db/delivery/outbox.ts";
 import * as tags from "../../db/records/tags.ts";
 import { parseDigest } from "../../domain/digest.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
 import { prepareParam, prepareTag } from "../../mlflow/tracking/log-values.ts";
 import type { Param, Tag } from "../../mlflow/tracking/log-values.ts";
 import { addOutputs, createModel, findModels, finishModel, modelName, tagModel } from "../../mlflow/tracking/logged-models.ts";
@@ -49,6 +50,7 @@ export async function sendModels(one: Delivering, entry: OutboxRow, layout: Layo
     if (!model.isReady) {
       if (isLoadable(piece)) await sendModelFiles(one, model, piece, progress);
       await finishModel(connection, model.id);
+      syncPoint("sync.model-finished");
       one.tally.models++;
     }
     ready.push(model);
@@ -58,6 +60,7 @@ export async function sendModels(one: Delivering, entry: OutboxRow, layout: Layo
     runId,
     ready.map(({ id }) => ({ id, step: 0 })),
   );
+  syncPoint("sync.models-named");
   settle("made");
 }
 
@@ -110,6 +113,7 @@ async function makeModel(
   };
   const countLate = (change: 1 | -1): void => store.transaction(() => outbox.countLate(store.db, one.delivery.seq, "models", change));
   const made = await createModel(connection, model, find, () => countLate(1));
+  syncPoint("sync.model-made");
   countLate(-1);
   if (all.length > MAX_PARAMS) await tagModel(connection, made.id, all.slice(MAX_PARAMS));
   return made;
