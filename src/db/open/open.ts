@@ -1,8 +1,6 @@
 import { Database, constants } from "bun:sqlite";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { dirname } from "node:path";
 import { REPLACE_DATABASE } from "../../domain/damaged-database.ts";
-import { isShortage, probeDisk, troubleAdvice, troubleOf, troubleWords } from "../../domain/disk-trouble.ts";
 import { CofferError, errno, isMalformed, reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
@@ -18,9 +16,11 @@ export type Say = (words: string) => void;
  * @throws CofferError STORE_NEWER, STORE_DAMAGED, STORE_UNUSABLE, STORE_BUSY
  */
 export function openDatabase(path: string, options: { make: boolean; say: Say }): Database {
-  // opened for writing, or refused here: SQLite would take a file that cannot be written for one that is only read
-  const version = versionOnDisk(path, "r+");
-  if (version !== undefined && version > MIGRATIONS.length) throw newer(version);
+  const version = versionOnDisk(path);
+  if (version !== undefined && version > MIGRATIONS.length)
+    throw new CofferError("STORE_NEWER", `this store was written by a newer coffer (its version ${version}, ours ${MIGRATIONS.length})`, {
+      hint: "upgrade coffer, or open another --root; nothing was changed",
+    });
   if (version === undefined && !options.make)
     throw new CofferError("NOT_FOUND", `there is no store at ${path}`, {
       hint: "name another --root, or keep something with coffer run or coffer log",
@@ -70,12 +70,12 @@ export function writing<T>(db: Database, say: Say, work: Work<T>): T {
     return result;
   } catch (error) {
     if (db.inTransaction) db.run("ROLLBACK");
-    if (!isWriteError(errno(error))) throw error;
-    const trouble = probeDisk(dirname(db.filename)) ?? (errno(error) === "SQLITE_FULL" ? "full" : undefined);
-    throw new CofferError("STORE_UNUSABLE", `the database could not be written: ${trouble ? troubleWords(trouble) : reason(error)}`, {
-      hint: `${trouble ? troubleAdvice(trouble) : "look whether its disk is full or failing"}, then try again; nothing of this was kept`,
-      cause: error,
-    });
+    if (errno(error) === "SQLITE_FULL" || errno(error)?.startsWith("SQLITE_IOERR"))
+      throw new CofferError("STORE_UNUSABLE", `the database could not be written: ${reason(error)}`, {
+        hint: "make room on the disk of the store, then try again; nothing of this was kept",
+        cause: error,
+      });
+    throw error;
   }
 }
 
@@ -107,10 +107,6 @@ export async function unflushedWhile<T>(db: Database, work: () => Promise<T>): P
 /** Closes it; the last one out moves the write-ahead log into the database. */
 export function closeDatabase(db: Database): void {
   db.close(false);
-}
-
-function isWriteError(code: string | undefined): boolean {
-  return code === "SQLITE_FULL" || code === "SQLITE_CANTOPEN" || /^SQLITE_(IOERR|READONLY)/.test(code ?? "");
 }
 
 function settled<T>(result: T): T {
@@ -157,11 +153,11 @@ function migrate(db: Database, say: Say): void {
  * The header is stale while a write-ahead log holds frames; a read-only connection then reads both and changes neither.
  * @throws CofferError STORE_DAMAGED where it is none of ours, STORE_UNUSABLE
  */
-export function versionOnDisk(path: string, flags: "r" | "r+" = "r"): number | undefined {
+export function versionOnDisk(path: string): number | undefined {
   const header = Buffer.alloc(100);
   let read: number;
   try {
-    const fd = openSync(path, flags);
+    const fd = openSync(path, "r");
     try {
       read = readSync(fd, header, 0, 100, 0);
     } finally {
@@ -214,50 +210,20 @@ function walSize(path: string): number {
   return statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-function newer(version: number): CofferError {
-  return new CofferError("STORE_NEWER", `this store was written by a newer coffer (its version ${version}, ours ${MIGRATIONS.length})`, {
-    hint: "upgrade coffer, or open another --root; nothing was changed",
-  });
-}
-
-/**
- * Of a database that is open already, and that nothing is written to.
- * @throws CofferError STORE_DAMAGED, STORE_NEWER, STORE_UNUSABLE where it is of an older version
- */
-export function requireOurs(path: string, db: Database): void {
-  const { version, application } = db
-    .query(
-      "SELECT (SELECT user_version FROM pragma_user_version) AS version, (SELECT application_id FROM pragma_application_id) AS application",
-    )
-    .get() as { version: number; application: number };
-  if (application !== APPLICATION_ID) throw foreign(path);
-  if (version > MIGRATIONS.length) throw newer(version);
-  if (version < MIGRATIONS.length)
-    throw new CofferError(
-      "STORE_UNUSABLE",
-      `this store was written by an older coffer, and cannot be brought up to date: nothing can be written here`,
-      {
-        hint: "run any command where the store can be written, or copy it to a place of your own",
-      },
-    );
-}
-
-/** The error of a database that cannot be opened. */
-export function unusable(path: string, error: unknown): CofferError {
+function unusable(path: string, error: unknown): CofferError {
+  const code = errno(error);
   if (isMalformed(error))
     return new CofferError("STORE_DAMAGED", `the database ${path} is damaged: ${reason(error)}`, {
       hint: `${REPLACE_DATABASE}; it was not touched`,
       cause: error,
     });
-  const directory = dirname(path);
-  const trouble = troubleOf(error, directory) ?? (isWriteError(errno(error)) ? probeDisk(directory) : undefined);
-  const advice = trouble
-    ? troubleAdvice(trouble)
-    : isWriteError(errno(error))
-      ? "look whether its disk is full or failing"
-      : "see the message above";
-  return new CofferError("STORE_UNUSABLE", `the store at ${path} cannot be opened: ${trouble ? troubleWords(trouble) : reason(error)}`, {
-    hint: `${advice}${isShortage(trouble) ? "" : "; or name another store with --root"}`,
+  const readOnly = code === "EROFS" || code === "EACCES" || code?.startsWith("SQLITE_READONLY") || code === "SQLITE_CANTOPEN";
+  return new CofferError("STORE_UNUSABLE", `the store at ${path} cannot be opened: ${reason(error)}`, {
+    hint: readOnly
+      ? "its directory must exist and be writable by you; name another with --root"
+      : code?.startsWith("SQLITE_IOERR") || code === "SQLITE_FULL"
+        ? "look whether its disk is full or failing, or name another store with --root"
+        : "see the message above; name another store with --root",
     cause: error,
   });
 }
