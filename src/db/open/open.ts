@@ -1,7 +1,8 @@
 import { Database, constants } from "bun:sqlite";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { REPLACE_DATABASE } from "../../domain/damaged-database.ts";
-import { CofferError, errno, isMalformed, reason } from "../../domain/error.ts";
+import { CofferError, errno } from "../../domain/error.ts";
+import { foreign, newer, unusable, unwritten } from "./cannot-open.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
 
@@ -16,11 +17,9 @@ export type Say = (words: string) => void;
  * @throws CofferError STORE_NEWER, STORE_DAMAGED, STORE_UNUSABLE, STORE_BUSY
  */
 export function openDatabase(path: string, options: { make: boolean; say: Say }): Database {
-  const version = versionOnDisk(path);
-  if (version !== undefined && version > MIGRATIONS.length)
-    throw new CofferError("STORE_NEWER", `this store was written by a newer coffer (its version ${version}, ours ${MIGRATIONS.length})`, {
-      hint: "upgrade coffer, or open another --root; nothing was changed",
-    });
+  // opened for writing, or refused here: SQLite would take a file that cannot be written for one that is only read
+  const version = versionOnDisk(path, "r+");
+  if (version !== undefined && version > MIGRATIONS.length) throw newer(version);
   if (version === undefined && !options.make)
     throw new CofferError("NOT_FOUND", `there is no store at ${path}`, {
       hint: "name another --root, or keep something with coffer run or coffer log",
@@ -70,12 +69,7 @@ export function writing<T>(db: Database, say: Say, work: Work<T>): T {
     return result;
   } catch (error) {
     if (db.inTransaction) db.run("ROLLBACK");
-    if (errno(error) === "SQLITE_FULL" || errno(error)?.startsWith("SQLITE_IOERR"))
-      throw new CofferError("STORE_UNUSABLE", `the database could not be written: ${reason(error)}`, {
-        hint: "make room on the disk of the store, then try again; nothing of this was kept",
-        cause: error,
-      });
-    throw error;
+    throw unwritten(db.filename, error) ?? error;
   }
 }
 
@@ -153,11 +147,11 @@ function migrate(db: Database, say: Say): void {
  * The header is stale while a write-ahead log holds frames; a read-only connection then reads both and changes neither.
  * @throws CofferError STORE_DAMAGED where it is none of ours, STORE_UNUSABLE
  */
-export function versionOnDisk(path: string): number | undefined {
+export function versionOnDisk(path: string, flags: "r" | "r+" = "r"): number | undefined {
   const header = Buffer.alloc(100);
   let read: number;
   try {
-    const fd = openSync(path, "r");
+    const fd = openSync(path, flags);
     try {
       read = readSync(fd, header, 0, 100, 0);
     } finally {
@@ -202,28 +196,6 @@ function isForeign(db: Database): boolean {
   return version === 0 && isFilled === 1;
 }
 
-function foreign(path: string): CofferError {
-  return new CofferError("STORE_DAMAGED", `${path} is a database of another program`, { hint: "open another --root; it was not touched" });
-}
-
 function walSize(path: string): number {
   return statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-function unusable(path: string, error: unknown): CofferError {
-  const code = errno(error);
-  if (isMalformed(error))
-    return new CofferError("STORE_DAMAGED", `the database ${path} is damaged: ${reason(error)}`, {
-      hint: `${REPLACE_DATABASE}; it was not touched`,
-      cause: error,
-    });
-  const readOnly = code === "EROFS" || code === "EACCES" || code?.startsWith("SQLITE_READONLY") || code === "SQLITE_CANTOPEN";
-  return new CofferError("STORE_UNUSABLE", `the store at ${path} cannot be opened: ${reason(error)}`, {
-    hint: readOnly
-      ? "its directory must exist and be writable by you; name another with --root"
-      : code?.startsWith("SQLITE_IOERR") || code === "SQLITE_FULL"
-        ? "look whether its disk is full or failing, or name another store with --root"
-        : "see the message above; name another store with --root",
-    cause: error,
-  });
 }

@@ -1,0 +1,72 @@
+import type { Database } from "bun:sqlite";
+import { dirname } from "node:path";
+import { REPLACE_DATABASE } from "../../domain/damaged-database.ts";
+import { isShortage, probeDisk, troubleAdvice, troubleOf, troubleWords } from "../../domain/disk-trouble.ts";
+import { CofferError, errno, isMalformed, reason } from "../../domain/error.ts";
+import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
+
+/** The error of a database that cannot be opened. */
+export function unusable(path: string, error: unknown): CofferError {
+  if (isMalformed(error))
+    return new CofferError("STORE_DAMAGED", `the database ${path} is damaged: ${reason(error)}`, {
+      hint: `${REPLACE_DATABASE}; it was not touched`,
+      cause: error,
+    });
+  const directory = dirname(path);
+  const trouble = troubleOf(error, directory) ?? (isWriteError(errno(error)) ? probeDisk(directory) : undefined);
+  const advice = trouble
+    ? troubleAdvice(trouble)
+    : isWriteError(errno(error))
+      ? "look whether its disk is full or failing"
+      : "see the message above";
+  return new CofferError("STORE_UNUSABLE", `the store at ${path} cannot be opened: ${trouble ? troubleWords(trouble) : reason(error)}`, {
+    hint: `${advice}${isShortage(trouble) ? "" : "; or name another store with --root"}`,
+    cause: error,
+  });
+}
+
+/** The error of a transaction that the disk did not take; undefined where something else was wrong. */
+export function unwritten(path: string, error: unknown): CofferError | undefined {
+  if (!isWriteError(errno(error))) return undefined;
+  const trouble = probeDisk(dirname(path)) ?? (errno(error) === "SQLITE_FULL" ? "full" : undefined);
+  return new CofferError("STORE_UNUSABLE", `the database could not be written: ${trouble ? troubleWords(trouble) : reason(error)}`, {
+    hint: `${trouble ? troubleAdvice(trouble) : "look whether its disk is full or failing"}, then try again; nothing of this was kept`,
+    cause: error,
+  });
+}
+
+export function foreign(path: string): CofferError {
+  return new CofferError("STORE_DAMAGED", `${path} is a database of another program`, { hint: "open another --root; it was not touched" });
+}
+
+export function newer(version: number): CofferError {
+  return new CofferError("STORE_NEWER", `this store was written by a newer coffer (its version ${version}, ours ${MIGRATIONS.length})`, {
+    hint: "upgrade coffer, or open another --root; nothing was changed",
+  });
+}
+
+/**
+ * Of a database that is open already, and that nothing is written to.
+ * @throws CofferError STORE_DAMAGED, STORE_NEWER, STORE_UNUSABLE where it is of an older version
+ */
+export function requireOurs(path: string, db: Database): void {
+  const { version, application } = db
+    .query(
+      "SELECT (SELECT user_version FROM pragma_user_version) AS version, (SELECT application_id FROM pragma_application_id) AS application",
+    )
+    .get() as { version: number; application: number };
+  if (application !== APPLICATION_ID) throw foreign(path);
+  if (version > MIGRATIONS.length) throw newer(version);
+  if (version < MIGRATIONS.length)
+    throw new CofferError(
+      "STORE_UNUSABLE",
+      `this store was written by an older coffer, and cannot be brought up to date: nothing can be written here`,
+      {
+        hint: "run any command where the store can be written, or copy it to a place of your own",
+      },
+    );
+}
+
+function isWriteError(code: string | undefined): boolean {
+  return code === "SQLITE_FULL" || code === "SQLITE_CANTOPEN" || /^SQLITE_(IOERR|READONLY)/.test(code ?? "");
+}

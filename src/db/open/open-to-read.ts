@@ -1,0 +1,105 @@
+import { Database, constants } from "bun:sqlite";
+import { constants as fs, copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { CofferError, errno } from "../../domain/error.ts";
+import { requireOurs, unusable } from "./cannot-open.ts";
+
+/** A database that nothing is written to. */
+export interface OpenedToRead {
+  db: Database;
+  /** Closes it. @throws CofferError STORE_BUSY where the file was written to while it was read: what was read may be of two moments */
+  close(): void;
+}
+
+const PATIENCE_MS = 5000;
+const TRIES = 5;
+
+/**
+ * Opens a database where nothing can be written: a read-only disk, a directory of somebody else, a full disk.
+ *
+ *  1. Where another process has it open (its `-shm` is there), SQLite reads beside it, and takes its locks.
+ *  2. Where no log holds anything, the file is all there is. It is read without locks: nothing may be made beside it to hold them. Whoever begins to write
+ *     meanwhile writes to a log of its own first, which this reader does not see; once that is moved into the file, the file's stamp has changed, and `close` says so.
+ *     A writer on another host is noticed in the same way, as far as its file system tells the times of a file.
+ *  3. A log that holds something, with no `-shm` to read it by (a copied or restored store), is read in a copy of both files, in the directory for temporary ones.
+ *
+ * @throws CofferError STORE_UNUSABLE, STORE_NEWER, STORE_DAMAGED
+ */
+export function openToRead(path: string): OpenedToRead {
+  try {
+    return (existsSync(`${path}-shm`) && beside(path)) || (sizeOf(`${path}-wal`) === 0 ? atRest(path) : copied(path));
+  } catch (error) {
+    throw error instanceof CofferError ? error : unusable(path, error);
+  }
+}
+
+function beside(path: string): OpenedToRead | undefined {
+  const db = new Database(path, constants.SQLITE_OPEN_READONLY);
+  try {
+    return ready(path, db, () => db.close(false));
+  } catch (error) {
+    // what a crash left of a -shm may be too short, and cannot grow
+    db.close(false);
+    if (error instanceof CofferError || errno(error)?.startsWith("SQLITE_BUSY")) throw error;
+    return undefined;
+  }
+}
+
+function atRest(path: string): OpenedToRead {
+  const before = stampOf(path);
+  const db = new Database(`${pathToFileURL(path).href}?immutable=1`, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI);
+  return ready(path, db, () => {
+    db.close(false);
+    if (stampOf(path) !== before)
+      throw new CofferError("STORE_BUSY", "somebody wrote to this store while it was read: what was read may be of two moments", {
+        hint: "run it again",
+      });
+  });
+}
+
+function copied(path: string): OpenedToRead {
+  const directory = mkdtempSync(join(tmpdir(), "coffer-"));
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  try {
+    const copy = join(directory, "coffer.db");
+    const both = (): string => `${stampOf(path)} ${stampOf(`${path}-wal`)}`;
+    for (let tries = 1; ; tries++) {
+      const before = both();
+      copyFileSync(path, copy, fs.COPYFILE_FICLONE);
+      copyFileSync(`${path}-wal`, `${copy}-wal`, fs.COPYFILE_FICLONE);
+      if (both() === before) break;
+      if (tries === TRIES)
+        throw new CofferError("STORE_BUSY", "somebody writes to this store all the time", {
+          hint: "wait until it is done, then try again",
+        });
+    }
+    const db = new Database(copy, { readwrite: true, create: false, strict: true });
+    return ready(path, db, () => {
+      db.close(false);
+      remove();
+    });
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+function ready(path: string, db: Database, close: () => void): OpenedToRead {
+  db.run(`PRAGMA busy_timeout = ${PATIENCE_MS}`);
+  db.run("PRAGMA foreign_keys = ON");
+  // tables of a plan would go to a file of their own when they grow, and the disk of that may be the same
+  db.run("PRAGMA temp_store = MEMORY");
+  requireOurs(path, db);
+  return { db, close };
+}
+
+function stampOf(path: string): string {
+  const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true });
+  return [dev, ino, size, mtimeNs].join(" ");
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
