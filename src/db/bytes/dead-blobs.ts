@@ -14,17 +14,21 @@ const dies = (
 
 /**
  * Finds the blobs that no artifact, tree or lease names now, before anything is condemned: an interrupted sweep left them, or a lease that has ended. What
- * lies in directories among them is theirs too. Those of another dataset are left alone, and all of them where gc is stopped.
+ * lies in directories among them is theirs too. Those of another dataset are left alone, and all of them where gc is stopped, or a list is lost.
  */
 export function findUnnamed(db: Database, dataset: string | null): void {
   findDead(db);
   db.query(
     `INSERT INTO temp.gc_left SELECT d.seq FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq
-     WHERE (?1 IS NOT NULL AND b.dataset <> ?1) OR EXISTS (SELECT 1 FROM temp.gc_stopped)`,
+     WHERE (?1 IS NOT NULL AND b.dataset <> ?1) OR EXISTS (SELECT 1 FROM temp.gc_stopped) OR ${LIST_IS_LOST}`,
   ).run(dataset);
   db.run("DELETE FROM temp.gc_dead WHERE seq IN (SELECT seq FROM temp.gc_left)");
   db.run("INSERT INTO temp.gc_unnamed SELECT seq FROM temp.gc_dead");
 }
+
+/** A directory lost its list, and a rebuild without it could not say what lies there: whatever nothing names may. */
+const LIST_IS_LOST = `EXISTS (SELECT 1 FROM damage d CROSS JOIN artifacts a ON a.blob = d.blob
+  WHERE a.kind = 'tree' AND a.files > 0 AND NOT EXISTS (SELECT 1 FROM tree_members m WHERE m.tree = d.blob))`;
 
 /** Finds what dies with the garbage, unnamed blobs among it, and what lies in trees that die. */
 export function findDead(db: Database): void {

@@ -1,4 +1,5 @@
 import { Database } from "bun:sqlite";
+import type { FileStamp } from "../bytes/blobs.ts";
 
 /** Writes the database as it is at one moment to a file that is not there yet. Others read and write meanwhile. */
 export function copyInto(db: Database, path: string): void {
@@ -48,6 +49,11 @@ export class DatabaseCopy implements Disposable {
         "SELECT seq, path FROM blobs WHERE place = 'file' AND state <> 'trashed' AND seq > ? ORDER BY seq LIMIT ?",
       )
       .all(after, limit);
+  }
+
+  /** The copy of a file or a pack that the copy of the row names. */
+  restamp(of: "blob" | "pack", seq: number, { mtime_ns, ctime_ns, inode }: FileStamp): void {
+    this.#db.query(`UPDATE ${of}s SET mtime_ns = ?, ctime_ns = ?, inode = ? WHERE seq = ?`).run(mtime_ns, ctime_ns, inode, seq);
   }
 
   packs(): { seq: number; path: string }[] {

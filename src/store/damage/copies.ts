@@ -1,5 +1,6 @@
 import { basename, isAbsolute, join } from "node:path";
 import type { Blake3 } from "../../blobs/blake3.ts";
+import * as blobs from "../../db/bytes/blobs.ts";
 import * as cacheEntries from "../../db/bytes/cache-entries.ts";
 import * as damaged from "../../db/bytes/damage.ts";
 import * as inputs from "../../db/records/run-inputs.ts";
@@ -87,10 +88,12 @@ export class Copies {
     const { db } = this.#store;
     const seq = lost.row?.seq ?? -1;
     const members = damaged.membersOf(db, seq);
+    // a rebuild without the list knows of no members: then whatever the store has may be one
+    const isMember = (hex: string): boolean => (members.size > 0 ? members.has(hex) : blobs.known(db, Buffer.from(hex, "hex")) !== null);
     const copy = (from: Copy["from"], path: string): Copy => ({
       from,
       path,
-      bring: (to) => listAnew(path, to, lost, members, this.#blake3),
+      bring: (to) => listAnew(path, to, lost, isMember, this.#blake3),
     });
     for (const { workspace, path, kind, tree } of lost.uses)
       if (workspace !== null && kind === "tree" && tree === null) yield copy("workspace", join(this.#store.path(workspace), path));

@@ -18,6 +18,7 @@ export interface Damage {
 
 /** From here on its bytes are hashed before anybody gets them, and what may be another copy of them stays. */
 export function noteDamage(store: Store, row: BlobRow, what: Damage["what"], detail: string): void {
+  if (store.readOnly) return;
   try {
     store.transaction(() => damage.record(store.db, { blob: row.seq, what, detail, found_at: store.now() }));
   } catch (error) {

@@ -9,14 +9,14 @@ import { digestPath } from "../digest-path.ts";
 import { walk } from "../ingest/walk.ts";
 
 /**
- * Makes the list of a directory anew from a copy of the directory, and writes it to `to` if it is the one that is wanted. `members`: hex digests of the files
- * that rows say it had; the copy may have others, which a rule left out when it was stored.
+ * Makes the list of a directory anew from a copy of the directory, and writes it to `to` if it is the one that is wanted. `isMember`: whether
+ * rows say that it had a file; the copy may have others, which a rule left out when it was stored.
  */
 export async function listAnew(
   directory: string,
   to: string,
   wanted: Wanted,
-  members: ReadonlySet<string>,
+  isMember: (hex: string) => boolean,
   blake3: Blake3,
 ): Promise<boolean> {
   const entries: TreeEntry[] = [];
@@ -31,7 +31,7 @@ export async function listAnew(
     if (!(error instanceof CofferError) && errno(error) === undefined) throw error;
     return false;
   }
-  const known = entries.filter((entry) => entry.kind !== "file" || members.has(entry.hex));
+  const known = entries.filter((entry) => entry.kind !== "file" || isMember(entry.hex));
   for (const list of known.length === entries.length ? [entries] : [entries, known])
     if (await bringBytes(encodeTree(list), to, wanted, blake3)) return true;
   return false;

@@ -12,6 +12,7 @@ import { forgetPack } from "../../db/garbage/sweeping.ts";
 import { CofferError, errno } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
+import { linkMembers } from "./link-members.ts";
 import { isUnmoved } from "./put-back.ts";
 import { setAside } from "./set-aside.ts";
 import { stampOf } from "../ingest/stamp.ts";
@@ -21,6 +22,8 @@ import type { Store } from "../store.ts";
 export interface Restored {
   row: BlobRow;
   staged: string;
+  /** It is the list of a directory. */
+  isList: boolean;
 }
 
 const MEMBERS_PER_TURN = 256;
@@ -69,9 +72,11 @@ export async function mendPack(
       created_at: store.now(),
       ...stampOf(lstatSync(path, { bigint: true })),
     });
-    for (const { row } of restored)
-      if (isUnmoved(blobs.bySeq(store.db, row.seq), row))
-        blobs.replaceWithPacked(store.db, row.seq, { pack, offset: anew.get(row.seq) as number, dataset: row.dataset });
+    for (const { row, staged: from, isList } of restored) {
+      if (!isUnmoved(blobs.bySeq(store.db, row.seq), row)) continue;
+      blobs.replaceWithPacked(store.db, row.seq, { pack, offset: anew.get(row.seq) as number, dataset: row.dataset });
+      if (isList) linkMembers(store, row.seq, readFileSync(from));
+    }
     for (const [blob, offset] of moved) packs.moveMember(store.db, blob, old.seq, { pack, offset, dataset: old.dataset });
     return {
       isEmpty: !packs.isHeld(store.db, old.seq) && forgetPack(store.db, old.seq) !== null,

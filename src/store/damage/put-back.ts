@@ -1,4 +1,4 @@
-import { closeSync, lstatSync, renameSync, rmSync } from "node:fs";
+import { closeSync, lstatSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { makeDirectory, syncDirectory, syncPath } from "../../blobs/durable.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
@@ -8,6 +8,7 @@ import * as foreign from "../../db/bytes/foreign-blobs.ts";
 import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { placeFile } from "../ingest/ingest.ts";
+import { linkMembers } from "./link-members.ts";
 import type { Lost } from "./lost.ts";
 import { openSource } from "../ingest/open-source.ts";
 import { hashTwice } from "../read.ts";
@@ -30,7 +31,8 @@ export async function putBack(store: Store, staged: string, lost: Lost): Promise
   const { row } = lost;
   await syncPath(staged);
   syncPoint("repair.staged");
-  if (row?.place === "file" && store.keep(store.path(row.path as string)).startsWith("binaries/")) return replace(store, staged, row);
+  if (row?.place === "file" && store.keep(store.path(row.path as string)).startsWith("binaries/"))
+    return replace(store, staged, row, lost.isList);
   const path = placeAnew(store, staged, lost, row?.dataset ?? datasetOf(store, lost));
   syncPoint("repair.placed");
   try {
@@ -57,7 +59,7 @@ export function isUnmoved(now: BlobRow | null, row: BlobRow): now is BlobRow {
   );
 }
 
-function replace(store: Store, staged: string, row: BlobRow): PutBack | undefined {
+function replace(store: Store, staged: string, row: BlobRow, isList: boolean): PutBack | undefined {
   const path = store.path(row.path as string);
   makeDirectory(dirname(path));
   return store.transaction(() => {
@@ -69,6 +71,7 @@ function replace(store: Store, staged: string, row: BlobRow): PutBack | undefine
     syncPoint("repair.replaced");
     blobs.restamp(store.db, row.seq, stampOf(lstatSync(path, { bigint: true })));
     damaged.forget(store.db, row.seq);
+    if (isList) linkMembers(store, row.seq, readFileSync(path));
     return { path, aside };
   });
 }
@@ -116,6 +119,7 @@ async function tell(store: Store, path: string, lost: Lost): Promise<boolean> {
       foreign.learnSha256(store.db, row.seq, both.sha256);
     }
     blobs.replaceWithFile(store.db, row.seq, file);
+    if (lost.isList) linkMembers(store, row.seq, readFileSync(path));
     return true;
   });
 }

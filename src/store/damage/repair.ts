@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../../blobs/blake3.ts";
@@ -11,17 +11,18 @@ import { formatDigest } from "../../domain/digest.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { BlobReader } from "./blob-reader.ts";
+import { closeFiles } from "./close-files.ts";
 import { Copies } from "./copies.ts";
 import type { Copy, Elsewhere } from "./copies.ts";
 import type { Damage } from "./damage.ts";
 import { dropLease, staging, takeLease } from "../lease.ts";
+import { linkMember } from "./link-members.ts";
 import { listLost } from "./lost.ts";
 import type { Lost } from "./lost.ts";
 import { mendPack, putAway } from "./mend-pack.ts";
 import type { Restored } from "./mend-pack.ts";
 import { putBack } from "./put-back.ts";
 import { digestOf } from "../read.ts";
-import { keepStamp, sameStamp, stampOf } from "../ingest/stamp.ts";
 import type { Store } from "../store.ts";
 import { verify } from "./verify.ts";
 import type { Verified } from "./verify.ts";
@@ -114,24 +115,6 @@ function mendIndexes(store: Store, done: Repair): boolean {
   return left.length === 0;
 }
 
-/** Files that others could write to, and whose bytes are right. */
-function closeFiles(store: Store, found: Verified, done: Repair): void {
-  for (const { path, what, of, seq } of found.touched) {
-    if (what !== "writable") continue;
-    try {
-      const known = of === "blob" ? blobs.bySeq(store.db, seq) : packs.stampOf(store.db, seq);
-      if (!known || !sameStamp(lstatSync(path, { bigint: true }), known)) continue;
-      chmodSync(path, 0o444);
-      syncPoint("repair.closed");
-      store.transaction(() => keepStamp(store, of, seq, stampOf(lstatSync(path, { bigint: true }))));
-      done.closed.push(path);
-    } catch (error) {
-      if (errno(error) === undefined) throw error;
-      done.failed.push({ path, error: reason(error) });
-    }
-  }
-}
-
 /** What is read again: all that was damaged at any time, and the packs in which that lies now. */
 function scopeOf(store: Store, ...lists: (readonly Damage[])[]): { blobs: Set<number>; packs: Set<number> } {
   const all = lists.flat();
@@ -179,7 +162,7 @@ class Round {
   }
 
   async #restore(lost: Lost, copies: Copies): Promise<void> {
-    if (lost.row && (await this.#isWhole(lost))) return;
+    if (lost.row ? await this.#isWhole(lost) : this.#isLinked(lost)) return;
     const staged = join(this.#staging, `copy-${Bun.randomUUIDv7().slice(-12)}-${this.#number++}`);
     for await (const copy of copies.of(lost)) {
       if (this.#isStopped()) return;
@@ -189,7 +172,7 @@ class Round {
         const pack = row.pack as number;
         const restored = this.#restored.get(pack) ?? [];
         this.#restored.set(pack, restored);
-        restored.push({ row, staged, lost, copy });
+        restored.push({ row, staged, isList: lost.isList, lost, copy });
       } else await this.#put(lost, staged, copy);
       return;
     }
@@ -222,6 +205,15 @@ class Round {
     if (isBroken) this.#done.repaired.push({ digest: "", path, from: "itself", source: this.#store.path(pack.path) });
     if (aside !== undefined) this.#done.aside.push(aside);
     for (const { staged } of restored) rmSync(staged, { force: true });
+  }
+
+  /** A file of a directory whose bytes the store has: only the row that says so was missing. */
+  #isLinked({ digest, tree }: Lost): boolean {
+    const path = tree === undefined ? undefined : linkMember(this.#store, tree, digest);
+    if (path === undefined) return false;
+    const source = "the store had it, and no row said that it lies in the directory";
+    this.#done.repaired.push({ digest: formatDigest(digest), path, from: "itself", source });
+    return true;
   }
 
   /** An ingest may have mended it since, or its mode was all that was wrong. */

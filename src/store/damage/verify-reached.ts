@@ -14,7 +14,7 @@ export function readReached(store: Store): Reached | undefined {
 
 /** `last`: the one that was read last; undefined where all were. */
 export function rememberReached(store: Store, last: Pick<BlobRow, "pack" | "offset" | "seq"> | undefined): void {
-  if (!last && metadata.get(store.db, KEY) === undefined) return;
+  if (!last && (store.readOnly || metadata.get(store.db, KEY) === undefined)) return;
   try {
     store.transaction(() => {
       if (last) metadata.set(store.db, KEY, `${last.pack ?? 0} ${last.offset ?? 0} ${last.seq}`);

@@ -198,6 +198,7 @@ function tellDatabase(store: Store, found: Verified, notes: Notes): void {
   const hurtPacks = new Set(found.damage.flatMap(({ blob, pack }) => pack ?? blobs.bySeq(store.db, blob ?? -1)?.pack ?? []));
   const stamps = notes.stamps.filter(({ seq, of }) => of === "blob" || !hurtPacks.has(seq));
   if (hurt.length + notes.whole.length + stamps.length === 0) return;
+  if (store.readOnly) return store.say(`what was found could not be noted: ${store.readOnly.message}`);
   try {
     store.transaction(() => {
       // a list whose own bytes are whole may lack files

@@ -13,6 +13,7 @@ import { CofferError, reason } from "../../domain/error.ts";
 import { countOf } from "../../domain/quantity.ts";
 import { blobRow, corrupt, locate } from "../read.ts";
 import type { Store } from "../store.ts";
+import { stampOf } from "./stamp.ts";
 import { twoAtOnce } from "./two-at-once.ts";
 
 const AT_ONCE = 64;
@@ -30,20 +31,31 @@ export async function copyBytes(
 ): Promise<{ files: number; bytes: number }> {
   const blake3 = await loadBlake3();
   const done = { files: 0, bytes: 0 };
-  const bring = async (batch: readonly { path: string; copyTo: (to: string) => Promise<void> }[]): Promise<void> => {
+  const bring = async (
+    batch: readonly {
+      of: "blob" | "pack";
+      seq: number;
+      path: string;
+      /** False where some of it is damaged. */ copyTo: (to: string) => Promise<boolean>;
+    }[],
+  ): Promise<void> => {
     const made: string[] = [];
-    await twoAtOnce(batch, async ({ path, copyTo }) => {
+    await twoAtOnce(batch, async ({ of, seq, path, copyTo }) => {
       const to = join(directory, path);
       makeDirectory(dirname(to));
+      let isWhole: boolean;
       try {
-        await copyTo(to);
+        isWhole = await copyTo(to);
         chmodSync(to, 0o444);
       } catch (error) {
         if (!(error instanceof CofferError)) throw error;
         failed.push({ path, error: reason(error) });
         return;
       }
-      done.bytes += statSync(to).size;
+      const stat = statSync(to, { bigint: true });
+      // what was just held against its digests is not to be taken for a file that somebody replaced
+      if (isWhole) copy.restamp(of, seq, stampOf(stat));
+      done.bytes += Number(stat.size);
       made.push(to);
       done.files++;
     });
@@ -54,27 +66,30 @@ export async function copyBytes(
   for (let from = 0; from < packs.length && !stop(); from += AT_ONCE)
     await bring(
       packs.slice(from, from + AT_ONCE).map(({ seq, path }) => ({
+        of: "pack",
+        seq,
         path,
         async copyTo(to) {
           await copyPack(store.path(path), to);
           const damage = await damageOf(to, copy.members(seq), blake3);
           if (damage !== undefined) failed.push({ path, error: damage });
+          return damage === undefined;
         },
       })),
     );
   for (let batch = copy.files(0, AT_ONCE); batch.length > 0 && !stop(); batch = copy.files(batch.at(-1)?.seq ?? 0, AT_ONCE))
-    await bring(batch.map(({ seq, path }) => ({ path, copyTo: (to) => copyFile(store, seq, to, blake3) })));
+    await bring(batch.map(({ seq, path }) => ({ of: "blob", seq, path, copyTo: (to) => copyFile(store, seq, to, blake3) })));
   return done;
 }
 
 /** @throws CofferError CORRUPT, UNREADABLE; nothing is left then */
-async function copyFile(store: Store, seq: number, to: string, blake3: Blake3): Promise<void> {
+async function copyFile(store: Store, seq: number, to: string, blake3: Blake3): Promise<true> {
   // asked of the store as it is now: the file may have moved since
   const row = blobRow(store, seq);
   const { path } = locate(store, row);
   const { fd } = open(path);
   try {
-    if (await copyChecked(fd, to, row.blake3 as Uint8Array, blake3)) return;
+    if (await copyChecked(fd, to, row.blake3 as Uint8Array, blake3)) return true;
     rmSync(to);
     throw corrupt(store, path, row);
   } finally {
