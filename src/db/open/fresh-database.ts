@@ -8,9 +8,11 @@ import { openDatabase } from "./open.ts";
  */
 export class FreshDatabase implements Disposable {
   readonly db: Database;
+  readonly #mode: string;
 
   constructor(path: string) {
     this.db = openDatabase(path, { make: true, say: () => undefined });
+    this.#mode = (this.db.query("PRAGMA journal_mode").get() as { journal_mode: string }).journal_mode;
     // what a crash leaves of it is thrown away
     for (const pragma of ["journal_mode = MEMORY", "synchronous = OFF", "cache_size = -65536", "temp_store = MEMORY"])
       this.db.run(`PRAGMA ${pragma}`);
@@ -58,11 +60,11 @@ export class FreshDatabase implements Disposable {
       .get() as { runs: number; artifacts: number };
   }
 
-  /** Closes it as a database in WAL mode, without a log beside it; the caller flushes the file. */
+  /** Closes it as a database of the kind that its directory can have, without a log beside it; the caller flushes the file. */
   finish(): void {
     this.db.run("COMMIT");
     for (const table of WAITING) this.db.run(`DROP TABLE temp.${table.slice(0, table.indexOf(" "))}`);
-    this.db.run("PRAGMA journal_mode = WAL");
+    this.db.run(`PRAGMA journal_mode = ${this.#mode}`);
     this.db.close(false);
   }
 

@@ -3,29 +3,42 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { REPLACE_DATABASE } from "../../domain/damaged-database.ts";
 import { CofferError, errno } from "../../domain/error.ts";
 import { foreign, newer, unusable, unwritten } from "./cannot-open.ts";
+import type { JournalMode } from "../../domain/file-system.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
+import { beginLog, flush, lacksSharedMemory, leaveLog, makeDurable, modeAt, readAlone, waitingAtMost } from "./journal-mode.ts";
+import type { WantedJournal } from "./journal-mode.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
+import { limitOf, limitWaits, patiently, SLICE_MS } from "./patience.ts";
+import type { Say } from "./patience.ts";
 
-const SLICE_MS = 1000;
-const PATIENCE_MS = 60_000;
+export type { Say } from "./patience.ts";
 
-/** What to do with the words that a long wait calls for. */
-export type Say = (words: string) => void;
+export interface OpenOptions {
+  /** Where there is none. */
+  make: boolean;
+  say: Say;
+  /** auto: a write-ahead log where the file system can have one; a database that has a rollback journal keeps it. */
+  journal?: WantedJournal;
+  /** Whoever finds it busy gives up after so many milliseconds. */
+  limit?: number;
+}
 
 /**
  * Opens the database, or makes it. Its version is read before SQLite may change a byte of it.
  * @throws CofferError STORE_NEWER, STORE_DAMAGED, STORE_UNUSABLE, STORE_BUSY
  */
-export function openDatabase(path: string, options: { make: boolean; say: Say }): Database {
+export function openDatabase(path: string, options: OpenOptions): Database {
   // opened for writing, or refused here: SQLite would take a file that cannot be written for one that is only read
-  const version = versionOnDisk(path, "r+");
+  const { version, hasLog } = lookAt(path, "r+");
   if (version !== undefined && version > MIGRATIONS.length) throw newer(version);
   if (version === undefined && !options.make)
     throw new CofferError("NOT_FOUND", `there is no store at ${path}`, {
       hint: "name another --root, or keep something with coffer run or coffer log",
     });
   let db: Database;
+  let mode: JournalMode;
   try {
+    mode = modeAt(path, options.journal ?? "auto");
     db = new Database(path, { readwrite: true, create: options.make, strict: true });
   } catch (error) {
     throw unusable(path, error);
@@ -33,17 +46,24 @@ export function openDatabase(path: string, options: { make: boolean; say: Say })
   try {
     // the timeout comes first: switching to WAL fails at once while another process does the same
     db.run(`PRAGMA busy_timeout = ${SLICE_MS}`);
+    if (options.limit !== undefined) limitWaits(db, options.limit);
     db.run("PRAGMA foreign_keys = ON");
-    if (version === undefined && patiently(() => isForeign(db), options.say)) throw foreign(path);
+    const mustLeave = hasLog && mode === "rollback";
+    if (mustLeave) readAlone(db);
+    if (version === undefined && patiently(db, () => isForeign(db), options.say)) throw foreign(path);
+    if (mustLeave) patiently(db, () => leaveLog(db), options.say);
+    else if (mode === "wal" && !hasLog) mode = beginLog(db, { isNew: version === undefined, wanted: options.journal, say: options.say });
     if (version !== MIGRATIONS.length) {
-      patiently(() => db.run("PRAGMA journal_mode = WAL"), options.say);
       syncPoint("database.made");
       migrate(db, options.say);
     }
-    db.run("PRAGMA synchronous = FULL");
+    makeDurable(db, mode, limitOf(db));
     return db;
   } catch (error) {
     db.close();
+    // a directory that looked like one of this machine: what it lacks shows now
+    if (lacksSharedMemory(error) && mode === "wal" && options.journal !== "wal")
+      return openDatabase(path, { ...options, journal: "rollback" });
     if (error instanceof CofferError) throw error;
     throw unusable(path, error);
   }
@@ -54,12 +74,12 @@ export type Work<T> = (() => T) & ([Extract<T, PromiseLike<unknown>>] extends [n
 
 /**
  * Runs `work` in a write transaction: all of it or nothing. A promise is refused, and nothing of it is kept.
- * While others write, it waits, says so once, and gives up after a minute.
+ * While others write, it waits, says so, and gives up after the connection's limit.
  * @throws CofferError STORE_BUSY
  */
 export function writing<T>(db: Database, say: Say, work: Work<T>): T {
   if (db.inTransaction) return settled(work());
-  patiently(() => db.run("BEGIN IMMEDIATE"), say);
+  waitingAtMost(db, SLICE_MS, () => patiently(db, () => db.run("BEGIN IMMEDIATE"), say));
   try {
     syncPoint("transaction.begun");
     const result = settled(work());
@@ -80,21 +100,21 @@ export function reading<T>(db: Database, work: Work<T>): T {
 
 /** What `work` commits may be lost with the machine, though never torn: worth it where a lost machine makes it void anyway. */
 export function unflushed<T>(db: Database, work: Work<T>): T {
-  db.run("PRAGMA synchronous = NORMAL");
+  flush(db, false);
   try {
     return settled(work());
   } finally {
-    db.run("PRAGMA synchronous = FULL");
+    flush(db, true);
   }
 }
 
 /** The same for work that waits in between: nothing that has to last may be committed beside it. */
 export async function unflushedWhile<T>(db: Database, work: () => Promise<T>): Promise<T> {
-  db.run("PRAGMA synchronous = NORMAL");
+  flush(db, false);
   try {
     return await work();
   } finally {
-    db.run("PRAGMA synchronous = FULL");
+    flush(db, true);
   }
 }
 
@@ -107,25 +127,6 @@ function settled<T>(result: T): T {
   if (typeof (result as { then?: unknown } | null | undefined)?.then === "function")
     throw new Error("the work of a transaction must not be asynchronous");
   return result;
-}
-
-function patiently<T>(attempt: () => T, say: Say): T {
-  const began = performance.now();
-  let said = false;
-  for (;;) {
-    try {
-      return attempt();
-    } catch (error) {
-      if (!errno(error)?.startsWith("SQLITE_BUSY")) throw error;
-      if (performance.now() - began > PATIENCE_MS)
-        throw new CofferError("STORE_BUSY", "another process has been writing to this store for a minute", {
-          hint: "see with coffer runs or your process list what is at work, then try again; nothing was changed",
-          cause: error,
-        });
-      if (!said) say("waiting for another process that writes to this store");
-      said = true;
-    }
-  }
 }
 
 function migrate(db: Database, say: Say): void {
@@ -147,7 +148,12 @@ function migrate(db: Database, say: Say): void {
  * The header is stale while a write-ahead log holds frames; a read-only connection then reads both and changes neither.
  * @throws CofferError STORE_DAMAGED where it is none of ours, STORE_UNUSABLE
  */
-export function versionOnDisk(path: string, flags: "r" | "r+" = "r"): number | undefined {
+export function versionOnDisk(path: string): number | undefined {
+  return lookAt(path, "r").version;
+}
+
+/** The same, and whether the database has a write-ahead log. */
+function lookAt(path: string, flags: "r" | "r+"): { version: number | undefined; hasLog: boolean } {
   const header = Buffer.alloc(100);
   let read: number;
   try {
@@ -158,15 +164,16 @@ export function versionOnDisk(path: string, flags: "r" | "r+" = "r"): number | u
       closeSync(fd);
     }
   } catch (error) {
-    if (errno(error) === "ENOENT") return undefined;
+    if (errno(error) === "ENOENT") return { version: undefined, hasLog: false };
     throw unusable(path, error);
   }
   const hasWal = walSize(path) > 0;
-  if (read === 0 && !hasWal) return undefined;
+  if (read === 0 && !hasWal) return { version: undefined, hasLog: false };
   if (read < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0")
     throw new CofferError("STORE_DAMAGED", `${path} is not a coffer database`, {
       hint: `${REPLACE_DATABASE}, or open another --root; it was not touched`,
     });
+  const hasLog = header[18] === 2;
   let version = header.readInt32BE(60);
   let application = header.readInt32BE(68);
   if (hasWal) {
@@ -179,13 +186,14 @@ export function versionOnDisk(path: string, flags: "r" | "r+" = "r"): number | u
       application = (db.query("PRAGMA application_id").get() as { application_id: number }).application_id;
       db.run("COMMIT");
     } catch (error) {
-      throw unusable(path, error);
+      // nobody can read the log here, and it is about to be moved into the database: the header has to do
+      if (!lacksSharedMemory(error)) throw unusable(path, error);
     }
   }
   // somebody makes the store at this moment, or was killed while doing so; whether it is that is asked before anything is changed
-  if (version === 0) return undefined;
+  if (version === 0) return { version: undefined, hasLog };
   if (application !== APPLICATION_ID) throw foreign(path);
-  return version;
+  return { version, hasLog };
 }
 
 /** Tables without a version: ours come together, in one transaction. */

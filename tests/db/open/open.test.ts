@@ -172,7 +172,7 @@ test("processes that make one store at the same moment all end with the same one
   closeDatabase(db);
 });
 
-test("a writer waits for another process, says so once, and then writes", async () => {
+test("a writer waits for another process, says once whom it waits for, and then writes", async () => {
   using root = temporaryRoot();
   const db = openDatabase(root.at("coffer.db"), quiet);
   const program = `
@@ -190,7 +190,13 @@ test("a writer waits for another process, says so once, and then writes", async 
     (words) => said.push(words),
     () => db.run("INSERT INTO store VALUES ('ours', '2')"),
   );
-  expect(said).toEqual(["waiting for another process that writes to this store"]);
+  expect(said).toEqual([
+    expect.stringMatching(
+      new RegExp(
+        `^waiting for the database: process ${child.pid} \\(\\S+, since \\d{4}-\\d\\d-\\d\\dT[0-9:]{8}Z\\) is writing to it; gives up after 60 s$`,
+      ),
+    ),
+  ]);
   expect(db.query("SELECT key FROM store WHERE key IN ('theirs', 'ours') ORDER BY key").values()).toEqual([["ours"], ["theirs"]]);
   await child.exited;
   closeDatabase(db);

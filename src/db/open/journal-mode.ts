@@ -1,0 +1,91 @@
+import type { Database } from "bun:sqlite";
+import { dirname } from "node:path";
+import { errno } from "../../domain/error.ts";
+import { fileSystemOf, journalFor } from "../../domain/file-system.ts";
+import type { JournalMode } from "../../domain/file-system.ts";
+import { isBusy, limitOf, patiently } from "./patience.ts";
+import type { Say } from "./patience.ts";
+
+/** Chosen by the file system, or by a person. */
+export type WantedJournal = "auto" | JournalMode;
+
+/** What a new database in this file's directory gets, and the most that one that is there already may have. */
+export function modeAt(path: string, wanted: WantedJournal): JournalMode {
+  return wanted === "auto" ? journalFor(fileSystemOf(dirname(path))) : wanted;
+}
+
+/** How the file is kept, by its header. */
+function modeOf(db: Database): JournalMode {
+  return (db.query("PRAGMA journal_mode").get() as { journal_mode: string }).journal_mode === "wal" ? "wal" : "rollback";
+}
+
+/**
+ * Of a database with a write-ahead log that must not have one here: from now on nobody else gets in, so that SQLite keeps the log's index to itself and needs no
+ * shared memory. Before anything is read.
+ */
+export function readAlone(db: Database): void {
+  db.run("PRAGMA locking_mode = EXCLUSIVE");
+}
+
+/** A new database, and one that a person wants to have it, gets a write-ahead log; any other stays as it was made. */
+export function beginLog(
+  db: Database,
+  { isNew, wanted, say }: { isNew: boolean; wanted: WantedJournal | undefined; say: Say },
+): JournalMode {
+  if (!isNew && wanted !== "wal") return "rollback";
+  if (isNew) patiently(db, () => db.run("PRAGMA journal_mode = WAL"), say);
+  else tryLog(db);
+  return modeOf(db);
+}
+
+/** Where others have it open, it stays as it is until they have ended. */
+function tryLog(db: Database): void {
+  try {
+    db.run("PRAGMA journal_mode = WAL");
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+  }
+}
+
+/** Moves the log into the database and goes on with a rollback journal. After `readAlone`; others get in again. */
+export function leaveLog(db: Database): void {
+  db.run("PRAGMA journal_mode = DELETE");
+  db.run("PRAGMA locking_mode = NORMAL");
+  // the lock goes with the next look
+  db.query("SELECT count(*) FROM sqlite_schema").get();
+}
+
+/** Whether a write-ahead log fails for want of memory that processes share. */
+export function lacksSharedMemory(error: unknown): boolean {
+  return errno(error)?.startsWith("SQLITE_IOERR_SHM") ?? false;
+}
+
+const withRollback = new WeakSet<Database>();
+
+/**
+ * What is committed lasts: with a write-ahead log each commit is flushed, with a rollback journal its directory too, since it is the end of the journal that commits.
+ * Then readers wait for writers, in SQLite and without a word: `limit` milliseconds.
+ */
+export function makeDurable(db: Database, mode: JournalMode, limit: number): void {
+  if (mode === "rollback") {
+    withRollback.add(db);
+    db.run(`PRAGMA busy_timeout = ${limit}`);
+  }
+  flush(db, true);
+}
+
+/** `isFull` false: commits are not flushed. With a rollback journal they always are: without, a machine that stops could tear the database. */
+export function flush(db: Database, isFull: boolean): void {
+  db.run(`PRAGMA synchronous = ${withRollback.has(db) ? "EXTRA" : isFull ? "FULL" : "NORMAL"}`);
+}
+
+/** Calls `attempt` in such a way that SQLite waits `slice` milliseconds at most, as it does anyway with a write-ahead log. */
+export function waitingAtMost<T>(db: Database, slice: number, attempt: () => T): T {
+  if (!withRollback.has(db)) return attempt();
+  db.run(`PRAGMA busy_timeout = ${slice}`);
+  try {
+    return attempt();
+  } finally {
+    db.run(`PRAGMA busy_timeout = ${limitOf(db)}`);
+  }
+}
