@@ -24,7 +24,7 @@ To use it, name it with --root, or put its coffer.db in the place of a lost one.
     },
   },
   async ({ flags, positionals, io }) => {
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "read" });
     const stop = catchStopSignal();
     const done = await backUp(store, resolve(io.cwd, positionals[0] as string), {
       withBytes: flags["with-bytes"],

@@ -24,7 +24,7 @@ have, each run kept as its code.tar, which is compared like the other artifacts.
     exits: { "4": "a run does not exist" },
   },
   async ({ flags, positionals, io }) => {
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "read" });
     const [left, right] = positionals.map((ref) => resolveRun(store, ref)) as [
       Parameters<typeof diffRuns>[1],
       Parameters<typeof diffRuns>[1],

@@ -74,7 +74,7 @@ async function examine(io: Io, signal: AbortSignal): Promise<Finding[]> {
 /** Runs of dead processes are left alone: a look changes nothing. */
 async function open(io: Io): Promise<Store | CofferError> {
   try {
-    return await io.openStore({ make: false, adopt: false });
+    return await io.openStore({ make: false, adopt: false, access: "read" });
   } catch (error) {
     if (error instanceof CofferError) return error;
     if (!isMalformed(error)) throw error;

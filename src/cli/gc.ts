@@ -40,7 +40,7 @@ listed with its reason.`,
   async ({ flags, io }) => {
     const { values } = await io.settings();
     const rules = gcRules(flags, values);
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: flags.apply ? "make-room" : "read" });
     checkDatabase(store, { thoroughly: flags.apply });
     if (flags.apply) requireConfirmed(store, flags.yes);
     const plan = planGc(store, rules);

@@ -50,7 +50,7 @@ export default command(
     },
   },
   async ({ flags, positionals, io }) => {
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "hand-out" });
     const { artifact, inside } = resolveArtifact(store, positionals[0] as string);
     const target = flags.output === undefined ? undefined : resolvePath(io.cwd, flags.output);
     const reader = (target === undefined ? openReader : openCopier)(store, currentRun(store, io.env));
@@ -70,7 +70,7 @@ export default command(
 );
 
 /** What a store keeps for itself. */
-const OWN = ["binaries", "manifests", "cache", "tmp", "damaged"];
+const OWN = ["binaries", "manifests", "cache", "tmp", "damaged", "coffer.reserve"];
 
 async function writeOne(store: Store, content: Held, given: string): Promise<string> {
   const target = isDirectory(given) ? resolvePath(given, content.name) : given;

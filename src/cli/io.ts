@@ -3,9 +3,10 @@ import { createConsola, LogLevels } from "consola/core";
 import type { ConsolaInstance } from "consola/core";
 import * as leases from "../db/bytes/leases.ts";
 import * as runs from "../db/records/runs.ts";
+import type { RunRow } from "../db/records/runs.ts";
 import { CofferError, errno, isFull, reason } from "../domain/error.ts";
 import type { Settings } from "../config/settings.ts";
-import type { Store } from "../store/store.ts";
+import type { Access, Store } from "../store/store.ts";
 import type { GlobalValues } from "./command.ts";
 import { printableLines } from "./table.ts";
 
@@ -28,9 +29,9 @@ export interface Io {
   settings(set?: Readonly<Record<string, unknown>>): Promise<Settings>;
   /**
    * Opens the store of the settings. `make: false` refuses (NOT_FOUND) where there is none.
-   * Adopts dead runs on the way, unless told not to.
+   * Adopts dead runs on the way, unless told not to. `access`: what the command wants of it, by default to write.
    */
-  openStore(options?: { make?: boolean; adopt?: boolean }): Promise<Store>;
+  openStore(options?: { make?: boolean; adopt?: boolean; access?: Access }): Promise<Store>;
 }
 
 export function makeIo(globals: GlobalValues): Io {
@@ -58,8 +59,14 @@ export function makeIo(globals: GlobalValues): Io {
     },
     async openStore(options = {}) {
       const { openStore } = await import("../store/store.ts");
-      const store = openStore(await io.settings(), { make: options.make ?? true, now: io.now, say: (words) => io.say.warn(words) });
-      if (options.adopt ?? true) await adoptDead(store, io);
+      const { make = true, adopt = true, access } = options;
+      const store = openStore(await io.settings(), { make, ...(access && { access }), now: io.now, say: (words) => io.say.warn(words) });
+      try {
+        if (adopt) await adoptDead(store, io);
+      } catch (error) {
+        store[Symbol.dispose]();
+        throw error;
+      }
       return store;
     },
   };
@@ -68,10 +75,11 @@ export function makeIo(globals: GlobalValues): Io {
 
 /** Dead processes leave leases, and interrupted removals: most of the time neither is there, and nothing more is loaded. */
 export async function adoptDead(store: Store, io: Io): Promise<void> {
+  if (store.readOnly) return;
   const isLeft = leases.isAny(store.db) || runs.removing(store.db).length > 0;
   if (!isLeft) return;
   const { adoptDeadRuns } = await import("../run/adopt/adopt.ts");
-  const adopted = await adoptDeadRuns(store);
+  const adopted = await unlessFull(io, () => adoptDeadRuns(store));
   for (const run of adopted)
     io.say.warn(
       `adopted run ${run.id}, whose wrapper had died: it is ${run.state}${run.workspace === null ? "" : `, and its workspace stays: ${store.path(run.workspace)}`}`,
@@ -79,6 +87,17 @@ export async function adoptDead(store: Store, io: Io): Promise<void> {
   if (adopted.length === 0) return;
   const { writeManifests } = await import("./write-manifests.ts");
   await writeManifests(store);
+}
+
+/** Nobody is kept from looking, or from making room, by what a full disk does not take yet. */
+async function unlessFull(io: Io, work: () => Promise<RunRow[]>): Promise<RunRow[]> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    io.say.warn(`what dead processes left could not be put in order, and will be with a later command: ${reason(error)}`);
+    return [];
+  }
 }
 
 /** One logger to stderr. The full consola costs 10 ms at start; its core with this reporter costs none. */

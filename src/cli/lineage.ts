@@ -45,7 +45,7 @@ svg draws up to ${DRAWN} artifacts; of more, those nearest to the one that was a
       throw new CofferError("USAGE", `--json and --format ${flags.format} contradict each other`, { hint: "leave one out" });
     const format = io.json ? "json" : (flags.format ?? "tree");
     const depth = flags.depth === undefined ? null : depthOf(flags.depth);
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "read" });
     const root = find(store, positionals[0] as string);
     const found = lineage(store, root, flags.up ? "up" : flags.down ? "down" : "both", depth);
     if (found.hidden > 0)

@@ -52,7 +52,7 @@ export default command(
     const wanted = flags.meta === undefined ? wantedOf(flags, io) : undefined;
     if (wanted) refuse(flags, ["for-prediction", "columns"], "goes with --meta REF");
     else refuse(flags, ["pipeline", "step", "branch", "fold", "folds", "type", "dataset"], "does not go with --meta: it has its sources");
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "hand-out" });
     return wanted ? await loadStep(store, io, wanted, flags.list) : await loadMeta(store, io, flags);
   },
 );

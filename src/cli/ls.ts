@@ -59,7 +59,7 @@ export default command(
     const limit = parseLimit(flags.limit, SHOWN);
     const conditions = flags.where.map((text) => parseCondition(text));
     const sort = flags.sort === undefined ? undefined : parseSort(flags.sort);
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "read" });
     const name = positionals[0] ?? flags.name;
     const filter = {
       ...(name !== undefined && { name }),

@@ -21,7 +21,7 @@ Bytes that others use stay, and so does what something that stays was made from.
     },
   },
   async ({ flags, positionals, io }) => {
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "make-room" });
     const { what, id, called, again } = wholeOf(store, positionals[0], flags, "live");
     const gone = remove(store, what);
     io.print(

@@ -43,7 +43,7 @@ export default command(
     const filter = { ...runFilter(flags, io.now()), ...(flags.name !== undefined && { name: flags.name }) };
     const conditions = flags.where.map((text) => parseCondition(text, RUN_FIELDS));
     const sort = flags.sort === undefined ? undefined : parseSort(flags.sort, RUN_FIELDS);
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "read" });
     const all = searchRuns(store.db, { ...filter, removed: flags.all, ...(limit > 0 && { limit: limit + 1 }) }, conditions, sort);
     const hurt = damage.runs(store.db);
     let isMore = false;

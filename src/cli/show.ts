@@ -29,7 +29,7 @@ export default command(
     exits: { "4": "there is no such run or artifact" },
   },
   async ({ flags, positionals, io }) => {
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "read" });
     const found = find(store, positionals[0] as string);
     if (found.kind === "run") {
       io.print({ schema: "coffer.run/1", ...describeRun(store, found.run) }, (run) => renderRun(run, damagedOf(store, found.run.seq)));

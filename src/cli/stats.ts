@@ -23,7 +23,7 @@ export default command(
     ],
   },
   async ({ flags, io }) => {
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "read" });
     if (flags.uploads) {
       const { uploadStats, uploadsText } = await import("./stats/uploads.ts");
       io.print(uploadStats(store), uploadsText);

@@ -47,7 +47,7 @@ export default command(
     const directories = flags.from.map((given) => directoryAt(io, given));
     if (directories.length > 0 && !flags.repair) throw new CofferError("USAGE", "--from goes with --repair", { hint: "add --repair" });
     const stop = catchStopSignal();
-    using opened = await openOrDamage(io);
+    using opened = await openOrDamage(io, flags.repair ? "write" : "read");
     const { store } = opened;
     const found = store ? await verify(store, { share, random: Math.random, resume: flags.resume, stop: stop.isThere }) : opened.found;
     const isAsked = flags.repair && store !== undefined && !found.interrupted;
@@ -71,10 +71,10 @@ export default command(
 );
 
 /** A database that is too damaged to be opened, or lost, is what this command is to find. Runs of dead processes are left alone: their bytes are not looked for. */
-async function openOrDamage(io: Io): Promise<Disposable & { store?: Store; found: Verified }> {
+async function openOrDamage(io: Io, access: "read" | "write"): Promise<Disposable & { store?: Store; found: Verified }> {
   const found: Verified = { blobs: 0, bytes: 0, unverified: 0, damage: [], touched: [], interrupted: false };
   try {
-    const store = await io.openStore({ make: false, adopt: false });
+    const store = await io.openStore({ make: false, adopt: false, access });
     return { store, found, [Symbol.dispose]: () => store[Symbol.dispose]() };
   } catch (error) {
     const isLost = error instanceof CofferError && error.code === "STORE_DAMAGED";

@@ -18,7 +18,7 @@ const ADVICE: Record<DiskTrouble, string> = {
   full: "make room on its disk (df shows it; coffer gc shows what can go)",
   "no inodes": "remove files from its disk, of whatever size (df -i shows it; coffer gc shows what can go)",
   quota: "make room within the quota, or have it raised (coffer gc shows what can go)",
-  "read-only": "mount it writable",
+  "read-only": "mount it writable; what only reads, such as coffer ls or coffer get, works without",
   denied: "its directory must exist and be writable by you",
   failing: "look at what the kernel says of that disk (dmesg), and copy what matters",
 };

@@ -98,8 +98,10 @@ export function isMalformed(error: unknown): boolean {
   return code === "SQLITE_NOTADB" || (code?.startsWith("SQLITE_CORRUPT") ?? false);
 }
 
-/** Whether a disk takes nothing more: it is full, or its user has used up what is allowed. */
+/** Whether a disk takes nothing more: it is full, or its user has used up what is allowed. Also of an error that has one of these as its cause. */
 export function isFull(error: unknown): boolean {
   const code = errno(error);
-  return code === "ENOSPC" || code === "EDQUOT";
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") return true;
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause !== undefined && isFull(cause);
 }

@@ -71,6 +71,7 @@ export async function readablePaths(store: Store, reader: Reader, contents: read
 /** What a run was handed out becomes its input. */
 export function recordRead(store: Store, { run }: Reader, artifacts: readonly ArtifactRow[]): void {
   if (!run || artifacts.length === 0) return;
+  if (store.readOnly) return store.say(`what run ${run.id} was given could not be recorded as its input: ${store.readOnly.message}`);
   store.transaction(() => {
     for (const { seq, digest, size } of artifacts)
       inputs.add(store.db, { run: run.seq, artifact: seq, path: null, digest, size, how: "got" });

@@ -16,8 +16,12 @@ export interface Lease {
   readonly token: string;
 }
 
+const NOBODY = 0;
+
 export function takeLease(store: Store, kind: LeaseKind, options: { run?: number; until?: number; holder?: Who } = {}): Lease {
   const token = Bun.randomUUIDv7();
+  // nothing is held where nothing can be written; whoever does more than read is refused by the next transaction
+  if (store.readOnly && kind === "read") return { seq: NOBODY, token };
   const seq = store.transaction(() =>
     leases.insert(store.db, {
       token,
@@ -40,7 +44,7 @@ export function staging(store: Store, lease: Lease): string {
   return path;
 }
 
-/** Inside the transaction that makes the lease unnecessary; the staging directory goes after it, with `clearStaging`. */
+/** Inside a transaction. Where the lease has a staging directory, that goes first: `dropLease`, `closeLease`. */
 export function endLease(store: Store, lease: Lease): void {
   leases.remove(store.db, lease);
 }
@@ -52,10 +56,17 @@ export function clearStaging(store: Store, lease: Lease): void {
 
 /** The row is gone and so is its staging; for work that ended without a transaction of its own. */
 export function dropLease(store: Store, lease: Lease): void {
+  if (store.readOnly) return;
   // first the bytes: on a full disk the row needs their room
   clearStaging(store, lease);
   syncPoint("lease.cleared");
   store.transaction(() => endLease(store, lease));
+}
+
+/** The same once all is committed. Until here the row stays: were it gone first, nobody would know whose staging it is that a crash left. */
+export function closeLease(store: Store, lease: Lease): void {
+  // a machine that stops ends it as well
+  unflushed(store.db, () => abandonLease(store, lease));
 }
 
 /** The same for work that failed: its own error counts. What cannot be taken away now goes with the next command, when this process is dead. */
@@ -92,6 +103,7 @@ export function freeDeadLeases(store: Store): void {
  * @throws CofferError NOT_FOUND where a sweep was faster
  */
 export function holdBlob(store: Store, lease: number, blob: number): void {
+  if (store.readOnly) return;
   store.transaction(() => {
     const row = blobs.bySeq(store.db, blob);
     if (!row || row.state === "trashed")
@@ -119,6 +131,7 @@ const READ_GRACE_MS = 3_600_000;
  * (a shell that ran `$(coffer get …)` may be gone while its child reads), and entries of the cache as long as that process lives. Returns its seq.
  */
 export function readerLease(store: Store, run: number | undefined): number {
+  if (store.readOnly) return NOBODY;
   if (run !== undefined) {
     const own = leases.ofRun(store.db, run);
     if (own) return own.seq;

@@ -159,6 +159,7 @@ async function settle(store: Store, row: BlobRow): Promise<BlobRow> {
     const after = fstatSync(fd, { bigint: true });
     // where somebody wrote meanwhile, the stamp of before shows it
     const stamp = stampOf(after.mtimeNs === stat.mtimeNs ? after : stat);
+    if (store.readOnly) return { ...row, ...found };
     return store.transaction(() => {
       const now = blobs.bySeq(store.db, row.seq);
       const twin = twinOf(store, row.seq, found);
@@ -212,6 +213,7 @@ async function hashAgain(store: Store, row: BlobRow, fd: number, stat: BigIntSta
   const hasher = (await loadBlake3()).hasher();
   const size = await hashFile(fd, hasher);
   if (size !== row.size || !Buffer.from(hasher.digest()).equals(row.blake3 as Uint8Array)) throw corrupt(store, path, row);
+  if (store.readOnly) return;
   store.transaction(() => {
     blobs.restamp(store.db, row.seq, stampOf(stat));
     damage.forget(store.db, row.seq);

@@ -4,11 +4,13 @@ import { join, relative, sep } from "node:path";
 import { requireUsableType } from "../config/usable-type.ts";
 import type { Settings } from "../config/settings.ts";
 import * as metadata from "../db/open/metadata.ts";
+import { openToRead } from "../db/open/open-to-read.ts";
 import { closeDatabase, openDatabase, writing } from "../db/open/open.ts";
 import type { Say, Work } from "../db/open/open.ts";
-import { CofferError, reason } from "../domain/error.ts";
+import { CofferError, isFull, reason } from "../domain/error.ts";
 import { checkRoot } from "./check-root.ts";
 import { flushJournal } from "./database/journal-file.ts";
+import { isShort, lacksReserve, layReserve, retakeReserve, spendReserve } from "./reserve.ts";
 
 /** Rows and bytes together, under one root. */
 export interface Store extends Disposable {
@@ -17,6 +19,10 @@ export interface Store extends Disposable {
   readonly db: Database;
   readonly settings: Settings;
   readonly say: Say;
+  /** Why nothing can be written; undefined where it can. Then nothing is held, noted or counted, and `transaction` refuses. */
+  readonly readOnly: CofferError | undefined;
+  /** The disk is full, and what can still be written is the reserve: it is for rows, not for bytes. */
+  readonly isOnReserve: boolean;
   /** Milliseconds since 1970. */
   now(): number;
   /** An absolute path from one that is kept in the database. */
@@ -30,21 +36,37 @@ export interface Store extends Disposable {
 }
 
 /**
+ * What a command wants of the store. `read`: it only reads. `hand-out`: it reads, and holds what it hands out if it can. `write`: it writes a few rows. `make-room`:
+ * it takes something away. `add`: it brings bytes; it alone never has the reserve of a full disk.
+ */
+export type Access = "read" | "hand-out" | "write" | "make-room" | "add";
+
+export interface OpenOptions {
+  make: boolean;
+  /** By default `add` where the store may be made, else `write`. */
+  access?: Access;
+  now: () => number;
+  say: Say;
+}
+
+/**
  * Opens the store that the settings name, or makes it.
  * @throws CofferError NOT_FOUND where there is none and `make` is false; PROTECTED, STORE_UNUSABLE, STORE_NEWER, STORE_DAMAGED, STORE_TYPE_UNUSABLE
  */
-export function openStore(settings: Settings, options: { make: boolean; now: () => number; say: Say }): Store {
+export function openStore(settings: Settings, options: OpenOptions): Store {
   requireUsableType(settings.values);
   const root = settings.roots.store;
   checkRoot(root, options.make);
   const file = join(root, "coffer.db");
-  const { db, inode } = openCurrent(file, options);
+  const { db, inode, readOnly, close, isReserveSpent } = openSomehow(root, file, options);
   const atClose: (() => void)[] = [];
   const store: Store = {
     root,
     db,
     settings,
     say: options.say,
+    readOnly,
+    isOnReserve: isReserveSpent,
     now: options.now,
     path: (...parts) => (parts[0]?.startsWith("/") ? join(...parts) : join(root, ...parts)),
     keep(absolute) {
@@ -52,6 +74,7 @@ export function openStore(settings: Settings, options: { make: boolean; now: () 
       return inside === "" || inside === ".." || inside.startsWith(`..${sep}`) ? absolute : inside;
     },
     transaction<T>(work: Work<T>): T {
+      if (readOnly) throw readOnly;
       const outermost = !db.inTransaction;
       if (!outermost) return writing(db, options.say, work);
       const result = writing<T>(db, options.say, (() => {
@@ -66,23 +89,63 @@ export function openStore(settings: Settings, options: { make: boolean; now: () 
       try {
         for (const work of atClose.splice(0)) work();
       } finally {
-        closeDatabase(db);
+        close();
+        // last: closing gives back what the log took
+        if (isReserveSpent) retakeReserve(root);
+        // a store of an older coffer has none
+        else if (options.access === "make-room" && lacksReserve(root)) layReserve(root);
       }
     },
   };
+  if (readOnly) return store;
   try {
-    if (metadata.get(db, "id") === undefined)
+    const isNew = metadata.get(db, "id") === undefined;
+    if (isNew)
       store.transaction(() => {
         if (metadata.get(db, "id") !== undefined) return;
         metadata.set(db, "id", Bun.randomUUIDv7());
         metadata.set(db, "created_at", String(options.now()));
       });
     flush(store);
+    if (isNew) layReserve(root);
   } catch (error) {
     closeDatabase(db);
     throw error;
   }
   return store;
+}
+
+interface Opened {
+  db: Database;
+  /** undefined where nothing was there before. */
+  inode: bigint | undefined;
+  readOnly: CofferError | undefined;
+  isReserveSpent: boolean;
+  close(): void;
+}
+
+/** Where the disk takes nothing, first the reserve helps, and then whoever only reads is content with less. */
+function openSomehow(root: string, file: string, options: OpenOptions): Opened {
+  const { access = options.make ? "add" : "write" } = options;
+  let isReserveSpent = access === "make-room" && isShort(root) && spendReserve(root);
+  const open = (): Opened => {
+    const { db, inode } = openCurrent(file, options);
+    return { db, inode, readOnly: undefined, isReserveSpent, close: () => closeDatabase(db) };
+  };
+  try {
+    try {
+      return open();
+    } catch (error) {
+      if (isReserveSpent || access === "read" || access === "add" || !isFull(error) || !spendReserve(root)) throw error;
+      isReserveSpent = true;
+      return open();
+    }
+  } catch (error) {
+    if (isReserveSpent) retakeReserve(root);
+    const isContent = access === "read" || access === "hand-out";
+    if (!isContent || !(error instanceof CofferError) || error.code !== "STORE_UNUSABLE") throw error;
+    return { ...openToRead(file), inode: inodeOf(file), readOnly: error, isReserveSpent: false };
+  }
 }
 
 /** The database, and the inode that it is; once more where another one took its place meanwhile. */

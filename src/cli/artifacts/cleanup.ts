@@ -31,7 +31,7 @@ stops the cleanup, until the database that knew it is back, or the manifest is s
   async ({ flags, io }) => {
     const { values } = await io.settings();
     const rules = orphanRules(flags.grace, values.artifact_store.cleanup_policy);
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: flags.force ? "make-room" : "read" });
     checkDatabase(store, { thoroughly: flags.force });
     const dataset = flags.dataset ?? null;
     if (dataset !== null) requireDataset(store, dataset);

@@ -23,7 +23,7 @@ Imported bytes that lie elsewhere are never among them.`,
   async ({ flags, io }) => {
     const { values } = await io.settings();
     const rules = orphanRules(flags.grace, values.artifact_store.cleanup_policy);
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "read" });
     checkDatabase(store, { thoroughly: false });
     const dataset = flags.dataset ?? null;
     if (dataset !== null) requireDataset(store, dataset);

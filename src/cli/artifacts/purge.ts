@@ -38,8 +38,8 @@ and the exit code is 5.`,
     const { dataset } = flags;
     if (dataset === undefined)
       throw new CofferError("USAGE", "which dataset?", { hint: "name it with --dataset; coffer stats lists them; nothing was deleted" });
-    using store = await io.openStore({ make: false });
     const isMeant = flags.force && flags.yes;
+    using store = await io.openStore({ make: false, access: isMeant ? "make-room" : "read" });
     checkDatabase(store, { thoroughly: isMeant });
     requireDataset(store, dataset);
     if (isMeant) requireConfirmed(store, false);

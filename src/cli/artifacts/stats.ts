@@ -17,7 +17,7 @@ export default command(
     exits: { "4": "there is no such dataset" },
   },
   async ({ flags, io }) => {
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "read" });
     const dataset = flags.dataset ?? null;
     if (dataset !== null) requireDataset(store, dataset);
     io.print({ ...datasetStats(store, dataset), orphans: countOrphans(store, dataset) }, render);

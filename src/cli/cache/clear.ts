@@ -13,7 +13,7 @@ export default command(
     examples: [["coffer cache clear", "give the room back"]],
   },
   async ({ io }) => {
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "make-room" });
     const cleared = clear(store, readerLease(store, currentRun(store, io.env)?.seq));
     const { entries: left, bytes: leftBytes } = cacheStats(store);
     const bytes = cleared.reduce((sum, entry) => sum + entry.size, 0);

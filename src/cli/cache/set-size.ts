@@ -32,7 +32,7 @@ export default command(
       throw new CofferError("USAGE", isSet ? "--reset goes alone" : "no size is given", {
         hint: "write --max-size SIZE, --max-entries N, or --reset",
       });
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "make-room" });
     if (flags.reset) for (const name of LIMIT_NAMES) setLimit(store, name, undefined);
     if (maxSize !== undefined) setLimit(store, "max_size", maxSize);
     if (maxEntries !== undefined) setLimit(store, "max_entries", maxEntries);

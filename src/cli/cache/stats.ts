@@ -28,7 +28,7 @@ export default command(
     exits: { "4": "there is no such run or artifact" },
   },
   async ({ positionals, io }) => {
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "read" });
     const refs: Shown["refs"] = [];
     for (const ref of positionals) {
       const { artifact, inside } = resolveArtifact(store, ref);

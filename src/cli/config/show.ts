@@ -56,7 +56,7 @@ async function limitsOfStore(io: Io): Promise<ShownValue[]> {
   const { roots } = await io.settings();
   if (!existsSync(join(roots.store, "coffer.db"))) return [];
   try {
-    using store = await io.openStore({ make: false, adopt: false });
+    using store = await io.openStore({ make: false, adopt: false, access: "read" });
     const limits = cacheLimits(store);
     return LIMIT_NAMES.map((name) => ({ key: `cache.${name}`, value: limits[name], ...limitOrigin(store, name) }));
   } catch (error) {

@@ -40,7 +40,7 @@ The rules are those that gc would have with the same flags. Of a digest or a fil
     const { values } = await io.settings();
     const rules = gcRules(flags, values);
     const ref = positionals[0] as string;
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "read" });
     checkDatabase(store, { thoroughly: false });
     let told = tell(store, ref, rules, { thoroughly: false });
     if (told.bytes?.goes || told.artifacts.some(({ goes }) => goes)) told = tell(store, ref, rules, { thoroughly: true });

@@ -52,7 +52,7 @@ has no key for is in one coffer block at the end. Without -o, one manifest goes 
     exits: { "4": "there is no such run", "5": "the target exists: nothing is overwritten" },
   },
   async ({ flags, positionals, io }) => {
-    using store = await io.openStore({ make: false });
+    using store = await io.openStore({ make: false, access: "read" });
     const chosen = choose(store, positionals, flags);
     const output = flags.output === undefined ? undefined : resolve(io.cwd, flags.output);
     if (flags["with-bytes"] && output === undefined)

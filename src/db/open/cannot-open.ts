@@ -2,6 +2,7 @@ import type { Database } from "bun:sqlite";
 import { dirname } from "node:path";
 import { REPLACE_DATABASE } from "../../domain/damaged-database.ts";
 import { isShortage, probeDisk, troubleAdvice, troubleOf, troubleWords } from "../../domain/disk-trouble.ts";
+import type { DiskTrouble } from "../../domain/disk-trouble.ts";
 import { CofferError, errno, isMalformed, reason } from "../../domain/error.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
 
@@ -14,15 +15,20 @@ export function unusable(path: string, error: unknown): CofferError {
     });
   const directory = dirname(path);
   const trouble = troubleOf(error, directory) ?? (isWriteError(errno(error)) ? probeDisk(directory) : undefined);
+  const isLocked = trouble === "read-only" || trouble === "denied";
   const advice = trouble
     ? troubleAdvice(trouble)
     : isWriteError(errno(error))
       ? "look whether its disk is full or failing"
       : "see the message above";
-  return new CofferError("STORE_UNUSABLE", `the store at ${path} cannot be opened: ${trouble ? troubleWords(trouble) : reason(error)}`, {
-    hint: `${advice}${isShortage(trouble) ? "" : "; or name another store with --root"}`,
-    cause: error,
-  });
+  return new CofferError(
+    "STORE_UNUSABLE",
+    `the store at ${path} cannot be opened${isLocked ? " for writing" : ""}: ${trouble ? troubleWords(trouble) : reason(error)}`,
+    {
+      hint: `${advice}${isShortage(trouble) ? "" : "; or name another store with --root"}`,
+      cause: causeOf(trouble, error),
+    },
+  );
 }
 
 /** The error of a transaction that the disk did not take; undefined where something else was wrong. */
@@ -31,8 +37,14 @@ export function unwritten(path: string, error: unknown): CofferError | undefined
   const trouble = probeDisk(dirname(path)) ?? (errno(error) === "SQLITE_FULL" ? "full" : undefined);
   return new CofferError("STORE_UNUSABLE", `the database could not be written: ${trouble ? troubleWords(trouble) : reason(error)}`, {
     hint: `${trouble ? troubleAdvice(trouble) : "look whether its disk is full or failing"}, then try again; nothing of this was kept`,
-    cause: error,
+    cause: causeOf(trouble, error),
   });
+}
+
+/** Says itself whether there was no room, which SQLite's error may not. */
+function causeOf(trouble: DiskTrouble | undefined, error: unknown): unknown {
+  if (!isShortage(trouble)) return error;
+  return Object.assign(new Error(reason(error), { cause: error }), { code: trouble === "quota" ? "EDQUOT" : "ENOSPC" });
 }
 
 export function foreign(path: string): CofferError {

@@ -6,6 +6,7 @@ import { removeTree } from "../../blobs/remove-tree.ts";
 import * as entries from "../../db/bytes/cache-entries.ts";
 import * as leases from "../../db/bytes/leases.ts";
 import * as metadata from "../../db/open/metadata.ts";
+import { CofferError } from "../../domain/error.ts";
 import { formatBytes } from "../../domain/quantity.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { cacheLimits, isOff } from "./limits.ts";
@@ -44,6 +45,10 @@ export async function readablePaths(store: Store, contents: readonly Readable[],
       paths.push(await checkedFile(store, row));
       continue;
     }
+    if (store.readOnly || store.isOnReserve) {
+      paths.push(await copyThere(store, content));
+      continue;
+    }
     const { path, isNew } = await copyFor(store, content, readerLeases(store, lease));
     store.transaction(() => {
       entries.touch(store.db, path, store.now(), isNew ? 0 : 1);
@@ -54,6 +59,20 @@ export async function readablePaths(store: Store, contents: readonly Readable[],
   }
   if (isCopied) settle(store, lease);
   return paths;
+}
+
+/** A copy that somebody made before. Nobody holds it now: it may go at any time. @throws CofferError STORE_UNUSABLE where there is none */
+async function copyThere(store: Store, content: Readable): Promise<string> {
+  const path = entryPath(store, content);
+  if (isThere(store, await loadBlake3(), content, path)) return store.path("cache", path);
+  throw new CofferError(
+    "STORE_UNUSABLE",
+    `this needs a copy in the cache, and none can be made: ${store.readOnly?.message ?? "no space is left on the disk of the store"}`,
+    {
+      hint: "coffer get REF -o PATH writes it to a place of your own, on another disk",
+      ...(store.readOnly && { cause: store.readOnly }),
+    },
+  );
 }
 
 /** Whether a reader would find a copy; nothing counts as used. `own`: it needs none. */

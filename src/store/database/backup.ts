@@ -103,10 +103,10 @@ async function copyAll(
 
 function copyDatabase(store: Store, file: string, lease: Lease | undefined): DatabaseCopy {
   for (let tries = 1; ; tries++) {
-    if (lease) store.transaction(() => holdAll(store.db, lease.seq));
+    if (lease && !store.readOnly) store.transaction(() => holdAll(store.db, lease.seq));
     copyInto(store.db, file);
     const copy = new DatabaseCopy(file);
-    if (!lease || holdRest(store, copy, lease)) return copy;
+    if (!lease || store.readOnly || holdRest(store, copy, lease)) return copy;
     copy[Symbol.dispose]();
     removeTree(file);
     if (tries === TRIES)
