@@ -12,7 +12,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { errno } from "../domain/error.ts";
 import { syncPoint } from "../domain/sync-point.ts";
 
@@ -70,6 +70,14 @@ function makeDurable(path: string, mode: number): void {
   syncDirectory(dirname(path));
 }
 
+/** How file systems say that they know no hard links. */
+const NO_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
+
+/** Whether a link could not be made because there can be none here. */
+export function knowsNoLinks(error: unknown): boolean {
+  return NO_LINKS.includes(errno(error) ?? "");
+}
+
 /**
  * Renames without ever replacing: two blobs never share a file because their short names agree.
  * False where something has that name already. Both paths lie on one file system; the caller syncs the directory.
@@ -79,6 +87,7 @@ export function renameNoReplace(from: string, to: string): boolean {
     linkSync(from, to);
   } catch (error) {
     if (errno(error) === "EEXIST") return false;
+    if (knowsNoLinks(error)) return renameOntoClaim(from, to);
     throw error;
   }
   syncPoint("rename.linked");
@@ -87,9 +96,30 @@ export function renameNoReplace(from: string, to: string): boolean {
   return true;
 }
 
-/** Writes a whole file so that a reader, and a crash, see the old or the new one. A large one may come in pieces. */
+/** Where there are no links, an empty file takes the name first: it is this call's own to replace. A crash leaves it, as a file that no row names. */
+function renameOntoClaim(from: string, to: string): boolean {
+  try {
+    closeSync(openSync(to, "wx"));
+  } catch (error) {
+    if (errno(error) === "EEXIST") return false;
+    throw error;
+  }
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    unlinkSync(to);
+    throw error;
+  }
+  return true;
+}
+
+/**
+ * Writes a whole file so that a reader, and a crash, see the old or the new one. A large one may come in pieces. Only one process at a time may replace a file: what
+ * it has beside it has always the same name, so that what a crash left there goes with the next call.
+ */
 export function replaceFile(path: string, bytes: Uint8Array | string | Generator<string>, mode = 0o644): void {
-  const beside = join(dirname(path), `.${process.pid}-${Bun.randomUUIDv7().slice(-12)}.tmp`);
+  const beside = join(dirname(path), `.${basename(path)}.tmp`);
+  rmSync(beside, { force: true });
   const fd = openSync(beside, "wx", mode);
   try {
     if (bytes instanceof Uint8Array) writeWhole(fd, bytes);

@@ -17,7 +17,7 @@ import { redactPairs, redactText } from "../domain/redact.ts";
 import { ingest, settleMoved } from "../store/ingest/ingest.ts";
 import type { Problem } from "../store/ingest/walk.ts";
 import type { IngestUnit } from "../store/ingest/ingest-unit.ts";
-import { abandonLease, clearStaging, endLease, takeLease } from "../store/lease.ts";
+import { abandonLease, closeLease, takeLease } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { enqueueRun, keepToOurselves } from "./enqueue.ts";
@@ -112,13 +112,11 @@ export async function log(store: Store, given: LogRequest): Promise<Logged> {
     const { result, added, moved } = await ingest(store, lease, units, options, (admitted, problems) => {
       const unread = problems.filter((problem) => problem.failed);
       if (unread.length > 0) throw unreadable(unread);
-      const logged = commitLog(store, request, admitted, [...(request.skipped ?? []), ...sorted(leftOut), ...problems]);
-      endLease(store, lease);
-      return logged;
+      return commitLog(store, request, admitted, [...(request.skipped ?? []), ...sorted(leftOut), ...problems]);
     });
-    clearStaging(store, lease);
     for (const { source } of moved) rmSync(source, { force: true });
     settleMoved(store, moved);
+    closeLease(store, lease);
     return { ...result, added };
   } catch (error) {
     abandonLease(store, lease);

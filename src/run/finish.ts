@@ -7,7 +7,7 @@ import type { RunState } from "../domain/run-state.ts";
 import { syncPoint } from "../domain/sync-point.ts";
 import { ingest, settleMoved } from "../store/ingest/ingest.ts";
 import type { Moved } from "../store/ingest/ingest.ts";
-import { clearStaging, endLease } from "../store/lease.ts";
+import { clearStaging, closeLease } from "../store/lease.ts";
 import type { IngestUnit } from "../store/ingest/ingest-unit.ts";
 import type { Store } from "../store/store.ts";
 import type { Begun } from "./begin.ts";
@@ -136,10 +136,7 @@ async function attemptToKeep(store: Store, begun: Begun, request: RunRequest, en
       workspaceState,
       notes: [...readings.skipped, ...ended.output.notes, ...found.notes, ...notes],
     };
-    const settled = settle(store, run.seq, request, end, findings);
-    // a scratch run holds it until its workspace is cleared
-    if (!snapshot) endLease(store, lease);
-    return settled;
+    return settle(store, run.seq, request, end, findings);
   });
   syncPoint("run.committed");
   const isFromWorkspace = ({ source }: Moved): boolean => source.startsWith(`${workspace}/`);
@@ -148,6 +145,8 @@ async function attemptToKeep(store: Store, begun: Begun, request: RunRequest, en
     begun,
     moved.filter((file) => !isFromWorkspace(file)),
   );
+  // a scratch run holds it until its workspace is cleared
+  if (!snapshot) closeLease(store, lease);
   return { ...result, notes: [...result.notes, ...left], outputs: found.outputs, moved: moved.filter(isFromWorkspace), added };
 }
 

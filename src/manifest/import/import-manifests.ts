@@ -8,7 +8,7 @@ import { REDACTED } from "../../domain/redact.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { ingest } from "../../store/ingest/ingest.ts";
 import type { IngestUnit } from "../../store/ingest/ingest-unit.ts";
-import { abandonLease, clearStaging, endLease, takeLease } from "../../store/lease.ts";
+import { abandonLease, closeLease, takeLease } from "../../store/lease.ts";
 import type { Lease } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";
 import { realPath } from "./bytes-finder.ts";
@@ -89,12 +89,11 @@ async function importOnce(
     syncPoint("import.taken");
     const recorded = store.transaction(() => {
       const done = recordImport(store, planned, lineage, taken);
-      endLease(store, lease);
       syncPoint("import.recorded");
       return done;
     });
     syncPoint("import.committed");
-    clearStaging(store, lease);
+    closeLease(store, lease);
     return report(store, planned, recorded, taken);
   } catch (error) {
     abandonLease(store, lease);

@@ -15,7 +15,7 @@ import { enqueueRun } from "../../registry/enqueue.ts";
 import { manifestIsDue, recordArtifact } from "../../registry/record.ts";
 import { shownName } from "../../registry/shown-name.ts";
 import { ingest } from "../../store/ingest/ingest.ts";
-import { clearStaging, dropLease, endLease, freeDeadLeases, leaseState } from "../../store/lease.ts";
+import { closeLease, dropLease, endLease, freeDeadLeases, leaseState } from "../../store/lease.ts";
 import type { Lease } from "../../store/lease.ts";
 import type { IngestUnit } from "../../store/ingest/ingest-unit.ts";
 import type { Store } from "../../store/store.ts";
@@ -108,7 +108,6 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
     for (const artifact of withdrawn) note("withdrawn", `${shownName(artifact)}: the run ${end.state}`, artifact.seq);
     enqueueRun(store, current);
     manifestIsDue(store, seq);
-    endLease(store, lease);
   };
   try {
     discardStaged(
@@ -122,10 +121,13 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
       close(undefined);
     });
     syncPoint("adopt.committed");
-    clearStaging(store, lease);
+    closeLease(store, lease);
   } catch (error) {
     // the run must not stay open for its log: gc takes that with the staging, after the grace
-    store.transaction(() => close(reason(error)));
+    store.transaction(() => {
+      close(reason(error));
+      endLease(store, lease);
+    });
   }
   if (left && workspace !== undefined) removeLeftEnd(workspace);
   return runs.bySeq(store.db, seq) as RunRow;

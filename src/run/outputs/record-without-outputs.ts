@@ -1,8 +1,8 @@
-import { copyFileSync, existsSync, lstatSync, renameSync } from "node:fs";
+import { constants, copyFileSync, existsSync, linkSync, lstatSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { errno, reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
-import { clearStaging, endLease } from "../../store/lease.ts";
+import { closeLease, endLease } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";
 import type { Begun } from "../begin.ts";
 import { discardStaged } from "./discard-staged.ts";
@@ -21,6 +21,7 @@ import { settle } from "../settle.ts";
 export function recordWithoutOutputs(store: Store, begun: Begun, request: RunRequest, end: End, ended: Ended, failure: unknown): string[] {
   const { run, lease, workspace } = begun;
   const why = reason(failure);
+  let saved: SavedLogs | undefined;
   try {
     // what of them was staged may be the very bytes that the disk has no room for
     discardStaged(
@@ -32,6 +33,7 @@ export function recordWithoutOutputs(store: Store, begun: Begun, request: RunReq
     const outputs = nothingFound({ path: "all outputs", why, failed: true });
     const readings = readReadings({ workspace, paramFiles: request.paramFiles, metricFiles: request.metricFiles });
     const workspaceState = existsSync(workspace) ? "present" : "removed";
+    const logs = (saved = saveLogs(store, begun, ended.output.logs));
     store.transaction(() => {
       settle(store, run.seq, request, end, {
         outputs,
@@ -44,40 +46,53 @@ export function recordWithoutOutputs(store: Store, begun: Begun, request: RunReq
         workspaceState,
         notes: [...readings.skipped, ...ended.output.notes],
       });
-      endLease(store, lease);
+      // then its staging is left to gc, which gives the person time
+      if (!logs.isWhole) endLease(store, lease);
     });
+    syncPoint("run.unstored-recorded");
+    if (logs.isWhole) closeLease(store, lease);
+    return logs.said;
   } catch (error) {
+    // whoever adopts the run finds its log in the staging
+    for (const path of saved?.made ?? []) rmSync(path, { force: true });
     return [
       leaveEnd(workspace, { ...end, keep_failed: request.keepFailed, failure: why })
         ? `the store takes nothing at all (${reason(error)}): the next coffer command will record how the run ended`
         : `how the run ended could not be written anywhere (${reason(error)}): it will be shown as killed`,
     ];
   }
-  syncPoint("run.unstored-recorded");
-  return saveLogs(store, begun, ended.output.logs);
 }
 
-/** The staging directory goes, unless a log is left in it. */
-function saveLogs(store: Store, { lease, workspace }: Begun, logs: readonly KeptLog[]): string[] {
-  const said: string[] = [];
+interface SavedLogs {
+  said: string[];
+  made: string[];
+  /** None is in the staging only. */
+  isWhole: boolean;
+}
+
+/** Gives each log a name in the workspace, too. */
+function saveLogs(store: Store, { lease, workspace }: Begun, logs: readonly KeptLog[]): SavedLogs {
+  const saved: SavedLogs = { said: [], made: [], isWhole: true };
   try {
     for (const { name, path } of logs.filter((log) => log.bytes > 0)) {
       const target = join(workspace, lstatSync(join(workspace, name), { throwIfNoEntry: false }) ? `coffer-${name}` : name);
-      move(path, target);
-      said.push(`what it printed is in ${target}`);
+      linkOrCopy(path, target);
+      saved.made.push(target);
+      saved.said.push(`what it printed is in ${target}`);
     }
-    clearStaging(store, lease);
   } catch (error) {
-    said.push(`what it printed stays in ${store.path("tmp", lease.token)} (${reason(error)})`);
+    saved.isWhole = false;
+    saved.said.push(`what it printed stays in ${store.path("tmp", lease.token)} (${reason(error)})`);
   }
-  return said;
+  return saved;
 }
 
-function move(from: string, to: string): void {
+function linkOrCopy(from: string, to: string): void {
   try {
-    renameSync(from, to);
+    linkSync(from, to);
   } catch (error) {
-    if (errno(error) !== "EXDEV") throw error;
-    copyFileSync(from, to);
+    if (errno(error) === "ENOENT" || errno(error) === "EEXIST") throw error;
+    // another file system, or one without links
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
   }
 }

@@ -282,7 +282,7 @@ class Stager {
     let flushed = Promise.resolve();
     let size: number;
     try {
-      if (!moved) fchmodSync(made, 0o444);
+      if (!moved || absolute.startsWith(this.#store.path("tmp/"))) fchmodSync(made, 0o444);
       // what is hashed is what was written; meanwhile it reaches the disk
       flushed = syncFile(made);
       flushed.catch(() => undefined);
