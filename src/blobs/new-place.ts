@@ -1,4 +1,4 @@
-import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, realpathSync, renameSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, realpathSync, renameSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CofferError, errno, isFull, reason } from "../domain/error.ts";
 import { syncPoint } from "../domain/sync-point.ts";
@@ -49,21 +49,8 @@ function refuseTaken(target: string, kind: "file" | "directory"): void {
     });
 }
 
-/** Some file systems know no hard links: there an empty file takes the name first. */
-const NO_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
-
 function placeFile(beside: string, target: string): void {
-  try {
-    if (!renameNoReplace(beside, target)) throw taken(`${target} exists`);
-  } catch (error) {
-    if (!NO_LINKS.includes(errno(error) ?? "")) throw error;
-    try {
-      closeSync(openSync(target, "wx"));
-    } catch (again) {
-      throw errno(again) === "EEXIST" ? taken(`${target} exists`) : again;
-    }
-    renameSync(beside, target);
-  }
+  if (!renameNoReplace(beside, target)) throw taken(`${target} exists`);
 }
 
 function placeDirectory(beside: string, target: string): void {

@@ -1,17 +1,17 @@
 import { existsSync, linkSync, lstatSync, readdirSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { renameNoReplace, syncDirectory } from "../../blobs/durable.ts";
+import { knowsNoLinks, renameNoReplace, syncDirectory } from "../../blobs/durable.ts";
 import { CofferError } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 
 export const DATABASE = "coffer.db";
-/** What SQLite keeps beside a database; without the first one the last commits are missing. */
-const BESIDE = ["-wal", "-shm"];
+/** What SQLite keeps beside a database: a log, without which the last commits are missing; or a journal, which takes back what a crash cut short, and may meet no other database. */
+const BESIDE = ["-wal", "-journal", "-shm"];
 
 /**
  * Puts a finished database in the place of the one that is there, which is set aside as `coffer.db.<time>` with its log. The caller keeps others from writing.
  *
- *  1. The old files get their second names: `coffer.db.<time>`, `-wal`, `-shm`. From here on the old database is there as a whole under that name.
+ *  1. The old files get their second names: `coffer.db.<time>`, `-wal`, `-journal`, `-shm`. From here on the old database is there as a whole under that name.
  *  2. Their first names go, that of the database before its log, so that nobody opens the one without the other, and no log is taken for the new one's.
  *  3. The new one gets the name.
  *
@@ -24,10 +24,7 @@ export function replaceDatabase(root: string, fresh: string, now: number): strin
   const aside = existsSync(join(root, DATABASE)) ? asideName(root, now) : undefined;
   if (aside !== undefined) {
     const there = ["", ...BESIDE].filter((suffix) => existsSync(join(root, DATABASE + suffix)));
-    for (const suffix of there) linkSync(join(root, DATABASE + suffix), join(root, aside + suffix));
-    syncDirectory(root);
-    syncPoint("rebuild.linked");
-    for (const suffix of there) unlinkSync(join(root, DATABASE + suffix));
+    setAside(root, aside, there);
     syncDirectory(root);
     syncPoint("rebuild.unlinked");
   }
@@ -38,6 +35,20 @@ export function replaceDatabase(root: string, fresh: string, now: number): strin
   syncDirectory(root);
   syncPoint("rebuild.replaced");
   return aside;
+}
+
+function setAside(root: string, aside: string, there: readonly string[]): void {
+  try {
+    for (const suffix of there) linkSync(join(root, DATABASE + suffix), join(root, aside + suffix));
+  } catch (error) {
+    if (!knowsNoLinks(error)) throw error;
+    // one after the other then: what a crash leaves behind, the next rebuild sets aside
+    for (const suffix of there) renameSync(join(root, DATABASE + suffix), join(root, aside + suffix));
+    return;
+  }
+  syncDirectory(root);
+  syncPoint("rebuild.linked");
+  for (const suffix of there) unlinkSync(join(root, DATABASE + suffix));
 }
 
 /** A log without its database: a crash came between the two. What was set aside has it under another name, or it is set aside now. */

@@ -1,4 +1,4 @@
-import { Database } from "bun:sqlite";
+import type { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { closeDatabase, openDatabase, unflushed, versionOnDisk, writing } from "../../../src/db/open/open.ts";
