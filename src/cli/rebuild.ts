@@ -1,6 +1,7 @@
 import { EXIT } from "../domain/error.ts";
 import { countOf, formatBytes } from "../domain/quantity.ts";
-import { matterWith, rebuild } from "../manifest/rebuild/rebuild.ts";
+import { matterWith } from "../manifest/rebuild/matter.ts";
+import { rebuild } from "../manifest/rebuild/rebuild.ts";
 import type { Rebuilt } from "../manifest/rebuild/rebuild.ts";
 import { command } from "./command.ts";
 import type { Io } from "./io.ts";

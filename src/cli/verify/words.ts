@@ -60,6 +60,10 @@ function whatToDo({ damage, repair }: VerifyReport): string | undefined {
     return damage.every(({ what, detail }) => what === "database" && detail.includes(" index ")) && !repair
       ? "only indexes of the database are damaged: coffer verify --repair makes them anew"
       : `the database itself is damaged: ${REPLACE_DATABASE}; nothing else is repaired before that`;
+  if (damage.every(({ what }) => what === "manifest"))
+    return repair || damage.some(({ detail }) => detail.includes("does not know"))
+      ? "the manifests tell of more than the database, which may be an older one: coffer rebuild --force makes it anew from them; one that nobody needs is set aside by naming it …yaml.aside"
+      : "coffer verify --repair writes them anew, as the database has them";
   if (!repair)
     return "coffer verify --repair looks for other copies: in workspaces, the store, the cache, on the MLflow server, and below --from DIR";
   return "no other copy was found: name a place that has one with --from DIR (a backup, a directory), log the same bytes again, or coffer rm what is lost";

@@ -25,9 +25,27 @@ export function append(db: Database, entry: JournalEntry): void {
   db.query("INSERT INTO journal (line) VALUES (?)").run(JSON.stringify(entry));
 }
 
+/** Says once more what only the journal tells of: aliases, pins, and what the store was given for its cache. */
+export function appendStanding(db: Database, at: number): void {
+  const rows = db
+    .query<{ line: string }, [number]>(
+      `SELECT json_object('at', set_at, 'did', 'alias', 'name', l.name, 'alias', alias, 'artifact', uid) AS line FROM aliases l JOIN artifacts a ON a.seq = l.artifact
+       UNION ALL SELECT json_object('at', set_at, 'did', 'pin', 'artifact', uid, 'note', note) FROM pins p JOIN artifacts a ON a.seq = p.artifact
+       UNION ALL SELECT json_object('at', ?1, 'did', 'cache-limit', 'name', substr(key, 7), 'value', CAST(value AS NUMERIC)) FROM store WHERE key IN ('cache.max_size', 'cache.max_entries')`,
+    )
+    .all(at);
+  for (const { line } of rows) db.query("INSERT INTO journal (line) VALUES (?)").run(line);
+}
+
 /** What the file does not have yet, in order. */
 export function pending(db: Database): { seq: number; line: string }[] {
   return db.query<{ seq: number; line: string }, []>("SELECT seq, line FROM journal ORDER BY seq").all();
+}
+
+/** Ids of runs and uids of artifacts that lines tell of which the file does not have yet. */
+export function pendingOwners(db: Database): string[] {
+  const owners = db.query("SELECT ifnull(line ->> 'run', line ->> 'artifact') FROM journal").values() as [string | null][];
+  return owners.flatMap(([owner]) => owner ?? []);
 }
 
 export function isPending(db: Database): boolean {

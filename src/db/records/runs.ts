@@ -175,6 +175,18 @@ export function manifestDue(db: Database): RunRow[] {
   return db.query<RunRow, []>("SELECT * FROM runs WHERE manifest = 'due' ORDER BY seq").all();
 }
 
+/** Every ended run is written down again. */
+export function allManifestsAreDue(db: Database): void {
+  db.run("UPDATE runs SET manifest = 'due' WHERE state <> 'running'");
+}
+
+/** The next run that a manifest is there of, or due, behind one in the order of their numbers. */
+export function nextWithManifest(db: Database, after: number): RunRow | null {
+  return db
+    .query<RunRow, [number]>("SELECT * FROM runs WHERE seq > ? AND manifest IS NOT NULL AND state <> 'running' ORDER BY seq LIMIT 1")
+    .get(after);
+}
+
 /** Runs whose scratch workspace was being removed when the process died. */
 export function removing(db: Database): RunRow[] {
   return db.query<RunRow, []>("SELECT * FROM runs WHERE workspace_state = 'removing' ORDER BY seq").all();

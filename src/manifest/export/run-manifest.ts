@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { makeDirectory, renameNoReplace, replaceFile } from "../../blobs/durable.ts";
 import * as artifacts from "../../db/records/artifacts.ts";
 import type { ArtifactRow } from "../../db/records/artifacts.ts";
@@ -21,8 +22,11 @@ import type { Store } from "../../store/store.ts";
 import { tellsMore } from "../../store/database/tells-more.ts";
 import { metaOf } from "./export-manifest.ts";
 import { manifestItem } from "../read/manifest-item.ts";
+import { sealed, sealOf } from "../read/seal.ts";
 import { yamlPieces } from "../read/yaml.ts";
 import type { Plain } from "../read/yaml.ts";
+import { contradictionOf } from "../rebuild/contradiction.ts";
+import { readLostRun } from "../rebuild/lost-run.ts";
 
 /**
  * Writes `manifests/<run id>.yaml` for each ended run whose records changed: what `rebuild` needs if the database is lost.
@@ -38,13 +42,41 @@ export function writeDueManifests(store: Store): void {
       store.transaction(() => {
         // read, written and marked as one: nothing that changes meanwhile is passed over, and no older text replaces a newer one
         const run = runs.bySeq(store.db, seq);
-        if (run?.manifest !== "due") return;
+        if (run?.manifest !== "due" || isContradicted(store, run)) return;
         moveFuller(store, run.id);
-        replaceFile(store.path("manifests", `${run.id}.yaml`), yamlPieces(runManifest(store, run)), 0o644);
+        replaceFile(store.path("manifests", `${run.id}.yaml`), manifestPieces(store, run), 0o644);
         syncPoint("manifest.written");
         runs.update(store.db, seq, { manifest: "written" });
       }),
     );
+}
+
+/** The text of a run's manifest, as its rows are now. */
+export function manifestPieces(store: Store, run: RunRow): Generator<string> {
+  return sealed(yamlPieces(runManifest(store, run)));
+}
+
+/**
+ * Where rows say otherwise of what never changes than a manifest that is as it was written, the database is damaged: the manifest is what it can be made again from.
+ */
+function isContradicted(store: Store, run: RunRow): boolean {
+  const path = store.path("manifests", `${run.id}.yaml`);
+  const text = textAt(path);
+  if (text === undefined || sealOf(text) !== "whole") return false;
+  const [now, then] = [[...manifestPieces(store, run)].join(""), text].map((one) => readLostRun(one, path));
+  if (typeof now !== "object" || typeof then !== "object") return false;
+  const wrong = contradictionOf(now, then);
+  if (wrong === undefined) return false;
+  store.say(`${wrong}: manifests/${run.id}.yaml says so. It stays as it is: coffer verify tells more`);
+  return true;
+}
+
+function textAt(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
 }
 
 /** Where an older database was put back, the manifest may be all that tells of some artifacts: it stays beside the new one, and gc is stopped by it. */
@@ -77,7 +109,6 @@ function runManifest(store: Store, run: RunRow): { readonly [key: string]: Plain
       journal: journal.lastSeq(store.db),
       run: runBlock(store, run),
       artifacts: blocks(store, made, names),
-      complete: true,
     },
   };
 }

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { openRegular } from "../../blobs/copy.ts";
@@ -7,11 +7,9 @@ import { listOrNothing } from "../../blobs/list-or-nothing.ts";
 import { requireUsableType } from "../../config/usable-type.ts";
 import type { Settings } from "../../config/settings.ts";
 import { datasetNames, FreshDatabase, renameDataset, unnamedBlobs } from "../../db/open/fresh-database.ts";
-import { faultOf, holdWriters, takeLock } from "../../db/open/hold-database.ts";
+import { holdWriters, takeLock } from "../../db/open/hold-database.ts";
 import type { Held } from "../../db/open/hold-database.ts";
 import * as metadata from "../../db/open/metadata.ts";
-import { MIGRATIONS } from "../../db/open/migrations.ts";
-import { versionOnDisk } from "../../db/open/open.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
 import type { Liveness } from "../../domain/process-identity.ts";
 import { filePart } from "../../domain/names.ts";
@@ -24,17 +22,17 @@ import { openStore } from "../../store/store.ts";
 import { takeStock } from "../../store/database/take-stock.ts";
 import { restoreLeftRuns } from "./left-workspaces.ts";
 import type { LeftRun } from "./left-workspaces.ts";
+import { matterOf } from "./matter.ts";
+import type { Matter } from "./matter.ts";
 import { readLostRun } from "./lost-run.ts";
 import { readJournal, replayJournal } from "./replay-journal.ts";
 import { restoreRun } from "./restore-run.ts";
 import type { Restoring } from "./restore-run.ts";
 import { restoreTrees } from "./restore-trees.ts";
+import { sealOf } from "../read/seal.ts";
 import { writeDueManifests } from "../export/run-manifest.ts";
 
-export interface Rebuilt {
-  /** What was the matter with the database. */
-  because: "missing" | "damaged" | "forced";
-  detail: string | null;
+export interface Rebuilt extends Matter {
   /** The name that the old database has now. */
   aside: string | null;
   runs: number;
@@ -89,8 +87,8 @@ export async function rebuild(settings: Settings, options: RebuildOptions): Prom
 
 async function rebuildAt(root: string, settings: Settings, options: RebuildOptions): Promise<Rebuilt> {
   using lock = options.dryRun ? undefined : lockOf(root);
-  const matter = matterWith(root, options.force);
-  using _held = options.dryRun || matter.because === "missing" ? undefined : holdOthers(settings, matter.because === "forced", options.now);
+  const { isReadable, ...matter } = await matterOf(root, settings, options);
+  using _held = options.dryRun || matter.because === "missing" ? undefined : holdOthers(settings, isReadable, matter.because, options.now);
   const fresh = options.dryRun ? ":memory:" : join(root, `${DATABASE}.new`);
   // what an earlier one left that was killed
   if (lock) for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(fresh + suffix, { force: true });
@@ -114,45 +112,13 @@ function lockOf(root: string): Disposable {
   return lock;
 }
 
-/**
- * Why there is something to rebuild. Reads all of the database, and changes nothing.
- * @throws CofferError PROTECTED where it is whole and nobody forces it, STORE_NEWER; STORE_UNUSABLE where it cannot be read at all
- */
-export function matterWith(root: string, force: boolean): Pick<Rebuilt, "because" | "detail"> {
-  const path = join(root, DATABASE);
-  const size = statSync(path, { throwIfNoEntry: false })?.size;
-  if (size === undefined || size === 0) return { because: "missing", detail: null };
-  const detail = faultIn(path);
-  if (detail !== undefined) return { because: "damaged", detail };
-  if (!force)
-    throw new CofferError("PROTECTED", `${path} is whole: there is nothing to rebuild`, {
-      hint: "coffer verify reads the bytes too; to make the database anew all the same, run coffer rebuild --force, which sets this one aside",
-    });
-  return { because: "forced", detail: null };
-}
-
-function faultIn(path: string): string | undefined {
-  try {
-    const version = versionOnDisk(path);
-    if (version === undefined) return "it is no database of coffer, or was never finished";
-    if (version > MIGRATIONS.length)
-      throw new CofferError("STORE_NEWER", `this store was written by a newer coffer (its version ${version}, ours ${MIGRATIONS.length})`, {
-        hint: "upgrade coffer; nothing was changed",
-      });
-  } catch (error) {
-    if (!(error instanceof CofferError) || error.code !== "STORE_DAMAGED") throw error;
-    return error.message;
-  }
-  return faultOf(path);
-}
-
 const TRIES = 10;
 
 /**
  * Keeps others from writing. Of a whole database, what it alone knows is written down first; whoever is faster than the lock has its turn.
  * @throws CofferError PROTECTED, STORE_BUSY
  */
-function holdOthers(settings: Settings, isWhole: boolean, now: () => number): Held | undefined {
+function holdOthers(settings: Settings, isWhole: boolean, because: Matter["because"], now: () => number): Held | undefined {
   const path = join(settings.roots.store, DATABASE);
   for (let tries = 1; tries <= TRIES; tries++) {
     if (isWhole) {
@@ -163,7 +129,9 @@ function holdOthers(settings: Settings, isWhole: boolean, now: () => number): He
     // where the database is damaged, nobody could end a run of which nothing can be known
     const isBusy = (state: Liveness): boolean => state === "alive" || (state === "unknown" && isWhole);
     const busy = held?.leases.find((lease) => lease.kind !== "read" && isBusy(leaseState(lease, now())));
-    if (!busy && !(isWhole && held?.owes)) return held;
+    // of a run that the rows tell wrong of nothing is written down
+    const mayOwe = because === "damaged" && tries > 1;
+    if (!busy && (mayOwe || !(isWhole && held?.owes))) return held;
     held?.[Symbol.dispose]();
     if (busy)
       throw new CofferError(
@@ -228,11 +196,12 @@ async function restoreRuns(
       await yieldToSignals();
     }
     const manifest = `manifests/${name}`;
-    const lost = readManifestAt(join(restoring.root, manifest));
+    const { lost, seal } = readManifestAt(join(restoring.root, manifest));
     if (typeof lost === "string") {
       unread.push({ manifest, because: lost });
       continue;
     }
+    if (seal === "changed") restoring.notes.push(`${manifest} was changed since it was written, and taken as it is`);
     const refused = database.attempt(() => restoreRun(restoring, lost, manifest));
     if (refused === undefined) identity ??= lost.store;
     else unread.push({ manifest, because: refused });
@@ -240,16 +209,17 @@ async function restoreRuns(
   return { unread, identity };
 }
 
-function readManifestAt(path: string): ReturnType<typeof readLostRun> {
+function readManifestAt(path: string): { lost: ReturnType<typeof readLostRun>; seal: ReturnType<typeof sealOf> } {
   try {
     const { fd } = openRegular(path);
     try {
-      return readLostRun(readFileSync(fd, "utf8"), path);
+      const text = readFileSync(fd, "utf8");
+      return { lost: readLostRun(text, path), seal: sealOf(text) };
     } finally {
       closeSync(fd);
     }
   } catch (error) {
-    return reason(error);
+    return { lost: reason(error), seal: "unsealed" };
   }
 }
 

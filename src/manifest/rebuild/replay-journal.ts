@@ -46,11 +46,15 @@ export interface Journal {
   /** Lines that cannot be read, and that do not stand there once more. */
   unread: string[];
   deleted: Map<string, { at: number; message: string | undefined }>;
+  /** The last line about the marks (tags, states) of a run, by its id, and of an artifact, by its uid: what a manifest may not know yet. */
+  marked: Map<string, number>;
 }
+
+const MARKING = new Set<Line["did"]>(["tag", "untag", "remove", "restore", "withdraw", "delete"]);
 
 /** A first look through the journal: what was deleted has no bytes to look for. */
 export async function readJournal(path: string): Promise<Journal> {
-  const journal: Journal = { lines: 0, last: 0, unread: [], deleted: new Map() };
+  const journal: Journal = { lines: 0, last: 0, unread: [], deleted: new Map(), marked: new Map() };
   const torn = new Map<number, string>();
   let number = 0;
   for await (const text of linesAt(path)) {
@@ -68,6 +72,10 @@ export async function readJournal(path: string): Promise<Journal> {
     journal.lines++;
     journal.last = Math.max(journal.last, line.seq);
     torn.delete(line.seq);
+    if (MARKING.has(line.did)) {
+      const { run, artifact } = line as { run?: string; artifact?: string };
+      journal.marked.set((run ?? artifact) as string, line.seq);
+    }
     if (line.did === "delete") journal.deleted.set(line.artifact, { at: line.at, message: line.message });
   }
   journal.unread.push(...torn.values());

@@ -7,12 +7,14 @@ import type { Store } from "../store.ts";
 export interface Damage {
   digest: string;
   path: string;
-  what: "missing" | "changed" | "short" | "unreadable" | "incomplete tree" | "pack" | "database";
+  what: "missing" | "changed" | "short" | "unreadable" | "incomplete tree" | "pack" | "manifest" | "database";
   detail: string;
   /** The blob that it hurts; undefined where it is none's own. */
   blob?: number;
   /** The pack that is not as a pack is written, or the file that a directory lacks. */
   pack?: number;
+  /** Of a manifest, or the journal: the rows know all of it, and those of which run. */
+  fromRows?: { run: number } | "journal";
   member?: { hex: string; size: number; path: string };
 }
 

@@ -1,0 +1,122 @@
+import { closeSync, readFileSync } from "node:fs";
+import { setImmediate as yieldToSignals } from "node:timers/promises";
+import { openRegular } from "../../blobs/copy.ts";
+import { listOrNothing } from "../../blobs/list-or-nothing.ts";
+import * as imported from "../../db/records/imported-artifacts.ts";
+import * as pendingLines from "../../db/records/journal.ts";
+import * as runs from "../../db/records/runs.ts";
+import type { RunRow } from "../../db/records/runs.ts";
+import { errno, reason } from "../../domain/error.ts";
+import type { Damage } from "../../store/damage/damage.ts";
+import type { Store } from "../../store/store.ts";
+import { tellsMore } from "../../store/database/tells-more.ts";
+import { manifestPieces } from "../export/run-manifest.ts";
+import { bodyOf, sealOf } from "../read/seal.ts";
+import { contradictionOf } from "./contradiction.ts";
+import type { Known } from "./contradiction.ts";
+import { readLostRun } from "./lost-run.ts";
+import { readJournal } from "./replay-journal.ts";
+import type { Journal } from "./replay-journal.ts";
+
+const EXTENSION = ".yaml";
+const JOURNAL = "journal.jsonl";
+const PER_TURN = 64;
+const TRIES = 3;
+
+export interface CheckOptions {
+  /** Of the manifests, by chance: (0–1]. */
+  share: number;
+  random: () => number;
+  stop: () => boolean;
+}
+
+/**
+ * Holds manifests and rows against each other. A manifest is missing, was changed since it was written, or is cut short: the rows know better. One that is as it was
+ * written and says otherwise than the rows, or more, shows what no look at the database alone can: a page that is well formed and wrong, or commits that were lost.
+ * Changes nothing; one manifest is in memory at a time.
+ */
+export async function checkManifests(store: Store, { share, random, stop }: CheckOptions): Promise<Damage[]> {
+  const damage: Damage[] = [];
+  const names = listOrNothing(store.path("manifests"), ["ENOENT", "ENOTDIR"]).filter((name) => name.endsWith(EXTENSION));
+  const strange = runs.unknownIds(
+    store.db,
+    names.map((name) => name.slice(0, -EXTENSION.length)),
+  );
+  for (const id of strange)
+    damage.push(of(store, id, "it tells of a run that the database does not know: coffer rebuild --force reads it"));
+  const path = store.path("manifests", JOURNAL);
+  let journal = await readJournal(path);
+  for (const words of journal.unread) damage.push({ digest: "", path, what: "manifest", detail: words, fromRows: "journal" });
+  let after = 0;
+  for (let turn = 1; !stop(); turn++) {
+    const run = runs.nextWithManifest(store.db, after);
+    if (!run) break;
+    after = run.seq;
+    if (turn % PER_TURN === 0) await yieldToSignals();
+    if (share < 1 && random() >= share) continue;
+    let fault = faultOf(store, run.seq, journal);
+    for (let tries = 1; fault && tries <= TRIES; tries++) {
+      // another process may be at it: whoever writes a manifest or marks something has the write lock
+      journal = await readJournal(path);
+      const now = journal;
+      fault = store.transaction(() => faultOf(store, run.seq, now));
+    }
+    if (fault) damage.push(fault);
+  }
+  return damage;
+}
+
+function faultOf(store: Store, seq: number, journal: Journal): Damage | undefined {
+  const run = runs.bySeq(store.db, seq);
+  if (!run || run.state === "running" || run.manifest === null) return undefined;
+  const path = store.path("manifests", run.id + EXTENSION);
+  const isDue = run.manifest === "due";
+  let text: string;
+  try {
+    text = read(path);
+  } catch (error) {
+    // one that is due may never have been there
+    return isDue && errno(error) === "ENOENT" ? undefined : damagedOf(store, run, reason(error));
+  }
+  const seal = sealOf(text);
+  if (seal === "changed") return damagedOf(store, run, "it was changed since it was written");
+  const rows = [...manifestPieces(store, run)].join("");
+  if (bodyOf(text) === bodyOf(rows)) return undefined;
+  const then = readLostRun(text, path);
+  if (typeof then === "string") return damagedOf(store, run, then);
+  const more = tellsMore(store, path);
+  if (more !== undefined) return of(store, run.id, `it ${more}: coffer rebuild --force reads it`);
+  const now = readLostRun(rows, path);
+  const wrong = typeof now === "string" ? now : contradictionOf(now, then, isDue ? undefined : knownOf(store, journal, then.journal ?? 0));
+  if (wrong === undefined) return undefined;
+  const detail = `${wrong}: manifests/${run.id}${EXTENSION} says so${seal === "whole" ? ", and is as it was written" : ""}`;
+  return { digest: "", path: store.path("coffer.db"), what: "database", detail };
+}
+
+/** `through`: the line of the journal that the manifest tells through. */
+function knownOf({ db }: Store, { marked }: Journal, through: number): Known {
+  const pending = new Set(pendingLines.pendingOwners(db));
+  return {
+    run: (id) => runs.byId(db, id) !== null,
+    artifact: (uid) => imported.byUid(db, uid) !== null,
+    isMarked: (id) => (marked.get(id) ?? 0) > through || pending.has(id),
+  };
+}
+
+function of(store: Store, id: string, detail: string): Damage {
+  return { digest: "", path: store.path("manifests", id + EXTENSION), what: "manifest", detail };
+}
+
+/** The rows know better. */
+function damagedOf(store: Store, run: RunRow, detail: string): Damage {
+  return { ...of(store, run.id, detail), fromRows: { run: run.seq } };
+}
+
+function read(path: string): string {
+  const { fd } = openRegular(path);
+  try {
+    return readFileSync(fd, "utf8");
+  } finally {
+    closeSync(fd);
+  }
+}
