@@ -2,6 +2,7 @@ import { existsSync, realpathSync, rmSync } from "node:fs";
 import { basename, resolve as resolvePath } from "node:path";
 import * as artifacts from "../db/records/artifacts.ts";
 import * as leases from "../db/bytes/leases.ts";
+import * as outbox from "../db/delivery/outbox.ts";
 import { unflushed } from "../db/open/open.ts";
 import * as params from "../db/records/params.ts";
 import * as inputs from "../db/records/run-inputs.ts";
@@ -11,7 +12,7 @@ import * as tags from "../db/records/tags.ts";
 import type { Who } from "../domain/process-identity.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import { digestPath } from "../store/digest-path.ts";
-import { takeLease } from "../store/lease.ts";
+import { endLease, takeLease } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { knownSecrets, redactPairs, redactText } from "../domain/redact.ts";
@@ -19,7 +20,7 @@ import { syncPoint } from "../domain/sync-point.ts";
 import { recordedCommand } from "./child/command-line.ts";
 import { recordedCircumstances } from "./recorded-circumstances.ts";
 import type { RunRequest } from "./run.ts";
-import { makeWorkspace } from "./workspace/workspace.ts";
+import { makeWorkspace, workspacePath } from "./workspace/workspace.ts";
 
 export interface Begun {
   run: RunRow;
@@ -28,54 +29,67 @@ export interface Begun {
 }
 
 /**
- * Makes the workspace, then run, lease and declared inputs in one transaction.
+ * Makes run, lease and declared inputs in one transaction, then the workspace: one that nobody knows of would stay for good where we are killed in between, and
+ * `rebuild` would take it for what is left of a run.
  * @throws CofferError NOT_FOUND for an input, STORE_UNUSABLE; nothing is left then
  */
 export async function beginRun(store: Store, request: RunRequest): Promise<Begun> {
   const declared = await Promise.all(request.inputs.map((input) => declaredInput(store, input, request.cwd)));
   const parent = parentOf(store, request);
   const id = Bun.randomUUIDv7();
-  const workspace = makeWorkspace(store.settings.roots.workspace, id);
-  syncPoint("run.workspace-made");
+  const workspace = workspacePath(store.settings.roots.workspace, id);
+  // a machine that stops in the first seconds of a run takes the run along
+  const secrets = knownSecrets(request.env);
+  const begun = unflushed(store.db, () =>
+    store.transaction(() => {
+      const seq = runs.insert(store.db, {
+        id,
+        kind: "wrapped",
+        name: request.name === undefined ? null : redactText(request.name, secrets),
+        parent: parent?.seq ?? null,
+        started_at: store.now(),
+        command: JSON.stringify(recordedCommand(request.command, request.env)),
+        directory: request.cwd,
+        policy: store.settings.values.workspace.policy,
+        workspace: store.keep(workspace),
+        workspace_state: "present",
+        dataset: request.dataset ?? parent?.dataset ?? null,
+        pipeline: request.pipeline ?? parent?.pipeline ?? null,
+        branch: request.branch
+          ? JSON.stringify(request.branch)
+          : parent && (request.pipeline ?? parent.pipeline) === parent.pipeline
+            ? parent.branch
+            : "[]",
+        step: request.step?.step ?? null,
+        sub_step: request.step?.subStep ?? null,
+        fold: request.fold ?? null,
+        note: request.note === undefined ? null : redactText(request.note, secrets),
+      });
+      const lease = takeLease(store, "run", { run: seq });
+      tags.set(store.db, "run", seq, redactPairs(request.tags, secrets));
+      params.set(store.db, seq, redactPairs(request.params, secrets));
+      for (const input of declared) inputs.add(store.db, { ...input, run: seq, how: "declared" });
+      return { run: runs.bySeq(store.db, seq) as RunRow, lease, workspace };
+    }),
+  );
   try {
-    // a machine that stops in the first seconds of a run takes the run along
-    const secrets = knownSecrets(request.env);
-    return unflushed(store.db, () =>
-      store.transaction(() => {
-        const seq = runs.insert(store.db, {
-          id,
-          kind: "wrapped",
-          name: request.name === undefined ? null : redactText(request.name, secrets),
-          parent: parent?.seq ?? null,
-          started_at: store.now(),
-          command: JSON.stringify(recordedCommand(request.command, request.env)),
-          directory: request.cwd,
-          policy: store.settings.values.workspace.policy,
-          workspace: store.keep(workspace),
-          workspace_state: "present",
-          dataset: request.dataset ?? parent?.dataset ?? null,
-          pipeline: request.pipeline ?? parent?.pipeline ?? null,
-          branch: request.branch
-            ? JSON.stringify(request.branch)
-            : parent && (request.pipeline ?? parent.pipeline) === parent.pipeline
-              ? parent.branch
-              : "[]",
-          step: request.step?.step ?? null,
-          sub_step: request.step?.subStep ?? null,
-          fold: request.fold ?? null,
-          note: request.note === undefined ? null : redactText(request.note, secrets),
-        });
-        const lease = takeLease(store, "run", { run: seq });
-        tags.set(store.db, "run", seq, redactPairs(request.tags, secrets));
-        params.set(store.db, seq, redactPairs(request.params, secrets));
-        for (const input of declared) inputs.add(store.db, { ...input, run: seq, how: "declared" });
-        return { run: runs.bySeq(store.db, seq) as RunRow, lease, workspace };
-      }),
-    );
+    makeWorkspace(store.settings.roots.workspace, id);
   } catch (error) {
-    discardWorkspace(workspace);
+    // what lies there is not ours to remove
+    forgetBegun(store, begun);
     throw error;
   }
+  syncPoint("run.workspace-made");
+  return begun;
+}
+
+/** There was no run: its rows go. */
+export function forgetBegun(store: Store, { run, lease }: Begun): void {
+  store.transaction(() => {
+    endLease(store, lease);
+    for (const delivery of outbox.deliveriesOf(store.db, run.seq)) outbox.removeDelivery(store.db, delivery.seq);
+    runs.forget(store.db, run.seq);
+  });
 }
 
 /** What the child finds in its environment. */

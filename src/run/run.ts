@@ -1,15 +1,14 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import * as outbox from "../db/delivery/outbox.ts";
 import type { RunRow } from "../db/records/runs.ts";
 import * as runs from "../db/records/runs.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { syncPoint } from "../domain/sync-point.ts";
 import { shownName } from "../registry/shown-name.ts";
-import { clearStaging, endLease } from "../store/lease.ts";
+import { clearStaging } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import type { Attachment } from "./attach.ts";
-import { beginRun, childVariables, discardWorkspace, recordStart } from "./begin.ts";
+import { beginRun, childVariables, discardWorkspace, forgetBegun, recordStart } from "./begin.ts";
 import type { Begun } from "./begin.ts";
 import { spawnChild } from "./child/child.ts";
 import type { Child } from "./child/child.ts";
@@ -224,13 +223,9 @@ function lookAgain(store: Store, { run }: Begun): RunRow {
 }
 
 /** The command could not be started: there was no run. */
-function forgetRun(store: Store, { run, lease, workspace }: Begun): void {
-  discardWorkspace(workspace);
+function forgetRun(store: Store, begun: Begun): void {
+  discardWorkspace(begun.workspace);
   syncPoint("run.workspace-discarded");
-  store.transaction(() => {
-    endLease(store, lease);
-    for (const delivery of outbox.deliveriesOf(store.db, run.seq)) outbox.removeDelivery(store.db, delivery.seq);
-    runs.forget(store.db, run.seq);
-  });
-  clearStaging(store, lease);
+  forgetBegun(store, begun);
+  clearStaging(store, begun.lease);
 }

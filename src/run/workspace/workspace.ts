@@ -2,14 +2,19 @@ import { chmodSync, lstatSync, mkdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { CofferError, errno, reason } from "../../domain/error.ts";
 
+/** The workspace of a run, below a workspace root. */
+export function workspacePath(root: string, runId: string): string {
+  return join(root, "runs", runId);
+}
+
 /**
- * Makes `<root>/runs/<run id>` (mode 0755) and returns its path. The root itself may be reached through a link (`~/work → /scratch/me`); what is below it
+ * Makes it (mode 0755) and returns its path. The root itself may be reached through a link (`~/work → /scratch/me`); what is below it
  * may not, or a run could be led out of it.
  * @throws CofferError STORE_UNUSABLE, PATH_INVALID
  */
 export function makeWorkspace(root: string, runId: string): string {
   const runs = join(root, "runs");
-  const workspace = join(runs, runId);
+  const workspace = workspacePath(root, runId);
   try {
     mkdirSync(runs, { recursive: true });
     if (lstatSync(runs).isSymbolicLink())
