@@ -5,7 +5,7 @@ import { unflushed, unflushedWhile } from "../db/open/open.ts";
 import * as inputs from "../db/records/run-inputs.ts";
 import type { RunRow } from "../db/records/runs.ts";
 import { formatDigest } from "../domain/digest.ts";
-import { CofferError } from "../domain/error.ts";
+import { CofferError, isFull } from "../domain/error.ts";
 import * as cache from "../store/cache/cache.ts";
 import { holdBlob, processLease, readerLease } from "../store/lease.ts";
 import { readTree } from "../store/read.ts";
@@ -24,12 +24,19 @@ export type Held = Content & { name: string; size: number; digest: string };
 
 /** Of what is copied to a place of the reader's own: held while this command reads, and no longer. */
 export function openCopier(store: Store, run: RunRow | undefined): Reader {
+  sayUnheld(store);
   return { run, lease: processLease(store).seq };
 }
 
 export function openReader(store: Store, run: RunRow | undefined): Reader {
+  sayUnheld(store);
   // a machine that stops takes the reader along
   return { run, lease: unflushed(store.db, () => readerLease(store, run?.seq)) };
+}
+
+/** On a full disk gc is what comes next; where nobody may write, it does not come from here. */
+function sayUnheld(store: Store): void {
+  if (isFull(store.readOnly)) store.say("no space is left on the disk of the store: nothing keeps gc from what is handed out now");
 }
 
 /**

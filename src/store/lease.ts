@@ -1,7 +1,9 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import * as blobs from "../db/bytes/blobs.ts";
 import * as leases from "../db/bytes/leases.ts";
 import type { LeaseKind, LeaseRow } from "../db/bytes/leases.ts";
+import { openToRead } from "../db/open/open-to-read.ts";
 import { unflushed } from "../db/open/open.ts";
 import { callers } from "../domain/callers.ts";
 import { CofferError, reason } from "../domain/error.ts";
@@ -75,6 +77,22 @@ export function abandonLease(store: Store, lease: Lease): void {
     dropLease(store, lease);
   } catch (error) {
     store.say(`what was staged could not be taken away, and will be with the next command: ${reason(error)}`);
+  }
+}
+
+/**
+ * Removes what dead processes staged, on a disk where not even the database can be opened for writing; their rows go with the next command. What a run printed
+ * stays, for whoever adopts it. False where there was nothing.
+ */
+export function clearDeadStaging(root: string, file: string, now: number): boolean {
+  const { db, close } = openToRead(file);
+  try {
+    const dead = leases.all(db).filter((lease) => lease.kind !== "run" && lease.token !== "" && leaseState(lease, now) === "dead");
+    const staged = dead.map(({ token }) => join(root, "tmp", token)).filter((path) => existsSync(path));
+    for (const path of staged) rmSync(path, { recursive: true, force: true });
+    return staged.length > 0;
+  } finally {
+    close();
   }
 }
 

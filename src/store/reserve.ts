@@ -12,13 +12,11 @@ const FILES = 8;
 const FILE_BYTES = 128 << 10;
 
 const RESERVE_BYTES = FILES * FILE_BYTES;
-/** Below this the reserve is given up before something is tried. */
-const SHORT_BYTES = 4 << 20;
 const SHORT_INODES = 16;
 
 /** Takes the reserve of a new store, unless the disk is so small that this would matter. */
 export function layReserve(root: string): void {
-  if (freeBytes(root) >= 32 * RESERVE_BYTES) retakeReserve(root);
+  if (freeRoom(root) >= 32 * RESERVE_BYTES) retakeReserve(root);
 }
 
 /** Whether nothing was ever taken, or a command that gave it up was killed. */
@@ -64,21 +62,12 @@ export function spendReserve(root: string): boolean {
   }
 }
 
-/** Whether a disk may have too little room for a command that is to make some. */
-export function isShort(root: string): boolean {
+/** Bytes that the disk still takes; 0 where its inodes are as good as used up. */
+export function freeRoom(root: string): number {
   try {
     const { bavail, bsize, files, ffree } = statfsSync(root);
-    return bavail * bsize < SHORT_BYTES || (files > 0 && ffree < SHORT_INODES);
+    return files > 0 && ffree < SHORT_INODES ? 0 : bavail * bsize;
   } catch {
-    return false;
-  }
-}
-
-function freeBytes(root: string): number {
-  try {
-    const { bavail, bsize } = statfsSync(root);
-    return bavail * bsize;
-  } catch {
-    return 0;
+    return Infinity;
   }
 }

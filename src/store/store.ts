@@ -4,13 +4,16 @@ import { join, relative, sep } from "node:path";
 import { requireUsableType } from "../config/usable-type.ts";
 import type { Settings } from "../config/settings.ts";
 import * as metadata from "../db/open/metadata.ts";
+import { unusable } from "../db/open/cannot-open.ts";
 import { openToRead } from "../db/open/open-to-read.ts";
 import { closeDatabase, openDatabase, writing } from "../db/open/open.ts";
-import type { Say, Work } from "../db/open/open.ts";
+import type { OpenOptions as DatabaseOptions, Work } from "../db/open/open.ts";
+import type { Say } from "../db/open/patience.ts";
 import { CofferError, isFull, reason } from "../domain/error.ts";
 import { checkRoot } from "./check-root.ts";
 import { flushJournal } from "./database/journal-file.ts";
-import { isShort, lacksReserve, layReserve, retakeReserve, spendReserve } from "./reserve.ts";
+import { clearDeadStaging } from "./lease.ts";
+import { freeRoom, lacksReserve, layReserve, retakeReserve, spendReserve } from "./reserve.ts";
 
 /** Rows and bytes together, under one root. */
 export interface Store extends Disposable {
@@ -33,6 +36,8 @@ export interface Store extends Disposable {
   transaction<T>(work: Work<T>): T;
   /** Done when the store is closed, while the database is still open. */
   atClose(work: () => void): void;
+  /** For rows that have to be written to a full disk: its reserve is given up until the store is closed. */
+  useReserve(): void;
 }
 
 /**
@@ -58,7 +63,8 @@ export function openStore(settings: Settings, options: OpenOptions): Store {
   const root = settings.roots.store;
   checkRoot(root, options.make);
   const file = join(root, "coffer.db");
-  const { db, inode, readOnly, close, isReserveSpent } = openSomehow(root, file, options);
+  const { db, inode, readOnly, close, ...opened } = openSomehow(root, file, { ...options, ...waysOf(settings) });
+  let isReserveSpent = opened.isReserveSpent;
   const atClose: (() => void)[] = [];
   const store: Store = {
     root,
@@ -66,7 +72,7 @@ export function openStore(settings: Settings, options: OpenOptions): Store {
     settings,
     say: options.say,
     readOnly,
-    isOnReserve: isReserveSpent,
+    isOnReserve: opened.isReserveSpent,
     now: options.now,
     path: (...parts) => (parts[0]?.startsWith("/") ? join(...parts) : join(root, ...parts)),
     keep(absolute) {
@@ -85,6 +91,9 @@ export function openStore(settings: Settings, options: OpenOptions): Store {
       return result;
     },
     atClose: (work) => void atClose.push(work),
+    useReserve() {
+      if (spendReserve(root)) isReserveSpent = true;
+    },
     [Symbol.dispose]() {
       try {
         for (const work of atClose.splice(0)) work();
@@ -115,6 +124,15 @@ export function openStore(settings: Settings, options: OpenOptions): Store {
   return store;
 }
 
+/** Bytes that a command needs for its rows; where there is less, the reserve is given up before it begins. */
+const NEEDED: Partial<Record<Access, number>> = { "make-room": 4 << 20, "hand-out": 256 << 10 };
+
+type Ways = Pick<DatabaseOptions, "journal" | "limit">;
+
+function waysOf({ values }: Settings): Ways {
+  return { journal: values.artifact_store.database_journal, limit: values.artifact_store.busy_timeout };
+}
+
 interface Opened {
   db: Database;
   /** undefined where nothing was there before. */
@@ -125,19 +143,23 @@ interface Opened {
 }
 
 /** Where the disk takes nothing, first the reserve helps, and then whoever only reads is content with less. */
-function openSomehow(root: string, file: string, options: OpenOptions): Opened {
+function openSomehow(root: string, file: string, options: OpenOptions & Ways): Opened {
   const { access = options.make ? "add" : "write" } = options;
-  let isReserveSpent = access === "make-room" && isShort(root) && spendReserve(root);
+  const isShort = access in NEEDED && freeRoom(root) < (NEEDED[access] as number);
+  let isReserveSpent = isShort && spendReserve(root);
   const open = (): Opened => {
     const { db, inode } = openCurrent(file, options);
     return { db, inode, readOnly: undefined, isReserveSpent, close: () => closeDatabase(db) };
   };
   try {
     try {
+      // without a row that holds them bytes can be handed out as well
+      if (access === "hand-out" && isShort && !isReserveSpent) throw noRoom(file);
       return open();
     } catch (error) {
-      if (isReserveSpent || access === "read" || access === "add" || !isFull(error) || !spendReserve(root)) throw error;
-      isReserveSpent = true;
+      if (isReserveSpent || access === "read" || access === "add" || !isFull(error)) throw error;
+      isReserveSpent = spendReserve(root);
+      if (!isReserveSpent && !(access === "make-room" && clearDeadStaging(root, file, options.now()))) throw error;
       return open();
     }
   } catch (error) {
@@ -148,8 +170,12 @@ function openSomehow(root: string, file: string, options: OpenOptions): Opened {
   }
 }
 
+function noRoom(file: string): CofferError {
+  return unusable(file, Object.assign(new Error("no space left on device"), { code: "ENOSPC" }));
+}
+
 /** The database, and the inode that it is; once more where another one took its place meanwhile. */
-function openCurrent(file: string, options: { make: boolean; say: Say }): { db: Database; inode: bigint | undefined } {
+function openCurrent(file: string, options: Pick<OpenOptions, "make" | "say"> & Ways): { db: Database; inode: bigint | undefined } {
   for (;;) {
     const before = inodeOf(file);
     const db = openDatabase(file, options);

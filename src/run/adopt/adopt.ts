@@ -33,6 +33,8 @@ import { withdraw } from "../withdraw.ts";
  */
 export async function adoptDeadRuns(store: Store): Promise<RunRow[]> {
   const adopted: RunRow[] = [];
+  // first the bytes that nobody wants: on a full disk the rows of the runs need their room
+  freeDeadLeases(store);
   for (const lease of leases.all(store.db)) {
     if (lease.kind !== "run" || lease.run === null || leaseState(lease, store.now()) !== "dead") continue;
     const run = runs.bySeq(store.db, lease.run);
@@ -42,7 +44,6 @@ export async function adoptDeadRuns(store: Store): Promise<RunRow[]> {
       if (closed) adopted.push(closed);
     }
   }
-  freeDeadLeases(store);
   for (const run of runs.removing(store.db)) if (!leases.ofRun(store.db, run.seq)) finishRemoval(store, run);
   return adopted;
 }

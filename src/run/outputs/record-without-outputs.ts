@@ -1,6 +1,6 @@
 import { constants, copyFileSync, existsSync, linkSync, lstatSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { errno, reason } from "../../domain/error.ts";
+import { errno, isFull, reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { closeLease, endLease } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";
@@ -34,6 +34,8 @@ export function recordWithoutOutputs(store: Store, begun: Begun, request: RunReq
     const readings = readReadings({ workspace, paramFiles: request.paramFiles, metricFiles: request.metricFiles });
     const workspaceState = existsSync(workspace) ? "present" : "removed";
     const logs = (saved = saveLogs(store, begun, ended.output.logs));
+    // nobody knows this but us
+    if (isFull(failure)) store.useReserve();
     store.transaction(() => {
       settle(store, run.seq, request, end, {
         outputs,
