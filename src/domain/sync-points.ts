@@ -40,8 +40,8 @@ export const SYNC_POINTS = {
   "ingest.closed": "files that were moved in are read-only, and their rows do not know it",
 
   // a run
-  "run.workspace-made": "the run has its row, and its workspace",
-  "run.begun": "run and lease are committed",
+  "run.begun": "run and lease are committed; there is no workspace",
+  "run.workspace-made": "the workspace is there",
   "run.prepared": "log and code state are ready; the command has not begun",
   "run.started": "the command has begun, and nothing says so",
   "run.start-recorded": "the command's process is in the lease",

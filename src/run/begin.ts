@@ -72,6 +72,7 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
       return { run: runs.bySeq(store.db, seq) as RunRow, lease, workspace };
     }),
   );
+  syncPoint("run.begun");
   try {
     makeWorkspace(store.settings.roots.workspace, id);
   } catch (error) {

@@ -82,7 +82,6 @@ export interface RunOutcome {
 export async function runCommand(store: Store, request: RunRequest, wrapper: Wrapper, pending: PendingCode): Promise<RunOutcome> {
   findCommand(request.command, request.cwd, request.env);
   const begun = await beginRun(store, request);
-  syncPoint("run.begun");
   const started = await start(store, begun, request, wrapper, pending);
   const { child, output, code, serverAway } = started;
   syncPoint("run.started");
