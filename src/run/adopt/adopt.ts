@@ -7,7 +7,7 @@ import * as metrics from "../../db/records/metrics.ts";
 import * as params from "../../db/records/params.ts";
 import * as runs from "../../db/records/runs.ts";
 import type { RunRow } from "../../db/records/runs.ts";
-import { CofferError, reason } from "../../domain/error.ts";
+import { CofferError, isFull, reason } from "../../domain/error.ts";
 import { DEFAULT_DATASET } from "../../domain/names.ts";
 import { self } from "../../domain/process-identity.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
@@ -124,7 +124,9 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
     syncPoint("adopt.committed");
     closeLease(store, lease);
   } catch (error) {
-    // the run must not stay open for its log: gc takes that with the staging, after the grace
+    // its log stays where it is until there is room: whoever comes then adopts the run
+    if (isFull(error)) throw error;
+    // otherwise the run must not stay open for its log: gc takes that with the staging, after the grace
     store.transaction(() => {
       close(reason(error));
       endLease(store, lease);
