@@ -2,6 +2,7 @@ import { listOrNothing } from "../blobs/list-or-nothing.ts";
 import * as runs from "../db/records/runs.ts";
 import { reason } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
+import { journalTellsMore } from "../store/database/journal-tells-more.ts";
 import { tellsMore } from "../store/database/tells-more.ts";
 
 /** Why gc takes nothing: a manifest that tells of what the database does not know, so the database is the one that lacks something. */
@@ -24,12 +25,16 @@ export function strangeRuns(store: Store): Stop[] {
   }
 }
 
-/** Manifests of known runs that tell of more than their rows. All are read: that is for when something is to be deleted. */
+/** Manifests of known runs that tell of more than their rows, and a journal that does. All are read: that is for when something is to be deleted. */
 export function strangeArtifacts(store: Store): Stop[] {
-  return idsOf(store).flatMap((id) => {
+  const run = journalTellsMore(store);
+  const ofJournal =
+    run === undefined ? [] : [stop("journal", `tells of what was logged to a run, ${run}, and is not in the database`, ".jsonl")];
+  const ofManifests = idsOf(store).flatMap((id) => {
     const because = tellsMore(store, store.path("manifests", id + EXTENSION));
     return because === undefined ? [] : [stop(id, because)];
   });
+  return [...ofJournal, ...ofManifests];
 }
 
 function idsOf(store: Store): string[] {
@@ -37,10 +42,10 @@ function idsOf(store: Store): string[] {
   return names.filter((name) => name.endsWith(EXTENSION)).map((name) => name.slice(0, -EXTENSION.length));
 }
 
-function stop(id: string, what: string): Stop {
-  const manifest = `manifests/${id}${EXTENSION}`;
+function stop(id: string, what: string, extension = EXTENSION): Stop {
+  const manifest = `manifests/${id}${extension}`;
   return {
     manifest,
-    because: `${manifest} ${what}: put the database back that knew it, or make it anew with coffer rebuild --force, or set the manifest aside by naming it ${manifest}.aside`,
+    because: `${manifest} ${what}: put the database back that knew it, or make it anew with coffer rebuild --force, or set it aside by naming it ${manifest}.aside`,
   };
 }

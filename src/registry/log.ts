@@ -21,6 +21,7 @@ import { abandonLease, closeLease, takeLease } from "../store/lease.ts";
 import type { Lease } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { enqueueRun, keepToOurselves } from "./enqueue.ts";
+import { journalLogged } from "./journal-logged.ts";
 import { pathInWorkspace, refuseCollisions, unitOf, unreadable } from "./logged-path.ts";
 import type { LoggedPath } from "./logged-path.ts";
 import { requireMetaModel } from "./meta-model.ts";
@@ -191,7 +192,7 @@ function commitLog(
     if (isTold) enqueueRun(store, run, { remoteRun: request.remoteRun });
     else if (!request.run) keepToOurselves(store, run, request.remoteRun);
     manifestIsDue(store, run.seq);
-  }
+  } else journalLogged(store, run, recorded);
   return { run, artifacts: recorded, problems: [...problems], heldBack, notes };
 }
 

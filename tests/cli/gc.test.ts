@@ -164,7 +164,8 @@ test("SIGINT stops it between two batches, and another gc does the rest", async 
   db.run(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) INSERT INTO blobs (blake3, size, state, dataset, place, path, created_at)
     SELECT unhex(printf('%064x', i)), 1, 'live', 'default', 'file', 'binaries/default/' || i, 0 FROM n`);
   db.run(`INSERT INTO artifacts (uid, id, run, version, state, state_at, role, kind, blob, digest, size, mode, path, type, created_at)
-    SELECT 'u' || seq, 'r/' || seq, 1, 1, 'live', 0, 'output', 'file', seq, 'blake3:', 1, 420, seq, 'file', 0 FROM blobs WHERE seq > 1`);
+    SELECT 'u' || seq, 'r/' || seq, 1, 1, 'live', 0, 'output', 'file', seq, 'blake3:' || lower(hex(blake3)), 1, 420, seq, 'file', 0 FROM blobs WHERE seq > 1`);
+  db.run("UPDATE runs SET manifest = 'due'");
   db.close();
   const child = spawnCoffer(["gc", "--max-age", "1", "--apply", "--json"], { root: root.at("store") });
   const journal = root.at("store/manifests/journal.jsonl");

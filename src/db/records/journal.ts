@@ -17,7 +17,8 @@ export interface JournalEntry {
     | "deliver"
     | "undeliver"
     | "cache-limit"
-    | "event";
+    | "event"
+    | "log";
   [detail: string]: unknown;
 }
 

@@ -2,22 +2,15 @@ import { readFileSync } from "node:fs";
 import { makeDirectory, renameNoReplace, replaceFile } from "../../blobs/durable.ts";
 import * as artifacts from "../../db/records/artifacts.ts";
 import type { ArtifactRow } from "../../db/records/artifacts.ts";
-import * as blobs from "../../db/bytes/blobs.ts";
-import { deliverySnapshots } from "../../db/delivery/delivery-snapshot.ts";
 import * as edges from "../../db/records/edges.ts";
-import * as events from "../../db/records/events.ts";
 import * as journal from "../../db/records/journal.ts";
-import * as metaSources from "../../db/records/meta-sources.ts";
 import * as metadata from "../../db/open/metadata.ts";
-import * as metrics from "../../db/records/metrics.ts";
 import { unflushed } from "../../db/open/open.ts";
-import * as params from "../../db/records/params.ts";
-import * as inputs from "../../db/records/run-inputs.ts";
 import * as runs from "../../db/records/runs.ts";
 import type { RunRow } from "../../db/records/runs.ts";
-import * as tags from "../../db/records/tags.ts";
 import { DEFAULT_DATASET } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
+import { artifactBlock, runBlock } from "../../store/database/record-blocks.ts";
 import type { Store } from "../../store/store.ts";
 import { tellsMore } from "../../store/database/tells-more.ts";
 import { metaOf } from "./export-manifest.ts";
@@ -127,73 +120,5 @@ function* items(store: Store, made: readonly ArtifactRow[], names: Names): Gener
 }
 
 function* blocks(store: Store, made: readonly ArtifactRow[], names: Names): Generator<Plain> {
-  for (const artifact of made) yield artifactBlock(store, artifact, names);
-}
-
-function runBlock(store: Store, run: RunRow): Plain {
-  const { parent, manifest: _, command, environment, configuration, branch, extra, ...rest } = run;
-  return {
-    ...rest,
-    parent: parent === null ? null : (runs.bySeq(store.db, parent)?.id ?? null),
-    command: command === null ? null : (JSON.parse(command) as string[]),
-    branch: JSON.parse(branch) as number[],
-    environment: JSON.parse(environment) as Plain,
-    configuration: JSON.parse(configuration) as Plain,
-    extra: JSON.parse(extra) as Plain,
-    params: params.ofRun(store.db, rest.seq),
-    tags: tags.of(store.db, "run", rest.seq),
-    metrics: metrics.since(store.db, rest.seq).map(({ key, value, step, time }) => [key, value, step, time]),
-    inputs: inputs.ofRun(store.db, rest.seq).map(({ artifact, path, digest, size, how, changed }) => ({
-      artifact: artifact === null ? null : (artifacts.bySeq(store.db, artifact)?.uid ?? null),
-      path,
-      digest,
-      size,
-      how,
-      changed,
-    })),
-    deliveries: deliverySnapshots(store.db, rest.seq).map((delivery) => ({ ...delivery })),
-    events: events.ofRunByUid(store.db, rest.seq).map(({ at, kind, message, artifact }) => [at, kind, message, artifact]),
-  };
-}
-
-/** Every column, whatever the artifact's state: an item of the format's own list says only what is in sight. */
-function artifactBlock(store: Store, artifact: ArtifactRow, names: Names): Plain {
-  const { uid, run: _run, blob, id, branch, params: own, metrics: measured, feature_columns: columns, extra, ...rest } = artifact;
-  return {
-    uid,
-    ...rest,
-    artifact_id: id,
-    branch: JSON.parse(branch) as number[],
-    params: JSON.parse(own) as Plain,
-    metrics: JSON.parse(measured) as Plain,
-    feature_columns: columns === null ? null : (JSON.parse(columns) as string[]),
-    tags: tags.of(store.db, "artifact", rest.seq),
-    edges: edges.dependencies(store.db, rest.seq).map(({ dependency, role, position, implicit, changed }) => ({
-      to: names(dependency).uid,
-      role,
-      position,
-      implicit: implicit === 1,
-      changed: changed === 1,
-    })),
-    meta_sources: metaSources.ofArtifact(store.db, rest.seq).map(({ feature_index, source }) => ({
-      feature_index,
-      source: names(source).uid,
-    })),
-    ...bytesOf(store, blob, artifact.kind),
-    extra: JSON.parse(extra) as Plain,
-  };
-}
-
-/** Where an import left the bytes, and by which digests they are known; of the store's own the one beside their name, where it is known. */
-function bytesOf(store: Store, blob: number | null, kind: ArtifactRow["kind"]): { [key: string]: Plain } {
-  const row = blob === null ? null : blobs.bySeq(store.db, blob);
-  if (!row) return {};
-  const hex = (digest: Uint8Array | null): string | null => (digest === null ? null : Buffer.from(digest).toString("hex"));
-  // of a directory, `size` is that of its files
-  if (row.place !== "foreign")
-    return { ...(row.sha256 !== null && { sha256: hex(row.sha256) }), ...(kind === "tree" && { list_size: row.size }) };
-  const { path, state, size, dataset, created_at, mtime_ns, ctime_ns, inode } = row;
-  // as text: they have more digits than a number keeps
-  const stamp = mtime_ns === null ? null : [mtime_ns, ctime_ns, inode].map(String);
-  return { foreign: { path, state, size, blake3: hex(row.blake3), sha256: hex(row.sha256), dataset, created_at, stamp } };
+  for (const artifact of made) yield artifactBlock(store, artifact, (seq) => names(seq).uid);
 }

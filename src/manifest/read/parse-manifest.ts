@@ -9,7 +9,7 @@ const MAX_DEPTH = 100;
 const MAX_VALUES = 10_000_000;
 const MAX_CHARACTERS = 64 << 20;
 /** Where a fault stands is found by a slower reader, which takes no more than this. */
-const MAX_PLACED = 2 << 20;
+const MAX_PLACED = 256 << 10;
 
 /** Bun 1.4.4 takes a quoted "<<" for a merge key; to every other reader it is text, however its characters are written. */
 const QUOTED_MERGE = /(?<!\\)(?:"(?:<|\\x3c|\\u003c|\\U0000003c){2}"|'<<')/gi;

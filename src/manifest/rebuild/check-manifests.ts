@@ -9,6 +9,7 @@ import type { RunRow } from "../../db/records/runs.ts";
 import { errno, reason } from "../../domain/error.ts";
 import type { Damage } from "../../store/damage/damage.ts";
 import type { Store } from "../../store/store.ts";
+import { journalTellsMore } from "../../store/database/journal-tells-more.ts";
 import { tellsMore } from "../../store/database/tells-more.ts";
 import { manifestPieces } from "../export/run-manifest.ts";
 import { bodyOf, sealOf } from "../read/seal.ts";
@@ -47,6 +48,11 @@ export async function checkManifests(store: Store, { share, random, stop }: Chec
   const path = store.path("manifests", JOURNAL);
   let journal = await readJournal(path);
   for (const words of journal.unread) damage.push({ digest: "", path, what: "manifest", detail: words, fromRows: "journal" });
+  const logged = journalTellsMore(store);
+  if (logged !== undefined) {
+    const detail = `it tells of what was logged to a run that the database does not know all of (${logged}): coffer rebuild --force reads it`;
+    damage.push({ digest: "", path, what: "manifest", detail });
+  }
   let after = 0;
   for (let turn = 1; !stop(); turn++) {
     const run = runs.nextWithManifest(store.db, after);

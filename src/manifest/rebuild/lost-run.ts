@@ -60,7 +60,7 @@ export const Delivery = v.object({
   ),
 });
 
-const Run = v.object({
+export const Run = v.object({
   seq: v.optional(count),
   // it is the name of its manifest
   id: v.pipe(v.string(), v.regex(/^[^./\\\0][^/\\\0]{0,199}$/, "no id of a run")),
@@ -124,7 +124,7 @@ const Foreign = v.object({
   stamp: v.optional(v.nullable(v.strictTuple([stamp, stamp, stamp])), null),
 });
 
-const Artifact = v.object({
+export const Artifact = v.object({
   seq: v.optional(count),
   uid: v.pipe(v.string(), v.nonEmpty()),
   artifact_id: v.string(),

@@ -26,6 +26,7 @@ import { matterOf } from "./matter.ts";
 import type { Matter } from "./matter.ts";
 import { readLostRun } from "./lost-run.ts";
 import { readJournal, replayJournal } from "./replay-journal.ts";
+import { restoreLoggedRuns } from "./restore-logged.ts";
 import { restoreRun } from "./restore-run.ts";
 import type { Restoring } from "./restore-run.ts";
 import { restoreTrees } from "./restore-trees.ts";
@@ -157,11 +158,13 @@ async function fill(database: FreshDatabase, settings: Settings, { now, progress
   const bytes = new LostBytes(db, root, stock, now());
   const restoring: Restoring = { db, root, bytes, deleted: journal.deleted, told: new Map(), notes: [...stock.notes] };
   const { unread, identity } = await restoreRuns(database, restoring, check);
+  const logged = await restoreLoggedRuns(restoring, path, roots.workspace);
+  // before links are made: another run may lie in one of them
+  const left = [...logged, ...restoreLeftRuns(db, roots)];
   const { notes } = restoring;
   notes.push(...(await replayJournal(db, path, restoring.told, journal.deleted)), ...journal.unread, ...database.link());
   notes.push(...(await restoreTrees(db, root, bytes, check)));
   for (const dataset of datasetNames(db)) if (filePart(dataset) !== dataset) renameDataset(db, filePart(dataset), dataset);
-  const left = restoreLeftRuns(db, roots);
   database.numberOn(Math.max(journal.last, ...restoring.told.values()));
   metadata.set(db, "id", identity?.id ?? Bun.randomUUIDv7());
   metadata.set(db, "created_at", String(identity?.created_at ?? now()));

@@ -14,12 +14,15 @@ import * as runs from "../../db/records/runs.ts";
 import * as tags from "../../db/records/tags.ts";
 import { linesOf } from "../../domain/lines.ts";
 import { LIMIT_NAMES } from "../../store/cache/limits.ts";
-import { Delivery } from "./lost-run.ts";
+import { Artifact, Delivery, Run } from "./lost-run.ts";
 
 const seq = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const at = v.pipe(v.number(), v.safeInteger());
 const common = { seq, at };
 const text = v.string();
+
+/** A run that goes on, and has told no points yet. */
+const Live = v.object({ ...Run.entries, state: v.literal("running"), metrics: v.optional(Run.entries.metrics, []) });
 
 const Line = v.variant("did", [
   v.object({ ...common, did: v.literal("alias"), name: text, alias: text, artifact: text }),
@@ -36,6 +39,7 @@ const Line = v.variant("did", [
   v.object({ ...common, did: v.literal("undeliver"), run: text, target: text }),
   v.object({ ...common, did: v.literal("event"), run: text, kind: text, message: text }),
   v.object({ ...common, did: v.literal("cache-limit"), name: v.picklist(LIMIT_NAMES), value: v.nullable(v.number()) }),
+  v.object({ ...common, did: v.literal("log"), run: text, about: v.optional(Live), artifacts: v.array(Artifact) }),
 ]);
 type Line = v.InferOutput<typeof Line>;
 
@@ -100,6 +104,17 @@ export async function replayJournal(
   return replay.notes;
 }
 
+export type Logged = Extract<Line, { did: "log" }>;
+
+/** What was logged to runs while they went on, in the order of the journal. */
+export async function* loggedLines(path: string): AsyncGenerator<Logged> {
+  for await (const text of linesAt(path)) {
+    if (!text.includes('"did":"log"')) continue;
+    const line = parse(text);
+    if (typeof line !== "string" && line.did === "log") yield line;
+  }
+}
+
 async function* linesAt(path: string): AsyncGenerator<string> {
   if (statSync(path, { throwIfNoEntry: false })?.isFile()) yield* linesOf(createReadStream(path));
 }
@@ -133,12 +148,13 @@ class Replay {
       if (line.value === null) metadata.remove(db, `cache.${line.name}`);
       else metadata.set(db, `cache.${line.name}`, String(line.value));
     } else if (line.did === "unalias") aliases.remove(db, line.name, line.alias);
+    else if (line.did === "log") return;
     else if (line.did === "deliver") this.#deliver(line);
     else if ("run" in line && line.run !== undefined) this.#run(line, line.run);
     else if ("artifact" in line && line.artifact !== undefined) this.#artifact(line, line.artifact);
   }
 
-  #run(line: Exclude<Line, { did: "deliver" }>, id: string): void {
+  #run(line: Exclude<Line, { did: "deliver" | "log" }>, id: string): void {
     const db = this.#db;
     const run = runs.byId(db, id);
     if (!run) return void this.#unknown(line, `run ${id}`);
@@ -153,7 +169,7 @@ class Replay {
     } else if (line.did === "event") events.record(db, { at: line.at, run: run.seq, kind: line.kind, message: line.message });
   }
 
-  #artifact(line: Exclude<Line, { did: "deliver" | "unalias" | "cache-limit" }>, uid: string): void {
+  #artifact(line: Exclude<Line, { did: "deliver" | "unalias" | "cache-limit" | "log" }>, uid: string): void {
     const db = this.#db;
     const artifact = imported.byUid(db, uid);
     if (!artifact) {

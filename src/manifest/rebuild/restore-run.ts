@@ -27,11 +27,16 @@ export interface Restoring {
   notes: string[];
 }
 
+/** A run as a manifest has it, or as one that goes on. */
+export interface Restorable extends Pick<LostRun, "artifacts" | "journal"> {
+  run: Omit<LostRun["run"], "state"> & Pick<runs.RunRow, "state">;
+}
+
 /**
  * Writes a run as its manifest has it: every column, its artifacts with their bytes, what it was told and what was told of it. A run that is there already, from a
  * newer manifest, gets only the artifacts that this one alone has. Links to other runs wait until all are there.
  */
-export function restoreRun(restoring: Restoring, { run, artifacts: made, journal }: LostRun, manifest: string): void {
+export function restoreRun(restoring: Restoring, { run, artifacts: made, journal }: Restorable, manifest: string): void {
   const { db } = restoring;
   const before = runs.byId(db, run.id);
   const seq = before?.seq ?? insertRun(restoring, run);
@@ -48,7 +53,7 @@ export function restoreRun(restoring: Restoring, { run, artifacts: made, journal
   restoreData(restoring, run, seq, seqs);
 }
 
-function insertRun({ db, root }: Restoring, run: LostRun["run"]): number {
+function insertRun({ db, root }: Restoring, run: Restorable["run"]): number {
   const { parent, command, branch, environment, configuration, extra, ...columns } = run;
   const { params: _params, tags: _tags, metrics: _metrics, inputs: _inputs, deliveries: _deliveries, events: _events, ...rest } = columns;
   const isGone = run.workspace !== null && !existsSync(isAbsolute(run.workspace) ? run.workspace : join(root, run.workspace));
@@ -67,7 +72,7 @@ function insertRun({ db, root }: Restoring, run: LostRun["run"]): number {
   return seq;
 }
 
-function restoreData({ db }: Restoring, run: LostRun["run"], seq: number, seqs: ReadonlyMap<string, number>): void {
+function restoreData({ db }: Restoring, run: Restorable["run"], seq: number, seqs: ReadonlyMap<string, number>): void {
   params.set(db, seq, Object.entries(run.params));
   tags.set(db, "run", seq, Object.entries(run.tags));
   metrics.insert(
