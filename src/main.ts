@@ -5,6 +5,7 @@ import type { GlobalValues } from "./cli/command.ts";
 import { makeIo, writeAll } from "./cli/io.ts";
 import { meantCommands } from "./cli/meant-commands.ts";
 import { printable, printableLines } from "./cli/table.ts";
+import { busyDatabase, isBusy } from "./domain/busy-database.ts";
 import { damagedDatabase } from "./domain/damaged-database.ts";
 import { CofferError, EXIT, isMalformed } from "./domain/error.ts";
 import { SYNC_POINTS_VARIABLE } from "./domain/sync-point.ts";
@@ -76,8 +77,12 @@ function findCommand(words: readonly string[]): [name: string, rest: readonly st
   });
 }
 
-/** Pages of the database may be malformed anywhere, so that any query may be the first to meet them. @returns what is a bug as it is */
+/**
+ * Pages of the database may be malformed anywhere, so that any query may be the first to meet them; and with a rollback journal any query may find it busy.
+ * @returns what is a bug as it is
+ */
 function asCofferError(error: unknown): unknown {
+  if (isBusy(error)) return busyDatabase(error, { waited: 0 });
   return isMalformed(error) ? damagedDatabase(error) : error;
 }
 

@@ -22,11 +22,15 @@ export function syncDirectory(path: string): void {
   try {
     fsyncSync(fd);
   } catch (error) {
-    // some network file systems cannot; they make entries durable by themselves
-    if (errno(error) !== "EINVAL" && errno(error) !== "ENOTSUP") throw error;
+    if (!refusesFlush(error)) throw error;
   } finally {
     closeSync(fd);
   }
+}
+
+/** Some network file systems cannot flush a directory; they make entries durable by themselves. An error of the disk is none of these. */
+export function refusesFlush(error: unknown): boolean {
+  return errno(error) === "EINVAL" || errno(error) === "ENOTSUP";
 }
 
 /** Flushes a file without stopping the event loop, so that signals are still passed on. */

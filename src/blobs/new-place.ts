@@ -2,6 +2,7 @@ import { lstatSync, mkdirSync, readdirSync, realpathSync, renameSync, statSync }
 import { dirname, join } from "node:path";
 import { CofferError, errno, isFull, reason } from "../domain/error.ts";
 import { syncPoint } from "../domain/sync-point.ts";
+import { whileUnfinished } from "../domain/unfinished.ts";
 import { renameNoReplace } from "./durable.ts";
 import { removeTree } from "./remove-tree.ts";
 
@@ -18,7 +19,10 @@ export async function makeInNewPlace<T>(target: string, kind: "file" | "director
     mkdirSync(dirname(target), { recursive: true });
     refuseTaken(target, kind);
     try {
-      const written = await write(beside);
+      const written = await whileUnfinished(
+        () => removeTree(beside),
+        () => write(beside),
+      );
       syncPoint("place.written");
       if (written !== null) (kind === "file" ? placeFile : placeDirectory)(beside, target);
       syncPoint("place.taken");

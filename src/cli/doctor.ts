@@ -5,6 +5,7 @@ import { CofferError, EXIT, isMalformed } from "../domain/error.ts";
 import { findingsOf } from "../domain/finding.ts";
 import type { Finding } from "../domain/finding.ts";
 import { examineStore } from "../store/examine-store.ts";
+import { examineDisks } from "../store/examine-disks.ts";
 import type { Store } from "../store/store.ts";
 import { examineFiles } from "../sync/examine/examine-files.ts";
 import { examineOutbox } from "../sync/examine/examine-outbox.ts";
@@ -25,7 +26,7 @@ export default command(
   {
     flags: {},
     about:
-      "Looks at the configuration, the store and the MLflow server, and tries by which way files would get there. Each line is ok, warn or fail, with what to do. Nothing is made or left behind, here or there: no store, no run, no experiment. A server that does not answer is waited for five seconds.",
+      "Looks at the configuration, the store and the MLflow server, and tries by which way files would get there. Each line is ok, warn or fail, with what to do. Nothing is left behind, here or there: no store, no run, no experiment. What the file systems of the store, the workspaces and the cache can do is tried in a directory that is removed again. A server that does not answer is waited for five seconds.",
     examples: [
       ["coffer doctor", "all of it"],
       ["coffer doctor --json | jq '.findings[] | select(.state != \"ok\")'", "what is not as it should be"],
@@ -56,7 +57,7 @@ async function examine(io: Io, signal: AbortSignal): Promise<Finding[]> {
   const findings = [ok("file", files.join(", ") || "none: the defaults hold")];
   const opened = await open(io);
   try {
-    findings.push(...(await examineStore(settings, opened)));
+    findings.push(...(await examineStore(settings, opened)), ...examineDisks(settings));
     const { findings: ofServer, connection } = await examineServer(settings, io.env, signal);
     findings.push(...ofServer);
     if (!(opened instanceof CofferError)) findings.push(...examineOutbox(opened));

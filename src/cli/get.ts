@@ -14,6 +14,7 @@ import { writeTogether } from "../store/ingest/write-together.ts";
 import { command } from "./command.ts";
 import { currentRun } from "./current-run.ts";
 import type { Io } from "./io.ts";
+import { undoAtStop } from "./undo-at-stop.ts";
 
 export default command(
   {
@@ -47,6 +48,7 @@ export default command(
       "3": "with --with-deps: something that it was made from was deleted",
       "4": "there is no such run or artifact",
       "5": "the target exists: nothing is overwritten",
+      "130": "with -o: interrupted; nothing was left",
     },
   },
   async ({ flags, positionals, io }) => {
@@ -54,6 +56,7 @@ export default command(
     const { artifact, inside } = resolveArtifact(store, positionals[0] as string);
     const target = flags.output === undefined ? undefined : resolvePath(io.cwd, flags.output);
     const reader = (target === undefined ? openReader : openCopier)(store, currentRun(store, io.env));
+    using _ = target === undefined ? undefined : undoAtStop(io, store);
     if (target !== undefined)
       refuseInside(
         OWN.map((name) => store.path(name)),

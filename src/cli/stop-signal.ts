@@ -1,3 +1,4 @@
+import { whileDeaf } from "../db/open/patience.ts";
 import { EXIT } from "../domain/error.ts";
 
 /** A command that can end early: from here on SIGINT and SIGTERM are asked for, not obeyed at once. */
@@ -12,7 +13,10 @@ export interface StopSignal {
 /** A terminal and a wrapper may both pass one on: what comes within this time is the same. */
 const SAME_MS = 1_000;
 
-/** Whoever asks a second time is not kept waiting: the process ends at once. */
+/**
+ * Whoever asks a second time is not kept waiting: the process ends at once. So it does while it waits for a busy database: nothing can be asked for then, and nothing
+ * is half done.
+ */
 export function catchStopSignal(): StopSignal {
   const controller = new AbortController();
   let first: { name: "SIGINT" | "SIGTERM"; at: number } | undefined;
@@ -22,7 +26,12 @@ export function catchStopSignal(): StopSignal {
     first ??= { name, at: performance.now() };
     controller.abort();
   };
-  process.on("SIGINT", hear("SIGINT"));
-  process.on("SIGTERM", hear("SIGTERM"));
+  const heard = (["SIGINT", "SIGTERM"] as const).map((name) => ({ name, listener: hear(name) }));
+  const listen = (): void => heard.forEach(({ name, listener }) => process.on(name, listener));
+  listen();
+  whileDeaf(() => {
+    for (const { name, listener } of heard) process.off(name, listener);
+    return listen;
+  });
   return { isThere: () => first !== undefined, signal: controller.signal, exit };
 }

@@ -7,6 +7,8 @@ export const DEFAULTS: Config = {
     root_path: "./artifacts",
     versioning_enabled: true,
     metadata_backend: "sqlite",
+    database_journal: "auto",
+    busy_timeout: 60_000,
     max_dependency_depth: 100,
     cleanup_policy: {
       enabled: false,

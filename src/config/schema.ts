@@ -18,6 +18,14 @@ export function configSchema() {
       root_path: keyed(filled("the store's root, relative to this file (COFFER_ROOT, --root)"), "./artifacts"),
       versioning_enabled: keyed(toggle("false: a new version of a name replaces the old one"), true),
       metadata_backend: keyed(choice(["sqlite"], "what holds the metadata"), "sqlite"),
+      database_journal: keyed(
+        choice(
+          ["auto", "wal", "rollback"],
+          "how commits of the database survive a crash: by a write-ahead log, which needs a file system of this machine alone; by a rollback journal, which works on network ones too; auto: by what the root lies on",
+        ),
+        "auto",
+      ),
+      busy_timeout: keyed(duration("how long to wait for another process that writes to the database"), "1m"),
       max_dependency_depth: keyed(count({ min: 1, max: 100_000 }, "longest chain of explicit dependencies"), 100),
       cleanup_policy: section("what coffer gc may prune; each rule is its own switch", {
         enabled: keyed(toggle("false: no rule below but grace and orphans holds, until a flag of coffer gc names it"), false),

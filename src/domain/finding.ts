@@ -1,6 +1,6 @@
 /** One thing that `doctor` looked at. */
 export interface Finding {
-  area: "configuration" | "store" | "server" | "files";
+  area: "configuration" | "store" | "disk" | "server" | "files";
   /** What was looked at, in a word or two. */
   what: string;
   /** ok; warn: it works, and could harm or be better; fail: it does not work. */

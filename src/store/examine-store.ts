@@ -1,14 +1,15 @@
-import { accessSync, constants, existsSync, statfsSync } from "node:fs";
-import { dirname } from "node:path";
+import { accessSync, constants, statfsSync } from "node:fs";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Settings } from "../config/settings.ts";
 import * as damage from "../db/bytes/damage.ts";
+import { modeOf } from "../db/open/journal-mode.ts";
 import * as metadata from "../db/open/metadata.ts";
 import { MIGRATIONS } from "../db/open/migrations.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { findingsOf } from "../domain/finding.ts";
 import type { Finding } from "../domain/finding.ts";
 import { countOf, formatBytes } from "../domain/quantity.ts";
+import { nearest } from "./examine-disks.ts";
 import type { Store } from "./store.ts";
 
 const { ok, warn, fail } = findingsOf("store");
@@ -21,7 +22,8 @@ export async function examineStore(settings: Settings, opened: Store | CofferErr
   const root = settings.roots.store;
   const findings = [ok("root", `${root} (${settings.origin("artifact_store.root_path").where})`)];
   if (!(opened instanceof CofferError)) {
-    findings.push(ok("database", `version ${MIGRATIONS.length}, id ${metadata.get(opened.db, "id") ?? "none"}`));
+    const kept = modeOf(opened.db) === "wal" ? "write-ahead log" : "rollback journal";
+    findings.push(ok("database", `version ${MIGRATIONS.length}, id ${metadata.get(opened.db, "id") ?? "none"}, with a ${kept}`));
     const damaged = damage.all(opened.db).size;
     if (damaged > 0)
       findings.push(
@@ -67,10 +69,4 @@ function room(root: string): Finding {
   } catch (error) {
     return warn("room", `the file system does not say: ${reason(error)}`, "nothing has to be done");
   }
-}
-
-function nearest(directory: string): string {
-  let at = directory;
-  while (!existsSync(at) && dirname(at) !== at) at = dirname(at);
-  return at;
 }

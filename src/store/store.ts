@@ -12,6 +12,7 @@ import type { Say } from "../db/open/patience.ts";
 import { CofferError, isFull, reason } from "../domain/error.ts";
 import { checkRoot } from "./check-root.ts";
 import { flushJournal } from "./database/journal-file.ts";
+import { requireLocks, sayJournal } from "./safe-journal.ts";
 import { clearDeadStaging } from "./lease.ts";
 import { freeRoom, lacksReserve, layReserve, retakeReserve, spendReserve } from "./reserve.ts";
 
@@ -62,6 +63,7 @@ export function openStore(settings: Settings, options: OpenOptions): Store {
   requireUsableType(settings.values);
   const root = settings.roots.store;
   checkRoot(root, options.make);
+  if (options.make) requireLocks(root);
   const file = join(root, "coffer.db");
   const { db, inode, readOnly, close, ...opened } = openSomehow(root, file, { ...options, ...waysOf(settings) });
   let isReserveSpent = opened.isReserveSpent;
@@ -117,6 +119,7 @@ export function openStore(settings: Settings, options: OpenOptions): Store {
       });
     flush(store);
     if (isNew) layReserve(root);
+    if (isNew) sayJournal(store);
   } catch (error) {
     closeDatabase(db);
     throw error;

@@ -8,6 +8,7 @@ import type { Imported } from "../../manifest/import/import-manifests.ts";
 import { command } from "../command.ts";
 import type { Io } from "../io.ts";
 import { table } from "../table.ts";
+import { undoAtStop } from "../undo-at-stop.ts";
 import { writeManifests } from "../write-manifests.ts";
 
 export default command(
@@ -30,12 +31,17 @@ and finds bytes that lie elsewhere by now.`,
       "1": "a manifest is broken, or with --copy a file is not what it says: nothing was stored",
       "3": "imported, but bytes of some records are not there",
       "4": "there is nothing at PATH, or a record depends on what is nowhere: nothing was stored",
+      "130": "interrupted; nothing was stored",
     },
   },
   async ({ flags, positionals, io }) => {
     const found = positionals.flatMap((path) => findManifests(resolve(io.cwd, path)));
     using store = await io.openStore();
-    const imported = await importManifests(store, found, { copy: flags.copy, secrets: knownSecrets(io.env) });
+    let imported: Imported;
+    {
+      using _ = undoAtStop(io, store);
+      imported = await importManifests(store, found, { copy: flags.copy, secrets: knownSecrets(io.env) });
+    }
     await writeManifests(store);
     io.print(
       {

@@ -1,9 +1,10 @@
 import type { Database } from "bun:sqlite";
 import { dirname } from "node:path";
+import { isBusy } from "../../domain/busy-database.ts";
 import { errno } from "../../domain/error.ts";
 import { fileSystemOf, journalFor } from "../../domain/file-system.ts";
 import type { JournalMode } from "../../domain/file-system.ts";
-import { isBusy, limitOf, patiently } from "./patience.ts";
+import { limitOf, patiently } from "./patience.ts";
 import type { Say } from "./patience.ts";
 
 /** Chosen by the file system, or by a person. */
@@ -15,7 +16,7 @@ export function modeAt(path: string, wanted: WantedJournal): JournalMode {
 }
 
 /** How the file is kept, by its header. */
-function modeOf(db: Database): JournalMode {
+export function modeOf(db: Database): JournalMode {
   return (db.query("PRAGMA journal_mode").get() as { journal_mode: string }).journal_mode === "wal" ? "wal" : "rollback";
 }
 

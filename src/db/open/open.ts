@@ -11,8 +11,6 @@ import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
 import { limitOf, limitWaits, patiently, SLICE_MS } from "./patience.ts";
 import type { Say } from "./patience.ts";
 
-export type { Say } from "./patience.ts";
-
 export interface OpenOptions {
   /** Where there is none. */
   make: boolean;

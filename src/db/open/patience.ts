@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import { CofferError, errno } from "../../domain/error.ts";
+import { busyDatabase, isBusy } from "../../domain/busy-database.ts";
 import { formatDuration } from "../../domain/quantity.ts";
 import { holderOf } from "./lock-holder.ts";
 
@@ -25,12 +25,6 @@ export function limitOf(db: Database): number {
   return limits.get(db) ?? PATIENCE_MS;
 }
 
-export function isBusy(error: unknown): boolean {
-  const code = errno(error) ?? "";
-  // PROTOCOL: too many others opened a write-ahead log at the same moment
-  return code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED") || code === "SQLITE_PROTOCOL";
-}
-
 /**
  * Tries until the database is free. While others write, it waits, says whom it waits for, and gives up when the connection's limit is over.
  * @throws CofferError STORE_BUSY
@@ -48,7 +42,7 @@ export function patiently<T>(db: Database, attempt: () => T, say: Say): T {
       } catch (error) {
         if (!isBusy(error)) throw error;
         const waited = performance.now() - began;
-        if (left <= 0) throw busy(db, waited, error);
+        if (left <= 0) throw busyDatabase(error, { waited, who: holderOf(db) });
         const due = moments[0] as number;
         if (waited >= due) {
           moments.shift();
@@ -66,17 +60,6 @@ export function patiently<T>(db: Database, attempt: () => T, say: Say): T {
   } finally {
     listening?.();
   }
-}
-
-/** What a user is told whose patience is over. */
-export function busy(db: Database | undefined, waited: number, cause: unknown): CofferError {
-  const holder = db && holderOf(db);
-  const whom = holder ? holder.words : "another process is using it";
-  const long = waited < SLICE_MS ? "" : ` after ${formatDuration(Math.floor(waited / 1000) * 1000)}`;
-  return new CofferError("STORE_BUSY", `the database of this store is still busy${long}: ${whom}`, {
-    hint: `${holder?.todo ?? "see in your process list what is at work in this store, and wait until it is done"}; then try again. Nothing of this step was kept. artifact_store.busy_timeout says how long to wait; coffer doctor tries whether locks work here`,
-    cause,
-  });
 }
 
 let deaf: () => () => void = () => () => undefined;
