@@ -13,13 +13,14 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { binary, cleanEnvironment, coffer } from "../support/coffer.ts";
-import { asOrdinaryUser, mountSmall, needsMount } from "../support/mount.ts";
+import { asOrdinaryUser, mountSmall, needsMount, needsTwoUsers } from "../support/mount.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
 import { done } from "./words.ts";
 import type { JsonError } from "./words.ts";
 
 const mounted = needsMount(test);
+const withUsers = needsTwoUsers(test);
 const user = asOrdinaryUser();
 
 type Call = (args: readonly string[]) => Promise<{ code: number | null; stdout: string; stderr: string }>;
@@ -141,7 +142,7 @@ mounted("a store on a read-only disk can be read and copied; what writes is refu
   expect([below.code, refusal(below)]).toMatchObject([1, { code: "STORE_UNUSABLE", hint: expect.stringContaining("that you can write") }]);
 });
 
-test.skipIf(user === undefined || process.getuid?.() !== 0)("a store of somebody else can be read, and nothing is left in it", async () => {
+withUsers("a store of somebody else can be read, and nothing is left in it", async () => {
   using root = temporaryRoot();
   const options = await fill(root);
   chmodSync(root.path, 0o755);
@@ -150,39 +151,36 @@ test.skipIf(user === undefined || process.getuid?.() !== 0)("a store of somebody
   await isReadOnly(asUser(options), root, root.at("out"));
 });
 
-test.skipIf(user === undefined || process.getuid?.() !== 0)(
-  "a reader who may not write sees what a writer has just committed",
-  async () => {
-    using root = temporaryRoot();
-    const options = await fill(root);
-    chmodSync(root.path, 0o755);
-    const hold = root.at("hold");
-    // keeps the store open, so that the log and its index stay
-    const child = Bun.spawn(
-      [
-        binary(),
-        "run",
-        "--",
-        "sh",
-        "-c",
-        `"$0" log f --name late --quiet; touch ${hold}; while [ -e ${hold} ]; do sleep 0.05; done`,
-        binary(),
-      ],
-      {
-        cwd: root.path,
-        env: { ...cleanEnvironment(), COFFER_ROOT: options.root },
-        stdout: "ignore",
-        stderr: "ignore",
-      },
-    );
-    while (!existsSync(hold)) await Bun.sleep(20);
-    expect(existsSync(join(options.root, "coffer.db-wal"))).toBe(true);
-    const { stdout } = await asUser(options)(["ls", "--json"]);
-    expect((JSON.parse(stdout) as { artifacts: { name: string }[] }).artifacts.map(({ name }) => name)).toContain("late");
-    rmSync(hold);
-    expect(await child.exited).toBe(0);
-  },
-);
+withUsers("a reader who may not write sees what a writer has just committed", async () => {
+  using root = temporaryRoot();
+  const options = await fill(root);
+  chmodSync(root.path, 0o755);
+  const hold = root.at("hold");
+  // keeps the store open, so that the log and its index stay
+  const child = Bun.spawn(
+    [
+      binary(),
+      "run",
+      "--",
+      "sh",
+      "-c",
+      `"$0" log f --name late --quiet; touch ${hold}; while [ -e ${hold} ]; do sleep 0.05; done`,
+      binary(),
+    ],
+    {
+      cwd: root.path,
+      env: { ...cleanEnvironment(), COFFER_ROOT: options.root },
+      stdout: "ignore",
+      stderr: "ignore",
+    },
+  );
+  while (!existsSync(hold)) await Bun.sleep(20);
+  expect(existsSync(join(options.root, "coffer.db-wal"))).toBe(true);
+  const { stdout } = await asUser(options)(["ls", "--json"]);
+  expect((JSON.parse(stdout) as { artifacts: { name: string }[] }).artifacts.map(({ name }) => name)).toContain("late");
+  rmSync(hold);
+  expect(await child.exited).toBe(0);
+});
 
 mounted("what only a log holds is read too, although nothing can be made beside it", async () => {
   using root = temporaryRoot();

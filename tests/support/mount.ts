@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { test as bunTest } from "bun:test";
@@ -9,18 +9,68 @@ export interface Mounted extends Disposable {
   makeReadOnly(): void;
 }
 
-export function mountSmall(path: string, size: string): Mounted {
+export function mountSmall(path: string, size: string, inodes?: number): Mounted {
   mkdirSync(path, { recursive: true });
-  run("mount", "-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path);
+  run("mount", "-t", "tmpfs", "-o", `size=${size}${inodes === undefined ? "" : `,nr_inodes=${inodes}`}`, "tmpfs", path);
   return {
     makeReadOnly: () => run("mount", "-o", "remount,ro", path),
     [Symbol.dispose]: () => run("umount", "-l", path),
   };
 }
 
-/** `needsMount(test)`: tests that are skipped aloud where nothing can be mounted. */
+/** The same as a disk with blocks, a journal and directories that take room: ext4 in a file beside `path`. */
+export function mountExt4(path: string, size: string): Mounted {
+  const image = `${path}.img`;
+  mkdirSync(path, { recursive: true });
+  run("truncate", "-s", size, image);
+  run("mkfs.ext4", "-q", "-F", "-m", "0", image);
+  run("mount", "-o", "loop", image, path);
+  return {
+    makeReadOnly: () => run("mount", "-o", "remount,ro", path),
+    [Symbol.dispose]() {
+      run("umount", "-l", path);
+      rmSync(image);
+    },
+  };
+}
+
+/** Fills a disk with a file `filler`, until only `left` KiB are free; 0: to the last byte. */
+export function fillDisk(path: string, left = 0): void {
+  const file = openSync(join(path, "filler"), "a");
+  try {
+    for (let most = 1 << 20; most >= 512;) {
+      const { bavail, bsize } = statfsSync(path);
+      const free = bavail * bsize - left * 1024;
+      if (left > 0 && free < 512) break;
+      const step = left > 0 ? Math.min(most, free) : most;
+      try {
+        writeSync(file, Buffer.alloc(step, 1));
+        // where blocks are given out late, nobody knows before how many are left
+        fsyncSync(file);
+      } catch {
+        most >>= 1;
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Takes what `fillDisk` put there away. */
+export function makeRoom(path: string): void {
+  rmSync(join(path, "filler"));
+}
+
+/** `needsTwoUsers(test)`: tests in which somebody looks at what is not theirs. */
+export function needsTwoUsers(test: typeof bunTest): typeof bunTest {
+  if ((process.getuid?.() === 0 && asOrdinaryUser() !== undefined) || process.env["CI"] === "true") return test;
+  console.error("skipped: this user cannot become another one, so stores of somebody else are not tried");
+  return test.skip as typeof bunTest;
+}
+
+/** `needsMount(test)`: tests that are skipped aloud where nothing can be mounted, and fail there under CI=true. */
 export function needsMount(test: typeof bunTest): typeof bunTest {
-  if (canMount()) return test;
+  if (canMount() || process.env["CI"] === "true") return test;
   console.error("skipped: this user cannot mount a file system, so full and read-only disks are not tried");
   return test.skip as typeof bunTest;
 }
