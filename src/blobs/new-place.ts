@@ -4,7 +4,7 @@ import { CofferError, errno, isFull, reason } from "../domain/error.ts";
 import { syncPoint } from "../domain/sync-point.ts";
 import { whileUnfinished } from "../domain/unfinished.ts";
 import { renameNoReplace } from "./durable.ts";
-import { removeTree } from "./remove-tree.ts";
+import { takeBeside } from "./place-beside.ts";
 
 /**
  * Makes a file, or a directory, at a place where nothing is: `write` makes it beside, under a name that it is given, and then it gets its own. So nobody sees half
@@ -13,23 +13,18 @@ import { removeTree } from "./remove-tree.ts";
  * @throws CofferError PROTECTED where something is there already; UNREADABLE where it cannot be written; whatever `write` throws that is no error of a file system
  */
 export async function makeInNewPlace<T>(target: string, kind: "file" | "directory", write: (beside: string) => T | Promise<T>): Promise<T> {
-  // not the target's own name with something added: that may be as long as a name can be
-  const beside = join(dirname(target), `.coffer-${Bun.randomUUIDv7()}.tmp`);
   try {
     mkdirSync(dirname(target), { recursive: true });
     refuseTaken(target, kind);
-    try {
-      const written = await whileUnfinished(
-        () => removeTree(beside),
-        () => write(beside),
-      );
-      syncPoint("place.written");
-      if (written !== null) (kind === "file" ? placeFile : placeDirectory)(beside, target);
-      syncPoint("place.taken");
-      return written;
-    } finally {
-      removeTree(beside);
-    }
+    using beside = takeBeside(target);
+    const written = await whileUnfinished(
+      () => beside[Symbol.dispose](),
+      () => write(beside.path),
+    );
+    syncPoint("place.written");
+    if (written !== null) (kind === "file" ? placeFile : placeDirectory)(beside.path, target);
+    syncPoint("place.taken");
+    return written;
   } catch (error) {
     // what a database says is for others to put into words
     if (error instanceof CofferError || !/^E[A-Z0-9]+$/.test(errno(error) ?? "")) throw error;
