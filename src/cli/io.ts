@@ -2,6 +2,7 @@ import { fstatSync, readFileSync, writeSync } from "node:fs";
 import { createConsola, LogLevels } from "consola/core";
 import type { ConsolaInstance } from "consola/core";
 import * as leases from "../db/bytes/leases.ts";
+import { withoutWaiting } from "../db/open/patience.ts";
 import * as runs from "../db/records/runs.ts";
 import type { RunRow } from "../db/records/runs.ts";
 import { CofferError, errno, isFull, reason } from "../domain/error.ts";
@@ -62,7 +63,7 @@ export function makeIo(globals: GlobalValues): Io {
       const { make = true, adopt = true, access } = options;
       const store = openStore(await io.settings(), { make, ...(access && { access }), now: io.now, say: (words) => io.say.warn(words) });
       try {
-        if (adopt) await adoptDead(store, io);
+        if (adopt) await adoptOnTheWay(store, io, access === "read" || access === "hand-out");
       } catch (error) {
         store[Symbol.dispose]();
         throw error;
@@ -87,6 +88,17 @@ export async function adoptDead(store: Store, io: Io): Promise<void> {
   if (adopted.length === 0) return;
   const { writeManifests } = await import("./write-manifests.ts");
   await writeManifests(store);
+}
+
+/** Who only looks does not wait for somebody who writes: what is to be put in order is left to a later command. */
+async function adoptOnTheWay(store: Store, io: Io, isLook: boolean): Promise<void> {
+  if (!isLook) return adoptDead(store, io);
+  using _ = withoutWaiting(store.db);
+  try {
+    await adoptDead(store, io);
+  } catch (error) {
+    if (!(error instanceof CofferError) || error.code !== "STORE_BUSY") throw error;
+  }
 }
 
 /** Nobody is kept from looking, or from making room, by what a full disk does not take yet. */

@@ -76,6 +76,8 @@ export function abandonLease(store: Store, lease: Lease): void {
   try {
     dropLease(store, lease);
   } catch (error) {
+    // the next command finds a dead lease
+    if (error instanceof CofferError && error.code === "STORE_BUSY") return;
     store.say(`what was staged could not be taken away, and will be with the next command: ${reason(error)}`);
   }
 }

@@ -8,7 +8,9 @@ import { unusable } from "../db/open/cannot-open.ts";
 import { openToRead } from "../db/open/open-to-read.ts";
 import { closeDatabase, openDatabase, writing } from "../db/open/open.ts";
 import type { OpenOptions as DatabaseOptions, Work } from "../db/open/open.ts";
+import { withoutWaiting } from "../db/open/patience.ts";
 import type { Say } from "../db/open/patience.ts";
+import * as journal from "../db/records/journal.ts";
 import { CofferError, isFull, reason } from "../domain/error.ts";
 import { checkRoot } from "./check-root.ts";
 import { flushJournal } from "./database/journal-file.ts";
@@ -117,7 +119,7 @@ export function openStore(settings: Settings, options: OpenOptions): Store {
         metadata.set(db, "id", Bun.randomUUIDv7());
         metadata.set(db, "created_at", String(options.now()));
       });
-    flush(store);
+    flushAtOnce(store);
     if (isNew) layReserve(root);
     if (isNew) sayJournal(store);
   } catch (error) {
@@ -203,11 +205,19 @@ function inodeOf(file: string): bigint | undefined {
   return statSync(file, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
+/** What an earlier command has left is no reason to wait for anybody. */
+function flushAtOnce(store: Store): void {
+  if (!journal.isPending(store.db)) return;
+  using _ = withoutWaiting(store.db);
+  flush(store);
+}
+
 /** What was committed stays committed: lines that cannot reach the file now wait in their table for the next command. */
 function flush(store: Store): void {
   try {
     flushJournal(store);
   } catch (error) {
+    if (error instanceof CofferError && error.code === "STORE_BUSY") return;
     store.say(`the journal could not be written, and will be with the next command: ${reason(error)}`);
   }
 }

@@ -83,7 +83,7 @@ export function flush(db: Database, isFull: boolean): void {
 /** Calls `attempt` in such a way that SQLite waits `slice` milliseconds at most, as it does anyway with a write-ahead log. */
 export function waitingAtMost<T>(db: Database, slice: number, attempt: () => T): T {
   if (!withRollback.has(db)) return attempt();
-  db.run(`PRAGMA busy_timeout = ${slice}`);
+  db.run(`PRAGMA busy_timeout = ${Math.min(slice, limitOf(db))}`);
   try {
     return attempt();
   } finally {

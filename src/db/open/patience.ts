@@ -25,6 +25,21 @@ export function limitOf(db: Database): number {
   return limits.get(db) ?? PATIENCE_MS;
 }
 
+/** Until it is disposed of, nobody waits on this connection: what finds the database busy fails at once (STORE_BUSY). For work that a later command may do as well. */
+export function withoutWaiting(db: Database): Disposable {
+  const limit = limits.get(db);
+  const { timeout } = db.query("PRAGMA busy_timeout").get() as { timeout: number };
+  limits.set(db, 0);
+  db.run("PRAGMA busy_timeout = 0");
+  return {
+    [Symbol.dispose]() {
+      if (limit === undefined) limits.delete(db);
+      else limits.set(db, limit);
+      db.run(`PRAGMA busy_timeout = ${timeout}`);
+    },
+  };
+}
+
 /**
  * Tries until the database is free. While others write, it waits, says whom it waits for, and gives up when the connection's limit is over.
  * @throws CofferError STORE_BUSY
