@@ -15,8 +15,9 @@ import { takeBeside } from "./place-beside.ts";
 export async function makeInNewPlace<T>(target: string, kind: "file" | "directory", write: (beside: string) => T | Promise<T>): Promise<T> {
   try {
     mkdirSync(dirname(target), { recursive: true });
-    refuseTaken(target, kind);
+    // first, so that what a killed call left goes although the place is taken by now
     using beside = takeBeside(target);
+    refuseTaken(target, kind);
     const written = await whileUnfinished(
       () => beside[Symbol.dispose](),
       () => write(beside.path),
