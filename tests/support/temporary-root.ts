@@ -9,8 +9,8 @@ export interface TemporaryRoot extends Disposable {
 }
 
 /** `using root = temporaryRoot()`: an empty directory that is gone at the end of the block, whatever modes its content has. */
-export function temporaryRoot(): TemporaryRoot {
-  const path = realpathSync(mkdtempSync(join(tmpdir(), "coffer-test-")));
+export function temporaryRoot(parent = tmpdir()): TemporaryRoot {
+  const path = realpathSync(mkdtempSync(join(parent, "coffer-test-")));
   return {
     path,
     at: (...parts) => join(path, ...parts),

@@ -1,3 +1,4 @@
+import { chmodSync, copyFileSync, lstatSync, truncateSync } from "node:fs";
 import { basename, isAbsolute, join } from "node:path";
 import type { Blake3 } from "../../blobs/blake3.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
@@ -6,7 +7,7 @@ import * as damaged from "../../db/bytes/damage.ts";
 import * as inputs from "../../db/records/run-inputs.ts";
 import { isNamed } from "../../db/garbage/sweeping.ts";
 import { formatDigest } from "../../domain/digest.ts";
-import { bringFile } from "./bring-copy.ts";
+import { bringFile, bringReceived } from "./bring-copy.ts";
 import { DiskSearch } from "./disk-search.ts";
 import type { Candidate } from "./disk-search.ts";
 import { listAnew } from "./list-anew.ts";
@@ -58,11 +59,27 @@ export class Copies {
   }
 
   async *of(lost: Lost): AsyncGenerator<Copy> {
+    yield* this.#grown(lost);
     yield* lost.isList ? this.#directoriesOf(lost) : this.#workspacesOf(lost);
     for (const { from, search } of this.#places) for await (const candidate of search.candidates(lost)) yield { from, ...candidate };
     for (const path of this.#readAt(lost)) yield { from: "input", path, bring: (to) => bringFile(path, to, lost, this.#blake3) };
     for (const search of this.#named) for await (const candidate of search.candidates(lost)) yield { from: "directory", ...candidate };
     for (const elsewhere of this.#elsewhere) yield* elsewhere(lost, this.#blake3);
+  }
+
+  /** A file that something was appended to still begins with them. */
+  *#grown({ row, size, ...wanted }: Lost): Generator<Copy> {
+    if (row?.place !== "file") return;
+    const path = this.#store.path(row.path as string);
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (!stat?.isFile() || stat.size <= size) return;
+    const cut = async (to: string): Promise<boolean> => {
+      copyFileSync(path, to);
+      chmodSync(to, 0o600);
+      truncateSync(to, size);
+      return true;
+    };
+    yield { from: "store", path, bring: (to) => bringReceived(to, { size, ...wanted }, this.#blake3, cut) };
   }
 
   /** Where runs read these bytes, outside of the store. */
