@@ -27,12 +27,9 @@ export interface OpenOptions {
  */
 export function openDatabase(path: string, options: OpenOptions): Database {
   // opened for writing, or refused here: SQLite would take a file that cannot be written for one that is only read
-  const { version, hasLog } = lookAt(path, "r+");
-  if (version !== undefined && version > MIGRATIONS.length) throw newer(version);
-  if (version === undefined && !options.make)
-    throw new CofferError("NOT_FOUND", `there is no store at ${path}`, {
-      hint: "name another --root, or keep something with coffer run or coffer log",
-    });
+  const { version: seen, hasLog, hasJournal } = lookAt(path, "r+");
+  if (seen !== undefined && seen > MIGRATIONS.length) throw newer(seen);
+  if (seen === undefined && !options.make) throw noStore(path);
   let db: Database;
   let mode: JournalMode;
   try {
@@ -48,6 +45,9 @@ export function openDatabase(path: string, options: OpenOptions): Database {
     db.run("PRAGMA foreign_keys = ON");
     const mustLeave = hasLog && mode === "rollback";
     if (mustLeave) readAlone(db);
+    // what the header says may be of a transaction that a crash cut off, and that SQLite takes back when it first reads
+    const version = hasJournal ? patiently(db, () => versionIn(db), options.say) : seen;
+    if (version === undefined && !options.make) throw noStore(path);
     if (version === undefined && patiently(db, () => isForeign(db), options.say)) throw foreign(path);
     if (mustLeave) patiently(db, () => leaveLog(db), options.say);
     else if (mode === "wal" && !hasLog) mode = beginLog(db, { isNew: version === undefined, wanted: options.journal, say: options.say });
@@ -150,8 +150,16 @@ export function versionOnDisk(path: string): number | undefined {
   return lookAt(path, "r").version;
 }
 
-/** The same, and whether the database has a write-ahead log. */
-function lookAt(path: string, flags: "r" | "r+"): { version: number | undefined; hasLog: boolean } {
+interface Look {
+  version: number | undefined;
+  /** A write-ahead log is how it keeps transactions. */
+  hasLog: boolean;
+  /** A transaction goes on with a rollback journal, or was cut off. */
+  hasJournal: boolean;
+}
+
+/** The same, and what lies beside the database. */
+function lookAt(path: string, flags: "r" | "r+"): Look {
   const header = Buffer.alloc(100);
   let read: number;
   try {
@@ -162,11 +170,14 @@ function lookAt(path: string, flags: "r" | "r+"): { version: number | undefined;
       closeSync(fd);
     }
   } catch (error) {
-    if (errno(error) === "ENOENT") return { version: undefined, hasLog: false };
+    if (errno(error) === "ENOENT") return { version: undefined, hasLog: false, hasJournal: false };
     throw unusable(path, error);
   }
-  const hasWal = walSize(path) > 0;
-  if (read === 0 && !hasWal) return { version: undefined, hasLog: false };
+  const hasWal = sizeOf(`${path}-wal`) > 0;
+  const hasJournal = sizeOf(`${path}-journal`) > 0;
+  // zeros: the machine stopped while the first bytes were written
+  if ((read === 0 && !hasWal) || (hasJournal && header.every((byte) => byte === 0)))
+    return { version: undefined, hasLog: false, hasJournal };
   if (read < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0")
     throw new CofferError("STORE_DAMAGED", `${path} is not a coffer database`, {
       hint: `${REPLACE_DATABASE}, or open another --root; it was not touched`,
@@ -189,9 +200,20 @@ function lookAt(path: string, flags: "r" | "r+"): { version: number | undefined;
     }
   }
   // somebody makes the store at this moment, or was killed while doing so; whether it is that is asked before anything is changed
-  if (version === 0) return { version: undefined, hasLog };
+  if (version === 0) return { version: undefined, hasLog, hasJournal };
   if (application !== APPLICATION_ID) throw foreign(path);
-  return { version, hasLog };
+  return { version, hasLog, hasJournal };
+}
+
+/** Undefined where there are none of our tables. */
+function versionIn(db: Database): number | undefined {
+  return (db.query("PRAGMA user_version").get() as { user_version: number }).user_version || undefined;
+}
+
+function noStore(path: string): CofferError {
+  return new CofferError("NOT_FOUND", `there is no store at ${path}`, {
+    hint: "name another --root, or keep something with coffer run or coffer log",
+  });
 }
 
 /** Tables without a version: ours come together, in one transaction. */
@@ -202,6 +224,6 @@ function isForeign(db: Database): boolean {
   return version === 0 && isFilled === 1;
 }
 
-function walSize(path: string): number {
-  return statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
