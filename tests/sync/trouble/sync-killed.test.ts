@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { numbersFrom } from "../../../scripts/soak/random.ts";
 import { faultyProxy } from "../../support/faulty-proxy.ts";
 import type { Fault } from "../../support/faulty-proxy.ts";
 import { mlflow, needsMlflow, startReader } from "../../support/mlflow.ts";
@@ -86,14 +87,3 @@ live(
   },
   KILLS * 20_000,
 );
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function numbersFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
