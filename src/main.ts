@@ -7,7 +7,7 @@ import { meantCommands } from "./cli/meant-commands.ts";
 import { printable, printableLines } from "./cli/table.ts";
 import { busyDatabase, isBusy } from "./domain/busy-database.ts";
 import { damagedDatabase } from "./domain/damaged-database.ts";
-import { CofferError, EXIT, isMalformed } from "./domain/error.ts";
+import { CofferError, EXIT, isFull, isMalformed, reason } from "./domain/error.ts";
 import { SYNC_POINTS_VARIABLE } from "./domain/sync-point.ts";
 
 const BUG = "This is a bug in coffer; nothing that was stored is lost. Please report it with these lines.";
@@ -82,6 +82,13 @@ function findCommand(words: readonly string[]): [name: string, rest: readonly st
  * @returns what is a bug as it is
  */
 function asCofferError(error: unknown): unknown {
+  if (error instanceof SuppressedError) {
+    // the second came while things were put away after the first; told is the one that says what to do
+    const [first, second] = [asCofferError(error.suppressed), asCofferError(error.error)];
+    return first instanceof CofferError || !(second instanceof CofferError) ? first : second;
+  }
+  if (isFull(error) && !(error instanceof CofferError))
+    return new CofferError("STORE_UNUSABLE", `a disk is full: ${reason(error)}`, { hint: "make room on it, then try again", cause: error });
   if (isBusy(error)) return busyDatabase(error, { waited: 0 });
   return isMalformed(error) ? damagedDatabase(error) : error;
 }

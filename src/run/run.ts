@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { RunRow } from "../db/records/runs.ts";
 import * as runs from "../db/records/runs.ts";
@@ -208,6 +208,7 @@ async function endScratch(
     else say.info(`the workspace was emptied${also}; ${stays.join(", ") || "something"} stays in ${workspace}`);
   } catch (error) {
     // the next command ends it
+    if (!existsSync(workspace)) return say.warn(`the workspace was removed, and that could not be recorded: ${reason(error)}`);
     say.error(`all is stored, but the workspace could not be removed: ${reason(error)}`);
     say.info(`it is ${workspace}`);
   }

@@ -16,7 +16,7 @@ import { checkRoot } from "./check-root.ts";
 import { flushJournal } from "./database/journal-file.ts";
 import { requireLocks, sayJournal } from "./safe-journal.ts";
 import { clearDeadStaging } from "./lease.ts";
-import { freeRoom, lacksReserve, layReserve, retakeReserve, spendReserve } from "./reserve.ts";
+import { freeRoom, isDeadly, lacksReserve, layReserve, retakeReserve, spendReserve } from "./reserve.ts";
 
 /** Rows and bytes together, under one root. */
 export interface Store extends Disposable {
@@ -153,6 +153,7 @@ function openSomehow(root: string, file: string, options: OpenOptions & Ways): O
   const isShort = access in NEEDED && freeRoom(root) < (NEEDED[access] as number);
   let isReserveSpent = isShort && spendReserve(root);
   const open = (): Opened => {
+    if (isDeadly(root)) throw noRoom(file);
     const { db, inode } = openCurrent(file, options);
     return { db, inode, readOnly: undefined, isReserveSpent, close: () => closeDatabase(db) };
   };

@@ -107,6 +107,8 @@ mounted("without its reserve a full disk is still looked at; what a dead process
   await killedWhile(["log", "large"], options);
   const [staged] = readdirSync(join(options.root, "tmp"));
   rmSync(join(options.root, "coffer.reserve"), { recursive: true, force: true });
+  // as after a copy, or a restart of some machines: nothing of SQLite's own is there to be used again
+  rmSync(join(options.root, "coffer.db-shm"), { force: true });
   fillDisk(root.at("disk"));
   await done(["gc", "--apply", "--max-versions", "1", "--grace", "0"], options);
   expect(existsSync(join(options.root, "tmp", staged as string))).toBe(false);
@@ -159,6 +161,9 @@ mounted("a run that is adopted while the disk is full stays open until there is 
   fillDisk(root.at("disk"), 1500);
   const { stderr } = await coffer(["ls"], options);
   expect(stderr).toContain("will be with a later command");
+  // what could be copied of it would only take what is left of the disk
+  const [staged] = readdirSync(join(options.root, "tmp"));
+  expect(readdirSync(join(options.root, "tmp", staged as string))).toEqual(["stdout.log"]);
   makeRoom(root.at("disk"));
   expect((await coffer(["ls"], options)).stderr).toContain("adopted run");
   const [run] = (await done(["runs", "--json", "--limit", "1"], options)).json<{ runs: { id: string; state: string }[] }>().runs;
@@ -186,5 +191,35 @@ mounted("a disk without inodes is said to have none, and gc gives some back", as
     expect((await coffer(args, options)).stderr).toMatch(/no inodes left[^]*df -i/);
   await done(["gc", "--apply", "--max-versions", "1", "--grace", "0"], options);
   rmSync(root.at("disk/files"), { recursive: true });
+  await isWell(options);
+});
+
+mounted("a disk whose blocks are smaller than a page is no danger to a command", async () => {
+  using root = temporaryRoot();
+  // 1 KiB blocks: SQLite's index is mapped, and gets its blocks when it is written to
+  using _disk = mountExt4(root.at("disk"), "24m");
+  const options = await fillStore(root);
+  for (const left of [24, 28, 32, 36, 40, 48, 56]) {
+    fillDisk(root.at("disk"), left);
+    for (const args of [["ls"], ["get", "v"], ["gc", "--apply"], ["log", "v"], ["run", "--", "true"]]) {
+      const { code, signal } = await coffer(args, options);
+      expect([left, args, code, signal]).toEqual([left, args, expect.any(Number), null]);
+    }
+    makeRoom(root.at("disk"));
+  }
+  await isWell(options);
+});
+
+mounted("a backup that the disk does not take is an error with what to do, and leaves nothing", async () => {
+  using root = temporaryRoot();
+  using _disk = mountSmall(root.at("disk"), "24m");
+  const options = await fillStore(root);
+  for (const left of [100, 500, 700, 1000]) {
+    fillDisk(root.at("disk"), left);
+    const { code, stderr } = await coffer(["backup", root.at("disk/backup"), "--with-bytes", "--json"], options);
+    expect([left, code, JSON.parse(stderr)]).toMatchObject([left, 1, { hint: expect.stringContaining("make room") }]);
+    makeRoom(root.at("disk"));
+    expect(readdirSync(root.at("disk"))).toEqual(["s"]);
+  }
   await isWell(options);
 });

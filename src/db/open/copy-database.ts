@@ -11,7 +11,7 @@ export function holdAll(db: Database, lease: number): void {
   db.query("INSERT OR IGNORE INTO lease_blobs (lease, blob) SELECT ?, seq FROM blobs WHERE state <> 'trashed'").run(lease);
 }
 
-/** A copy that no other process knows of. It is closed as a database in WAL mode, without a log beside it. */
+/** A copy that no other process knows of. After `finish` it is closed as a database in WAL mode, without a log beside it. */
 export class DatabaseCopy implements Disposable {
   readonly #db: Database;
 
@@ -99,8 +99,12 @@ export class DatabaseCopy implements Disposable {
     return { runs, artifacts, foreign: { files, bytes } };
   }
 
-  [Symbol.dispose](): void {
+  /** The last step: from here on it is a database in WAL mode. */
+  finish(): void {
     this.#db.run("PRAGMA journal_mode = WAL");
+  }
+
+  [Symbol.dispose](): void {
     this.#db.close(false);
   }
 }

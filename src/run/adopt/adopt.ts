@@ -124,8 +124,15 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
     syncPoint("adopt.committed");
     closeLease(store, lease);
   } catch (error) {
-    // its log stays where it is until there is room: whoever comes then adopts the run
-    if (isFull(error)) throw error;
+    if (isFull(error)) {
+      // its log stays where it is until there is room: whoever comes then adopts the run. What was copied of it would only take more
+      discardStaged(
+        store,
+        lease,
+        units.map((unit) => unit.source),
+      );
+      throw error;
+    }
     // otherwise the run must not stay open for its log: gc takes that with the staging, after the grace
     store.transaction(() => {
       close(reason(error));

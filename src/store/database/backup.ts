@@ -98,7 +98,9 @@ async function copyAll(
   const failed: Backup["failed"] = [];
   const bytes = lease ? await copyBytes(store, copy, dirname(file), { stop, failed }) : null;
   const manifests = await copyManifests(store, copy, dirname(file));
-  return { ...copy.totals(), manifests, bytes, failed };
+  const totals = copy.totals();
+  copy.finish();
+  return { ...totals, manifests, bytes, failed };
 }
 
 function copyDatabase(store: Store, file: string, lease: Lease | undefined): DatabaseCopy {
