@@ -18,7 +18,8 @@ export interface JournalEntry {
     | "undeliver"
     | "cache-limit"
     | "event"
-    | "log";
+    | "log"
+    | "anew";
   [detail: string]: unknown;
 }
 
@@ -55,6 +56,12 @@ export function isPending(db: Database): boolean {
 
 export function written(db: Database, through: number): void {
   db.query("DELETE FROM journal WHERE seq <= ?").run(through);
+}
+
+/** The number of the last line that the file has. */
+export function lastWritten(db: Database): number {
+  const { first } = db.query("SELECT min(seq) AS first FROM journal").get() as { first: number | null };
+  return first === null ? lastSeq(db) : first - 1;
 }
 
 /** The number of the last line that was ever written, here or to the file. */

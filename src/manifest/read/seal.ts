@@ -6,6 +6,8 @@
 const SEAL = /(?<=\n)  sum: "sha256:([0-9a-f]{64})"\n  complete: true\n$/;
 /** How long the end is at most. */
 const END = 128;
+/** A line where the digest stands, whatever it says by now; a list of artifacts is indented more, or empty. */
+const IN_ITS_PLACE = /\n  (?![ -]|artifacts: \[\])[^\n]+\n  complete: true\n$/;
 
 /** The pieces of a manifest whose last block is `coffer`, and its end. */
 export function* sealed(pieces: Iterable<string>): Generator<string> {
@@ -20,7 +22,7 @@ export function* sealed(pieces: Iterable<string>): Generator<string> {
 /** unsealed: an older coffer wrote it, or it is cut short. */
 export function sealOf(text: string): "whole" | "changed" | "unsealed" {
   const end = SEAL.exec(text.slice(-END));
-  if (!end) return "unsealed";
+  if (!end) return IN_ITS_PLACE.test(text.slice(-2 * END)) ? "changed" : "unsealed";
   const before = text.slice(0, text.length - end[0].length);
   return new Bun.CryptoHasher("sha256").update(before).digest("hex") === end[1] ? "whole" : "changed";
 }

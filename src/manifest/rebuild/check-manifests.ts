@@ -3,7 +3,7 @@ import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { openRegular } from "../../blobs/copy.ts";
 import { listOrNothing } from "../../blobs/list-or-nothing.ts";
 import * as imported from "../../db/records/imported-artifacts.ts";
-import * as pendingLines from "../../db/records/journal.ts";
+import * as lines from "../../db/records/journal.ts";
 import * as runs from "../../db/records/runs.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import { errno, reason } from "../../domain/error.ts";
@@ -46,8 +46,14 @@ export async function checkManifests(store: Store, { share, random, stop }: Chec
   for (const id of strange)
     damage.push(of(store, id, "it tells of a run that the database does not know: coffer rebuild --force reads it"));
   const path = store.path("manifests", JOURNAL);
+  const last = lines.lastWritten(store.db);
   let journal = await readJournal(path);
-  for (const words of journal.unread) damage.push({ digest: "", path, what: "manifest", detail: words, fromRows: "journal" });
+  if (journal.last < last) journal.unread.push(`lines ${journal.last + 1} to ${last} of journal.jsonl are not there`);
+  const [words, ...more] = journal.unread;
+  if (words !== undefined) {
+    const detail = more.length > 0 ? `${words}; and ${more.length} more` : words;
+    damage.push({ digest: "", path, what: "manifest", detail, fromRows: "journal" });
+  }
   const logged = journalTellsMore(store);
   if (logged !== undefined) {
     const detail = `it tells of what was logged to a run that the database does not know all of (${logged}): coffer rebuild --force reads it`;
@@ -101,7 +107,7 @@ function faultOf(store: Store, seq: number, journal: Journal): Damage | undefine
 
 /** `through`: the line of the journal that the manifest tells through. */
 function knownOf({ db }: Store, { marked }: Journal, through: number): Known {
-  const pending = new Set(pendingLines.pendingOwners(db));
+  const pending = new Set(lines.pendingOwners(db));
   return {
     run: (id) => runs.byId(db, id) !== null,
     artifact: (uid) => imported.byUid(db, uid) !== null,

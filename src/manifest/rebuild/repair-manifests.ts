@@ -46,6 +46,7 @@ function writeJournalAnew(store: Store, path: string): string | undefined {
   const before = store.transaction(() => {
     const last = journal.lastSeq(store.db);
     runs.allManifestsAreDue(store.db);
+    journal.append(store.db, { at: store.now(), did: "anew" });
     journal.appendStanding(store.db, store.now());
     return last;
   });
@@ -55,13 +56,16 @@ function writeJournalAnew(store: Store, path: string): string | undefined {
     const due = runs.manifestDue(store.db).find(({ state }) => state !== "running");
     if (due) throw new CofferError("STORE_UNUSABLE", `the manifest of run ${due.id} could not be written anew before it`);
     const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
+    const anew = lines.filter((line) => Number(SEQ.exec(line)?.[1] ?? 0) > before);
+    // the last one is empty; where the file was gone, all there is was just written
+    if (anew.length === lines.length - 1) return undefined;
     const aside = setAside(store, path);
-    replaceFile(path, lines.map((line) => (Number(SEQ.exec(line)?.[1] ?? 0) > before ? `${line}\n` : "")).join(""));
+    replaceFile(path, anew.map((line) => `${line}\n`).join(""));
     return aside;
   });
 }
 
-const SEQ = /^\{"seq":([0-9]+),.*\}$/;
+const SEQ = /^\{"seq":([0-9]+),.*\}$/s;
 
 function moveAside(store: Store, path: string): string | undefined {
   const aside = setAside(store, path);

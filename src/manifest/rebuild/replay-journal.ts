@@ -39,6 +39,8 @@ const Line = v.variant("did", [
   v.object({ ...common, did: v.literal("undeliver"), run: text, target: text }),
   v.object({ ...common, did: v.literal("event"), run: text, kind: text, message: text }),
   v.object({ ...common, did: v.literal("cache-limit"), name: v.picklist(LIMIT_NAMES), value: v.nullable(v.number()) }),
+  // what stood before it stands in manifests, or once more behind it
+  v.object({ ...common, did: v.literal("anew") }),
   v.object({ ...common, did: v.literal("log"), run: text, about: v.optional(Live), artifacts: v.array(Artifact) }),
 ]);
 type Line = v.InferOutput<typeof Line>;
@@ -47,7 +49,7 @@ export interface Journal {
   lines: number;
   /** The highest number. */
   last: number;
-  /** Lines that cannot be read, and that do not stand there once more. */
+  /** Lines that cannot be read, and that do not stand there once more; lines whose numbers are missing. */
   unread: string[];
   deleted: Map<string, { at: number; message: string | undefined }>;
   /** The last line about the marks (tags, states) of a run, by its id, and of an artifact, by its uid: what a manifest may not know yet. */
@@ -61,6 +63,11 @@ export async function readJournal(path: string): Promise<Journal> {
   const journal: Journal = { lines: 0, last: 0, unread: [], deleted: new Map(), marked: new Map() };
   const torn = new Map<number, string>();
   let number = 0;
+  let passed = 0;
+  const pass = (seq: number, isFirst: boolean): void => {
+    if (seq > passed + 1 && !isFirst) journal.unread.push(`lines ${passed + 1} to ${seq - 1} of journal.jsonl are not there`);
+    passed = Math.max(passed, seq);
+  };
   for await (const text of linesAt(path)) {
     number++;
     if (text === "") continue;
@@ -70,10 +77,12 @@ export async function readJournal(path: string): Promise<Journal> {
       const begun = Number(/^\{"seq":([0-9]+),/.exec(text)?.[1] ?? 0);
       const words = `line ${number} of journal.jsonl: ${line}`;
       if (begun > 0) torn.set(begun, words);
+      if (begun > 0) pass(begun, false);
       else if (!/^\{(?:"(?:s(?:e(?:q(?:":?[0-9]*)?)?)?)?)?$/.test(text)) journal.unread.push(words);
       continue;
     }
     journal.lines++;
+    pass(line.seq, line.did === "anew");
     journal.last = Math.max(journal.last, line.seq);
     torn.delete(line.seq);
     if (MARKING.has(line.did)) {
@@ -148,13 +157,13 @@ class Replay {
       if (line.value === null) metadata.remove(db, `cache.${line.name}`);
       else metadata.set(db, `cache.${line.name}`, String(line.value));
     } else if (line.did === "unalias") aliases.remove(db, line.name, line.alias);
-    else if (line.did === "log") return;
+    else if (line.did === "log" || line.did === "anew") return;
     else if (line.did === "deliver") this.#deliver(line);
     else if ("run" in line && line.run !== undefined) this.#run(line, line.run);
     else if ("artifact" in line && line.artifact !== undefined) this.#artifact(line, line.artifact);
   }
 
-  #run(line: Exclude<Line, { did: "deliver" | "log" }>, id: string): void {
+  #run(line: Exclude<Line, { did: "deliver" | "log" | "anew" }>, id: string): void {
     const db = this.#db;
     const run = runs.byId(db, id);
     if (!run) return void this.#unknown(line, `run ${id}`);
@@ -169,7 +178,7 @@ class Replay {
     } else if (line.did === "event") events.record(db, { at: line.at, run: run.seq, kind: line.kind, message: line.message });
   }
 
-  #artifact(line: Exclude<Line, { did: "deliver" | "unalias" | "cache-limit" | "log" }>, uid: string): void {
+  #artifact(line: Exclude<Line, { did: "deliver" | "unalias" | "cache-limit" | "log" | "anew" }>, uid: string): void {
     const db = this.#db;
     const artifact = imported.byUid(db, uid);
     if (!artifact) {

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Blake3 } from "../../blobs/blake3.ts";
 import { readPackHeaders } from "../../blobs/pack-headers.ts";
@@ -12,6 +12,10 @@ import { sha256OfFile } from "../sha256.ts";
 
 /** So many digits of a digest are in the name of a file in the store, at least. */
 const DIGITS = 12;
+
+const BLOCK = 512;
+/** A header, a member and the end. */
+const PACK_FROM = 3 * BLOCK;
 
 /** A place where the bytes may be. `bring`: false where they are not. */
 export interface Candidate {
@@ -73,7 +77,9 @@ export class DiskSearch {
         add(files, stat.size, path);
         for (const [digits] of basename(path).matchAll(/[0-9a-f]{12}/g)) add(this.#named, digits, path);
       }
-      if (inner.endsWith(".tar")) this.#readPack(path, stat.size);
+      // whatever it is called: somebody may have renamed it
+      if (inner.endsWith(".tar") || (stat.size > PACK_FROM && stat.size % BLOCK === 0 && beginsAsPack(path)))
+        this.#readPack(path, stat.size);
     });
     return files;
   }
@@ -102,6 +108,26 @@ export class DiskSearch {
       if (!(error instanceof CofferError) && errno(error) === undefined) throw error;
       return [];
     }
+  }
+}
+
+/** The header of a first member that is called by a digest. */
+function beginsAsPack(path: string): boolean {
+  const block = Buffer.alloc(BLOCK);
+  try {
+    const fd = openSync(path, "r");
+    try {
+      return (
+        readSync(fd, block) === BLOCK &&
+        block.toString("latin1", 257, 262) === "ustar" &&
+        /^[0-9a-f]{64}\0/.test(block.toString("latin1", 0, 65))
+      );
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (errno(error) === undefined) throw error;
+    return false;
   }
 }
 
