@@ -1,6 +1,7 @@
 import type { Connection } from "../http/connection.ts";
 import type { Destination } from "./destination.ts";
 import { exchange } from "../http/request.ts";
+import { takesFiles } from "../http/send.ts";
 import { retry } from "../http/retry.ts";
 import { openBody } from "./upload-body.ts";
 import type { UploadSource } from "./upload-source.ts";
@@ -19,10 +20,18 @@ export function uploadArtifact(
   sent?: (bytes: number) => void,
 ): Promise<void> {
   const address = `${destination.url}/${path.split("/").map(encodeURIComponent).join("/")}`;
-  return retry(connection, `PUT ${path}`, () => put(connection, address, source, sent));
+  // a line too slow for a file that nobody sees moving gets the next try in pieces
+  return retry(connection, `PUT ${path}`, (repetition) =>
+    put(connection, address, source, { sent, asFile: repetition === 0 && takesFiles(connection, address) }),
+  );
 }
 
-async function put(connection: Connection, address: string, source: UploadSource, sent?: (bytes: number) => void): Promise<void> {
+async function put(
+  connection: Connection,
+  address: string,
+  source: UploadSource,
+  { sent, asFile }: { sent: ((bytes: number) => void) | undefined; asFile: boolean },
+): Promise<void> {
   using body = openBody(source);
   try {
     await exchange(
@@ -36,13 +45,14 @@ async function put(connection: Connection, address: string, source: UploadSource
           body.take((bytes) => {
             touch();
             sent?.(bytes);
-          }),
+          }, asFile),
         keepalive: true,
         onArtifacts: true,
       },
       async (response) => {
+        sent?.(body.size);
         // servers before 3.15 send a body, 44 ms after the head where a connection was used before: nobody waits for it, and that connection is given up
-        await response.body?.cancel();
+        if (response.headers.get("content-length") !== "0") await response.body?.cancel();
       },
     );
   } catch (error) {

@@ -1,4 +1,4 @@
-import { closeSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { Transient } from "../http/retry.ts";
 import { readSource } from "./upload-source.ts";
 import type { UploadSource } from "./upload-source.ts";
@@ -7,13 +7,15 @@ import type { UploadSource } from "./upload-source.ts";
 const ONE_PIECE = 256 * 1024;
 /** Bytes that are read at a time of a longer one. */
 const CHUNK = 512 * 1024;
+/** Bytes up to which the kernel may send a file by itself: nobody sees how far it is. */
+const UNSEEN = 16 * 1024 * 1024;
 
 /** A range of a source as the body of one request. */
 export interface UploadBody extends Disposable {
   /** Bytes. */
   readonly size: number;
-  /** To be asked for once. `progress` is told the bytes handed to the network so far. */
-  take(progress: (bytes: number) => void): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** To be asked for once. `progress` is told the bytes handed to the network so far. `asFile`: the way there takes files (`takesFiles`). */
+  take(progress: (bytes: number) => void, asFile?: boolean): Uint8Array<ArrayBuffer> | Blob | ReadableStream<Uint8Array<ArrayBuffer>>;
   /** What to say of a request that failed: where reading the source did, the network's complaint is only its echo. */
   blame(error: unknown): unknown;
 }
@@ -57,7 +59,10 @@ export function openBody(source: UploadSource, from = 0, to = source.size): Uplo
 
   return {
     size,
-    take(progress) {
+    take(progress, asFile = false) {
+      // the file that was opened, wherever its name leads to by now; of one that is too short the stream says so
+      if (asFile && size > ONE_PIECE && size <= UNSEEN && fstatSync(fd).size >= at + size)
+        return Bun.file(`/proc/self/fd/${fd}`).slice(at, at + size);
       if (size > ONE_PIECE) return stream(progress);
       const bytes = new Uint8Array(size);
       readSource(fd, bytes, at);

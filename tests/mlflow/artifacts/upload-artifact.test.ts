@@ -36,27 +36,34 @@ async function read(connection: Connection, runId: string, path: string): Promis
   return Buffer.concat(chunks);
 }
 
-live("a large, a small, an empty and a packed file lie where they were sent, with their sizes, and come back", async () => {
+live("a large, a middling, a small, an empty and a packed file lie where they were sent, with their sizes, and come back", async () => {
   const connection = connectQuickly(mlflow.proxied.uri);
   using root = temporaryRoot();
   const { id, destination, disk } = await proxiedRun(connection);
   const progress: number[] = [];
-  await uploadArtifact(connection, destination, "a/large.bin", fileSource(root.at("large"), noise), (bytes) => progress.push(bytes));
+  const large = Buffer.concat(Array.from({ length: 6 }, () => noise));
+  await uploadArtifact(connection, destination, "a/large.bin", fileSource(root.at("large"), large), (bytes) => progress.push(bytes));
+  const unseen: number[] = [];
+  await uploadArtifact(connection, destination, "a/middling.bin", fileSource(root.at("middling"), noise), (bytes) => unseen.push(bytes));
   await uploadArtifact(connection, destination, "a/b/small é.txt", fileSource(root.at("small"), "small"));
   await uploadArtifact(connection, destination, "empty", fileSource(root.at("empty"), ""));
   await uploadArtifact(connection, destination, "packed", packedSource(root.at("pack"), "before", "inside", "after"));
   expect(await listArtifacts(connection, id)).toEqual(
     new Map([
-      ["a/large.bin", noise.length],
+      ["a/large.bin", large.length],
+      ["a/middling.bin", noise.length],
       ["a/b/small é.txt", 5],
       ["empty", 0],
       ["packed", 6],
     ]),
   );
   expect(await listArtifacts(connection, id, (directory) => directory !== "a/b")).not.toContainKey("a/b/small é.txt");
-  expect(progress.at(-1)).toBe(noise.length);
+  expect(progress.at(-1)).toBe(large.length);
   expect(progress.length).toBeGreaterThan(5);
-  expect(Buffer.compare(await read(connection, id, "a/large.bin"), noise)).toBe(0);
+  // the kernel sends it, and tells nothing on the way
+  expect(unseen).toEqual([noise.length]);
+  expect(Buffer.compare(await read(connection, id, "a/large.bin"), large)).toBe(0);
+  expect(Buffer.compare(await read(connection, id, "a/middling.bin"), noise)).toBe(0);
   expect((await read(connection, id, "packed")).toString()).toBe("inside");
   expect((await read(connection, id, "empty")).length).toBe(0);
   expect(readFileSync(join(disk, "a/b/small é.txt"), "utf8")).toBe("small");
