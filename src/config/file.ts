@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { CofferError, errno, reason } from "../domain/error.ts";
@@ -19,7 +19,10 @@ export interface ConfigFile {
   problems: ConfigProblem[];
 }
 
-const MAX_BYTES = 1024 * 1024;
+/** Its parser takes a gigabyte, and seconds, for a megabyte of brackets. */
+const MAX_BYTES = 256 * 1024;
+/** Of somebody else's pipeline.yaml, to see whether it names our section. */
+const MAX_FOREIGN = 64 * 1024 * 1024;
 
 /** The project's file: `coffer.yaml`, or a `pipeline.yaml` with an `artifact_store:` section, in `cwd` or the nearest directory above it. */
 export async function findProjectFile(cwd: string): Promise<string | undefined> {
@@ -110,7 +113,7 @@ function isPipeline(path: string): boolean {
 
 /** Whether it is ours can mostly be told without parsing it; what does not even name the section may be as large or as odd as its owner likes. */
 async function hasStoreSection(path: string): Promise<boolean> {
-  if (!readBytes(path).includes("artifact_store")) return false;
+  if (!readBytes(path, MAX_FOREIGN).includes("artifact_store")) return false;
   const text = readText(path);
   if (/^artifact_store[ \t]*:/m.test(text)) return true;
   const { parseConfig } = await import("./parse.ts");
@@ -121,9 +124,23 @@ function hasOwnSection(tree: unknown): boolean {
   return tree !== null && typeof tree === "object" && Object.hasOwn(tree, "artifact_store");
 }
 
-function readBytes(path: string): Buffer {
+/** Its first bytes, `most` at most: a name may stand for something without an end, and --config takes what another command writes. */
+function readBytes(path: string, most: number): Buffer {
   try {
-    return readFileSync(path);
+    const fd = openSync(path, "r");
+    try {
+      const chunks: Buffer[] = [];
+      for (let left = most; left > 0;) {
+        const chunk = Buffer.allocUnsafe(Math.min(left, 64 * 1024));
+        const read = readSync(fd, chunk, 0, chunk.length, null);
+        if (read === 0) break;
+        chunks.push(chunk.subarray(0, read));
+        left -= read;
+      }
+      return Buffer.concat(chunks);
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     if (errno(error) === "ENOENT")
       throw new CofferError("CONFIG_INVALID", `there is no configuration file ${path}`, {
@@ -137,7 +154,7 @@ function readBytes(path: string): Buffer {
 }
 
 function readText(path: string): string {
-  const bytes = readBytes(path);
+  const bytes = readBytes(path, MAX_BYTES + 1);
   if (bytes.length > MAX_BYTES)
     throw new CofferError("CONFIG_INVALID", `${path} is too large for a configuration file`, { hint: "name another with --config" });
   try {

@@ -33,11 +33,7 @@ export function parseConfig(text: string): Parsed {
       place: () => placeOf(0),
     };
 
-  const [document, second] = new Composer({ prettyErrors: false, merge: true, uniqueKeys: false, logLevel: "error" }).compose(
-    tokens,
-    true,
-    text.length,
-  );
+  const [document, second] = composed(tokens, text.length);
   if (!document) throw new Error("the YAML composer made no document");
   const faults: Parsed["faults"] = document.errors.map((error) => ({ ...placeOf(error.pos[0]), ...wordsFor(error.code, error.message) }));
   if (second)
@@ -56,6 +52,23 @@ export function parseConfig(text: string): Parsed {
     }
   }
   return { tree, faults, place: (path, at) => placeOf(offsetOf(document, path, at)) };
+}
+
+/** A file of half a million quotes is as many errors; what takes minutes and gigabytes is that each of them notes where in our own code it was made. */
+function composed(tokens: readonly CST.Token[], length: number): Document.Parsed[] {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return [
+      ...new Composer({ prettyErrors: false, merge: true, uniqueKeys: false, logLevel: "error" }).compose(
+        tokens,
+        true,
+        length,
+      ),
+    ];
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }
 
 /** Stops at the first thing beyond the depth limit, brackets and indentation alike: the parser goes back up level by level, each on top of the other on the stack. */

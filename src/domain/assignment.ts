@@ -32,7 +32,7 @@ export function parseNumber(text: string): number | undefined {
   const plain = text.trim();
   const special = /^([+-]?)(nan|inf|infinity)$/i.exec(plain);
   if (special) return /nan/i.test(special[2] as string) ? Number.NaN : special[1] === "-" ? -Infinity : Infinity;
-  return /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?$/i.test(plain) ? Number(plain) : undefined;
+  return /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?$/i.test(plain) ? Number(plain) : undefined;
 }
 
 /**

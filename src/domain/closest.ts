@@ -1,5 +1,9 @@
+/** Longer ones nobody mistypes, and to compare them takes long. */
+const LONGEST = 300;
+
 /** The one of `candidates` that a person who typed `text` most likely meant, or undefined when none is near. */
 export function closest(text: string, candidates: Iterable<string>): string | undefined {
+  if (text.length > LONGEST) return undefined;
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(text.length / 3)) + 1;
   for (const candidate of candidates) {

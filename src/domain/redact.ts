@@ -12,11 +12,10 @@ export function hidesValue(name: string): boolean {
 }
 
 /** What secrets look like wherever they stand. */
-const TOKENS = [
-  /\b(?:hf_|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abp]-|sk-|dapi|npm_|pypi-)[A-Za-z0-9_-]{16,}/g,
-  /\bA[KS]IA[A-Z0-9]{16}\b/g,
-  /\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*/g,
-];
+const TOKENS = [/\b(?:hf_|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abp]-|sk-|dapi|npm_|pypi-)[A-Za-z0-9_-]{16,}/g, /\bA[KS]IA[A-Z0-9]{16}\b/g];
+
+/** A JSON web token. What only begins like one (no dot) is taken along and left as it is: to look into it again from each of its letters would take minutes. */
+const WEB_TOKEN = /\beyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*)?/g;
 
 /** What stands behind words that announce a secret. */
 const ANNOUNCED = [
@@ -45,6 +44,7 @@ export function redactText(text: string, secrets: readonly string[]): string {
   let clean = text;
   for (const secret of secrets) clean = clean.replaceAll(secret, REDACTED);
   for (const shape of [...TOKENS, ...ANNOUNCED]) clean = clean.replace(shape, REDACTED);
+  clean = clean.replace(WEB_TOKEN, (found) => (found.includes(".") ? REDACTED : found));
   return /:[/\\]{2}/.test(clean) ? displayUrl(clean) : clean;
 }
 
@@ -63,7 +63,11 @@ export function redactValue(value: unknown, secrets: readonly string[]): unknown
 
 /** Whether a text holds what can only be a secret: a token by its form, or a URL with a password. */
 export function holdsToken(text: string): boolean {
-  return TOKENS.some((shape) => text.search(shape) !== -1) || /[a-z]:\/\/[^\s/@:'"]+:[^\s/@'"{$<]+@/i.test(text);
+  return (
+    TOKENS.some((shape) => text.search(shape) !== -1) ||
+    text.match(WEB_TOKEN)?.some((found) => found.includes(".")) === true ||
+    /[a-z]:\/\/[^\s/@:'"]+:[^\s/@'"{$<]+@/i.test(text)
+  );
 }
 
 /** Params and tags as they may be stored and delivered: without values that their names, or their looks, call secret. */

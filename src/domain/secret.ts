@@ -16,11 +16,12 @@ export function isSecretName(name: string): boolean {
 export function displayUrl(text: string): string {
   return (
     text
+      // of the scheme its last sign: to look for its beginning at each letter takes minutes in a text of a megabyte
       // a password with a quote or an angle bracket in it; behind a port they end the URL
-      .replace(/([a-z][a-z0-9+.-]*:[/\\]{2})[^\s"'<>/\\@:]*:(?![0-9]*['<>])[^\s"/\\@]*@/gi, "$1")
-      .replace(/([a-z][a-z0-9+.-]*:[/\\]{2})([^\s"'<>]*)/gi, (_, scheme: string, rest: string) => scheme + withoutUser(rest))
+      .replace(/([a-z0-9+.-]:[/\\]{2})[^\s"'<>/\\@:]*:(?![0-9]*['<>])[^\s"/\\@]*@/gi, "$1")
+      .replace(/([a-z0-9+.-]:[/\\]{2})([^\s"'<>]*)/gi, (_, scheme: string, rest: string) => scheme + withoutUser(rest))
       .replace(/^[^\s/@:]+:[^\s/@]+@/, "")
-      .replace(/([?&;#])([^=&;#\s]+)=([^&;#\s]*)/g, (whole, lead: string, name: string) =>
+      .replace(/([?&;#])([^?=&;#\s]+)=([^&;#\s]*)/g, (whole, lead: string, name: string) =>
         isSecretName(name) ? `${lead}${name}=…` : whole,
       )
   );

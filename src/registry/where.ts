@@ -24,14 +24,14 @@ function nearly(field: string, { plain }: Fields): string {
  * @throws CofferError VALUE_INVALID
  */
 export function parseCondition(text: string, fields: Fields = ARTIFACT_FIELDS): Condition {
-  const found = /^\s*([A-Za-z_]+(?:\.[^\s<>=!]+)?)\s*(<=|>=|!=|==|=|<|>)\s*(?![<>=!])(.+?)\s*$/.exec(text);
+  const found = /^([A-Za-z_]+(?:\.[^\s<>=!]+)?)\s*(<=|>=|!=|==|=|<|>)\s*(?![\s<>=!])(.+)$/s.exec(text.trim());
   const field = found?.[1] ?? "";
   if (!found || !isField(field, fields))
     throw new CofferError("VALUE_INVALID", `not a condition: “${text}”`, {
       hint: `${nearly(field, fields)}write FIELD OPERATOR VALUE, such as 'metrics.rmse < 0.2'; fields: ${listed(fields)}`,
     });
   const operator = (found[2] === "==" ? "=" : found[2]) as Operator;
-  const value = (found[3] as string).replace(/^(["'])(.*)\1$/, "$2");
+  const value = (found[3] as string).replace(/^(["'])(.*)\1$/s, "$2");
   const condition = {
     field,
     operator,

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { findProjectFile, findUserFile, readConfigFile } from "../../src/config/file.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 
@@ -223,10 +223,10 @@ test("a file that is missing, a directory or no text is refused with what to do"
     await expect(readConfigFile(root.at(name), {})).rejects.toMatchObject({ code: "CONFIG_INVALID", hint: expect.stringMatching(/./) });
 });
 
-test.each(["[", "{", "a: ", "- ", "? "])("a hundred thousand times “%s” is refused without being followed", async (text) => {
-  expect(await problemsOf(text.repeat(100_000))).toEqual([expect.stringContaining("nested too deeply")]);
+test.each(["[", "{", "a: ", "- ", "? "])("eighty thousand times “%s” is refused without being followed", async (text) => {
+  expect(await problemsOf(text.repeat(80_000))).toEqual([expect.stringContaining("nested too deeply")]);
   // what comes after closes all of them at once
-  expect(await problemsOf(`x:\n  ${text.repeat(100_000)}a\ny: 1\n`)).toEqual([expect.stringContaining("nested too deeply")]);
+  expect(await problemsOf(`x:\n  ${text.repeat(80_000)}a\ny: 1\n`)).toEqual([expect.stringContaining("nested too deeply")]);
 });
 
 test("a bomb of aliases is refused, and one that holds itself is no value", async () => {
@@ -283,4 +283,15 @@ test("whatever a file holds, it gives values or problems, each with a place", as
     }),
     { numRuns: 300 },
   );
+});
+
+test("a file without an end is refused by its first bytes, and a large pipeline.yaml of somebody else is passed by", async () => {
+  await expect(readConfigFile("/dev/zero", {})).rejects.toMatchObject({
+    code: "CONFIG_INVALID",
+    message: expect.stringContaining("too large"),
+  });
+  using root = temporaryRoot();
+  writeFileSync(root.at("pipeline.yaml"), "steps: []\n");
+  truncateSync(root.at("pipeline.yaml"), 2 ** 40);
+  expect(await findProjectFile(root.path)).toBeUndefined();
 });

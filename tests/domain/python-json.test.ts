@@ -61,3 +61,9 @@ function withoutMinusZero(value: unknown): unknown {
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutMinusZero(inner)]));
   return value;
 }
+
+test("a long text beside a NaN is read, and nesting without an end is an error like any other", () => {
+  const long = "a\\n".repeat(2_000_000);
+  expect(parsePythonJson(`{"text": "${long}", "loss": NaN}`)).toEqual({ text: long.replaceAll("\\n", "\n"), loss: NaN });
+  expect(() => parsePythonJson(`${"[".repeat(100_000)}NaN${"]".repeat(100_000)}`)).toThrow(SyntaxError);
+});

@@ -87,7 +87,10 @@ export async function seenOn(uri: string, { id }: Pick<RunRow, "id">): Promise<S
       const histories = await Promise.all(
         run.metricKeys.map(
           async (key) =>
-            [key, await Array.fromAsync(readMetricHistory(connection, run.id, key), ({ value, step }) => [step, value])] as const,
+            [
+              key,
+              (await Array.fromAsync(readMetricHistory(connection, run.id, key))).flat().map(({ value, step }) => [step, value]),
+            ] as const,
         ),
       );
       return {

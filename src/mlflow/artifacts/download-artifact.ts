@@ -54,7 +54,13 @@ export function downloadArtifact(
           touch();
           seen = size;
         }
-        sink.take(piece.value);
+        try {
+          sink.take(piece.value);
+        } catch (error) {
+          // an answer that nobody reads to its end would keep the process
+          await reader?.cancel();
+          throw error;
+        }
       }
       if (announced !== null && Number(announced) !== size)
         throw new Transient(`${size} of ${announced} bytes came`, {

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { Connection } from "../http/connection.ts";
+import { ServerRefusal } from "../http/refusal.ts";
 import { REST } from "../http/request.ts";
 import { callStorageRoute } from "./storage-route.ts";
 
@@ -19,6 +20,9 @@ export const ListAnswer = v.object({
 
 /** Requests at once: one level of a large tree is many directories. */
 const AT_ONCE = 8;
+/** More than anyone's; whoever answers on that port may make them up. */
+const MOST_DIRECTORIES = 100_000;
+const LONGEST_PATH = 10_000;
 
 /**
  * Every file of a run with its size in bytes, by path. The server lists one directory at a time; `enter` leaves out those that nobody asked for.
@@ -29,13 +33,30 @@ export async function listArtifacts(
   runId: string,
   enter: (directory: string) => boolean = () => true,
 ): Promise<Map<string, number>> {
+  return listTree(connection, (directory) => listDirectory(connection, runId, directory), enter);
+}
+
+/** The same with any way to `list` one directory. None is asked for twice. @throws CofferError SERVER_REFUSED for a tree without an end; what `list` throws */
+export async function listTree(
+  connection: Connection,
+  list: (directory: string | undefined) => Promise<Entry[]>,
+  enter: (directory: string) => boolean = () => true,
+): Promise<Map<string, number>> {
   const files = new Map<string, number>();
-  const waiting: (string | undefined)[] = [undefined];
+  const known = new Set<string | undefined>([undefined]);
+  const waiting = [...known];
   while (waiting.length > 0) {
-    const level = await Promise.all(waiting.splice(0, AT_ONCE).map((directory) => listDirectory(connection, runId, directory)));
+    const level = await Promise.all(waiting.splice(0, AT_ONCE).map(list));
     for (const entry of level.flat()) {
       if (!entry.is_dir) files.set(entry.path, entry.file_size);
-      else if (enter(entry.path)) waiting.push(entry.path);
+      else if (!known.has(entry.path) && enter(entry.path)) {
+        if (known.size > MOST_DIRECTORIES || entry.path.length > LONGEST_PATH)
+          throw new ServerRefusal(`${connection.displayUri}: the directories that it lists have no end`, {
+            hint: "look at the artifacts of that run on the server's page",
+          });
+        known.add(entry.path);
+        waiting.push(entry.path);
+      }
     }
   }
   return files;

@@ -172,12 +172,25 @@ export function textOf(xml: string, name: string): string | undefined {
 
 /** All elements of this name. */
 export function elementsOf(xml: string, name: string): string[] {
-  return [...xml.matchAll(new RegExp(`<${name}>(.*?)</${name}>`, "gs"))].map((match) => match[1] as string);
+  const [begin, end] = [`<${name}>`, `</${name}>`];
+  const found: string[] = [];
+  for (let at = xml.indexOf(begin); at !== -1; at = xml.indexOf(begin, at)) {
+    const from = at + begin.length;
+    const to = xml.indexOf(end, from);
+    // one without an end is the last
+    if (to === -1) break;
+    found.push(xml.slice(from, to));
+    at = to + end.length;
+  }
+  return found;
 }
 
 function unescapeXml(text: string): string {
   const signs: Record<string, string> = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&" };
   return text
-    .replace(/&#(x?)([0-9a-f]+);/gi, (_, hex: string, digits: string) => String.fromCodePoint(Number.parseInt(digits, hex ? 16 : 10)))
+    .replace(/&#(?:x([0-9a-f]{1,6})|([0-9]{1,7}));/gi, (whole, hex?: string, digits?: string) => {
+      const code = hex === undefined ? Number(digits) : Number.parseInt(hex, 16);
+      return code > 0x10ffff ? whole : String.fromCodePoint(code);
+    })
     .replace(/&(?:lt|gt|quot|apos|amp);/g, (sign) => signs[sign] as string);
 }

@@ -2,6 +2,7 @@ import type { Connection } from "../http/connection.ts";
 import type { Destination } from "./destination.ts";
 import { askStore, elementsOf, textOf } from "./object-store.ts";
 import type { ObjectStores, StoreAnswer, StoreRequest } from "./object-store.ts";
+import { Paging } from "../http/paging.ts";
 import { ServerRefusal } from "../http/refusal.ts";
 import type { S3Credentials, S3Settings } from "./s3-settings.ts";
 import { encodeForS3, signS3 } from "./s3-signature.ts";
@@ -62,9 +63,11 @@ export async function listS3(place: S3Place): Promise<Map<string, number>> {
   const { prefix } = place.destination;
   const root = prefix === "" ? "" : `${prefix}/`;
   const files = new Map<string, number>();
+  const what = `GET ${place.destination.bucket}`;
+  const paging = new Paging(place.connection, what);
   for (let more: string | undefined = ""; more !== undefined;) {
     const query: string = `${more === "" ? "" : `continuation-token=${encodeForS3(more)}&`}list-type=2&prefix=${encodeForS3(root)}`;
-    const { text }: StoreAnswer = await ask(place, `GET ${place.destination.bucket}`, {
+    const { text }: StoreAnswer = await ask(place, what, {
       method: "GET",
       path: undefined,
       query,
@@ -75,7 +78,7 @@ export async function listS3(place: S3Place): Promise<Map<string, number>> {
       // a key that ends with a slash is a console's idea of a directory
       if (key.startsWith(root) && !key.endsWith("/")) files.set(key.slice(root.length), Number(textOf(entry, "Size")));
     }
-    more = textOf(text, "IsTruncated") === "true" ? textOf(text, "NextContinuationToken") : undefined;
+    more = paging.next(textOf(text, "IsTruncated") === "true" ? textOf(text, "NextContinuationToken") : undefined);
   }
   return files;
 }

@@ -5,6 +5,7 @@ import { CofferError, errno, reason } from "../../domain/error.ts";
 import type { Environment } from "./environment.ts";
 import { IniFault, readIniSection } from "./ini.ts";
 import { findInNetrc } from "./netrc.ts";
+import { percentDecoded } from "./percent-decoded.ts";
 
 /** What proves who we are. `secrets` are the strings that may never be shown. */
 export interface Authorization {
@@ -34,7 +35,7 @@ export function findAuthorization(uri: string, env: Environment): Authorization 
   if (fromNetrc) return basic(fromNetrc.user, fromNetrc.password, ".netrc");
   const inUrl = /^[a-z]+:\/\/([^/?#@]*):([^/?#]*)@/i.exec(uri.trim());
   if (inUrl && (inUrl[1] || inUrl[2])) {
-    const { secrets, ...known } = basic(decode(inUrl[1] as string), decode(inUrl[2] as string), "the tracking URI");
+    const { secrets, ...known } = basic(percentDecoded(inUrl[1] as string), percentDecoded(inUrl[2] as string), "the tracking URI");
     return { ...known, secrets: [...new Set([...secrets, inUrl[2] as string])].filter(Boolean) };
   }
   const user = env["MLFLOW_TRACKING_USERNAME"] || file.get("mlflow_tracking_username");
@@ -53,14 +54,6 @@ export function findAuthorization(uri: string, env: Environment): Authorization 
 function basic(user: string, password: string, from: string): Authorization {
   const encoded = Buffer.from(`${user}:${password}`).toString("base64");
   return { header: `Basic ${encoded}`, who: `user “${user}” of ${from}`, secrets: [encoded, password].filter(Boolean) };
-}
-
-function decode(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
 }
 
 function readCredentialsFile(path: string): ReadonlyMap<string, string> {

@@ -15,7 +15,8 @@ export function readIniSection(text: string, name: string): Section | undefined 
   const section = sections.get(name);
   if (!section) return undefined;
   const all: Section = new Map([...(sections.get("DEFAULT") ?? []), ...section]);
-  return new Map([...all].map(([key, value]) => [key, filledIn(value, all)]));
+  const room = { left: MAX_FILLED };
+  return new Map([...all].map(([key, value]) => [key, filledIn(value, all, room)]));
 }
 
 function parse(text: string): Map<string, Section> {
@@ -49,21 +50,26 @@ function parse(text: string): Map<string, Section> {
       continue;
     }
     if (!section) throw fault("is before the first section");
-    const pair = /^([^=:]*?)\s*[=:]\s*(.*)$/.exec(line);
-    key = pair?.[1]?.toLowerCase();
+    const cut = line.search(/[=:]/);
+    key = line.slice(0, Math.max(cut, 0)).trimEnd().toLowerCase();
     if (!key) throw fault("is no `key = value`");
     if (section.has(key)) throw fault("names a key that was there before");
-    section.set(key, pair?.[2] as string);
+    section.set(key, line.slice(cut + 1).trimStart());
   }
   for (const one of sections.values()) for (const [name, value] of one) one.set(name, value.trimEnd());
   return sections;
 }
 
-function filledIn(value: string, all: Section, depth = 1): string {
+/** Values that name others, which name others: more than anyone's, in signs and in names. */
+const MAX_FILLED = 100_000;
+
+function filledIn(value: string, all: Section, room: { left: number }, depth = 1): string {
+  room.left -= value.length + 1;
+  if (room.left < 0) throw new IniFault("its values name one another too often");
   return value.replace(/%(%|\(([^)]+)\)s)?/g, (_, what?: string, name?: string) => {
     if (what === "%") return "%";
     const other = name === undefined ? undefined : all.get(name.toLowerCase());
     if (other === undefined || depth > 10) throw new IniFault("a value has a “%” that stands for nothing; a percent sign is written “%%”");
-    return filledIn(other, all, depth + 1);
+    return filledIn(other, all, room, depth + 1);
   });
 }

@@ -1,5 +1,6 @@
 import { CofferError } from "../../domain/error.ts";
 import type { Environment } from "./environment.ts";
+import { percentDecoded } from "./percent-decoded.ts";
 
 export interface Proxy {
   /** With user and password, where it has them. */
@@ -71,6 +72,6 @@ function ipv4(text: string): number | undefined {
 
 function secretsOf({ username, password }: URL): string[] {
   if (password === "") return [];
-  const plain = decodeURIComponent(password);
-  return [Buffer.from(`${decodeURIComponent(username)}:${plain}`).toString("base64"), password, plain];
+  const plain = percentDecoded(password);
+  return [Buffer.from(`${percentDecoded(username)}:${plain}`).toString("base64"), password, plain];
 }

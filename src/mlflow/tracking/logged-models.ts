@@ -1,9 +1,10 @@
 /** Logged models: what MLflow 3 shows of a model beside the run that made it. The server gives their ids, and says where their files go. */
 import * as v from "valibot";
 import type { Connection } from "../http/connection.ts";
-import { ListAnswer } from "../artifacts/list-artifacts.ts";
+import { ListAnswer, listTree } from "../artifacts/list-artifacts.ts";
 import { cleanText } from "./log-values.ts";
 import type { Param, Tag } from "./log-values.ts";
+import { Paging } from "../http/paging.ts";
 import { lacksRoute } from "../http/refusal.ts";
 import { ArtifactUri, ModelId } from "./remote-id.ts";
 import { call, callOnce, nameOf, REST } from "../http/request.ts";
@@ -54,18 +55,19 @@ export function modelName(name: string): string {
 /** Every logged model of a run; undefined where the server has no logged models (before MLflow 3). @throws CofferError SERVER_REFUSED, SERVER_UNREACHABLE */
 export async function findModels(connection: Connection, experimentId: string, runId: string): Promise<LoggedModel[] | undefined> {
   const found: LoggedModel[] = [];
+  const paging = new Paging(connection, nameOf("POST", `${ROUTE}/search`));
   let page: string | undefined;
   do {
     const search = { experiment_ids: [experimentId], filter: `source_run_id = '${runId}'`, max_results: 100, page_token: page };
     try {
       const answer = await call(connection, "POST", `${ROUTE}/search`, search, SearchAnswer);
       found.push(...answer.models.map(loggedModel));
-      page = answer.next_page_token;
+      page = paging.next(answer.next_page_token);
     } catch (error) {
       if (lacksRoute(error)) return undefined;
       throw error;
     }
-  } while (page);
+  } while (page !== undefined);
   return found;
 }
 
@@ -120,16 +122,11 @@ export async function addOutputs(connection: Connection, runId: string, models: 
 
 /** The files of a model with their sizes in bytes, by path. @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED */
 export async function listModelFiles(connection: Connection, id: string): Promise<Map<string, number>> {
-  const files = new Map<string, number>();
-  const waiting: (string | undefined)[] = [undefined];
-  while (waiting.length > 0) {
-    const query = { artifact_directory_path: waiting.shift() };
-    const answer = await callStorageRoute(connection, "GET", `${ROUTE}/${id}/artifacts/directories`, query, ListAnswer);
-    for (const entry of answer.files)
-      if (entry.is_dir) waiting.push(entry.path);
-      else files.set(entry.path, entry.file_size);
-  }
-  return files;
+  const path = `${ROUTE}/${id}/artifacts/directories`;
+  return listTree(
+    connection,
+    async (directory) => (await callStorageRoute(connection, "GET", path, { artifact_directory_path: directory }, ListAnswer)).files,
+  );
 }
 
 function loggedModel({ info }: v.InferOutput<typeof Model>): LoggedModel {

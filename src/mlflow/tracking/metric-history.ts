@@ -2,7 +2,8 @@ import * as v from "valibot";
 import type { Connection } from "../http/connection.ts";
 import type { Metric } from "./log-values.ts";
 import { ServerRefusal } from "../http/refusal.ts";
-import { call, callOnce, REST } from "../http/request.ts";
+import { Paging } from "../http/paging.ts";
+import { call, callOnce, nameOf, REST } from "../http/request.ts";
 import { Transient } from "../http/retry.ts";
 
 const PAGE = 5000;
@@ -25,14 +26,16 @@ const HistoryAnswer = v.object({
  * Every point of one metric, page by page. `key` is the server's (`remoteKey`). The server keeps each distinct point once, and gives an
  * infinity back as ±1.797e308: compare with `storedValue`.
  */
-export async function* readMetricHistory(connection: Connection, runId: string, key: string): AsyncGenerator<Metric> {
+export async function* readMetricHistory(connection: Connection, runId: string, key: string): AsyncGenerator<Metric[]> {
+  const path = `${REST}/metrics/get-history`;
+  const paging = new Paging(connection, nameOf("GET", path));
   let page: string | undefined;
   do {
     const query = { run_id: runId, metric_key: key, max_results: PAGE, page_token: page };
-    const answer = await call(connection, "GET", `${REST}/metrics/get-history`, query, HistoryAnswer);
-    yield* answer.metrics;
-    page = answer.next_page_token;
-  } while (page);
+    const answer = await call(connection, "GET", path, query, HistoryAnswer);
+    yield answer.metrics;
+    page = paging.next(answer.next_page_token);
+  } while (page !== undefined);
 }
 
 interface Point {
@@ -52,20 +55,20 @@ function isPoint(given: unknown): given is Point {
 }
 
 /**
- * The same of a metric of about `count` points, in one answer where it can be: by the route of MLflow's own pages, which costs the server half as much.
+ * The same of a metric of about `count` points, many at a time; in one answer where it can be: by the route of MLflow's own pages, which costs the server half as much.
  * NaN is no JSON, and such an answer no answer: then page by page.
  * @throws CofferError SERVER_UNREACHABLE, SERVER_REFUSED
  */
-export async function readHistory(connection: Connection, runId: string, key: string, count: number): Promise<Point[]> {
+export async function* readHistory(connection: Connection, runId: string, key: string, count: number): AsyncGenerator<Point[]> {
   if (count < WHOLE)
     try {
       const query = { run_id: runId, metric_key: key, max_results: WHOLE };
       const { metrics } = await callOnce(connection, "GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk", query, WholeAnswer);
-      if (metrics.length < WHOLE) return metrics;
+      if (metrics.length < WHOLE) return yield metrics;
     } catch (error) {
       if (!(error instanceof ServerRefusal) && !(error instanceof Transient)) throw error;
     }
-  return Array.fromAsync(readMetricHistory(connection, runId, key));
+  yield* readMetricHistory(connection, runId, key);
 }
 
 /** The value that a server gives back for one that was sent. */

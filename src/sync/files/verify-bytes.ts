@@ -1,5 +1,4 @@
 import { loadBlake3 } from "../../blobs/blake3.ts";
-import type { Digest } from "../../domain/digest.ts";
 import { destinationOf } from "../../mlflow/artifacts/destination.ts";
 import { downloadArtifact } from "../../mlflow/artifacts/download-artifact.ts";
 import type { DownloadSink } from "../../mlflow/artifacts/download-artifact.ts";
@@ -44,22 +43,37 @@ export async function filesWithOwnBytes(
   const proxied = destination.kind === "proxied" ? destination : undefined;
   await inParallel(files, sync.jobs, async (file) => {
     checkTime(sync);
-    const hash = await hashing(file.digest.algorithm);
-    await downloadArtifact(sync.connection, delivery.remote_run as string, file.path, hash.sink, proxied);
-    if (hash.hex() === file.digest.hex) own.add(file.path);
+    const hash = await hashing(file);
+    try {
+      await downloadArtifact(sync.connection, delivery.remote_run as string, file.path, hash.sink, proxied);
+      if (hash.hex() === file.digest.hex) own.add(file.path);
+    } catch (error) {
+      if (!(error instanceof TooLong)) throw error;
+    }
     read(file);
   });
   return own;
 }
 
-async function hashing(algorithm: Digest["algorithm"]): Promise<{ sink: DownloadSink; hex: () => string }> {
+/** More bytes came than the file has: they are others, and may have no end. */
+class TooLong extends Error {}
+
+async function hashing({ digest: { algorithm }, size }: RemoteFile): Promise<{ sink: DownloadSink; hex: () => string }> {
   const blake3 = await loadBlake3();
   const begin = () => (algorithm === "blake3" ? blake3.hasher() : new Bun.CryptoHasher("sha256"));
   let hasher = begin();
+  let left = size;
   return {
     sink: {
-      start: () => void (hasher = begin()),
-      take: (chunk) => void hasher.update(chunk),
+      start() {
+        hasher = begin();
+        left = size;
+      },
+      take(chunk) {
+        left -= chunk.length;
+        if (left < 0) throw new TooLong();
+        hasher.update(chunk);
+      },
     },
     hex: () => hasher.digest().toString("hex"),
   };

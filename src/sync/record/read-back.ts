@@ -112,8 +112,8 @@ async function checkMetrics({ sync: { store, connection }, run }: Delivering, re
     const wanted = new Set(metrics.distinctPoints(store.db, run.seq, key).map(({ value, step, time }) => spell(value, step, time)));
     all += wanted.size;
     if (there.has(name))
-      for (const { value, step, timestamp } of await readHistory(connection, remote.id, name, wanted.size))
-        wanted.delete(spell(value, step, timestamp));
+      for await (const points of readHistory(connection, remote.id, name, wanted.size))
+        for (const { value, step, timestamp } of points) wanted.delete(spell(value, step, timestamp));
     missing += wanted.size;
   });
   return lacking(missing, all, "metric points");

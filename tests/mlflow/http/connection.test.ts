@@ -89,3 +89,8 @@ function thrown(act: () => unknown): CofferError {
   }
   throw new Error("nothing was thrown");
 }
+
+test("a percent sign in a proxy's password is one, where nobody wrote it as it should be", () => {
+  const { scrub, proxyTo } = connect({ uri: "http://h:1", env: { HOME: "/nonexistent", http_proxy: "http://user:100%sure@proxy:3128" } });
+  expect([proxyTo("http://h:1")?.name, scrub("said 100%sure")]).toEqual(["http://proxy:3128", "said ***"]);
+});

@@ -52,3 +52,11 @@ test("a credentials file that is malformed is named with its line, and nothing o
     expect(Bun.inspect(error)).not.toContain("hunter2");
   }
 });
+
+test("values that name one another without an end are refused", () => {
+  using home = temporaryRoot();
+  mkdirSync(home.at(".mlflow"));
+  const values = Array.from({ length: 9 }, (_, nth) => `k${nth} = ${`%(k${nth + 1})s`.repeat(20)}`).join("\n");
+  writeFileSync(home.at(".mlflow/credentials"), `[mlflow]\n${values}\nk9 =\n`);
+  expect(() => findAuthorization("http://h", { HOME: home.path })).toThrow(expect.objectContaining({ code: "CONFIG_INVALID" }));
+});
