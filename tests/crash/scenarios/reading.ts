@@ -1,0 +1,82 @@
+import { existsSync } from "node:fs";
+import type { Place } from "../../cli/run-place.ts";
+import { refs } from "../kill-at.ts";
+import type { Scenario } from "../kill-at.ts";
+import { did, fill, LARGE } from "./keeping.ts";
+
+async function keepDirectory(here: Place): Promise<void> {
+  fill(here, "d", 3);
+  await did(here, "log", "d", "--name", "dir");
+}
+
+export const READING: readonly Scenario[] = [
+  {
+    title: "get of a directory",
+    prepare: keepDirectory,
+    call: ["get", "dir"],
+    seen: refs,
+    kills: [
+      {
+        at: [
+          "lease.taken",
+          "get.held",
+          "cache.reserved",
+          "place.written",
+          "place.taken",
+          "cache.copied",
+          "cache.placed",
+          "cache.entered",
+          "lease.cleared",
+        ],
+        then: ["dir@v1"],
+      },
+    ],
+    again: () => ["dir@v1"],
+  },
+  {
+    title: "get -o of a directory",
+    prepare: keepDirectory,
+    call: ["get", "dir", "-o", "out"],
+    seen: async (here) => existsSync(here.at("out")),
+    kills: [{ at: ["place.written"], then: false }],
+    again: () => true,
+  },
+  {
+    title: "get -o of a file",
+    prepare: async (here) => did(here, "log", here.write("m.bin", LARGE), "--name", "model"),
+    call: ["get", "model", "-o", "out"],
+    seen: async (here) => existsSync(here.at("out")),
+    kills: [
+      { at: ["place.written", "rename.linked"], then: false },
+      { at: ["place.taken"], then: true },
+    ],
+    exit: (then) => (then === true ? 5 : 0),
+    again: () => true,
+  },
+  {
+    title: "cache clear",
+    async prepare(here) {
+      await keepDirectory(here);
+      await did(here, "get", "dir");
+    },
+    call: ["cache", "clear"],
+    seen: refs,
+    kills: [{ at: ["cache.taken", "cache.evicted"], then: ["dir@v1"] }],
+    again: () => ["dir@v1"],
+  },
+  {
+    title: "a backup with bytes",
+    async prepare(here) {
+      await keepDirectory(here);
+      await did(here, "log", here.write("m.bin", LARGE), "--name", "model");
+    },
+    call: ["backup", "saved", "--with-bytes"],
+    seen: async (here) => (existsSync(here.at("saved")) ? (await here.coffer(["verify", "--root", here.at("saved")])).code : "absent"),
+    kills: [
+      { at: ["lease.taken", "backup.copied", "backup.filled", "place.written"], then: "absent" },
+      { at: ["place.taken", "lease.cleared"], then: 0 },
+    ],
+    exit: (then) => (then === 0 ? 5 : 0),
+    again: () => 0,
+  },
+];
