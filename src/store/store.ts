@@ -6,7 +6,7 @@ import type { Settings } from "../config/settings.ts";
 import * as metadata from "../db/open/metadata.ts";
 import { unusable } from "../db/open/cannot-open.ts";
 import { openToRead } from "../db/open/open-to-read.ts";
-import { closeDatabase, openDatabase, writing } from "../db/open/open.ts";
+import { closeDatabase, keepTablesInMemory, openDatabase, writing } from "../db/open/open.ts";
 import type { OpenOptions as DatabaseOptions, Work } from "../db/open/open.ts";
 import { withoutWaiting } from "../db/open/patience.ts";
 import type { Say } from "../db/open/patience.ts";
@@ -155,6 +155,7 @@ function openSomehow(root: string, file: string, options: OpenOptions & Ways): O
   const open = (): Opened => {
     if (isDeadly(root)) throw noRoom(file);
     const { db, inode } = openCurrent(file, options);
+    if (isReserveSpent) keepTablesInMemory(db);
     return { db, inode, readOnly: undefined, isReserveSpent, close: () => closeDatabase(db) };
   };
   try {

@@ -36,6 +36,8 @@ async function fillStore(root: TemporaryRoot): Promise<Place> {
 async function isWell(options: Place): Promise<void> {
   await done(["log", "v", "--name", "v", "--quiet"], options);
   await done(["verify"], options);
+  // 2: a write-ahead log still
+  expect(readFileSync(join(options.root, "coffer.db"))[18]).toBe(2);
   expect(readdirSync(join(options.root, "tmp"))).toEqual([]);
   const { items } = (await done(["gc", "--grace", "0", "--json"], options)).json<{ items?: { kind: string }[] }>();
   expect((items ?? []).filter(({ kind }) => kind === "stray" || kind === "staging")).toEqual([]);
@@ -191,6 +193,18 @@ mounted("a disk without inodes is said to have none, and gc gives some back", as
     expect((await coffer(args, options)).stderr).toMatch(/no inodes left[^]*df -i/);
   await done(["gc", "--apply", "--max-versions", "1", "--grace", "0"], options);
   rmSync(root.at("disk/files"), { recursive: true });
+  await isWell(options);
+});
+
+mounted("a database that cannot be opened for a few KiB stays as it is kept", async () => {
+  using root = temporaryRoot();
+  using _disk = mountSmall(root.at("disk"), "24m");
+  const options = await fillStore(root);
+  for (const left of [8, 16, 24, 28]) {
+    fillDisk(root.at("disk"), left);
+    expect([left, (await coffer(["ls"], options)).code, (await coffer(["log", "v"], options)).code]).toEqual([left, 0, 1]);
+    makeRoom(root.at("disk"));
+  }
   await isWell(options);
 });
 

@@ -56,9 +56,10 @@ export function leaveLog(db: Database): void {
   db.query("SELECT count(*) FROM sqlite_schema").get();
 }
 
-/** Whether a write-ahead log fails for want of memory that processes share. */
+/** Whether a write-ahead log fails for want of memory that processes share. On a full disk its file cannot grow (SHMSIZE): that passes. */
 export function lacksSharedMemory(error: unknown): boolean {
-  return errno(error)?.startsWith("SQLITE_IOERR_SHM") ?? false;
+  const code = errno(error) ?? "";
+  return code.startsWith("SQLITE_IOERR_SHM") && code !== "SQLITE_IOERR_SHMSIZE";
 }
 
 const withRollback = new WeakSet<Database>();

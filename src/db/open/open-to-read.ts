@@ -1,10 +1,11 @@
 import { Database, constants } from "bun:sqlite";
-import { constants as fs, copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { closeSync, constants as fs, copyFileSync, existsSync, mkdtempSync, openSync, readSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { CofferError, errno } from "../../domain/error.ts";
 import { requireOurs, unusable } from "./cannot-open.ts";
+import { keepTablesInMemory } from "./open.ts";
 
 /** A database that nothing is written to. */
 export interface OpenedToRead {
@@ -19,17 +20,20 @@ const TRIES = 5;
 /**
  * Opens a database where nothing can be written: a read-only disk, a directory of somebody else, a full disk.
  *
- *  1. Where another process has it open (its `-shm` is there), SQLite reads beside it, and takes its locks.
+ *  1. Where another process has it open (its `-shm` is there), or where it has a rollback journal in place of a log, SQLite reads beside others, and takes its locks.
  *  2. Where no log holds anything, the file is all there is. It is read without locks: nothing may be made beside it to hold them. Whoever begins to write
  *     meanwhile writes to a log of its own first, which this reader does not see; once that is moved into the file, the file's stamp has changed, and `close` says so.
  *     A writer on another host is noticed in the same way, as far as its file system tells the times of a file.
- *  3. A log that holds something, with no `-shm` to read it by (a copied or restored store), is read in a copy of both files, in the directory for temporary ones.
+ *  3. A log that holds something, with no `-shm` to read it by (a copied or restored store), and what a crash left in a rollback journal, is read in a copy of
+ *     both files, in the directory for temporary ones.
  *
  * @throws CofferError STORE_UNUSABLE, STORE_NEWER, STORE_DAMAGED
  */
 export function openToRead(path: string): OpenedToRead {
   try {
-    return (existsSync(`${path}-shm`) && beside(path)) || (sizeOf(`${path}-wal`) === 0 ? atRest(path) : copied(path));
+    const left = ["-wal", "-journal"].filter((end) => sizeOf(`${path}${end}`) > 0);
+    const hasLocks = existsSync(`${path}-shm`) || !hasLog(path);
+    return (hasLocks && beside(path)) || (left.length === 0 ? atRest(path) : copied(path, left));
   } catch (error) {
     throw error instanceof CofferError ? error : unusable(path, error);
   }
@@ -59,17 +63,17 @@ function atRest(path: string): OpenedToRead {
   });
 }
 
-function copied(path: string): OpenedToRead {
-  const directory = mkdtempSync(join(tmpdir(), "coffer-"));
+function copied(path: string, left: readonly string[]): OpenedToRead {
+  const directory = mkdtempSync(join(tmpdir(), "coffer-read-"));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   try {
     const copy = join(directory, "coffer.db");
-    const both = (): string => `${stampOf(path)} ${stampOf(`${path}-wal`)}`;
+    const ends = ["", ...left];
+    const stamps = (): string => ends.map((end) => stampOf(`${path}${end}`)).join(" ");
     for (let tries = 1; ; tries++) {
-      const before = both();
-      copyFileSync(path, copy, fs.COPYFILE_FICLONE);
-      copyFileSync(`${path}-wal`, `${copy}-wal`, fs.COPYFILE_FICLONE);
-      if (both() === before) break;
+      const before = stamps();
+      for (const end of ends) copyFileSync(`${path}${end}`, `${copy}${end}`, fs.COPYFILE_FICLONE);
+      if (stamps() === before) break;
       if (tries === TRIES)
         throw new CofferError("STORE_BUSY", "somebody writes to this store all the time", {
           hint: "wait until it is done, then try again",
@@ -89,8 +93,7 @@ function copied(path: string): OpenedToRead {
 function ready(path: string, db: Database, close: () => void): OpenedToRead {
   db.run(`PRAGMA busy_timeout = ${PATIENCE_MS}`);
   db.run("PRAGMA foreign_keys = ON");
-  // tables of a plan would go to a file of their own when they grow, and the disk of that may be the same
-  db.run("PRAGMA temp_store = MEMORY");
+  keepTablesInMemory(db);
   requireOurs(path, db);
   return { db, close };
 }
@@ -98,6 +101,17 @@ function ready(path: string, db: Database, close: () => void): OpenedToRead {
 function stampOf(path: string): string {
   const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true });
   return [dev, ino, size, mtimeNs].join(" ");
+}
+
+/** By the header: 2 is a write-ahead log, 1 a rollback journal. */
+function hasLog(path: string): boolean {
+  const fd = openSync(path, "r");
+  try {
+    const byte = Buffer.alloc(1);
+    return readSync(fd, byte, 0, 1, 18) === 1 && byte[0] === 2;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function sizeOf(path: string): number {

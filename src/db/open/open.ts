@@ -116,6 +116,11 @@ export async function unflushedWhile<T>(db: Database, work: () => Promise<T>): P
   }
 }
 
+/** Tables of a plan would go to a file of their own when they grow, and the disk of that may be the full one. */
+export function keepTablesInMemory(db: Database): void {
+  db.run("PRAGMA temp_store = MEMORY");
+}
+
 /** Closes it; the last one out moves the write-ahead log into the database. */
 export function closeDatabase(db: Database): void {
   db.close(false);
