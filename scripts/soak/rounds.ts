@@ -10,9 +10,9 @@ import { play } from "./stress/play.ts";
 
 /** What a soak plays, again and again: stress: several processes against the model; steps: one, each step held against it; kills: the same, most steps killed. */
 export const KINDS = {
-  stress: { workers: 6, killed: 8, most: 160, phase: 40 },
-  steps: { workers: 1, killed: 1_000_000, most: 60, phase: 1 },
-  kills: { workers: 1, killed: 1.2, most: 60, phase: 1 },
+  stress: { workers: 6, killed: 100, held: 450, most: 160, phase: 40 },
+  steps: { workers: 1, killed: 0, held: 0, most: 60, phase: 1 },
+  kills: { workers: 1, killed: 850, held: 0, most: 60, phase: 1 },
 } as const;
 
 export type Kind = keyof typeof KINDS | "processes";

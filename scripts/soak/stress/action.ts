@@ -1,11 +1,11 @@
 import fc from "fast-check";
-import type { Kill } from "../call.ts";
+import type { Trouble } from "../call.ts";
 
 /** What a process can do, and how often it does. */
 const WEIGHTS = {
-  log: 12,
+  log: 14,
   derive: 4,
-  run: 8,
+  run: 9,
   get: 4,
   hold: 1,
   alias: 3,
@@ -13,9 +13,9 @@ const WEIGHTS = {
   pin: 3,
   unpin: 2,
   tag: 2,
-  rm: 6,
+  rm: 10,
   restore: 3,
-  gc: 6,
+  gc: 9,
   look: 3,
   verify: 1,
   cache: 2,
@@ -32,33 +32,42 @@ export interface Action {
   readonly a: number;
   readonly b: number;
   readonly c: number;
-  readonly kill: Kill | null;
+  readonly trouble: Trouble | null;
 }
 
 export interface Shape {
   /** How many processes work at a time. */
   workers: number;
-  /** One in how many is killed. */
+  /** How many of a thousand are killed, and how many stand still for a while. */
   killed: number;
+  held: number;
   most: number;
 }
 
-/** Lists of actions, the same for the same seed; the most frequent deed, killed by nobody, is what one is shrunk to. */
-export function actions({ workers, killed, most }: Shape): fc.Arbitrary<Action[]> {
+/** Lists of actions, the same for the same seed; what one is shrunk to is the most frequent deed, in nobody's way. */
+export function actions({ workers, killed, held, most }: Shape): fc.Arbitrary<Action[]> {
   const number = fc.nat(999);
-  const kill = fc.record({ at: fc.nat(1000).map((n) => n / 1000), whole: fc.boolean() });
-  const isKilled = fc.nat(999).map((n) => n >= 1000 - 1000 / killed);
+  const kill = fc.record({
+    does: fc.constant("kill" as const),
+    at: number.map((n) => n / 1000),
+    whole: fc.boolean(),
+    point: fc.option(number, { freq: 2 }),
+  });
+  const hold = fc.record({ does: fc.constant("hold" as const), point: number, milliseconds: fc.integer({ min: 5, max: 400 }) });
+  const trouble = fc.oneof(
+    { weight: 1000 - killed - held, arbitrary: fc.constant(null) },
+    { weight: killed, arbitrary: kill },
+    { weight: held, arbitrary: hold },
+  );
   const deed = fc.oneof(
     ...(Object.entries(WEIGHTS) as [Deed, number][]).map(([name, weight]) => ({ weight, arbitrary: fc.constant(name) })),
   );
-  const action = fc
-    .record({ deed, worker: fc.nat(workers - 1), a: number, b: number, c: number, kill, isKilled })
-    .map(({ isKilled, kill, ...rest }): Action => ({ ...rest, kill: isKilled ? kill : null }));
+  const action = fc.record({ deed, worker: fc.nat(workers - 1), a: number, b: number, c: number, trouble });
   // biased values would keep the same few bytes under the same name
   return fc.noBias(fc.array(action, { minLength: 1, maxLength: most, size: "max" }));
 }
 
 /** One line for a report. */
-export function describe({ deed, worker, a, b, c, kill }: Action): string {
-  return `${worker} ${deed} ${a} ${b} ${c}${kill ? ` killed at ${kill.at.toFixed(3)}${kill.whole ? " with all of it" : ""}` : ""}`;
+export function describe({ deed, worker, a, b, c, trouble }: Action): string {
+  return `${worker} ${deed} ${a} ${b} ${c}${trouble ? ` ${JSON.stringify(trouble)}` : ""}`;
 }

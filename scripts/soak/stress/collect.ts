@@ -8,7 +8,7 @@ import { changed } from "./world.ts";
 import type { World } from "./world.ts";
 
 /** `gc --apply` with some rules: it takes nothing that it may not, and, where nobody else is at work, all that it has to. */
-export async function collect(world: World, action: Pick<Action, "a" | "b" | "kill">): Promise<void> {
+export async function collect(world: World, action: Pick<Action, "a" | "b" | "trouble">): Promise<void> {
   const { model } = world;
   const rules: Rules = { maxVersions: action.a % 3 === 0 ? undefined : 1 + (action.a % 4), failedRuns: action.b % 2 === 0 };
   const collection: Collection = { rules, vulnerable: new Set() };
@@ -17,7 +17,7 @@ export async function collect(world: World, action: Pick<Action, "a" | "b" | "ki
   model.collections.add(collection);
   model.collected++;
   changed(world);
-  const called = await world.caller.call(["gc", "--apply", "--yes", "--json", ...rulesArgs(rules)], { kill: action.kill });
+  const called = await world.caller.call(["gc", "--apply", "--yes", "--json", ...rulesArgs(rules)], action.trouble);
   changed(world);
   model.collections.delete(collection);
   if (called.killed) {

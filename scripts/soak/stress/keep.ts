@@ -28,7 +28,7 @@ export async function log(world: World, action: Action): Promise<void> {
   name.pending.push(pending);
   changed(world);
   const dependencies = needs.flatMap((needed) => ["--depends-on", refOf(world, needed)]);
-  const called = await caller.call(["log", contents.path(content), "--name", name.name, "--json", ...dependencies], { kill: action.kill });
+  const called = await caller.call(["log", contents.path(content), "--name", name.name, "--json", ...dependencies], action.trouble);
   if (called.killed) return;
   if (called.code === 4 && needs.some((needed) => mayBeGone(model, needed))) {
     for (const needed of needs) settle(needed, "deleted");
@@ -76,7 +76,7 @@ export async function run(world: World, action: Action): Promise<void> {
   const flags = ["--name", made.name, "--policy", made.policy, "--register", `${name.name}=model.bin`];
   const inputs = needs.flatMap((needed) => ["--input", refOf(world, needed)]);
   const child = ["sh", "-c", script, contents.path(content), contents.path(other), markOf(world, made)];
-  const called = await caller.call(["run", "--json", ...flags, ...inputs, "--", ...child], { kill: action.kill });
+  const called = await caller.call(["run", "--json", ...flags, ...inputs, "--", ...child], action.trouble);
   if (called.killed) return;
   if (called.code === 125 && needs.some((needed) => mayBeGone(model, needed))) {
     for (const needed of needs) settle(needed, "deleted");
@@ -145,7 +145,7 @@ function forget(name: Name, pending: Pending): void {
 
 /** Mostly what everybody keeps. */
 function contentOf(worker: number, number: number): number {
-  return number % 10 < 6 ? number % POOL_SIZE : POOL_SIZE + worker * 1000 + number;
+  return number % 10 < 8 ? number % POOL_SIZE : POOL_SIZE + worker * 1000 + number;
 }
 
 /** What a process may act upon: what is certainly so. */

@@ -15,7 +15,7 @@ import type { World } from "./world.ts";
 export async function get(world: World, action: Action): Promise<void> {
   for (const artifact of chosen(owned(world, action.worker, "live"), action.a)) {
     const target = world.fresh();
-    const called = await world.caller.call(["get", refOf(world, artifact), "-o", target], { kill: action.kill });
+    const called = await world.caller.call(["get", refOf(world, artifact), "-o", target], action.trouble);
     if (isThere(world, artifact, called) || (called.killed && existsSync(target))) compareBytes(world, artifact, target);
     rmSync(target, { recursive: true, force: true });
   }
@@ -29,7 +29,7 @@ export async function hold(world: World, action: Action): Promise<void> {
     const { held } = world.model;
     const before = held.get(artifact.content) ?? new Set([false]);
     held.set(artifact.content, new Set([...before, true]));
-    const called = await world.caller.call(["get", refOf(world, artifact), "--json"], { kill: action.kill });
+    const called = await world.caller.call(["get", refOf(world, artifact), "--json"], action.trouble);
     if (called.killed) return;
     const isHeld = isThere(world, artifact, called);
     held.set(artifact.content, isHeld ? new Set([true]) : before);
@@ -59,14 +59,14 @@ export async function look(world: World, action: Action): Promise<void> {
   const ref = artifact && refOf(world, artifact);
   const ways = [["ls"], ["runs"], ["stats"], ["gc", "--max-versions", "1"], ["artifacts", "list-orphaned"], ["doctor"]];
   if (ref !== undefined) ways.push(["show", ref], ["lineage", ref], ["gc", "why", ref], ["get", ref, "--with-deps", "-o", world.fresh()]);
-  const called = await world.caller.call([...(ways[action.a % ways.length] as string[]), "--json"], { kill: action.kill });
+  const called = await world.caller.call([...(ways[action.a % ways.length] as string[]), "--json"], action.trouble);
   // with --with-deps 3: something that it was made from is gone
   if (called.killed || called.code === 0 || (called.code === 3 && called.args.includes("--with-deps"))) return;
   if (called.code !== 4 || !artifact || !mayBeGone(world.model, artifact)) differ(words(called));
 }
 
 export async function verify(world: World, action: Action): Promise<void> {
-  const called = await world.caller.call(["verify", "--json", ...(action.a % 2 === 0 ? ["--repair"] : [])], { kill: action.kill });
+  const called = await world.caller.call(["verify", "--json", ...(action.a % 2 === 0 ? ["--repair"] : [])], action.trouble);
   if (!called.killed && called.code !== 0) differ(words(called));
 }
 
@@ -78,7 +78,7 @@ export async function cache(world: World, action: Action): Promise<void> {
     ["cache", "set-size", "--max-size", "1GB"],
   ];
   if (artifact) ways.push(["cache", "preload", refOf(world, artifact)]);
-  const called = await world.caller.call(ways[action.a % ways.length] as string[], { kill: action.kill });
+  const called = await world.caller.call(ways[action.a % ways.length] as string[], action.trouble);
   if (called.killed || called.code === 0) return;
   if (called.code !== 4 || !artifact || !mayBeGone(world.model, artifact)) differ(words(called));
 }
@@ -117,7 +117,7 @@ export function rebuild(world: World, action: Action): void {
   world.later.push(async () => {
     // runs that died are closed first: a rebuild knows of what they logged only by their manifests
     await caller.call(["runs", "--limit", "1"]);
-    let called = await caller.call(["rebuild", "--force"], { kill: action.kill });
+    let called = await caller.call(["rebuild", "--force"], action.trouble);
     if (called.killed && !existsSync(join(root, "coffer.db"))) called = await caller.call(["rebuild"]);
     if (!called.killed && called.code !== 0) differ(words(called));
     // who holds what is lost with a database

@@ -17,7 +17,7 @@ async function about(
 ): Promise<void> {
   begins();
   changed(world);
-  const called = await world.caller.call(args, { kill: action.kill });
+  const called = await world.caller.call(args, action.trouble);
   if (called.killed) return;
   if (called.code === 0) done();
   else if (called.code === 4 && mayBeGone(world.model, artifact)) {

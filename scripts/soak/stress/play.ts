@@ -44,7 +44,7 @@ export async function play(where: Where, actions: readonly Action[], phase: numb
   const world = makeWorld(where, Math.min(phase, 6));
   const counts = (): Counts => ({ actions: world.begun, ...world.caller.counts });
   // what comes first is not killed: a store is there
-  await log(world, { deed: "log", worker: 0, a: 0, b: 0, c: 0, kill: null });
+  await log(world, { deed: "log", worker: 0, a: 0, b: 0, c: 0, trouble: null });
   for (let at = 0; at < actions.length; at += phase) {
     const next = actions.slice(at, at + phase);
     const workers = Map.groupBy(next, ({ worker }) => worker);
@@ -58,7 +58,7 @@ export async function play(where: Where, actions: readonly Action[], phase: numb
     }
     if (isEnough(counts())) break;
   }
-  await collect(world, { a: 1, b: 0, kill: null });
+  await collect(world, { a: 1, b: 0, trouble: null });
   await compare(world);
   await compareStored(world);
   isEnough(counts());
