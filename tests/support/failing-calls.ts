@@ -12,7 +12,9 @@ export type Failing =
   /** fcntl(2) that sets a lock: ENOLCK, which SQLite takes for a lock of somebody else */
   | "lock-service"
   /** fcntl(2) that sets a lock seems to set one */
-  | "lock-lies";
+  | "lock-lies"
+  /** write(2) and its like to files: EDQUOT. Words on stdout and stderr, and what wakes another thread (8 bytes), are not kept from anybody */
+  | "quota";
 
 export function withFailing(...calls: readonly Failing[]): string[] {
   return ["python3", "-c", PROGRAM, calls.join(",")];
@@ -21,9 +23,9 @@ export function withFailing(...calls: readonly Failing[]): string[] {
 const PROGRAM = `
 import ctypes, os, platform, struct, sys
 x64 = platform.machine() == "x86_64"
-number = dict(link=86, linkat=265, mmap=9, fcntl=72) if x64 else dict(linkat=37, mmap=222, fcntl=25)
+number = dict(link=86, linkat=265, mmap=9, fcntl=72, write=1, pwrite64=18, writev=20, pwritev=296, sendfile=40, copy_file_range=326, fallocate=285) if x64 else dict(linkat=37, mmap=222, fcntl=25, write=64, pwrite64=68, writev=66, pwritev=70, sendfile=71, copy_file_range=285, fallocate=47)
 arch = 0xC000003E if x64 else 0xC00000B7
-LOAD, EQ, SET, RET, ALLOW, ERRNO = 0x20, 0x15, 0x45, 0x06, 0x7FFF0000, 0x00050000
+LOAD, EQ, LEAST, SET, RET, ALLOW, ERRNO = 0x20, 0x15, 0x35, 0x45, 0x06, 0x7FFF0000, 0x00050000
 def argument(n): return 16 + 8 * n
 def fails(call, errno, *tests):
     # each test: (argument, kind, value, whether it must hold)
@@ -40,6 +42,10 @@ for what in sys.argv[1].split(","):
             if call in number: program += fails(call, 1)
     if what == "shared-memory":
         program += fails("mmap", 19, (3, SET, 1, True), (3, SET, 0x20, False), (3, SET, 2, False))
+    if what == "quota":
+        program += fails("write", 122, (0, LEAST, 3, True), (2, LEAST, 9, True))
+        program += fails("writev", 122, (0, LEAST, 3, True))
+        for call in ("pwrite64", "pwritev", "sendfile", "copy_file_range", "fallocate"): program += fails(call, 122)
     for name, errno in (("lock", 95), ("lock-service", 37), ("lock-lies", 0)):
         if what == name:
             for command in (6, 7): program += fails("fcntl", errno, (1, EQ, command, True))

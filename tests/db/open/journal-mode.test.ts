@@ -1,6 +1,7 @@
 import type { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { lacksSharedMemory } from "../../../src/db/open/journal-mode.ts";
 import { closeDatabase, openDatabase, unflushed, versionOnDisk, writing } from "../../../src/db/open/open.ts";
 import { MIGRATIONS } from "../../../src/db/open/migrations.ts";
 import { withFailing } from "../../support/failing-calls.ts";
@@ -129,4 +130,11 @@ test("with a rollback journal two processes write in turn, and none fails", asyn
   const db = openDatabase(path, { make: false, say });
   expect(db.query("SELECT count(*) AS n FROM store").get()).toEqual({ n: 90 });
   closeDatabase(db);
+});
+
+test("a log whose index finds no room on its disk is not given up for that", () => {
+  expect(["SHMMAP", "SHMOPEN", "SHMLOCK", "SHMSIZE"].filter((what) => lacksSharedMemory({ code: `SQLITE_IOERR_${what}` }))).not.toContain(
+    "SHMSIZE",
+  );
+  expect(lacksSharedMemory({ code: "SQLITE_IOERR_SHMMAP" })).toBe(true);
 });
