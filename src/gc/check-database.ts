@@ -1,5 +1,6 @@
 import * as integrity from "../db/open/integrity.ts";
 import * as metadata from "../db/open/metadata.ts";
+import { rowFaults } from "../db/open/row-faults.ts";
 import { REPLACE_DATABASE } from "../domain/damaged-database.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
@@ -15,7 +16,9 @@ const QUICKLY_CHECKED = 64 << 20;
 export function checkDatabase(store: Store, options: { thoroughly: boolean }): void {
   let found: string | undefined;
   try {
-    if (options.thoroughly || integrity.databaseBytes(store.db) <= QUICKLY_CHECKED) found = integrity.quickFault(store.db);
+    // with the indexes, which name once more what rows name
+    if (options.thoroughly) found = integrity.faults(store.db)[0] ?? rowFaults(store.db)[0];
+    else if (integrity.databaseBytes(store.db) <= QUICKLY_CHECKED) found = integrity.quickFault(store.db);
   } catch (error) {
     throw damaged(reason(error), error);
   }

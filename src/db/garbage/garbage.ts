@@ -197,6 +197,12 @@ export function isNone(db: Database): boolean {
   return db.query("SELECT 1 FROM temp.gc_garbage LIMIT 1").get() === null;
 }
 
+/** Runs of which something goes. */
+export function runsOfGarbage(db: Database): number[] {
+  const seqs = db.query("SELECT DISTINCT run FROM artifacts WHERE seq IN (SELECT seq FROM temp.gc_garbage) ORDER BY run").values();
+  return (seqs as [number][]).map(([run]) => run);
+}
+
 export function isGarbage(db: Database, artifact: number): boolean {
   return db.query("SELECT 1 FROM temp.gc_garbage WHERE seq = ?").get(artifact) !== null;
 }

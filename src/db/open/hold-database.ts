@@ -2,6 +2,7 @@ import { Database, constants } from "bun:sqlite";
 import { statSync, unlinkSync } from "node:fs";
 import { CofferError, errno, isMalformed, reason } from "../../domain/error.ts";
 import * as integrity from "./integrity.ts";
+import { rowFaults } from "./row-faults.ts";
 import * as journal from "../records/journal.ts";
 import * as leases from "../bytes/leases.ts";
 import type { LeaseRow } from "../bytes/leases.ts";
@@ -82,8 +83,7 @@ export function faultOf(path: string): string | undefined {
     db.run("PRAGMA busy_timeout = 5000");
     const [fault] = integrity.faults(db);
     if (fault !== undefined) return fault.trim().replaceAll("\n", "; ");
-    const [dangling] = integrity.danglingRows(db);
-    return dangling && `row ${dangling.rowid} of ${dangling.table} names a row that is not there`;
+    return rowFaults(db)[0];
   } catch (error) {
     if (isMalformed(error) || errno(error) === "SQLITE_ERROR") return reason(error);
     throw error;

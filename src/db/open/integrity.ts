@@ -48,6 +48,17 @@ export function contradictions(db: Database): { id: string; digest: string }[] {
     .all();
 }
 
+/** Names whose last number is lower than that of a version of theirs, or unknown, at most twenty: it would be given twice. */
+export function lostNumbers(db: Database): string[] {
+  const names = db
+    .query(
+      `SELECT a.name FROM (SELECT name, max(version) AS last FROM artifacts WHERE name IS NOT NULL GROUP BY name) a
+       LEFT JOIN series s ON s.key = 'name ' || a.name WHERE s.last_version IS NULL OR s.last_version < a.last LIMIT 20`,
+    )
+    .values();
+  return (names as [string][]).map(([name]) => name);
+}
+
 /** How far a look at all blobs has come: the place of the last one in the order of the disk. */
 export interface Reached {
   pack: number;

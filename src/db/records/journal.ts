@@ -39,6 +39,26 @@ export function appendStanding(db: Database, at: number): void {
   for (const { line } of rows) db.query("INSERT INTO journal (line) VALUES (?)").run(line);
 }
 
+/** What only the journal tells of beside the rows. */
+export function standing(db: Database): {
+  aliases: { name: string; alias: string; artifact: string; at: number }[];
+  pins: { artifact: string; note: string | null; at: number }[];
+} {
+  const aliases = db.query<{ name: string; alias: string; artifact: string; at: number }, []>(
+    "SELECT l.name, alias, uid AS artifact, set_at AS at FROM aliases l JOIN artifacts a ON a.seq = l.artifact",
+  );
+  const pins = db.query<{ artifact: string; note: string | null; at: number }, []>(
+    "SELECT uid AS artifact, note, set_at AS at FROM pins p JOIN artifacts a ON a.seq = p.artifact",
+  );
+  return { aliases: aliases.all(), pins: pins.all() };
+}
+
+/** Those of some uids that an artifact has which is no tombstone. */
+export function uids(db: Database, some: readonly string[]): string[] {
+  const rows = db.query("SELECT value FROM json_each(?) WHERE value IN (SELECT uid FROM artifacts WHERE state <> 'deleted')");
+  return (rows.values(JSON.stringify(some)) as [string][]).map(([uid]) => uid);
+}
+
 /** What the file does not have yet, in order. */
 export function pending(db: Database): { seq: number; line: string }[] {
   return db.query<{ seq: number; line: string }, []>("SELECT seq, line FROM journal ORDER BY seq").all();

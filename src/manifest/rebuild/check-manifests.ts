@@ -12,7 +12,9 @@ import type { Store } from "../../store/store.ts";
 import { journalTellsMore } from "../../store/database/journal-tells-more.ts";
 import { tellsMore } from "../../store/database/tells-more.ts";
 import { manifestPieces } from "../export/run-manifest.ts";
+import { DATABASE } from "../../store/database/replace-database.ts";
 import { bodyOf, sealOf } from "../read/seal.ts";
+import { markContradiction } from "./check-marks.ts";
 import { contradictionOf } from "./contradiction.ts";
 import type { Known } from "./contradiction.ts";
 import { readLostRun } from "./lost-run.ts";
@@ -29,6 +31,8 @@ export interface CheckOptions {
   share: number;
   random: () => number;
   stop: () => boolean;
+  /** Only what the rows of these runs say against their manifests, by seq. */
+  only?: readonly number[];
 }
 
 /**
@@ -36,7 +40,42 @@ export interface CheckOptions {
  * written and says otherwise than the rows, or more, shows what no look at the database alone can: a page that is well formed and wrong, or commits that were lost.
  * Changes nothing; one manifest is in memory at a time.
  */
-export async function checkManifests(store: Store, { share, random, stop }: CheckOptions): Promise<Damage[]> {
+export async function checkManifests(store: Store, { share, random, stop, only }: CheckOptions): Promise<Damage[]> {
+  const path = store.path("manifests", JOURNAL);
+  const last = lines.lastWritten(store.db);
+  let journal = await readJournal(path);
+  const damage = only ? [] : checkNames(store, path, journal, last);
+  let turn = 0;
+  for (const seq of only ?? runsOf(store)) {
+    if (stop()) break;
+    if (++turn % PER_TURN === 0) await yieldToSignals();
+    if (share < 1 && random() >= share) continue;
+    let fault = faultOf(store, seq, journal);
+    for (let tries = 1; fault && tries <= TRIES; tries++) {
+      // another process may be at it: whoever writes a manifest or marks something has the write lock
+      journal = await readJournal(path);
+      const now = journal;
+      fault = store.transaction(() => faultOf(store, seq, now));
+    }
+    if (fault) damage.push(fault);
+  }
+  if (!only && share === 1 && !stop() && journal.unread.length === 0) {
+    let wrong = markContradiction(store.db, await readJournal(path));
+    for (let tries = 1; wrong !== undefined && tries <= TRIES; tries++) {
+      const now = await readJournal(path);
+      wrong = store.transaction(() => (lines.lastWritten(store.db) === now.last ? markContradiction(store.db, now) : undefined));
+    }
+    if (wrong !== undefined) damage.push({ digest: "", path: store.path(DATABASE), what: "database", detail: wrong });
+  }
+  return damage;
+}
+
+function* runsOf(store: Store): Generator<number> {
+  for (let run = runs.nextWithManifest(store.db, 0); run; run = runs.nextWithManifest(store.db, run.seq)) yield run.seq;
+}
+
+/** Manifests of runs that the rows do not know, and what the journal lacks or knows more. `last`: the line that it had before it was read. */
+function checkNames(store: Store, path: string, journal: Journal, last: number): Damage[] {
   const damage: Damage[] = [];
   const names = listOrNothing(store.path("manifests"), ["ENOENT", "ENOTDIR"]).filter((name) => name.endsWith(EXTENSION));
   const strange = runs.unknownIds(
@@ -45,9 +84,6 @@ export async function checkManifests(store: Store, { share, random, stop }: Chec
   );
   for (const id of strange)
     damage.push(of(store, id, "it tells of a run that the database does not know: coffer rebuild --force reads it"));
-  const path = store.path("manifests", JOURNAL);
-  const last = lines.lastWritten(store.db);
-  let journal = await readJournal(path);
   if (journal.last < last) journal.unread.push(`lines ${journal.last + 1} to ${last} of journal.jsonl are not there`);
   const [words, ...more] = journal.unread;
   if (words !== undefined) {
@@ -58,22 +94,6 @@ export async function checkManifests(store: Store, { share, random, stop }: Chec
   if (logged !== undefined) {
     const detail = `it tells of what was logged to a run that the database does not know all of (${logged}): coffer rebuild --force reads it`;
     damage.push({ digest: "", path, what: "manifest", detail });
-  }
-  let after = 0;
-  for (let turn = 1; !stop(); turn++) {
-    const run = runs.nextWithManifest(store.db, after);
-    if (!run) break;
-    after = run.seq;
-    if (turn % PER_TURN === 0) await yieldToSignals();
-    if (share < 1 && random() >= share) continue;
-    let fault = faultOf(store, run.seq, journal);
-    for (let tries = 1; fault && tries <= TRIES; tries++) {
-      // another process may be at it: whoever writes a manifest or marks something has the write lock
-      journal = await readJournal(path);
-      const now = journal;
-      fault = store.transaction(() => faultOf(store, run.seq, now));
-    }
-    if (fault) damage.push(fault);
   }
   return damage;
 }
@@ -102,7 +122,7 @@ function faultOf(store: Store, seq: number, journal: Journal): Damage | undefine
   const wrong = typeof now === "string" ? now : contradictionOf(now, then, isDue ? undefined : knownOf(store, journal, then.journal ?? 0));
   if (wrong === undefined) return undefined;
   const detail = `${wrong}: manifests/${run.id}${EXTENSION} says so${seal === "whole" ? ", and is as it was written" : ""}`;
-  return { digest: "", path: store.path("coffer.db"), what: "database", detail };
+  return { digest: "", path: store.path(DATABASE), what: "database", detail };
 }
 
 /** `through`: the line of the journal that the manifest tells through. */

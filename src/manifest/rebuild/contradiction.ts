@@ -48,6 +48,7 @@ export function contradictionOf(now: LostRun, then: LostRun, known?: Known): str
 }
 
 function laterContradiction(now: LostRun, then: LostRun, known: Known): string | undefined {
+  if (then.store && differs(now.store, then.store)) return differenceOf("the store", "id", now.store?.id, then.store.id);
   const { id } = then.run;
   const who = `run ${id}`;
   for (const key of WITH_IT.run) if (differs(now.run[key], then.run[key])) return differenceOf(who, key, now.run[key], then.run[key]);

@@ -54,13 +54,16 @@ export interface Journal {
   deleted: Map<string, { at: number; message: string | undefined }>;
   /** The last line about the marks (tags, states) of a run, by its id, and of an artifact, by its uid: what a manifest may not know yet. */
   marked: Map<string, number>;
+  /** Aliases as they are in the end, by name and alias, and pins by uid. */
+  aliases: Map<string, { artifact: string; at: number }>;
+  pins: Map<string, { note: string | null; at: number }>;
 }
 
 const MARKING = new Set<Line["did"]>(["tag", "untag", "remove", "restore", "withdraw", "delete"]);
 
 /** A first look through the journal: what was deleted has no bytes to look for. */
 export async function readJournal(path: string): Promise<Journal> {
-  const journal: Journal = { lines: 0, last: 0, unread: [], deleted: new Map(), marked: new Map() };
+  const journal: Journal = { lines: 0, last: 0, unread: [], deleted: new Map(), marked: new Map(), aliases: new Map(), pins: new Map() };
   const torn = new Map<number, string>();
   let number = 0;
   let passed = 0;
@@ -85,6 +88,7 @@ export async function readJournal(path: string): Promise<Journal> {
     pass(line.seq, line.did === "anew");
     journal.last = Math.max(journal.last, line.seq);
     torn.delete(line.seq);
+    takeStanding(journal, line);
     if (MARKING.has(line.did)) {
       const { run, artifact } = line as { run?: string; artifact?: string };
       journal.marked.set((run ?? artifact) as string, line.seq);
@@ -93,6 +97,19 @@ export async function readJournal(path: string): Promise<Journal> {
   }
   journal.unread.push(...torn.values());
   return journal;
+}
+
+/** The same for a line that waits in the database. */
+export function takePending(journal: Journal, { seq: number, line: text }: { seq: number; line: string }): void {
+  const line = parse(`{"seq":${number},${text.slice(1)}`);
+  if (typeof line !== "string") takeStanding(journal, line);
+}
+
+function takeStanding({ aliases: all, pins: pinned }: Journal, line: Line): void {
+  if (line.did === "alias") all.set(`${line.name}@${line.alias}`, { artifact: line.artifact, at: line.at });
+  else if (line.did === "unalias") all.delete(`${line.name}@${line.alias}`);
+  else if (line.did === "pin") pinned.set(line.artifact, { note: line.note, at: pinned.get(line.artifact)?.at ?? line.at });
+  else if (line.did === "unpin") pinned.delete(line.artifact);
 }
 
 /**

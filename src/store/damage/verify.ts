@@ -5,6 +5,7 @@ import type { BlobRow, FileStamp } from "../../db/bytes/blobs.ts";
 import * as damaged from "../../db/bytes/damage.ts";
 import * as foreign from "../../db/bytes/foreign-blobs.ts";
 import * as integrity from "../../db/open/integrity.ts";
+import { rowFaults } from "../../db/open/row-faults.ts";
 import * as packs from "../../db/bytes/packs.ts";
 import { CofferError, isMalformed, reason } from "../../domain/error.ts";
 import { BlobReader } from "./blob-reader.ts";
@@ -215,6 +216,5 @@ function tellDatabase(store: Store, found: Verified, notes: Notes): void {
 function checkDatabase(store: Store, found: Verified): void {
   const hurt = (detail: string) => found.damage.push(databaseDamage(store.path("coffer.db"), detail));
   for (const fault of integrity.faults(store.db)) hurt(fault);
-  for (const row of integrity.danglingRows(store.db)) hurt(`row ${row.rowid} of ${row.table} names a row that is not there`);
-  for (const { id, digest } of integrity.contradictions(store.db)) hurt(`${id} is said to be ${digest}, and its bytes to be others`);
+  for (const fault of rowFaults(store.db)) hurt(fault);
 }

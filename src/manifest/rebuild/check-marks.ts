@@ -1,0 +1,25 @@
+import type { Database } from "bun:sqlite";
+import * as lines from "../../db/records/journal.ts";
+import { takePending } from "./replay-journal.ts";
+import type { Journal } from "./replay-journal.ts";
+
+/**
+ * Where aliases and pins are others than the journal, which alone tells of them beside the rows, says in the end; undefined where they are the same. Which of the two is
+ * wrong cannot be known. `journal` is whole, and was read after nothing could be written any more.
+ */
+export function markContradiction(db: Database, journal: Journal): string | undefined {
+  for (const line of lines.pending(db)) takePending(journal, line);
+  const rows = lines.standing(db);
+  const known = new Set(lines.uids(db, [...[...journal.aliases.values()].map(({ artifact }) => artifact), ...journal.pins.keys()]));
+  const says = [
+    ...[...journal.aliases].flatMap(([key, { artifact, at }]) => (known.has(artifact) ? `${key} is ${artifact} since ${at}` : [])),
+    ...[...journal.pins].flatMap(([artifact, { note, at }]) => (known.has(artifact) ? `${artifact} is pinned since ${at}: ${note}` : [])),
+  ];
+  const have = [
+    ...rows.aliases.map(({ name, alias, artifact, at }) => `${name}@${alias} is ${artifact} since ${at}`),
+    ...rows.pins.map(({ artifact, note, at }) => `${artifact} is pinned since ${at}: ${note}`),
+  ];
+  const [said, held] = [new Set(says), new Set(have)];
+  const [wrong] = [...have.filter((words) => !said.has(words)), ...says.filter((words) => !held.has(words))];
+  return wrong && `of aliases and pins, the rows and the journal say different things: ${wrong}`;
+}
