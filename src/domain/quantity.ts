@@ -56,7 +56,9 @@ export function parseDuration(text: string): number {
   const found = /^([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d|w)?$/.exec(text.trim());
   if (!found || (found[2] === undefined && Number(found[1]) !== 0))
     throw new CofferError("VALUE_INVALID", `not a duration: “${text}”`, { hint: "write 30s, 15m, 1h, 7d, or 0" });
-  return Math.round(Number(found[1]) * (DURATION_UNITS[found[2] ?? "ms"] as number));
+  const time = Math.round(Number(found[1]) * (DURATION_UNITS[found[2] ?? "ms"] as number));
+  if (Number.isSafeInteger(time)) return time;
+  throw new CofferError("VALUE_INVALID", `longer than anything lasts: “${text.slice(0, 40)}”`, { hint: "write 30s, 15m, 1h, 7d, or 0" });
 }
 
 /** `320 ms`, `1.4 s`, `3 m 20 s`, `2 h 5 m`, `3 d 4 h`. */

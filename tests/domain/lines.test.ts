@@ -28,3 +28,15 @@ test("where the stream was cut changes nothing, also inside of a character", asy
     }),
   );
 });
+
+test("a line without an end is refused before it fills the memory, and what came before it is given", async () => {
+  let sent = 0;
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from("first\n");
+    for (; ; sent++) yield Buffer.alloc(1000, 120);
+  }
+  const lines = linesOf(endless(), 10_000);
+  expect((await lines.next()).value).toBe("first");
+  await expect(lines.next()).rejects.toMatchObject({ code: "VALUE_INVALID" });
+  expect(sent).toBe(10);
+});

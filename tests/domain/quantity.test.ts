@@ -79,3 +79,8 @@ test.each([
 ])("%d milliseconds are written %s", (milliseconds, text) => {
   expect(formatDuration(milliseconds)).toBe(text);
 });
+
+test("a time that no number holds is no duration", () => {
+  for (const text of [`${"9".repeat(400)}ms`, "99999999999999999w"])
+    expect(() => parseDuration(text)).toThrow(expect.objectContaining({ code: "VALUE_INVALID" }));
+});

@@ -66,7 +66,11 @@ export async function readLogLines(
   let coming = ask();
   for (;;) {
     // a slow loop's line does not wait for the next one
-    const next = sizeOf(waiting) > 0 ? await orLate(coming, waiting.due - performance.now()) : await coming;
+    const next = await (sizeOf(waiting) > 0 ? orLate(coming, waiting.due - performance.now()) : coming).catch(async (error: unknown) => {
+      // what came before the line that has no end, or the pipe that broke, stands
+      await flush();
+      throw error;
+    });
     if (next === "late") {
       await flush();
       continue;

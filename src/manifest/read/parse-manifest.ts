@@ -1,7 +1,7 @@
 import { parseConfig } from "../../config/parse.ts";
+import { aliasedLength } from "../../domain/aliased-length.ts";
 import { CofferError } from "../../domain/error.ts";
 import { countOf } from "../../domain/quantity.ts";
-import { aliasedLength } from "./aliased-length.ts";
 
 /** More than anyone writes. */
 const MAX_DEPTH = 100;

@@ -28,7 +28,7 @@ const ROUTE = "/api/2.0/mlflow-artifacts/artifacts";
 export function destinationOf(connection: Connection, artifactUri: string): Destination {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(artifactUri)?.[1]?.toLowerCase();
   if (scheme === "mlflow-artifacts") {
-    const [, host, path] = /^mlflow-artifacts:(?:\/\/([^/]*))?(.*)$/i.exec(artifactUri) as unknown as [string, string | undefined, string];
+    const [, host, path] = /^mlflow-artifacts:(?:\/\/([^/]*))?(.*)$/is.exec(artifactUri) as unknown as [string, string | undefined, string];
     const base = host ? `${new URL(connection.displayUri).protocol}//${host}` : connection.displayUri;
     return proxied(ownAddress(connection, artifactUri, base), path);
   }
@@ -68,7 +68,10 @@ function ownAddress(connection: Connection, artifactUri: string, address: string
 }
 
 function proxied(base: string, path: string): Destination {
-  const parts = path.split("/").filter((part) => part !== "" && part !== "." && part !== "..");
+  const parts = path
+    .toWellFormed()
+    .split("/")
+    .filter((part) => part !== "" && part !== "." && part !== "..");
   return { kind: "proxied", url: [base + ROUTE, ...parts.map(encodeURIComponent)].join("/"), path: parts.join("/"), base };
 }
 

@@ -190,7 +190,8 @@ function unescapeXml(text: string): string {
   return text
     .replace(/&#(?:x([0-9a-f]{1,6})|([0-9]{1,7}));/gi, (whole, hex?: string, digits?: string) => {
       const code = hex === undefined ? Number(digits) : Number.parseInt(hex, 16);
-      return code > 0x10ffff ? whole : String.fromCodePoint(code);
+      // half of a pair is no character
+      return code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? whole : String.fromCodePoint(code);
     })
     .replace(/&(?:lt|gt|quot|apos|amp);/g, (sign) => signs[sign] as string);
 }

@@ -9,4 +9,4 @@ export const ExperimentId = v.pipe(v.string(), v.regex(/^[a-zA-Z0-9][\w-]{0,63}$
 export const ModelId = v.pipe(v.string(), v.regex(/^[a-zA-Z0-9][\w-]{0,255}$/, "that is no id of a model"));
 
 /** Where artifacts lie. `destinationOf` looks at the rest of it. */
-export const ArtifactUri = v.pipe(v.string(), v.regex(/^\P{Cc}{0,4000}$/u, "that is no place"));
+export const ArtifactUri = v.pipe(v.string(), v.regex(/^[^\p{Cc}\p{Cs}]{0,4000}$/u, "that is no place"));

@@ -1,7 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { errno, reason } from "../../domain/error.ts";
+import { parseYaml } from "../../domain/parse-yaml.ts";
 import { parsePythonJson } from "../../domain/python-json.ts";
+import { countOf } from "../../domain/quantity.ts";
 import { hidesValue, REDACTED } from "../../domain/redact.ts";
 
 export interface Point {
@@ -31,6 +33,10 @@ interface Sources {
 const MAX_BYTES = 16 * 1024 * 1024;
 const MAX_DEPTH = 32;
 const MAX_ENTRIES = 200_000;
+/** Of keys, joined: MLflow keeps 250 characters. */
+const MAX_KEY = 1000;
+/** Of what is nested too deeply, by name. */
+const SAID = 20;
 
 /**
  * Reads params and metrics that a run left. Nested keys are joined by `.`, lists are indexed. A metric is a number, and a list of numbers is its history
@@ -60,7 +66,7 @@ interface Source {
 }
 
 function readParams(source: Source, { params, skipped }: Readings): void {
-  const parsed = parse(source, skipped, source.path.endsWith(".json") ? parseWithNumberTexts : Bun.YAML.parse);
+  const parsed = parse(source, skipped, source.path.endsWith(".json") ? parseWithNumberTexts : parseYaml);
   if (!parsed) return;
   flatten(parsed.value, source.name, skipped, (key, value) => {
     if (params.has(key)) skipped.push(`${source.name}: the parameter ${key} is there twice; the first one counts`);
@@ -71,7 +77,7 @@ function readParams(source: Source, { params, skipped }: Readings): void {
 
 function readMetrics(source: Source, { metrics, skipped }: Readings): void {
   const yaml = /\.ya?ml$/.test(source.path);
-  const parsed = parse(source, skipped, yaml ? Bun.YAML.parse : parsePythonJson);
+  const parsed = parse(source, skipped, yaml ? parseYaml : parsePythonJson);
   if (!parsed) return;
   const time = parsed.time;
   const seen = new Set<string>();
@@ -145,21 +151,29 @@ function flatten(
   takesList: (key: string, list: unknown[]) => boolean = () => false,
 ): void {
   let left = MAX_ENTRIES;
+  const lost = { unread: false, tooLong: 0, tooDeep: 0 };
   const visit = (value: unknown, key: string, depth: number): void => {
-    if (left <= 0) return;
-    if (Array.isArray(value) && key !== "" && takesList(key, value.slice(0, left))) {
-      left -= value.length;
+    if (left <= 0) return void (lost.unread = true);
+    if (key.length > MAX_KEY) return void lost.tooLong++;
+    // by its aliases a map may hold itself, twice: each look at one counts
+    if (key !== "") left--;
+    const isNested = value !== null && typeof value === "object";
+    if (isNested && depth === MAX_DEPTH) {
+      if (lost.tooDeep++ < SAID) skipped.push(`${name}: ${key.slice(0, 200)} is nested deeper than ${MAX_DEPTH} levels`);
       return;
     }
-    const entries = value !== null && typeof value === "object" ? Object.entries(value) : [];
-    if (entries.length === 0) {
-      left--;
-      return leaf(key, value);
+    if (Array.isArray(value) && key !== "" && takesList(key, value.slice(0, left + 1))) {
+      if (value.length > left + 1) lost.unread = true;
+      left -= value.length - 1;
+      return;
     }
-    if (depth === MAX_DEPTH) return void skipped.push(`${name}: ${key.slice(0, 200)} is nested deeper than ${MAX_DEPTH} levels`);
+    const entries = isNested ? Object.entries(value) : [];
+    if (entries.length === 0) return leaf(key, value);
     for (const [part, inner] of entries) visit(inner, key === "" ? part : `${key}.${part}`, depth + 1);
   };
   if (root === null || typeof root !== "object") return void skipped.push(`${name} was not read: it holds no names`);
   if (Object.keys(root).length > 0) visit(root, "", 0);
-  if (left <= 0) skipped.push(`${name}: only the first ${MAX_ENTRIES} values were read`);
+  if (lost.tooDeep > SAID) skipped.push(`${name}: ${lost.tooDeep - SAID} more are nested deeper than ${MAX_DEPTH} levels`);
+  if (lost.tooLong > 0) skipped.push(`${name}: ${countOf(lost.tooLong, "key has", "keys have")} more than ${MAX_KEY} characters`);
+  if (lost.unread) skipped.push(`${name}: only the first ${MAX_ENTRIES} values were read`);
 }

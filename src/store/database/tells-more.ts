@@ -2,6 +2,7 @@ import { closeSync, readFileSync } from "node:fs";
 import { openRegular } from "../../blobs/copy.ts";
 import * as integrity from "../../db/open/integrity.ts";
 import { errno, reason } from "../../domain/error.ts";
+import { parseYaml } from "../../domain/parse-yaml.ts";
 import type { Store } from "../store.ts";
 
 /** The last line of a manifest that was written to its end. Older ones lack it, and are whole where they can be read. */
@@ -35,7 +36,7 @@ export function tellsMore(store: Store, path: string): string | undefined {
 function uidsIn(text: string): string[] | undefined {
   if (text.endsWith(END)) return [...text.matchAll(OWN_UID)].map(([, uid]) => uid as string);
   try {
-    const { artifacts: shown, coffer } = objectOf(Bun.YAML.parse(text));
+    const { artifacts: shown, coffer } = objectOf(parseYaml(text));
     const [items, blocks] = [objectOf(shown)["items"], objectOf(coffer)["artifacts"]];
     // the blocks come last: where one of an item is not there, the rest broke off between two lines
     if (!Array.isArray(items) || !Array.isArray(blocks) || blocks.length < items.length) return undefined;

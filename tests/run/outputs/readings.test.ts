@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import * as fc from "fast-check";
 import { readReadings } from "../../../src/run/outputs/readings.ts";
 import type { Readings } from "../../../src/run/outputs/readings.ts";
+import { holds, textOf } from "../../support/property.ts";
 import { scratch } from "../wrapped.ts";
 
 /** Reads a workspace that holds these files. */
@@ -113,7 +115,8 @@ test("what is too large, too deep or too much is told and bounded", () => {
   );
   expect(readingsOf({ "params.json": `${"[".repeat(100_000)}${"]".repeat(100_000)}` }).skipped).toHaveLength(1);
   const many = readingsOf({ "params.json": JSON.stringify({ list: Array.from({ length: 200_001 }, (_, n) => n) }) });
-  expect([many.params.size, many.skipped]).toEqual([200_000, ["params.json: only the first 200000 values were read"]]);
+  // the list itself is one
+  expect([many.params.size, many.skipped]).toEqual([199_999, ["params.json: only the first 200000 values were read"]]);
   const bomb = readingsOf({
     "params.yaml": `a: &a [x,x,x,x,x,x,x,x,x,x]\n${[..."bcdefgh"].map((name, n) => `${name}: &${name} [${Array(10).fill(`*${"abcdefg"[n]}`).join(",")}]`).join("\n")}\n`,
   });
@@ -145,4 +148,55 @@ test("files that the user names are read instead, and missed when they are not t
   expect([...params]).toEqual([["lr", "0.1"]]);
   expect(skipped).toHaveLength(1);
   expect(skipped[0]).toStartWith(`${directory.at("gone.json")} was not read: ENOENT`);
+});
+
+test("aliases that stand for terabytes, or for themselves, cost a sentence, and neither time nor memory", () => {
+  const skippedOf = (text: string, name = "params.yaml"): string[] => readingsOf({ [name]: text }).skipped;
+  const long = `a: &a "${"x".repeat(1 << 20)}"\nb: [${"*a,".repeat(100_000)}]\n`;
+  expect(skippedOf(long)).toEqual([expect.stringContaining("with its aliases written out")]);
+  const pairs = Array.from({ length: 5000 }, (_, nth) => `k${nth}: 1`).join(", ");
+  expect(skippedOf(`a: &a {${pairs}}\nb:\n${"- <<: *a\n".repeat(5000)}`)).toEqual([
+    expect.stringContaining("with its aliases written out"),
+  ]);
+  // twice at each of 32 levels
+  const circle = skippedOf("a: &a {b: *a, c: *a}");
+  expect([circle.length, circle.at(-1)]).toEqual([22, "params.yaml: only the first 200000 values were read"]);
+});
+
+test("keys that would take gigabytes when they are joined are left out, and that is said", () => {
+  const { params, skipped } = readingsOf({ "params.json": JSON.stringify({ ["x".repeat(8 << 20)]: Array(200_000).fill(1), lr: 1 }) });
+  expect([[...params], skipped]).toEqual([[["lr", "1"]], ["params.json: 1 key has more than 1000 characters"]]);
+});
+
+test("whatever a file holds, it is read or left out in a sentence", () => {
+  const pieces = [
+    "a",
+    ": ",
+    "\n",
+    "- ",
+    "? ",
+    "&a ",
+    "*a",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "'",
+    '"',
+    "|\n",
+    "<<: *a",
+    "!!int ",
+    "NaN",
+    "-Infinity",
+    "1e999",
+    "0x",
+    " ",
+    "null",
+  ];
+  holds(fc.tuple(fc.constantFrom("params.json", "params.yaml", "metrics.json"), textOf(pieces)), 400, ([name, text]) => {
+    const { params, metrics, skipped } = readingsOf({ [name]: text });
+    expect([...params.values(), ...skipped].every((one) => typeof one === "string")).toBe(true);
+    expect(metrics.every((one) => typeof one.value === "number" && one.key.length <= 1000)).toBe(true);
+  });
 });
