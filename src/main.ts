@@ -7,7 +7,8 @@ import { meantCommands } from "./cli/meant-commands.ts";
 import { printable, printableLines } from "./cli/table.ts";
 import { busyDatabase, isBusy } from "./domain/busy-database.ts";
 import { damagedDatabase } from "./domain/damaged-database.ts";
-import { CofferError, EXIT, isFull, isMalformed, reason } from "./domain/error.ts";
+import { troubleAdvice } from "./domain/disk-trouble.ts";
+import { CofferError, EXIT, errno, isFull, isMalformed, reason } from "./domain/error.ts";
 import { SYNC_POINTS_VARIABLE } from "./domain/sync-point.ts";
 
 const BUG = "This is a bug in coffer; nothing that was stored is lost. Please report it with these lines.";
@@ -89,8 +90,19 @@ function asCofferError(error: unknown): unknown {
   }
   if (isFull(error) && !(error instanceof CofferError))
     return new CofferError("STORE_UNUSABLE", `a disk is full: ${reason(error)}`, { hint: "make room on it, then try again", cause: error });
+  if (isFailing(error))
+    return new CofferError("STORE_UNUSABLE", `a disk reports errors: ${reason(error)}`, {
+      hint: `${troubleAdvice("failing")}, then try again`,
+      cause: error,
+    });
   if (isBusy(error)) return busyDatabase(error, { waited: 0 });
   return isMalformed(error) ? damagedDatabase(error) : error;
+}
+
+/** Whether a disk did not do what it was asked to. */
+function isFailing(error: unknown): boolean {
+  const code = errno(error);
+  return !(error instanceof CofferError) && (code === "EIO" || (code?.startsWith("SQLITE_IOERR") ?? false));
 }
 
 /** Says it, and returns the exit code: `failsWith` where a command has one of its own for its errors. */

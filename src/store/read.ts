@@ -12,6 +12,7 @@ import * as damage from "../db/bytes/damage.ts";
 import * as foreign from "../db/bytes/foreign-blobs.ts";
 import * as packs from "../db/bytes/packs.ts";
 import { formatDigest } from "../domain/digest.ts";
+import { troubleAdvice, troubleWords } from "../domain/disk-trouble.ts";
 import { CofferError, errno } from "../domain/error.ts";
 import { noteDamage } from "./damage/damage.ts";
 import { sameStamp, stampOf } from "./ingest/stamp.ts";
@@ -211,7 +212,9 @@ function openForeign(path: string, row: BlobRow): { fd: number; stat: BigIntStat
 
 async function hashAgain(store: Store, row: BlobRow, fd: number, stat: BigIntStats, path: string): Promise<void> {
   const hasher = (await loadBlake3()).hasher();
-  const size = await hashFile(fd, hasher);
+  const size = await hashFile(fd, hasher).catch((error: unknown) => {
+    throw missing(path, row, error);
+  });
   if (size !== row.size || !Buffer.from(hasher.digest()).equals(row.blake3 as Uint8Array)) throw corrupt(store, path, row);
   if (store.readOnly) return;
   store.transaction(() => {
@@ -224,8 +227,14 @@ export function digestOf(row: BlobRow): string {
   return formatDigest({ algorithm: row.blake3 ? "blake3" : "sha256", hex: hexOf(row) });
 }
 
-function missing(path: string, row: BlobRow, error: unknown): CofferError {
+/** The error of bytes that could not be read. */
+export function missing(path: string, row: BlobRow, error: unknown): CofferError {
   if (error instanceof CofferError) return error;
+  if (errno(error) === "EIO")
+    return new CofferError("UNREADABLE", `${path} cannot be read: ${troubleWords("failing")} (EIO)`, {
+      hint: `${troubleAdvice("failing")}; coffer verify --repair looks for another copy`,
+      cause: error,
+    });
   if (errno(error) !== "ENOENT")
     return new CofferError("UNREADABLE", `${path} cannot be read: ${errno(error)}`, { hint: "check its owner and mode", cause: error });
   return new CofferError("CORRUPT", `${path} is gone (${digestOf(row)})`, {

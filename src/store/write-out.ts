@@ -12,7 +12,7 @@ import type { BlobRow } from "../db/bytes/blobs.ts";
 import { reading } from "../db/open/open.ts";
 import { CofferError } from "../domain/error.ts";
 import { OpenPacks } from "./ingest/open-packs.ts";
-import { corrupt, locate, openBlob, readRow, readTree } from "./read.ts";
+import { corrupt, locate, missing, openBlob, readRow, readTree } from "./read.ts";
 import type { Store } from "./store.ts";
 
 /** What is written: a file's bytes or a directory. */
@@ -129,7 +129,12 @@ function writePacked(packs: OpenPacks, row: BlobRow, target: string, mode: numbe
 async function writeLarge(store: Store, row: BlobRow, target: string, mode: number, blake3: Blake3): Promise<void> {
   const { path } = locate(store, row);
   const from = openBlob(path, row);
-  const isRight = await copyChecked(from, target, row.blake3 as Uint8Array, blake3).finally(() => closeSync(from));
+  const isRight = await copyChecked(from, target, row.blake3 as Uint8Array, blake3)
+    .catch((error: unknown) => {
+      // of the copy it would be a write
+      throw (error as NodeJS.ErrnoException).syscall === "read" ? missing(path, row, error) : error;
+    })
+    .finally(() => closeSync(from));
   if (!isRight) {
     rmSync(target, { force: true });
     throw corrupt(store, path, row);

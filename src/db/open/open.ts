@@ -170,7 +170,7 @@ function lookAt(path: string, flags: "r" | "r+"): Look {
   try {
     const fd = openSync(path, flags);
     try {
-      read = readSync(fd, header, 0, 100, 0);
+      read = readHeader(fd, header);
     } finally {
       closeSync(fd);
     }
@@ -208,6 +208,16 @@ function lookAt(path: string, flags: "r" | "r+"): Look {
   if (version === 0) return { version: undefined, hasLog, hasJournal };
   if (application !== APPLICATION_ID) throw foreign(path);
   return { version, hasLog, hasJournal };
+}
+
+/** read(2) may give less than it was asked for. Returns how much there is. */
+function readHeader(fd: number, header: Buffer): number {
+  for (let at = 0; at < header.length;) {
+    const read = readSync(fd, header, at, header.length - at, at);
+    if (read === 0) return at;
+    at += read;
+  }
+  return header.length;
 }
 
 /** Undefined where there are none of our tables. */

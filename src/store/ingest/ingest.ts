@@ -5,7 +5,7 @@ import * as blobs from "../../db/bytes/blobs.ts";
 import * as foreign from "../../db/bytes/foreign-blobs.ts";
 import type { Work } from "../../db/open/open.ts";
 import * as packs from "../../db/bytes/packs.ts";
-import { errno, reason } from "../../domain/error.ts";
+import { CofferError, errno, reason } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import type { Lease } from "../lease.ts";
@@ -89,7 +89,7 @@ export async function ingest<T>(
         return committed;
       }) as Work<T>);
     } catch (error) {
-      for (const path of placed.all) rmSync(path, { force: true });
+      if (!isUncertain(error)) for (const path of placed.all) rmSync(path, { force: true });
       if (!(error instanceof Vanished) || round === MAX_ROUNDS) throw error;
       for (const hex of error.digests) distrusted.add(hex);
       syncPoint("ingest.vanished");
@@ -100,6 +100,14 @@ export async function ingest<T>(
     removeSurplus(store, surplus);
     return { result, problems: staged.problems, moved, added };
   }
+}
+
+/**
+ * A disk that failed at the end of a transaction may show it all the same after a crash: then its rows need the files. Where it does not, they are strays, which gc
+ * takes when they are older than the grace.
+ */
+function isUncertain(error: unknown): boolean {
+  return error instanceof CofferError && (errno(error.cause)?.startsWith("SQLITE_IOERR") ?? false);
 }
 
 /** Files that turned out to be there already. One that cannot be removed has no row, and is a stray for gc. */

@@ -155,7 +155,7 @@ export class FileSystem {
     const { data, size: whole } = this.#inode(node);
     const bytes = Buffer.from(data.subarray(offset, Math.max(offset, Math.min(offset + size, whole))));
     const how = this.#faults.of("read", this.#path(node));
-    if (how === "short") return bytes.subarray(0, bytes.length >> 1);
+    if (how === "short") return bytes.subarray(0, (bytes.length + 1) >> 1);
     if (how === "flip" && bytes.length > 0) bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
     else if (how !== undefined && how !== "flip") throw new Refusal(ERRNO[how]);
     return bytes;
