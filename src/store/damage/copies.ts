@@ -59,8 +59,8 @@ export class Copies {
   }
 
   async *of(lost: Lost): AsyncGenerator<Copy> {
-    yield* this.#grown(lost);
     yield* lost.isList ? this.#directoriesOf(lost) : this.#workspacesOf(lost);
+    yield* this.#grown(lost);
     for (const { from, search } of this.#places) for await (const candidate of search.candidates(lost)) yield { from, ...candidate };
     for (const path of this.#readAt(lost)) yield { from: "input", path, bring: (to) => bringFile(path, to, lost, this.#blake3) };
     for (const search of this.#named) for await (const candidate of search.candidates(lost)) yield { from: "directory", ...candidate };
