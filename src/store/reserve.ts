@@ -62,23 +62,6 @@ export function spendReserve(root: string): boolean {
   }
 }
 
-/** What SQLite needs for the index of its log, and a little more. */
-const INDEX_BYTES = 64 << 10;
-const PAGE_BYTES = 4096;
-
-/**
- * Whether opening a database may end this process with SIGBUS. SQLite maps the index of its log, and has each page of it get a block before: where a block is less
- * than a page, the rest of the page gets its blocks only when it is written to, and a full disk answers that with a signal.
- */
-export function isDeadly(root: string): boolean {
-  try {
-    const { bavail, bsize, blocks } = statfsSync(root);
-    return blocks > 0 && bsize < PAGE_BYTES && bavail * bsize < INDEX_BYTES;
-  } catch {
-    return false;
-  }
-}
-
 /** Bytes that the disk still takes; 0 where its inodes are as good as used up. */
 export function freeRoom(root: string): number {
   try {

@@ -1,9 +1,10 @@
 import type { Database } from "bun:sqlite";
-import { statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { requireUsableType } from "../config/usable-type.ts";
 import type { Settings } from "../config/settings.ts";
 import * as metadata from "../db/open/metadata.ts";
+import { allocateIndex, indexDanger } from "../db/open/allocate-index.ts";
 import { unusable } from "../db/open/cannot-open.ts";
 import { openToRead } from "../db/open/open-to-read.ts";
 import { closeDatabase, keepTablesInMemory, openDatabase, writing } from "../db/open/open.ts";
@@ -16,7 +17,7 @@ import { checkRoot } from "./check-root.ts";
 import { flushJournal } from "./database/journal-file.ts";
 import { requireLocks, sayJournal } from "./safe-journal.ts";
 import { clearDeadStaging } from "./lease.ts";
-import { freeRoom, isDeadly, lacksReserve, layReserve, retakeReserve, spendReserve } from "./reserve.ts";
+import { freeRoom, lacksReserve, layReserve, retakeReserve, spendReserve } from "./reserve.ts";
 
 /** Rows and bytes together, under one root. */
 export interface Store extends Disposable {
@@ -153,8 +154,13 @@ function openSomehow(root: string, file: string, options: OpenOptions & Ways): O
   const isShort = access in NEEDED && freeRoom(root) < (NEEDED[access] as number);
   let isReserveSpent = isShort && spendReserve(root);
   const open = (): Opened => {
-    if (isDeadly(root)) throw noRoom(file);
+    const danger = indexDanger(root);
+    if (danger?.isShort) throw noRoom(file);
     const { db, inode } = openCurrent(file, options);
+    if (danger && !allocateIndex(realpathSync(file))) {
+      closeDatabase(db);
+      throw noRoom(file);
+    }
     if (isReserveSpent) keepTablesInMemory(db);
     return { db, inode, readOnly: undefined, isReserveSpent, close: () => closeDatabase(db) };
   };
