@@ -12,7 +12,7 @@ import { play } from "./stress/play.ts";
 export const KINDS = {
   stress: { workers: 6, killed: 100, held: 450, most: 160, phase: 40 },
   steps: { workers: 1, killed: 0, held: 0, most: 60, phase: 1 },
-  kills: { workers: 1, killed: 850, held: 0, most: 60, phase: 1 },
+  kills: { workers: 1, killed: 950, held: 0, most: 60, phase: 1 },
 } as const;
 
 export type Kind = keyof typeof KINDS | "processes";

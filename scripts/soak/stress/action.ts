@@ -21,6 +21,7 @@ const WEIGHTS = {
   cache: 2,
   manifest: 1,
   rebuild: 1,
+  mend: 2,
 } as const;
 
 export type Deed = keyof typeof WEIGHTS;

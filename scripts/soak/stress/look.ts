@@ -110,17 +110,3 @@ export function exportRun(world: World, action: Action): void {
     if (checked.code !== 0) differ(words(checked));
   });
 }
-
-/** `rebuild --force`, when nobody is at work; where it was killed, it is called again, as docs/recovery.md says. */
-export function rebuild(world: World, action: Action): void {
-  const { caller, model, root } = world;
-  world.later.push(async () => {
-    // runs that died are closed first: a rebuild knows of what they logged only by their manifests
-    await caller.call(["runs", "--limit", "1"]);
-    let called = await caller.call(["rebuild", "--force"], action.trouble);
-    if (called.killed && !existsSync(join(root, "coffer.db"))) called = await caller.call(["rebuild"]);
-    if (!called.killed && called.code !== 0) differ(words(called));
-    // who holds what is lost with a database
-    for (const [content, held] of model.held) model.held.set(content, called.killed ? new Set([...held, false]) : new Set([false]));
-  });
-}

@@ -3,8 +3,9 @@ import type { Action, Deed } from "./action.ts";
 import { collect } from "./collect.ts";
 import { compare, compareStored } from "./compare.ts";
 import { log, run } from "./keep.ts";
-import { cache, exportRun, get, hold, look, rebuild, verify } from "./look.ts";
+import { cache, exportRun, get, hold, look, verify } from "./look.ts";
 import { alias, pin, restore, rm, tag, unalias } from "./mark.ts";
+import { mend, rebuild } from "./recover.ts";
 import { makeWorld } from "./world.ts";
 import type { World } from "./world.ts";
 
@@ -27,6 +28,7 @@ const DEEDS: Record<Deed, (world: World, action: Action) => Promise<void> | void
   cache,
   manifest: exportRun,
   rebuild,
+  mend,
 };
 
 export interface Counts {
