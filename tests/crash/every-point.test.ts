@@ -11,8 +11,9 @@ import { RUNNING } from "./scenarios/running.ts";
 const SCENARIOS = [...KEEPING, ...RUNNING, ...COLLECTING, ...READING, ...MENDING];
 
 for (const scenario of SCENARIOS)
-  for (const { at, then } of scenario.kills)
-    for (const point of at) test(`${scenario.title}, killed at ${point}`, () => killAt(scenario, point, then));
+  for (const { at, after, inTurn } of scenario.kills)
+    for (const points of inTurn ? [at] : at.map((point) => [point]))
+      test(`${scenario.title}, killed at ${points.join(", then at ")}`, () => killAt(scenario, points, after), 60_000);
 
 test("each point is one that some scenario is killed at, here or on its way to a server", () => {
   const here = SCENARIOS.flatMap(({ kills }) => kills.flatMap(({ at }) => at));

@@ -19,13 +19,13 @@ export interface Scenario {
   call: readonly string[];
   env?: (here: Place) => Record<string, string>;
   /** What the second call exits with, which may depend on what was to be seen before it; 0 unless said. */
-  exit?: (then: unknown) => number;
+  exit?: (after: unknown) => number;
   /** What can be seen of what the command does. */
   seen: (here: Place) => Promise<unknown>;
-  /** Where it is killed, and what is to be seen after the next command. */
-  kills: readonly { at: readonly At[]; then: unknown }[];
+  /** Where it is killed, and what is to be seen after the next command. `inTurn`: one after the other in one store, since each of them leaves it as it was, or adds a run. */
+  kills: readonly { at: readonly At[]; after: unknown; inTurn?: boolean }[];
   /** What is to be seen after the second call, which may depend on what was to be seen before it. */
-  again: (then: unknown) => unknown;
+  again: (after: unknown) => unknown;
   /** References that the command itself takes out of sight. */
   goes?: readonly string[];
   /** The store is damaged until the command has done its work. */
@@ -36,44 +36,51 @@ export interface Scenario {
   mend?: (here: Place) => unknown;
 }
 
-/** All that is acknowledged stays, what is not is wholly absent or wholly there, nothing is left lying about, and the second call does what the first one was to do. */
-export async function killAt(scenario: Scenario, at: At, then: unknown): Promise<void> {
+/**
+ * All that is acknowledged stays, what is not is wholly absent or wholly there, nothing is left lying about, and the second call does what the first one was to do.
+ * Several points are those of calls that follow one another.
+ */
+export async function killAt(scenario: Scenario, points: readonly At[], after: unknown): Promise<void> {
   using here = place();
   await scenario.prepare?.(here);
   const before = await contents(here);
   for (const ref of scenario.goes ?? []) delete before[ref];
   const env = scenario.env?.(here) ?? {};
-  const { meanwhile } = scenario;
-  const held = here.at("held");
-  const armed = meanwhile ? `${meanwhile.at}=hold:${held},${at}=kill` : `${at}=kill`;
-  const killing = here.coffer(scenario.call, { env: { ...env, [SYNC_POINTS_VARIABLE]: armed } });
-  if (meanwhile) {
-    await appears(`${held}.reached`);
-    await meanwhile.they(here);
-    here.write("held", "");
+  for (const at of points) {
+    expect([at, await killed(here, scenario, at, env)]).toEqual([at, "SIGKILL"]);
+    if (!scenario.isDamaged) {
+      await nextCommand(here, env);
+      expect([at, await leftOver(here)]).toEqual([at, NOTHING_LEFT]);
+      expect(await contents(here)).toMatchObject(before);
+    }
+    expect([at, await scenario.seen(here)]).toEqual([at, after]);
   }
-  const killed = await killing;
-  expect({ signal: killed.signal, said: killed.signal === "SIGKILL" ? "" : killed.stderr }).toEqual({ signal: "SIGKILL", said: "" });
-  await scenario.mend?.(here);
-
-  if (!scenario.isDamaged) {
-    await nextCommand(here, env);
-    expect(await leftOver(here)).toEqual(NOTHING_LEFT);
-  }
-  expect(await scenario.seen(here)).toEqual(then);
-  if (!scenario.isDamaged) expect(await contents(here)).toMatchObject(before);
 
   const again = await here.coffer(scenario.call, { env });
-  const exit = scenario.exit?.(then) ?? 0;
+  const exit = scenario.exit?.(after) ?? 0;
   expect({ code: again.code, said: again.code === exit ? "" : again.stderr }).toEqual({ code: exit, said: "" });
   await nextCommand(here, env);
-  expect(await scenario.seen(here)).toEqual(scenario.again(then));
-  expect(await contents(here)).toMatchObject(before);
+  expect(await scenario.seen(here)).toEqual(scenario.again(after));
 
   const swept = await here.coffer(["gc", "--apply", "--grace", "0", "--yes"], { env });
   expect([swept.code, swept.stderr]).toEqual([0, ""]);
   expect(await leftOver(here, true)).toEqual(NOTHING_LEFT);
   expect(await contents(here)).toMatchObject(before);
+}
+
+/** The signal that ended it, or what it said where none did. */
+async function killed(here: Place, { call, meanwhile, mend }: Scenario, at: At, env: Record<string, string>): Promise<unknown> {
+  const held = here.at("held");
+  const armed = meanwhile ? `${meanwhile.at}=hold:${held},${at}=kill` : `${at}=kill`;
+  const ending = here.coffer(call, { env: { ...env, [SYNC_POINTS_VARIABLE]: armed } });
+  if (meanwhile) {
+    await appears(`${held}.reached`);
+    await meanwhile.they(here);
+    here.write("held", "");
+  }
+  const { signal, stderr } = await ending;
+  await mend?.(here);
+  return signal ?? stderr;
 }
 
 /** Waits for a file, such as one that says that a process stands still. */
@@ -153,16 +160,12 @@ function around(here: Place): string[] {
   return [...filesBelow(here.root, true).filter(isHalf), ...hidden];
 }
 
-/** What became of each run, the oldest first: its state, what it keeps in sight, and whether its workspace is there. */
-export async function story(here: Place): Promise<string[]> {
-  const told: string[] = [];
-  for (const { id } of (await here.runs()).toReversed()) {
-    const run = await here.shown(id);
-    const kept = run.artifacts.filter(({ state }) => state === "live").map(({ path }) => path);
-    const workspace = run.workspace === null ? "" : existsSync(run.workspace) ? `, ${filesBelow(run.workspace).join(" ")}` : ", gone";
-    told.push(`${run.state}: ${kept.toSorted().join(" ")}${workspace}`);
-  }
-  return told;
+/** What became of the newest run: its state, what it keeps in sight, and what is in its workspace. */
+export async function newest(here: Place): Promise<string> {
+  const run = await here.shown();
+  const kept = run.artifacts.filter(({ state }) => state === "live").map(({ path }) => path);
+  const workspace = run.workspace === null ? "" : existsSync(run.workspace) ? `, ${filesBelow(run.workspace).join(" ")}` : ", gone";
+  return `${run.state}: ${kept.toSorted().join(" ")}${workspace}`;
 }
 
 /** The names in sight, with their versions. */

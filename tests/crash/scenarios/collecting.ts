@@ -30,7 +30,9 @@ export const COLLECTING: readonly Scenario[] = [
     prepare: garbage,
     call: GC,
     seen: bins,
-    kills: [{ at: ["lease.taken", "gc.begun", "gc.buried", "gc.trashing", "gc.trashed"], then: { refs: ["old@v1"], files: 6 } }],
+    kills: [
+      { at: ["lease.taken", "gc.begun", "gc.buried", "gc.trashing", "gc.trashed"], after: { refs: ["old@v1"], files: 6 }, inTurn: true },
+    ],
     again: () => ({ refs: ["old@v1"], files: 1 }),
   },
   {
@@ -53,7 +55,7 @@ export const COLLECTING: readonly Scenario[] = [
           "gc.done",
           "lease.cleared",
         ],
-        then: ["old@v1"],
+        after: ["old@v1"],
       },
     ],
     again: () => ["old@v1"],
@@ -70,8 +72,8 @@ export const COLLECTING: readonly Scenario[] = [
     call: GC,
     seen: async (here) => ({ refs: await refs(here), packs: here.binaries().filter((name) => name.endsWith(".tar")).length }),
     kills: [
-      { at: ["pack.written", "pack.flushed", "gc.moved-away"], then: { refs: ["few@v1"], packs: 1 } },
-      { at: ["gc.repack-placed", "gc.repacked"], then: { refs: ["few@v1"], packs: 2 } },
+      { at: ["pack.written", "pack.flushed", "gc.moved-away"], after: { refs: ["few@v1"], packs: 1 } },
+      { at: ["gc.repack-placed", "gc.repacked"], after: { refs: ["few@v1"], packs: 2 } },
     ],
     again: () => ({ refs: ["few@v1"], packs: 1 }),
   },
@@ -84,7 +86,7 @@ export const COLLECTING: readonly Scenario[] = [
     call: ["artifacts", "purge", "--dataset", "corn", "--force", "--yes"],
     goes: ["gone@v1"],
     seen: async (here) => (await refs(here)).includes("kept@v1"),
-    kills: [{ at: ["gc.buried", "gc.rehouse-named", "gc.rehoused", "gc.moved-away", "gc.unlinked", "gc.done"], then: true }],
+    kills: [{ at: ["gc.buried", "gc.rehouse-named", "gc.rehoused", "gc.moved-away", "gc.unlinked", "gc.done"], after: true }],
     // where the first call came to the end of the artifacts, the dataset is none any more
     exit: () => 0,
     again: () => true,
@@ -101,8 +103,8 @@ export const COLLECTING: readonly Scenario[] = [
       return existsSync(workspace as string);
     },
     kills: [
-      { at: ["gc.staging-removed"], then: true },
-      { at: ["gc.workspace-removed"], then: false },
+      { at: ["gc.staging-removed"], after: true },
+      { at: ["gc.workspace-removed"], after: false },
     ],
     again: () => false,
   },

@@ -18,8 +18,8 @@ export function fill(here: Place, directory: string, count = 40): void {
 const keepOld = async (here: Place): Promise<void> => did(here, "log", here.write("old.bin", LARGE), "--name", "old");
 
 /** Of what the first call has kept, the second one makes the next version. */
-const nextVersion = (then: unknown): string[] => {
-  const before = then as string[];
+const nextVersion = (after: unknown): string[] => {
+  const before = after as string[];
   return [...before, before.includes("model@v1") ? "model@v2" : "model@v1"].toSorted();
 };
 
@@ -57,7 +57,7 @@ export const KEEPING: readonly Scenario[] = [
     prepare: async (here) => here.write("m.bin", LARGE),
     call: ["log", "m.bin", "--name", "model"],
     seen: refs,
-    kills: [{ at: ["database.made", "database.migrating", "database.migrated", "ingest.begun"], then: [] }],
+    kills: [{ at: ["database.made", "database.migrating", "database.migrated", "ingest.begun"], after: [] }],
     again: nextVersion,
   },
   {
@@ -88,11 +88,12 @@ export const KEEPING: readonly Scenario[] = [
           "ingest.recorded",
           "transaction.done@2",
         ],
-        then: ["old@v1"],
+        after: ["old@v1"],
+        inTurn: true,
       },
       {
         at: ["transaction.committed@2", "ingest.committed", "replace.written", "replace.renamed", "manifest.written", "transaction.done@3"],
-        then: ["model@v1", "old@v1"],
+        after: ["model@v1", "old@v1"],
       },
     ],
     again: nextVersion,
@@ -103,8 +104,8 @@ export const KEEPING: readonly Scenario[] = [
     call: ["log", "old.bin", "--name", "model"],
     seen: refs,
     kills: [
-      { at: ["ingest.asked", "ingest.staged", "ingest.admitted", "ingest.recorded"], then: ["old@v1"] },
-      { at: ["ingest.committed"], then: ["model@v1", "old@v1"] },
+      { at: ["ingest.asked", "ingest.staged", "ingest.admitted", "ingest.recorded"], after: ["old@v1"], inTurn: true },
+      { at: ["ingest.committed"], after: ["model@v1", "old@v1"] },
     ],
     again: nextVersion,
   },
@@ -124,7 +125,7 @@ export const KEEPING: readonly Scenario[] = [
     },
     goes: ["gone@v1"],
     seen: refs,
-    kills: [{ at: ["ingest.vanished", "ingest.staged@2", "ingest.placed@2"], then: ["old@v1"] }],
+    kills: [{ at: ["ingest.vanished", "ingest.staged@2", "ingest.placed@2"], after: ["old@v1"] }],
     again: nextVersion,
   },
   {
@@ -138,9 +139,10 @@ export const KEEPING: readonly Scenario[] = [
     kills: [
       {
         at: ["ingest.asked@20", "pack.written", "pack.flushed", "rename.linked", "ingest.pack-placed"],
-        then: ["old@v1"],
+        after: ["old@v1"],
+        inTurn: true,
       },
-      { at: ["ingest.committed"], then: ["model@v1", "old@v1"] },
+      { at: ["ingest.committed"], after: ["model@v1", "old@v1"] },
     ],
     again: nextVersion,
   },
@@ -153,8 +155,8 @@ export const KEEPING: readonly Scenario[] = [
     call: ["log", "--stage", "hpo", "--trial", "3", "--checkpoint", "c", "--name", "model"],
     seen: async (here) => (await refs(here)).filter((ref) => ref.includes("@")),
     kills: [
-      { at: ["ingest.moved-in", "ingest.placed", "ingest.recorded"], then: ["old@v1"] },
-      { at: ["ingest.committed", "ingest.closed", "lease.cleared"], then: ["model@v1", "old@v1"] },
+      { at: ["ingest.moved-in", "ingest.placed", "ingest.recorded"], after: ["old@v1"], inTurn: true },
+      { at: ["ingest.committed", "ingest.closed", "lease.cleared"], after: ["model@v1", "old@v1"] },
     ],
     again: nextVersion,
   },
@@ -168,8 +170,8 @@ export const KEEPING: readonly Scenario[] = [
     call: ["manifest", "import", "w", "--copy"],
     seen: refs,
     kills: [
-      { at: ["ingest.placed", "ingest.committed", "import.taken", "import.recorded"], then: ["old@v1"] },
-      { at: ["import.committed", "manifest.written"], then: ["0001_pls:0:all@v1", "old@v1"] },
+      { at: ["ingest.placed", "ingest.committed", "import.taken", "import.recorded"], after: ["old@v1"], inTurn: true },
+      { at: ["import.committed", "manifest.written"], after: ["0001_pls:0:all@v1", "old@v1"] },
     ],
     again: () => ["0001_pls:0:all@v1", "old@v1"],
   },
@@ -183,11 +185,11 @@ export const KEEPING: readonly Scenario[] = [
     seen: refs,
     goes: ["a@v1", "b@v1"],
     kills: [
-      { at: ["transaction.begun", "mark.written", "transaction.done"], then: ["a@v1", "b@v1", "old@v1"] },
-      { at: ["transaction.committed", "journal.written", "journal.flushed", "transaction.committed@2"], then: ["old@v1"] },
+      { at: ["transaction.begun", "mark.written", "transaction.done"], after: ["a@v1", "b@v1", "old@v1"], inTurn: true },
+      { at: ["transaction.committed", "journal.written", "journal.flushed", "transaction.committed@2"], after: ["old@v1"] },
     ],
     // there is nothing of it in sight any more
-    exit: (then) => ((then as string[]).length === 1 ? 4 : 0),
+    exit: (after) => ((after as string[]).length === 1 ? 4 : 0),
     again: () => ["old@v1"],
   },
   {
@@ -199,10 +201,10 @@ export const KEEPING: readonly Scenario[] = [
     call: ["restore", "--pipeline", "p"],
     seen: refs,
     kills: [
-      { at: ["mark.written", "transaction.done"], then: [] },
-      { at: ["transaction.committed", "journal.written", "journal.flushed"], then: ["a@v1", "b@v1"] },
+      { at: ["mark.written", "transaction.done"], after: [], inTurn: true },
+      { at: ["transaction.committed", "journal.written", "journal.flushed"], after: ["a@v1", "b@v1"] },
     ],
-    exit: (then) => ((then as string[]).length === 2 ? 4 : 0),
+    exit: (after) => ((after as string[]).length === 2 ? 4 : 0),
     again: () => ["a@v1", "b@v1"],
   },
 ];

@@ -67,8 +67,8 @@ export const MENDING: readonly Scenario[] = [
     seen,
     isDamaged: true,
     kills: [
-      { at: ["lease.taken", "repair.staged", "repair.aside"], then: 1 },
-      { at: ["repair.replaced", "lease.cleared"], then: 0 },
+      { at: ["lease.taken", "repair.staged", "repair.aside"], after: 1, inTurn: true },
+      { at: ["repair.replaced", "lease.cleared"], after: 0 },
     ],
     again: () => 0,
   },
@@ -82,8 +82,8 @@ export const MENDING: readonly Scenario[] = [
     seen,
     isDamaged: true,
     kills: [
-      { at: ["repair.staged", "repair.placed"], then: 1 },
-      { at: ["repair.told"], then: 0 },
+      { at: ["repair.staged", "repair.placed"], after: 1, inTurn: true },
+      { at: ["repair.told"], after: 0 },
     ],
     again: () => 0,
   },
@@ -97,10 +97,10 @@ export const MENDING: readonly Scenario[] = [
     seen,
     isDamaged: true,
     kills: [
-      { at: ["pack.written", "pack.flushed", "repair.pack-placed"], then: 1 },
+      { at: ["pack.written", "pack.flushed", "repair.pack-placed"], after: 1, inTurn: true },
       // the directory's list is back, and only with it the files that it names
-      { at: ["repair.pack-told"], then: 1 },
-      { at: ["repair.pack-told@2"], then: 0 },
+      { at: ["repair.pack-told"], after: 1 },
+      { at: ["repair.pack-told@2"], after: 0 },
     ],
     again: () => 0,
   },
@@ -113,7 +113,7 @@ export const MENDING: readonly Scenario[] = [
     call: REPAIR,
     seen,
     isDamaged: true,
-    kills: [{ at: ["repair.indexed"], then: 0 }],
+    kills: [{ at: ["repair.indexed"], after: 0 }],
     again: () => 0,
   },
   {
@@ -127,7 +127,7 @@ export const MENDING: readonly Scenario[] = [
     call: REPAIR,
     seen,
     isDamaged: true,
-    kills: [{ at: ["repair.closed"], then: 1 }],
+    kills: [{ at: ["repair.closed"], after: 1 }],
     again: () => 0,
   },
   {
@@ -140,10 +140,10 @@ export const MENDING: readonly Scenario[] = [
     seen: refs,
     isDamaged: true,
     kills: [
-      { at: ["rebuild.filled", "rebuild.finished"], then: [] },
-      { at: ["rebuild.replaced"], then: ["dir@v1", "model@v1"] },
+      { at: ["rebuild.filled", "rebuild.finished"], after: [], inTurn: true },
+      { at: ["rebuild.replaced"], after: ["dir@v1", "model@v1"] },
     ],
-    exit: (then) => ((then as string[]).length > 0 ? 5 : 0),
+    exit: (after) => ((after as string[]).length > 0 ? 5 : 0),
     again: () => ["dir@v1", "model@v1"],
   },
   {
@@ -155,8 +155,8 @@ export const MENDING: readonly Scenario[] = [
       existsSync(join(here.root, "coffer.db")) ? await refs(here) : readdirSync(here.root).some((name) => /^coffer\.db\.\d/.test(name)),
     isDamaged: true,
     kills: [
-      { at: ["rebuild.filled", "rebuild.finished", "rebuild.linked", "rebuild.replaced"], then: ["dir@v1", "model@v1"] },
-      { at: ["rebuild.unlinked"], then: true },
+      { at: ["rebuild.filled", "rebuild.finished", "rebuild.linked", "rebuild.replaced"], after: ["dir@v1", "model@v1"] },
+      { at: ["rebuild.unlinked"], after: true },
     ],
     again: () => ["dir@v1", "model@v1"],
   },

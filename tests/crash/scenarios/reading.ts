@@ -28,7 +28,7 @@ export const READING: readonly Scenario[] = [
           "cache.entered",
           "lease.cleared",
         ],
-        then: ["dir@v1"],
+        after: ["dir@v1"],
       },
     ],
     again: () => ["dir@v1"],
@@ -38,7 +38,7 @@ export const READING: readonly Scenario[] = [
     prepare: keepDirectory,
     call: ["get", "dir", "-o", "out"],
     seen: async (here) => existsSync(here.at("out")),
-    kills: [{ at: ["place.written"], then: false }],
+    kills: [{ at: ["place.written"], after: false }],
     again: () => true,
   },
   {
@@ -47,10 +47,10 @@ export const READING: readonly Scenario[] = [
     call: ["get", "model", "-o", "out"],
     seen: async (here) => existsSync(here.at("out")),
     kills: [
-      { at: ["place.written", "rename.linked"], then: false },
-      { at: ["place.taken"], then: true },
+      { at: ["place.written"], after: false },
+      { at: ["rename.linked", "place.taken"], after: true },
     ],
-    exit: (then) => (then === true ? 5 : 0),
+    exit: (after) => (after === true ? 5 : 0),
     again: () => true,
   },
   {
@@ -61,7 +61,7 @@ export const READING: readonly Scenario[] = [
     },
     call: ["cache", "clear"],
     seen: refs,
-    kills: [{ at: ["cache.taken", "cache.evicted"], then: ["dir@v1"] }],
+    kills: [{ at: ["cache.taken", "cache.evicted"], after: ["dir@v1"] }],
     again: () => ["dir@v1"],
   },
   {
@@ -73,10 +73,10 @@ export const READING: readonly Scenario[] = [
     call: ["backup", "saved", "--with-bytes"],
     seen: async (here) => (existsSync(here.at("saved")) ? (await here.coffer(["verify", "--root", here.at("saved")])).code : "absent"),
     kills: [
-      { at: ["lease.taken", "backup.copied", "backup.filled", "place.written"], then: "absent" },
-      { at: ["place.taken", "lease.cleared"], then: 0 },
+      { at: ["lease.taken", "backup.copied", "backup.filled", "place.written"], after: "absent" },
+      { at: ["place.taken", "lease.cleared"], after: 0 },
     ],
-    exit: (then) => (then === 0 ? 5 : 0),
+    exit: (after) => (after === 0 ? 5 : 0),
     again: () => 0,
   },
 ];

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Place } from "../../cli/run-place.ts";
 import { SYNC_POINTS_VARIABLE } from "../../../src/domain/sync-point.ts";
-import { story } from "../kill-at.ts";
+import { newest } from "../kill-at.ts";
 import type { At, Scenario } from "../kill-at.ts";
 import { did, LARGE } from "./keeping.ts";
 
@@ -13,11 +13,6 @@ const call = (...flags: string[]): string[] => ["run", "--capture", ...flags, "-
 const WHOLE = "finished: d m.bin stdout.log, d/1 d/2 d/3 m.bin";
 const LEFT = "killed: stdout.log, d/1 d/2 d/3 m.bin";
 const CLEARED = "finished: d m.bin stdout.log, gone";
-
-/** The run that was killed, and one that was not. */
-const andOneMore =
-  (whole: string) =>
-  (then: unknown): unknown => [...(then as string[]), whole];
 
 const BEFORE_COMMIT: readonly At[] = [
   "run.ended",
@@ -45,38 +40,38 @@ export const RUNNING: readonly Scenario[] = [
     title: "a run",
     prepare: async (here) => did(here, "log", here.write("old.bin", LARGE), "--name", "old"),
     call: call("--name", "one"),
-    seen: async (here) => (await story(here)).slice(1),
+    seen: newest,
     kills: [
-      { at: ["lease.taken"], then: [] },
-      { at: ["run.begun"], then: ["killed: , gone"] },
-      { at: ["run.workspace-made", "run.prepared"], then: ["killed: , "] },
-      { at: ["run.started", "run.start-recorded", ...BEFORE_COMMIT], then: [LEFT] },
+      { at: ["lease.taken"], after: "finished: old.bin" },
+      { at: ["run.begun"], after: "killed: , gone" },
+      { at: ["run.workspace-made", "run.prepared"], after: "killed: , ", inTurn: true },
+      { at: ["run.started", "run.start-recorded", ...BEFORE_COMMIT], after: LEFT, inTurn: true },
       {
         at: ["ingest.committed", "run.committed", "run.tidied", "ingest.closed", "lease.cleared", "replace.renamed", "manifest.written"],
-        then: [WHOLE],
+        after: WHOLE,
       },
     ],
-    again: andOneMore(WHOLE),
+    again: () => WHOLE,
   },
   {
     title: "a scratch run",
     prepare: async (here) => did(here, "log", here.write("old.bin", LARGE), "--name", "old"),
     call: call("--policy", "scratch"),
-    seen: async (here) => (await story(here)).slice(1),
+    seen: newest,
     kills: [
-      { at: ["ingest.moved-in", "ingest.placed", "ingest.recorded"], then: [LEFT] },
+      { at: ["ingest.moved-in", "ingest.placed", "ingest.recorded"], after: LEFT, inTurn: true },
       // whatever is left of the workspace stays, but for the names that blobs have
-      { at: ["ingest.committed", "run.committed", "run.tidied", "scratch.begun"], then: ["finished: d m.bin stdout.log, "] },
-      { at: ["scratch.emptied", "scratch.settled"], then: [CLEARED] },
+      { at: ["ingest.committed", "run.committed", "run.tidied", "scratch.begun"], after: "finished: d m.bin stdout.log, " },
+      { at: ["scratch.emptied", "scratch.settled"], after: CLEARED },
     ],
-    again: andOneMore(CLEARED),
+    again: () => CLEARED,
   },
   {
     title: "a scratch run whose workspace is half gone",
     call: call("--policy", "scratch"),
-    seen: async (here) => (await story(here)).map((run) => run.replace(/, .*/, "")),
-    kills: [{ at: ["scratch.removed-one", "scratch.removed-one@3"], then: ["finished: d m.bin stdout.log"] }],
-    again: andOneMore("finished: d m.bin stdout.log"),
+    seen: async (here) => (await newest(here)).replace(/, .*/, ""),
+    kills: [{ at: ["scratch.removed-one", "scratch.removed-one@3"], after: "finished: d m.bin stdout.log" }],
+    again: () => "finished: d m.bin stdout.log",
   },
   {
     title: "a run whose outputs cannot be stored",
@@ -92,32 +87,32 @@ export const RUNNING: readonly Scenario[] = [
       "-c",
       "cd $COFFER_WORKSPACE; echo model >m.bin; echo said; if [ ! -e $COFFER_ROOT/whole ]; then mv $COFFER_ROOT/binaries $COFFER_ROOT/whole; : >$COFFER_ROOT/binaries; fi",
     ],
-    seen: async (here) => (await story(here)).slice(1),
+    seen: newest,
     kills: [
-      { at: ["run.unstored"], then: ["killed: stdout.log, m.bin"] },
-      { at: ["run.unstored-recorded"], then: ["finished: , m.bin stdout.log"] },
+      { at: ["run.unstored"], after: "killed: stdout.log, m.bin" },
+      { at: ["run.unstored-recorded"], after: "finished: , m.bin stdout.log" },
     ],
     mend(here) {
       rmSync(broken(here));
       renameSync(join(here.root, "whole"), broken(here));
       mkdirSync(join(here.root, "whole"));
     },
-    again: (then) => [...(then as string[]), "finished: m.bin stdout.log, m.bin"],
+    again: () => "finished: m.bin stdout.log, m.bin",
   },
   {
     title: "a run of what cannot be started",
     prepare: async (here) => here.write("script", "\x7fELF of another machine\0", 0o755),
     call: ["run", "--", "./script"],
-    seen: async (here) => (existsSync(join(here.root, "coffer.db")) ? story(here) : []),
-    kills: [{ at: ["run.workspace-discarded"], then: ["killed: , gone"] }],
+    seen: newest,
+    kills: [{ at: ["run.workspace-discarded"], after: "killed: , gone" }],
     exit: () => 126,
-    again: (then) => then,
+    again: (after) => after,
   },
   {
     title: "the adoption of a run",
     prepare: (here) => killedRun(here, "run.ended"),
     call: ["runs"],
-    seen: story,
+    seen: newest,
     kills: [
       {
         at: [
@@ -130,17 +125,17 @@ export const RUNNING: readonly Scenario[] = [
           "adopt.committed",
           "manifest.written",
         ],
-        then: [LEFT],
+        after: LEFT,
       },
     ],
-    again: (then) => then,
+    again: (after) => after,
   },
   {
     title: "the end of a removal that was interrupted",
     prepare: (here) => killedRun(here, "scratch.begun", "--policy", "scratch"),
     call: ["runs"],
-    seen: story,
-    kills: [{ at: ["removal.unlinked", "ingest.closed", "removal.settled", "lease.cleared"], then: ["finished: d m.bin stdout.log, "] }],
-    again: (then) => then,
+    seen: newest,
+    kills: [{ at: ["removal.unlinked", "ingest.closed", "removal.settled", "lease.cleared"], after: "finished: d m.bin stdout.log, " }],
+    again: (after) => after,
   },
 ];
