@@ -7,9 +7,9 @@ import { cuts, tryAll } from "./survive.ts";
 
 const test = needsDisk(bunTest);
 
-// COFFER_TEST_CUTS=10000 tries every disk that there is, which takes minutes; COFFER_TEST_SEED chooses others
-const others = Number(process.env["COFFER_TEST_CUTS"] ?? 25);
-const seed = Number(process.env["COFFER_TEST_SEED"] ?? 1);
+// COFFER_CUTS=10000 tries every disk that there is, which takes minutes; COFFER_SEED chooses others
+const others = Number(process.env["COFFER_CUTS"] ?? 25);
+const seed = Number(process.env["COFFER_SEED"] ?? 1);
 
 for (const [name, scenario] of Object.entries(SCENARIOS))
   test(

@@ -17,7 +17,7 @@ const BINARIES = "/binaries";
 const MANIFESTS = "/manifests";
 const WORKSPACE = "/work/";
 
-/** Which requests fail, where. COFFER_TEST_FAULTS=all tries each of them with each command, which takes minutes. */
+/** Which requests fail, where. COFFER_FAULTS=all tries each of them with each command, which takes minutes. */
 const EVERYWHERE: readonly [Request, string][] = (
   ["create", "write", "sync", "rename", "link", "unlink", "mkdir", "mode", "truncate", "open", "read", "list"] as const
 ).flatMap((on) => [DATABASE, LOG, STAGING, BINARIES, MANIFESTS, WORKSPACE, "^[0-9]+$"].map((path): [Request, string] => [on, path]));
@@ -93,7 +93,7 @@ const FAULTS: Readonly<Record<keyof typeof TRIED, readonly [Request, string][]>>
   ],
 };
 
-const isAll = process.env["COFFER_TEST_FAULTS"] === "all";
+const isAll = process.env["COFFER_FAULTS"] === "all";
 
 for (const [name, tried] of Object.entries(TRIED))
   test(

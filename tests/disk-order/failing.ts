@@ -17,19 +17,21 @@ export interface Tried {
   done: readonly number[];
 }
 
-const PROGRAM = `cp ../big "$COFFER_WORKSPACE/large.bin"; echo small >"$COFFER_WORKSPACE/small.txt"; echo ran >"$WITNESS"`;
+/** What it writes counts once it has said so: a disk may fail its own writes, too. */
+const program = (code: number): string =>
+  `cp ../big "$COFFER_WORKSPACE/large.bin" || exit ${code}; echo small >"$COFFER_WORKSPACE/small.txt"; echo ran >"$WITNESS"; exit ${code}`;
 const MANY = ["log", "../many", "--name", "many"];
 
 export const TRIED = {
   "log of a file": { args: ["log", "../big", "--name", "big"], codes: [0, 1], done: [0] },
   "log of a pack": { args: MANY, codes: [0, 1], done: [0] },
   "a scratch run": {
-    args: ["run", "--policy", "scratch", "--register", "model=large.bin", "--", "sh", "-c", PROGRAM],
+    args: ["run", "--policy", "scratch", "--register", "model=large.bin", "--", "sh", "-c", program(0)],
     codes: [0, 125],
     done: [0],
   },
   "a run that fails": {
-    args: ["run", "--register", "model=large.bin", "--", "sh", "-c", `${PROGRAM}; exit 7`],
+    args: ["run", "--register", "model=large.bin", "--", "sh", "-c", program(7)],
     codes: [7, 125],
     done: [7],
   },
