@@ -27,6 +27,13 @@ export function sealOf(text: string): "whole" | "changed" | "unsealed" {
   return new Bun.CryptoHasher("sha256").update(before).digest("hex") === end[1] ? "whole" : "changed";
 }
 
+/** What of a manifest stays as it is when its run is delivered, or something happens to it; a text holds no line of its own. */
+export function lastingPart(text: string): string {
+  const begin = text.indexOf("\ncoffer:\n");
+  const deliveries = text.indexOf("\n    deliveries:", begin);
+  return bodyOf(text.slice(begin, deliveries) + text.slice(text.indexOf("\n  artifacts:", deliveries)));
+}
+
 /** What a manifest says beside its end and beside the number of the journal's last line: two that agree in this say the same. */
 export function bodyOf(text: string): string {
   return text.replace(/^  sum: "sha256:[0-9a-f]{64}"\n(?=  complete: true\n$(?![^]))/m, "").replace(/^  journal: [0-9]+\n/m, "");
