@@ -1,4 +1,5 @@
 import { Database } from "bun:sqlite";
+import { modeAt } from "./journal-mode.ts";
 import type { FileStamp } from "../bytes/blobs.ts";
 
 /** Writes the database as it is at one moment to a file that is not there yet. Others read and write meanwhile. */
@@ -99,9 +100,9 @@ export class DatabaseCopy implements Disposable {
     return { runs, artifacts, foreign: { files, bytes } };
   }
 
-  /** The last step: from here on it is a database in WAL mode. */
+  /** The last step: from here on it is kept as its own file system can. */
   finish(): void {
-    this.#db.run("PRAGMA journal_mode = WAL");
+    this.#db.run(`PRAGMA journal_mode = ${modeAt(this.#db.filename, "auto") === "wal" ? "WAL" : "DELETE"}`);
   }
 
   [Symbol.dispose](): void {
