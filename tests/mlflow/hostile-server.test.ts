@@ -325,3 +325,30 @@ test("what a storage or a server says of a failure is read whatever it is", () =
   });
   expect(textOf("<Key>a&#x1F600;&#65;&amp;&#1114112;&#xd800;&#x;</Key>", "Key")).toBe("a😀A&&#1114112;&#xd800;&#x;");
 });
+
+test("a storage that says back what it was asked is not quoted with a signature or a key", async () => {
+  const [signature, key] = [crypto.randomUUID(), crypto.randomUUID()];
+  await using server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch(request): Response {
+      const { origin } = new URL(request.url);
+      if (request.url.includes("presigned-upload-url"))
+        return Response.json({
+          presigned_url: `${origin}/b/f?X-Amz-Signature=${signature}&X-Amz-Credential=${key}%2Fx`,
+          headers: {},
+        });
+      const said = `no ${request.url} ${JSON.stringify([...request.headers])}`.replaceAll("&", " ");
+      return new Response(`<Error><Code>AccessDenied</Code><Message>${said}</Message></Error>`, { status: 403 });
+    },
+  });
+  const connection = connectQuickly(server.url.origin);
+  const place = { ...bucketAt(connection), credentials: { accessKeyId: "A", secretAccessKey: "S", sessionToken: key } };
+  const source = { size: 1, bytes: Buffer.from("x"), open: () => ({ fd: -1, offset: 0 }) };
+  for (const asked of [uploadPresigned(connection, place.stores, ID, "f", source), beginS3Parts(place, "f")]) {
+    const { message } = (await asked.catch((error: unknown) => error)) as Error;
+    expect(message).toContain("AccessDenied: no http://127.0.0.1");
+    expect(message).toContain("***");
+    expect([message.includes(signature), message.includes(key)]).toEqual([false, false]);
+  }
+});

@@ -105,7 +105,7 @@ async function askOnce(
     const text = await onStorage(connection, readText(connection, response, MAX_ANSWER, watch.touch, PATIENCE));
     // S3 says 200 first, and then, after a while, that it could not put the parts together
     if (response.status < 200 || response.status > 299 || /<Error>/.test(text.slice(0, 500)))
-      throw failureOf(connection, what, response, text);
+      throw failureOf(connection, what, response, withoutSecrets(text, request));
     return { etag: response.headers.get("etag") ?? "", text };
   } finally {
     watch.stop();
@@ -137,6 +137,17 @@ function isNoContact(error: unknown, repetition: number): boolean {
   if (!(error instanceof Transient)) return false;
   const silence = error.cause instanceof DOMException;
   return silence || (errno(error.cause) !== "ECONNRESET" && repetition > 0);
+}
+
+/** A storage that says back what it was asked must not be quoted with a signature or a key. */
+function withoutSecrets(text: string, { url, headers }: StoreRequest): string {
+  const signed = [
+    ...new URL(url).searchParams.values(),
+    ...(headers["authorization"] ?? "").split(/[ ,=]+/),
+    headers["x-amz-security-token"] ?? "",
+  ];
+  const secrets = signed.flatMap((value) => [value, encodeURIComponent(value)]).filter((value) => value.length >= 16);
+  return secrets.reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
 }
 
 function failureOf(connection: Connection, what: string, response: Response, text: string): Error {

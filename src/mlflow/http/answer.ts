@@ -60,7 +60,8 @@ export function parseAnswer<T>(connection: Connection, what: string, text: strin
     const parsed = v.safeParse(schema, json);
     if (parsed.success) return parsed.output;
     const issue = parsed.issues[0];
-    fault = `${v.getDotPath(issue) ?? "the answer"}: ${issue.message}`;
+    // it quotes what stood there
+    fault = `${v.getDotPath(issue) ?? "the answer"}: ${issue.message}`.slice(0, 300);
   } catch {
     if (text === "" || text.startsWith("{"))
       throw new Transient(text === "" ? "an empty answer" : "an answer that was cut", {

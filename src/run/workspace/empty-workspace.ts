@@ -31,7 +31,7 @@ export function snapshotWorkspace(workspace: string): Snapshot {
   const visit = (directory: Buffer, prefix: string): void => {
     for (const name of listOrNothing(directory)) {
       const path = join(directory, name);
-      const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+      const stat = statOrNothing(path);
       if (!stat) continue;
       const key = `${prefix}${name.toString("latin1")}`;
       found.set(key, stamp(stat));
@@ -41,6 +41,16 @@ export function snapshotWorkspace(workspace: string): Snapshot {
   // a link that the run put in its place leads to what is not ours
   if (lstatSync(workspace, { throwIfNoEntry: false })?.isDirectory()) visit(Buffer.from(workspace), "");
   return found;
+}
+
+/** What cannot be looked at (in a directory without x, or below a path that is too long) is not known, and stays. */
+function statOrNothing(path: Buffer): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch (error) {
+    if (errno(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 /** Tells of an opened file whether it will go: it is as it was at the snapshot, and no `retain` rule keeps it. */

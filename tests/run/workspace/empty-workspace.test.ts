@@ -85,3 +85,12 @@ test("a workspace that is gone already counts as emptied", () => {
   const gone = directory.at("nowhere");
   expect(emptyWorkspace(gone, snapshotWorkspace(gone), NOTHING).gone).toBe(true);
 });
+
+test("what cannot be looked at is not known, and stays: a path may be longer than the system takes", () => {
+  using directory = workspace("a");
+  const name = "n".repeat(200);
+  Bun.spawnSync(["sh", "-c", `for i in $(seq 30); do mkdir ${name} && cd -P ./${name}; done; : >f`], { cwd: directory.w });
+  const { gone, problems, late } = emptyWorkspace(directory.w, snapshotWorkspace(directory.w), NOTHING);
+  expect([gone, existsSync(join(directory.w, "a")), problems.length + late.length > 0]).toEqual([false, false, true]);
+  Bun.spawnSync(["rm", "-rf", directory.w]);
+});
