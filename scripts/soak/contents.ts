@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /** What a file or directory holds, by number: below POOL_SIZE what all processes keep again and again, from there on what only one of them has. */
@@ -99,7 +99,9 @@ function bytes({ seed, size }: Piece): Buffer {
   return Buffer.alloc(size, new Bun.CryptoHasher("sha256").update(`bytes ${seed} ${size}`).digest());
 }
 
-function filesBelow(path: string): string[] {
+/** Relative paths of all that is no directory; none where there is nothing. */
+export function filesBelow(path: string): string[] {
+  if (!existsSync(path)) return [];
   return readdirSync(path, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name).slice(path.length + 1))
