@@ -8,6 +8,8 @@ import type { Wanted } from "./bring-copy.ts";
 import { digestPath } from "../digest-path.ts";
 import { walk } from "../ingest/walk.ts";
 
+const USUAL = 0o644;
+
 /**
  * Makes the list of a directory anew from a copy of the directory, and writes it to `to` if it is the one that is wanted. `isMember`: whether
  * rows say that it had a file; the copy may have others, which a rule left out when it was stored.
@@ -33,6 +35,8 @@ export async function listAnew(
   }
   const known = entries.filter((entry) => entry.kind !== "file" || isMember(entry.hex));
   for (const list of known.length === entries.length ? [entries] : [entries, known])
-    if (await bringBytes(encodeTree(list), to, wanted, blake3)) return true;
+    // a copy that went through a server has lost its modes
+    for (const one of [list, list.map((entry) => (entry.kind === "file" ? { ...entry, mode: USUAL } : entry))])
+      if (await bringBytes(encodeTree(one), to, wanted, blake3)) return true;
   return false;
 }

@@ -1,5 +1,5 @@
-import { closeSync, openSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, mkdirSync, openSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Blake3 } from "../../blobs/blake3.ts";
 import { writeWhole } from "../../blobs/durable.ts";
 import { deliveredAt } from "../../db/delivery/delivered.ts";
@@ -9,10 +9,12 @@ import { trackingTarget } from "../../domain/tracking-target.ts";
 import { connect } from "../../mlflow/http/connection.ts";
 import type { Connection } from "../../mlflow/http/connection.ts";
 import { destinationOf, directoryOn } from "../../mlflow/artifacts/destination.ts";
+import { listArtifacts } from "../../mlflow/artifacts/list-artifacts.ts";
 import { downloadArtifact } from "../../mlflow/artifacts/download-artifact.ts";
 import type { Environment } from "../../mlflow/http/environment.ts";
 import { remoteName } from "../../mlflow/artifacts/remote-name.ts";
 import { bringFile, bringReceived } from "../../store/damage/bring-copy.ts";
+import { listAnew } from "../../store/damage/list-anew.ts";
 import type { Copy, Elsewhere } from "../../store/damage/copies.ts";
 import { pathInRun } from "../../store/damage/lost.ts";
 import type { Lost, Use } from "../../store/damage/lost.ts";
@@ -52,12 +54,37 @@ export function serverCopies(store: Store, { env, signal }: { env: Environment; 
     }
   };
   return async function* (lost, blake3) {
-    // MLflow knows no lists of directories
-    if (lost.isList) return;
     for (const use of lost.uses)
       for (const delivery of deliveredAt(store.db, use.artifact))
-        if (delivery.target === target) yield* copiesAt(delivery, use, lost, blake3);
+        if (delivery.target === target) yield* lost.isList ? listsAt(delivery, use, lost, blake3) : copiesAt(delivery, use, lost, blake3);
   };
+
+  /** MLflow knows no lists of directories: one is made anew of the files that it has. */
+  function* listsAt(delivery: DeliveredAt, use: Use, lost: Lost, blake3: Blake3): Generator<Copy> {
+    if (use.kind !== "tree" || use.tree !== null) return;
+    const { path } = remoteName(use.path);
+    const anew = (directory: string, to: string): Promise<boolean> => listAnew(directory, to, lost, () => true, blake3);
+    const onDisk = placeOnDisk(store, connection, delivery.artifact_uri, path, "directory");
+    if (onDisk !== undefined) yield { from: "mlflow", path: onDisk, bring: (to) => anew(onDisk, to) };
+    yield {
+      from: "mlflow",
+      path: `${connection.displayUri}, run ${delivery.remote_run}, ${path}/`,
+      bring: (to) =>
+        asked(async () => {
+          using beside = { directory: `${to}.d`, [Symbol.dispose]: () => rmSync(`${to}.d`, { recursive: true, force: true }) };
+          const isOurs = (inner: string): boolean => inner === path || inner.startsWith(`${path}/`);
+          const files = await listArtifacts(connection, delivery.remote_run, (inner) => isOurs(inner) || path.startsWith(`${inner}/`));
+          for (const [file, size] of files) {
+            if (!isOurs(file)) continue;
+            const received = join(beside.directory, file.slice(path.length + 1));
+            mkdirSync(dirname(received), { recursive: true, mode: 0o755 });
+            await download(connection, delivery, file, { to: received, size });
+          }
+          // the files stay until they are read
+          return await anew(beside.directory, to);
+        }),
+    };
+  }
 
   function* copiesAt(delivery: DeliveredAt, use: Use, lost: Lost, blake3: Blake3): Generator<Copy> {
     const inRun = pathInRun(use);
@@ -74,13 +101,20 @@ export function serverCopies(store: Store, { env, signal }: { env: Environment; 
   }
 }
 
-/** Where the server's own disk has a file, if that disk is seen from here. Nobody has to prove that it is the same disk: the bytes do. */
-function placeOnDisk(store: Store, connection: Connection, artifactUri: string, path: string): string | undefined {
+/** Where the server's own disk has a file or directory, if that disk is seen from here. Nobody has to prove that it is the same disk: the bytes do. */
+function placeOnDisk(
+  store: Store,
+  connection: Connection,
+  artifactUri: string,
+  path: string,
+  kind: "file" | "directory" = "file",
+): string | undefined {
   try {
     const destination = destinationOf(connection, artifactUri);
     if (destination.kind !== "local" && destination.kind !== "proxied") return undefined;
     const file = join(directoryOn(store.settings.roots.mlflow, destination), path);
-    return statSync(file, { throwIfNoEntry: false })?.isFile() ? file : undefined;
+    const stat = statSync(file, { throwIfNoEntry: false });
+    return (kind === "file" ? stat?.isFile() : stat?.isDirectory()) ? file : undefined;
   } catch {
     // it is on a host or a storage that coffer does not write to: the server may hand it out all the same
     return undefined;
