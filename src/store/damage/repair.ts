@@ -22,7 +22,7 @@ import type { Lost } from "./lost.ts";
 import { mendPack, putAway } from "./mend-pack.ts";
 import type { Restored } from "./mend-pack.ts";
 import { putBack } from "./put-back.ts";
-import { digestOf } from "../read.ts";
+import { digestOf, locate } from "../read.ts";
 import type { Store } from "../store.ts";
 import { verify } from "./verify.ts";
 import type { Verified } from "./verify.ts";
@@ -223,15 +223,17 @@ class Round {
     if (now.place === "foreign") return false;
     const reader = this.#reader;
     const look = await reader.look(this.#store, now);
-    if (look.damage?.what !== "unreadable" || now.place !== "file") return look.damage === undefined;
+    if (look.damage?.what !== "unreadable") return look.damage === undefined;
+    // its own, or that of the pack that has it
+    const { path } = locate(this.#store, now);
     try {
-      chmodSync(this.#store.path(now.path as string), 0o444);
+      chmodSync(path, 0o444);
     } catch {
       return false;
     }
     if ((await reader.look(this.#store, now)).damage) return false;
-    const path = this.#store.path(now.path as string);
-    this.#done.repaired.push({ digest: digestOf(now), path, from: "itself", source: "its mode let nobody read it" });
+    const digest = now.place === "pack" ? "" : digestOf(now);
+    this.#done.repaired.push({ digest, path, from: "itself", source: "its mode let nobody read it" });
     return true;
   }
 
