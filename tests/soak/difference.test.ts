@@ -11,7 +11,7 @@ async function playedWith(script: string, deeds: readonly Deed[]): Promise<void>
   const file = place.at("coffer");
   writeFileSync(file, `#!/bin/sh\nREAL='${binary()}'\n${script}\n`, { mode: 0o755 });
   const actions = deeds.map((deed, nth) => ({ deed, worker: 0, a: nth % 2, b: 1, c: 1, trouble: null }));
-  await play({ binary: file, directory: place.at("work") }, actions, 1, () => false);
+  await play({ binary: file, directory: place.at("work") }, actions, actions.length + 1, () => false);
 }
 
 const exit = 'exec "$REAL" "$@"';

@@ -20,7 +20,7 @@ export async function compareMarks(world: World, ids: ReadonlyMap<string, string
   const there = [...model.artifacts.values()].filter((artifact) => isSurely(artifact, "live"));
   const open = there.filter((artifact) => isOpen(world, artifact));
   const others = there.filter((artifact) => !open.includes(artifact));
-  const looked = [...open, ...others.filter((_, nth) => (nth + begun) % Math.ceil(others.length / samples) === 0)];
+  const looked = [...open, ...(samples === 0 ? [] : others.filter((_, nth) => (nth + begun) % Math.ceil(others.length / samples) === 0))];
   for (const artifact of looked) {
     const shown = (await must(world, ["show", refOf(world, artifact), "--json"])).json<Shown>();
     compareOne(world, artifact, shown);

@@ -43,7 +43,7 @@ export interface Counts {
  * @throws Difference
  */
 export async function play(where: Where, actions: readonly Action[], phase: number, isEnough: (counts: Counts) => boolean): Promise<void> {
-  const world = makeWorld(where, Math.min(phase, 6));
+  const world = makeWorld(where, phase);
   const counts = (): Counts => ({ actions: world.begun, ...world.caller.counts });
   // what comes first is not killed: a store is there
   await log(world, { deed: "log", worker: 0, a: 0, b: 0, c: 0, trouble: null });
