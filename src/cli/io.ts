@@ -61,7 +61,17 @@ export function makeIo(globals: GlobalValues): Io {
     async openStore(options = {}) {
       const { openStore } = await import("../store/store.ts");
       const { make = true, adopt = true, access } = options;
-      const store = openStore(await io.settings(), { make, ...(access && { access }), now: io.now, say: (words) => io.say.warn(words) });
+      const settings = await io.settings();
+      const open = (): Store => openStore(settings, { make, ...(access && { access }), now: io.now, say: (words) => io.say.warn(words) });
+      let store: Store;
+      try {
+        store = open();
+      } catch (error) {
+        if (access !== "make-room" || !isFull(error)) throw error;
+        const { clearDeadStaging } = await import("../store/lease.ts");
+        if (!clearDeadStaging(settings.roots.store, io.now())) throw error;
+        store = open();
+      }
       try {
         if (adopt) await adoptOnTheWay(store, io, access === "read" || access === "hand-out");
       } catch (error) {

@@ -86,8 +86,8 @@ export function abandonLease(store: Store, lease: Lease): void {
  * Removes what dead processes staged, on a disk where not even the database can be opened for writing; their rows go with the next command. What a run printed
  * stays, for whoever adopts it. False where there was nothing.
  */
-export function clearDeadStaging(root: string, file: string, now: number): boolean {
-  const { db, close } = openToRead(file);
+export function clearDeadStaging(root: string, now: number): boolean {
+  const { db, close } = openToRead(join(root, "coffer.db"));
   try {
     const dead = leases.all(db).filter((lease) => lease.kind !== "run" && lease.token !== "" && leaseState(lease, now) === "dead");
     const staged = dead.map(({ token }) => join(root, "tmp", token)).filter((path) => existsSync(path));

@@ -16,7 +16,6 @@ import { CofferError, isFull, reason } from "../domain/error.ts";
 import { checkRoot } from "./check-root.ts";
 import { flushJournal } from "./database/journal-file.ts";
 import { requireLocks, sayJournal } from "./safe-journal.ts";
-import { clearDeadStaging } from "./lease.ts";
 import { freeRoom, lacksReserve, layReserve, retakeReserve, spendReserve } from "./reserve.ts";
 
 /** Rows and bytes together, under one root. */
@@ -171,8 +170,8 @@ function openSomehow(root: string, file: string, options: OpenOptions & Ways): O
       return open();
     } catch (error) {
       if (isReserveSpent || access === "read" || access === "add" || !isFull(error)) throw error;
-      isReserveSpent = spendReserve(root);
-      if (!isReserveSpent && !(access === "make-room" && clearDeadStaging(root, file, options.now()))) throw error;
+      if (!spendReserve(root)) throw error;
+      isReserveSpent = true;
       return open();
     }
   } catch (error) {

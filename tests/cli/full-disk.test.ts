@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { coffer, spawnCoffer } from "../support/coffer.ts";
 import { fillDisk, makeRoom, mountExt4, mountSmall, needsMount } from "../support/mount.ts";
@@ -118,11 +118,16 @@ mounted("without its reserve a full disk is still looked at; what a dead process
   await isWell(options);
 });
 
-/** Kills a command once it has something under `tmp/`; what it staged stays. */
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Kills a command once it has a MiB under `tmp/`; what it staged stays. */
 async function killedWhile(args: string[], options: Place): Promise<void> {
   for (;;) {
     const child = spawnCoffer(args, options);
-    const isStaged = (): boolean => existsSync(join(options.root, "tmp")) && readdirSync(join(options.root, "tmp")).length > 0;
+    const isStaged = (): boolean =>
+      [...new Bun.Glob("tmp/**").scanSync(options.root)].some((path) => sizeOf(join(options.root, path)) > 1 << 20);
     while (child.exitCode === null && !isStaged()) await Bun.sleep(0);
     child.kill("SIGKILL");
     await child.exited;

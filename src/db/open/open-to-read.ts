@@ -1,8 +1,6 @@
 import { Database, constants } from "bun:sqlite";
 import { closeSync, constants as fs, copyFileSync, existsSync, mkdtempSync, openSync, readSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { CofferError, errno } from "../../domain/error.ts";
 import { requireOurs, unusable } from "./cannot-open.ts";
 import { keepTablesInMemory } from "./open.ts";
@@ -53,7 +51,7 @@ function beside(path: string): OpenedToRead | undefined {
 
 function atRest(path: string): OpenedToRead {
   const before = stampOf(path);
-  const db = new Database(`${pathToFileURL(path).href}?immutable=1`, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI);
+  const db = new Database(`${Bun.pathToFileURL(path).href}?immutable=1`, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI);
   return ready(path, db, () => {
     db.close(false);
     if (stampOf(path) !== before)
@@ -64,7 +62,7 @@ function atRest(path: string): OpenedToRead {
 }
 
 function copied(path: string, left: readonly string[]): OpenedToRead {
-  const directory = mkdtempSync(join(tmpdir(), "coffer-read-"));
+  const directory = mkdtempSync(join(process.env["TMPDIR"] || "/tmp", "coffer-read-"));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   try {
     const copy = join(directory, "coffer.db");

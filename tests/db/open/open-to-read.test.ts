@@ -20,7 +20,7 @@ function atRest(root: TemporaryRoot, value = "one"): string {
 }
 
 function copies(): string[] {
-  return readdirSync(tmpdir()).filter((name) => /^coffer-read-/.test(name));
+  return readdirSync(tmpdir()).filter((name) => name.startsWith("coffer-read-"));
 }
 
 test("a database at rest is read without anything being made beside it, and can have tables of the reader's own", () => {
