@@ -26,7 +26,7 @@ const RULES = {
 };
 
 /** A store whose database was lost together with the list of its directory. */
-async function rebuiltWithout(stored: TestStore, count: number, isCut = false): Promise<{ again: TestStore; tree: ArtifactRow }> {
+async function rebuiltWithout(stored: TestStore, count: number, isBroken = false): Promise<{ again: TestStore; tree: ArtifactRow }> {
   const files = small(count);
   const tree = await stored.add({ path: "d", files });
   inWorkspace(stored, tree, Object.fromEntries(Object.entries(files).map(([name, text]) => [`d/${name}`, text])));
@@ -34,8 +34,8 @@ async function rebuiltWithout(stored: TestStore, count: number, isCut = false): 
   writeDueManifests(stored.store);
   const { path, offset } = { path: pathOf(stored, tree.blob), ...{ offset: rowOf(stored, tree.blob).offset } };
   if (offset === null) rmSync(path);
-  else if (isCut) rewrite(path, (bytes) => bytes.subarray(0, offset - 512));
   else rewrite(path, (bytes) => (bytes[offset + 3] = (bytes[offset + 3] as number) ^ 1));
+  if (isBroken) rewrite(path, (bytes) => (bytes[bytes.length - 5] = 1));
   for (const suffix of ["", "-wal", "-shm"]) rmSync(stored.store.path(`coffer.db${suffix}`), { force: true });
   await rebuild(stored.store.settings, { force: false, dryRun: false, now: () => stored.now, check: () => undefined });
   const store: Store = openStore(stored.store.settings, { make: false, now: () => stored.now, say: () => undefined });
@@ -56,7 +56,7 @@ for (const count of [3, 40])
     again.store[Symbol.dispose]();
   });
 
-test("the same where the list was cut off with the end of its pack, which is written anew", async () => {
+test("the same where the pack of the list is broken too, and written anew", async () => {
   using stored = await openTestStore();
   const { again } = await rebuiltWithout(stored, 40, true);
   const { done, after } = await mend(again);
