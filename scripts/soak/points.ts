@@ -4,7 +4,7 @@ import { SYNC_POINTS } from "../../src/domain/sync-points.ts";
 const ANYWHERE = ["transaction", "journal", "replace", "rename", "lease"];
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   log: ["pack", "ingest", "manifest"],
-  run: ["pack", "ingest", "manifest", "run", "scratch"],
+  run: ["ingest", "run", "scratch"],
   gc: ["gc", "pack"],
   get: ["get", "place", "cache"],
   cache: ["cache"],

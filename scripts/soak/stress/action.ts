@@ -5,7 +5,7 @@ import type { Trouble } from "../call.ts";
 const WEIGHTS = {
   log: 14,
   derive: 4,
-  run: 9,
+  run: 14,
   get: 4,
   hold: 1,
   alias: 3,
@@ -52,7 +52,7 @@ export function actions({ workers, killed, held, most }: Shape): fc.Arbitrary<Ac
     does: fc.constant("kill" as const),
     at: number.map((n) => n / 1000),
     whole: fc.boolean(),
-    point: fc.option(number, { freq: 2 }),
+    point: fc.option(number, { freq: 4 }),
   });
   const hold = fc.record({ does: fc.constant("hold" as const), point: number, milliseconds: fc.integer({ min: 5, max: 400 }) });
   const trouble = fc.oneof(
