@@ -4,7 +4,7 @@ import { join, relative, sep } from "node:path";
 import { requireUsableType } from "../config/usable-type.ts";
 import type { Settings } from "../config/settings.ts";
 import * as metadata from "../db/open/metadata.ts";
-import { allocateIndex, indexDanger } from "../db/open/allocate-index.ts";
+import { allocateIndex, indexDanger } from "../db/open/index-blocks.ts";
 import { unusable } from "../db/open/cannot-open.ts";
 import { openToRead } from "../db/open/open-to-read.ts";
 import { closeDatabase, keepTablesInMemory, openDatabase, writing } from "../db/open/open.ts";
