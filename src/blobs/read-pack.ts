@@ -1,8 +1,10 @@
 import { fstatSync, readSync } from "node:fs";
 
 const BLOCK = 512;
+/** Bytes: small files and directories' lists are in packs. A header that says more was not written by us, and its member would fill the memory. */
+const MAX_MEMBER = 1 << 30;
 
-/** A member of a pack as its header says. `bytes` are its own until the next one is asked for; undefined where the file ends before they do. */
+/** A member of a pack as its header says. `bytes` are its own until the next one is asked for; undefined where the file ends before they do, or they are more than a pack has. */
 export interface PackMember {
   hex: string;
   size: number;
@@ -35,7 +37,7 @@ export function* packMembers(fd: number, outcome: { lost: number; isEnded: boole
     isWhole = true;
     const { size } = member;
     const offset = at + BLOCK;
-    const isThere = offset + size <= length;
+    const isThere = size <= MAX_MEMBER && offset + size <= length;
     if (isThere && size > room.length) room = Buffer.allocUnsafe(size);
     yield { ...member, offset, bytes: isThere && readInto(fd, room, size, offset) === size ? room.subarray(0, size) : undefined };
     at = offset + Math.ceil(size / BLOCK) * BLOCK;

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readRegular } from "../../blobs/read-regular.ts";
 import { makeDirectory, renameNoReplace, replaceFile } from "../../blobs/durable.ts";
 import * as artifacts from "../../db/records/artifacts.ts";
 import type { ArtifactRow } from "../../db/records/artifacts.ts";
@@ -68,7 +68,7 @@ function isContradicted(store: Store, run: RunRow): boolean {
 
 function textAt(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return readRegular(path);
   } catch {
     return undefined;
   }

@@ -1,7 +1,6 @@
-import { closeSync, readFileSync } from "node:fs";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
-import { openRegular } from "../../blobs/copy.ts";
 import { listOrNothing } from "../../blobs/list-or-nothing.ts";
+import { readRegular } from "../../blobs/read-regular.ts";
 import * as imported from "../../db/records/imported-artifacts.ts";
 import * as lines from "../../db/records/journal.ts";
 import * as runs from "../../db/records/runs.ts";
@@ -105,7 +104,7 @@ function faultOf(store: Store, seq: number, journal: Journal): Damage | undefine
   const isDue = run.manifest === "due";
   let text: string;
   try {
-    text = read(path);
+    text = readRegular(path);
   } catch (error) {
     // one that is due may never have been there
     return isDue && errno(error) === "ENOENT" ? undefined : damagedOf(store, run, reason(error));
@@ -142,13 +141,4 @@ function of(store: Store, id: string, detail: string): Damage {
 /** The rows know better. */
 function damagedOf(store: Store, run: RunRow, detail: string): Damage {
   return { ...of(store, run.id, detail), fromRows: { run: run.seq } };
-}
-
-function read(path: string): string {
-  const { fd } = openRegular(path);
-  try {
-    return readFileSync(fd, "utf8");
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -1,9 +1,9 @@
-import { closeSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
-import { openRegular } from "../../blobs/copy.ts";
 import { syncPath } from "../../blobs/durable.ts";
 import { listOrNothing } from "../../blobs/list-or-nothing.ts";
+import { readRegular } from "../../blobs/read-regular.ts";
 import { requireUsableType } from "../../config/usable-type.ts";
 import type { Settings } from "../../config/settings.ts";
 import { datasetNames, FreshDatabase, renameDataset, unnamedBlobs } from "../../db/open/fresh-database.ts";
@@ -214,13 +214,8 @@ async function restoreRuns(
 
 function readManifestAt(path: string): { lost: ReturnType<typeof readLostRun>; seal: ReturnType<typeof sealOf> } {
   try {
-    const { fd } = openRegular(path);
-    try {
-      const text = readFileSync(fd, "utf8");
-      return { lost: readLostRun(text, path), seal: sealOf(text) };
-    } finally {
-      closeSync(fd);
-    }
+    const text = readRegular(path);
+    return { lost: readLostRun(text, path), seal: sealOf(text) };
   } catch (error) {
     return { lost: reason(error), seal: "unsealed" };
   }

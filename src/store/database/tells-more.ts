@@ -1,5 +1,4 @@
-import { closeSync, readFileSync } from "node:fs";
-import { openRegular } from "../../blobs/copy.ts";
+import { readRegular } from "../../blobs/read-regular.ts";
 import * as integrity from "../../db/open/integrity.ts";
 import { errno, reason } from "../../domain/error.ts";
 import { parseYaml } from "../../domain/parse-yaml.ts";
@@ -17,12 +16,7 @@ const OWN_UID = /^  (?:- |  )uid: "([^"\\]+)"$/gm;
 export function tellsMore(store: Store, path: string): string | undefined {
   let text: string;
   try {
-    const { fd } = openRegular(path);
-    try {
-      text = readFileSync(fd, "utf8");
-    } finally {
-      closeSync(fd);
-    }
+    text = readRegular(path);
   } catch (error) {
     return errno(error) === "ENOENT"
       ? undefined
