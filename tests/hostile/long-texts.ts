@@ -21,7 +21,7 @@ import { remoteKey } from "../../src/mlflow/tracking/remote-key.ts";
 import { parseCondition, parseSort } from "../../src/registry/where.ts";
 
 /** Characters: a look at each of them takes milliseconds, one from each of them to the end minutes. */
-const LONG = 400_000;
+const LONG = 200_000;
 /** A slower reader, of smaller files. */
 const CONFIG = 16 << 10;
 const ERROR = 64 << 10;
