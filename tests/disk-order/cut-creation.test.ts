@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { coffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
@@ -47,4 +47,20 @@ test("a file of zeros that no journal speaks of is refused, and stays as it is",
   writeFileSync(root.at("file"), "bytes");
   expect((await coffer(["log", "file"], { root: root.at("store"), cwd: root.path })).code).toBe(5);
   expect(readFileSync(root.at("store/coffer.db")).equals(Buffer.alloc(4096))).toBe(true);
+});
+
+test("zeros that a crash left in the journal are no fault once its lines have come again, and a line that is missing is one", async () => {
+  using root = temporaryRoot();
+  const options = { root: root.at("store"), cwd: root.path };
+  const journal = root.at("store/manifests/journal.jsonl");
+  writeFileSync(root.at("file"), "bytes");
+  await coffer(["log", "file", "--name", "kept"], options);
+  await coffer(["alias", "kept@v1", "first"], options);
+  const before = readFileSync(journal);
+  appendFileSync(journal, Buffer.alloc(100));
+  await coffer(["alias", "kept@v1", "second"], options);
+  expect(readFileSync(journal, "utf8")).toContain("\0\n{");
+  expect((await coffer(["verify"], options)).code).toBe(0);
+  writeFileSync(journal, Buffer.concat([before, Buffer.alloc(100), Buffer.from("\n")]));
+  expect((await coffer(["verify"], options)).code).toBe(1);
 });

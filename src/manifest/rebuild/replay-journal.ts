@@ -73,7 +73,8 @@ export async function readJournal(path: string): Promise<Journal> {
   };
   for await (const text of linesAt(path)) {
     number++;
-    if (text === "") continue;
+    // zeros: a crash left the length of what it was about to write; whether a line is missing is seen by the numbers
+    if (text === "" || text.startsWith("\0")) continue;
     const line = parse(text);
     if (typeof line === "string") {
       // half a line, which a crash left, comes once more as a whole
