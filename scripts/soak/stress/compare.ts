@@ -76,7 +76,18 @@ function findUnknown(world: World, found: ReadonlyMap<string, Listed>): Artifact
     const { content, needs, run, state } = pending;
     name.slack += nth;
     name.pending.splice(0, nth + 1);
-    made.push(addArtifact(model, { key, owner: name.owner, name: name.name, version: one.version, content, needs, run, may: [state] }));
+    made.push(
+      addArtifact(model, {
+        key,
+        owner: name.owner,
+        name: name.name,
+        version: one.version,
+        content,
+        needs,
+        run,
+        may: one.state === "deleted" ? ["deleted"] : [state],
+      }),
+    );
   }
   for (const name of model.names.values()) forgetPending(world, name);
   return made;
@@ -84,7 +95,9 @@ function findUnknown(world: World, found: ReadonlyMap<string, Listed>): Artifact
 
 function isOf({ model }: World, { content, run, state }: Name["pending"][number], one: Listed): boolean {
   const digest = model.digests.get(content);
-  return one.state === state && (digest === undefined || digest === one.digest) && (run === undefined || run.id === one.run);
+  // a gc may have taken it since
+  const isSo = one.state === state || (one.state === "deleted" && model.collected > 0);
+  return isSo && (digest === undefined || digest === one.digest) && (run === undefined || run.id === one.run);
 }
 
 /** Nothing is to be seen of the others. A run that ended by itself has all its outputs, or gc has taken some. */
