@@ -100,6 +100,7 @@ async function release(file: string, milliseconds: number, exited: Promise<unkno
   let isOver = false;
   void exited.then(() => (isOver = true));
   while (!isOver && !existsSync(`${file}.reached`)) await Bun.sleep(2);
+  if (isOver) return;
   await Bun.sleep(milliseconds);
   writeFileSync(file, "");
 }
