@@ -27,14 +27,22 @@ export function strangeRuns(store: Store): Stop[] {
 
 /** Manifests of known runs that tell of more than their rows, and a journal that does. All are read: that is for when something is to be deleted. */
 export function strangeArtifacts(store: Store): Stop[] {
-  const run = journalTellsMore(store);
-  const ofJournal =
-    run === undefined ? [] : [stop("journal", `tells of what was logged to a run, ${run}, and is not in the database`, ".jsonl")];
+  const said = wordsOfJournal(store);
+  const ofJournal = said === undefined ? [] : [stop("journal", said, ".jsonl")];
   const ofManifests = idsOf(store).flatMap((id) => {
     const because = tellsMore(store, store.path("manifests", id + EXTENSION));
     return because === undefined ? [] : [stop(id, because)];
   });
   return [...ofJournal, ...ofManifests];
+}
+
+function wordsOfJournal(store: Store): string | undefined {
+  try {
+    const run = journalTellsMore(store);
+    return run && `tells of what was logged to a run, ${run}, and is not in the database`;
+  } catch (error) {
+    return `cannot be read (${reason(error)}), and may tell of what the database does not know`;
+  }
 }
 
 function idsOf(store: Store): string[] {

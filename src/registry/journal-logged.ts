@@ -1,9 +1,7 @@
 import { allAtPath, countOfRun } from "../db/records/artifact-paths.ts";
-import * as artifacts from "../db/records/artifacts.ts";
 import type { ArtifactRow } from "../db/records/artifacts.ts";
-import * as journal from "../db/records/journal.ts";
 import type { RunRow } from "../db/records/runs.ts";
-import { artifactBlock, runBlock } from "../store/database/record-blocks.ts";
+import { journalRun } from "../store/database/journal-run.ts";
 import type { Store } from "../store/store.ts";
 
 /**
@@ -15,13 +13,5 @@ export function journalLogged(store: Store, run: RunRow, recorded: readonly Arti
   const ofRun = countOfRun(store.db, run.seq);
   // an older one at the same path is no longer what MLflow gets
   const told = new Map(recorded.flatMap(({ path }) => allAtPath(store.db, run.seq, path)).map((row) => [row.seq, row]));
-  const uidOf = (seq: number): string => told.get(seq)?.uid ?? artifacts.bySeq(store.db, seq)?.uid ?? "";
-  const { metrics: _metrics, deliveries: _deliveries, events: _events, ...about } = runBlock(store, run);
-  journal.append(store.db, {
-    at: store.now(),
-    did: "log",
-    run: run.id,
-    ...(ofRun <= told.size && { about }),
-    artifacts: [...told.values()].map((row) => artifactBlock(store, row, uidOf)),
-  });
+  journalRun(store, run, [...told.values()], ofRun <= told.size ? "run" : "nothing");
 }

@@ -44,10 +44,11 @@ export interface Store extends Disposable {
 }
 
 /**
- * What a command wants of the store. `read`: it only reads. `hand-out`: it reads, and holds what it hands out if it can. `write`: it writes a few rows. `make-room`:
- * it takes something away. `add`: it brings bytes; it alone never has the reserve of a full disk.
+ * What a command wants of the store. `look`: nothing may change, not even what an earlier command has left to do. `read`: it only reads. `hand-out`: it reads, and
+ * holds what it hands out if it can. `write`: it writes a few rows. `make-room`: it takes something away. `add`: it brings bytes; it alone never has the reserve of a
+ * full disk.
  */
-export type Access = "read" | "hand-out" | "write" | "make-room" | "add";
+export type Access = "look" | "read" | "hand-out" | "write" | "make-room" | "add";
 
 export interface OpenOptions {
   make: boolean;
@@ -150,6 +151,7 @@ interface Opened {
 /** Where the disk takes nothing, first the reserve helps, and then whoever only reads is content with less. */
 function openSomehow(root: string, file: string, options: OpenOptions & Ways): Opened {
   const { access = options.make ? "add" : "write" } = options;
+  if (access === "look") return { ...openToRead(file), inode: inodeOf(file), readOnly: onlyLookedAt(file), isReserveSpent: false };
   const isShort = access in NEEDED && freeRoom(root) < (NEEDED[access] as number);
   let isReserveSpent = isShort && spendReserve(root);
   const open = (): Opened => {
@@ -180,6 +182,10 @@ function openSomehow(root: string, file: string, options: OpenOptions & Ways): O
     if (!isContent || !(error instanceof CofferError) || error.code !== "STORE_UNUSABLE") throw error;
     return { ...openToRead(file), inode: inodeOf(file), readOnly: error, isReserveSpent: false };
   }
+}
+
+function onlyLookedAt(file: string): CofferError {
+  return new CofferError("STORE_UNUSABLE", `${file} was opened to look at it: nothing may be written`);
 }
 
 function noRoom(file: string): CofferError {

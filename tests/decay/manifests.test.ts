@@ -43,6 +43,8 @@ const DAMAGES: Record<string, { path: (subject: Subject) => string; hurt: (path:
     hurt: (path) => change(path, (text) => text.slice(0, text.lastIndexOf("\n", text.length - 2) + 1)),
   },
   "a deleted journal": { path: journalOf, hurt: (path) => rmSync(path) },
+  "a directory in the journal's place": { path: journalOf, hurt: (path) => (rmSync(path), mkdirSync(path)) },
+  "a FIFO in the journal's place": { path: journalOf, hurt: (path) => (rmSync(path), Bun.spawnSync(["mkfifo", path])) },
   "a journal that begins with zeros": { path: journalOf, hurt: (path) => change(path, (text) => "\0".repeat(20) + text.slice(20)) },
 };
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import * as artifacts from "../../src/db/records/artifacts.ts";
 import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
 import * as runs from "../../src/db/records/runs.ts";
@@ -101,6 +101,10 @@ test("what is no file at all stops it, and is not waited for", async () => {
   mkdirSync(t.store.path("manifests/a-directory.yaml"));
   await expectStopped(t, "a-directory.yaml.aside");
   renameSync(t.store.path("manifests/a-directory.yaml"), t.store.path("manifests/aside"));
+  const journal = t.store.path("manifests/journal.jsonl");
+  Bun.spawnSync(["mkfifo", journal]);
+  await expectStopped(t, "manifests/journal.jsonl cannot be read");
+  rmSync(journal);
   for (const make of [() => mkdirSync(t.manifest), () => Bun.spawnSync(["mkfifo", t.manifest])]) {
     renameSync(t.manifest, t.store.path(`manifests/${Bun.randomUUIDv7()}`));
     make();

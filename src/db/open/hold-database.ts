@@ -1,5 +1,5 @@
 import { Database, constants } from "bun:sqlite";
-import { statSync, unlinkSync } from "node:fs";
+import { existsSync, statSync, unlinkSync } from "node:fs";
 import { CofferError, errno, isMalformed, reason } from "../../domain/error.ts";
 import * as integrity from "./integrity.ts";
 import { rowFaults } from "./row-faults.ts";
@@ -78,8 +78,25 @@ function readState(db: Database): Omit<Held, keyof Disposable> {
 
 /** What is wrong with a database file, undefined where nothing is. Reads all of it, and changes nothing. */
 export function faultOf(path: string): string | undefined {
+  const before = stampAtRest(path);
+  if (before !== undefined) {
+    // SQLite would leave a log and its index beside it, or fail where it cannot
+    const fault = faultIn(`${Bun.pathToFileURL(path).href}?immutable=1`, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI);
+    if (stampAtRest(path) === before) return fault;
+  }
+  return faultIn(path, constants.SQLITE_OPEN_READONLY);
+}
+
+/** Of a database that nobody has open, and that no crash left anything beside. */
+function stampAtRest(path: string): string | undefined {
+  if (["-wal", "-shm", "-journal"].some((end) => existsSync(path + end))) return undefined;
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat && [stat.dev, stat.ino, stat.size, stat.mtimeNs].join(" ");
+}
+
+function faultIn(file: string, flags: number): string | undefined {
   try {
-    using db = new Database(path, constants.SQLITE_OPEN_READONLY);
+    using db = new Database(file, flags);
     db.run("PRAGMA busy_timeout = 5000");
     const [fault] = integrity.faults(db);
     if (fault !== undefined) return fault.trim().replaceAll("\n", "; ");

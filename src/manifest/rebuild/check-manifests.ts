@@ -1,6 +1,8 @@
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { listOrNothing } from "../../blobs/list-or-nothing.ts";
 import { readRegular } from "../../blobs/read-regular.ts";
+import { reading } from "../../db/open/open.ts";
+import type { Work } from "../../db/open/open.ts";
 import * as imported from "../../db/records/imported-artifacts.ts";
 import * as lines from "../../db/records/journal.ts";
 import * as runs from "../../db/records/runs.ts";
@@ -17,7 +19,7 @@ import { markContradiction } from "./check-marks.ts";
 import { contradictionOf } from "./contradiction.ts";
 import type { Known } from "./contradiction.ts";
 import { readLostRun } from "./lost-run.ts";
-import { readJournal } from "./replay-journal.ts";
+import { journalStamp, readJournal } from "./replay-journal.ts";
 import type { Journal } from "./replay-journal.ts";
 
 const EXTENSION = ".yaml";
@@ -44,29 +46,35 @@ export async function checkManifests(store: Store, { share, random, stop, only }
   const last = lines.lastWritten(store.db);
   let journal = await readJournal(path);
   const damage = only ? [] : checkNames(store, path, journal, last);
+  // another process may be at it: whoever writes a manifest or marks something has the write lock
+  const lookAgain = async <T>(look: (journal: Journal) => T | undefined): Promise<T | undefined> => {
+    for (let tries = 1; ; tries++) {
+      if (journalStamp(path) !== journal.stamp) journal = await readJournal(path);
+      const now = journal;
+      const { found, isSure } = alone(store, () => ({ found: look(now), isSure: journalStamp(path) === now.stamp }));
+      if (found === undefined || isSure || tries === TRIES) return found;
+    }
+  };
   let turn = 0;
   for (const seq of only ?? runsOf(store)) {
     if (stop()) break;
     if (++turn % PER_TURN === 0) await yieldToSignals();
     if (share < 1 && random() >= share) continue;
-    let fault = faultOf(store, seq, journal);
-    for (let tries = 1; fault && tries <= TRIES; tries++) {
-      // another process may be at it: whoever writes a manifest or marks something has the write lock
-      journal = await readJournal(path);
-      const now = journal;
-      fault = store.transaction(() => faultOf(store, seq, now));
-    }
+    const fault = faultOf(store, seq, journal) && (await lookAgain((now) => faultOf(store, seq, now)));
     if (fault) damage.push(fault);
   }
   if (!only && share === 1 && !stop() && journal.unread.length === 0) {
-    let wrong = markContradiction(store.db, await readJournal(path));
-    for (let tries = 1; wrong !== undefined && tries <= TRIES; tries++) {
-      const now = await readJournal(path);
-      wrong = store.transaction(() => (lines.lastWritten(store.db) === now.last ? markContradiction(store.db, now) : undefined));
-    }
+    const wrong =
+      markContradiction(store.db, journal) &&
+      (await lookAgain((now) => (lines.lastWritten(store.db) === now.last ? markContradiction(store.db, now) : undefined)));
     if (wrong !== undefined) damage.push({ digest: "", path: store.path(DATABASE), what: "database", detail: wrong });
   }
   return damage;
+}
+
+/** With the write lock; where nothing can be written, of one moment at least. */
+function alone<T extends object>(store: Store, work: () => T): T {
+  return (store.readOnly ? reading(store.db, work as Work<T>) : store.transaction(work as Work<T>)) as T;
 }
 
 function* runsOf(store: Store): Generator<number> {
@@ -89,7 +97,7 @@ function checkNames(store: Store, path: string, journal: Journal, last: number):
     const detail = more.length > 0 ? `${words}; and ${more.length} more` : words;
     damage.push({ digest: "", path, what: "manifest", detail, fromRows: "journal" });
   }
-  const logged = journalTellsMore(store);
+  const logged = journal.failed === undefined ? journalTellsMore(store) : undefined;
   if (logged !== undefined) {
     const detail = `it tells of what was logged to a run that the database does not know all of (${logged}): coffer rebuild --force reads it`;
     damage.push({ digest: "", path, what: "manifest", detail });

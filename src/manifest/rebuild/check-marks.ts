@@ -8,18 +8,19 @@ import type { Journal } from "./replay-journal.ts";
  * wrong cannot be known. `journal` is whole, and was read after nothing could be written any more.
  */
 export function markContradiction(db: Database, journal: Journal): string | undefined {
-  for (const line of lines.pending(db)) takePending(journal, line);
+  const said = { aliases: new Map(journal.aliases), pins: new Map(journal.pins) };
+  for (const line of lines.pending(db)) takePending(said, line);
   const rows = lines.standing(db);
-  const known = new Set(lines.uids(db, [...[...journal.aliases.values()].map(({ artifact }) => artifact), ...journal.pins.keys()]));
+  const known = new Set(lines.uids(db, [...[...said.aliases.values()].map(({ artifact }) => artifact), ...said.pins.keys()]));
   const says = [
-    ...[...journal.aliases].flatMap(([key, { artifact, at }]) => (known.has(artifact) ? `${key} is ${artifact} since ${at}` : [])),
-    ...[...journal.pins].flatMap(([artifact, { note, at }]) => (known.has(artifact) ? `${artifact} is pinned since ${at}: ${note}` : [])),
+    ...[...said.aliases].flatMap(([key, { artifact, at }]) => (known.has(artifact) ? `${key} is ${artifact} since ${at}` : [])),
+    ...[...said.pins].flatMap(([artifact, { note, at }]) => (known.has(artifact) ? `${artifact} is pinned since ${at}: ${note}` : [])),
   ];
   const have = [
     ...rows.aliases.map(({ name, alias, artifact, at }) => `${name}@${alias} is ${artifact} since ${at}`),
     ...rows.pins.map(({ artifact, note, at }) => `${artifact} is pinned since ${at}: ${note}`),
   ];
-  const [said, held] = [new Set(says), new Set(have)];
-  const [wrong] = [...have.filter((words) => !said.has(words)), ...says.filter((words) => !held.has(words))];
+  const [told, held] = [new Set(says), new Set(have)];
+  const [wrong] = [...have.filter((words) => !told.has(words)), ...says.filter((words) => !held.has(words))];
   return wrong && `of aliases and pins, the rows and the journal say different things: ${wrong}`;
 }

@@ -20,14 +20,14 @@ export interface Matter {
 export async function matterOf(
   root: string,
   settings: Settings,
-  { force, now }: { force: boolean; now: () => number },
+  { force, dryRun, now }: { force: boolean; dryRun: boolean; now: () => number },
 ): Promise<Matter & { isReadable: boolean }> {
   try {
     const matter = matterWith(root, force);
     return { ...matter, isReadable: matter.because === "forced" };
   } catch (error) {
     if (!(error instanceof CofferError) || error.code !== "PROTECTED") throw error;
-    using store = openStore(settings, { make: false, now, say: () => undefined });
+    using store = openStore(settings, { make: false, access: dryRun ? "look" : "write", now, say: () => undefined });
     const found = await checkManifests(store, { share: 1, random: () => 0, stop: () => false });
     const wrong = found.find(({ what }) => what === "database");
     if (!wrong) throw error;

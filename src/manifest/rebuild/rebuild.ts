@@ -155,14 +155,18 @@ async function fill(database: FreshDatabase, settings: Settings, { now, progress
   const stock = await takeStock({ db, root, progress, check });
   const path = join(root, "manifests", "journal.jsonl");
   const journal = await readJournal(path);
+  // something else in its place has no lines
+  if (journal.failed !== undefined && !(journal.failed instanceof CofferError)) throw journal.failed;
+  const hasLines = journal.failed === undefined;
   const bytes = new LostBytes(db, root, stock, now());
   const restoring: Restoring = { db, root, bytes, deleted: journal.deleted, told: new Map(), notes: [...stock.notes] };
   const { unread, identity } = await restoreRuns(database, restoring, check);
-  const logged = await restoreLoggedRuns(restoring, path, roots.workspace);
+  const logged = hasLines ? await restoreLoggedRuns(restoring, path, roots.workspace) : [];
   // before links are made: another run may lie in one of them
   const left = [...logged, ...restoreLeftRuns(db, roots)];
   const { notes } = restoring;
-  notes.push(...(await replayJournal(db, path, restoring.told, journal.deleted)), ...journal.unread, ...database.link());
+  if (hasLines) notes.push(...(await replayJournal(db, path, restoring.told, journal.deleted)));
+  notes.push(...journal.unread, ...database.link());
   notes.push(...(await restoreTrees(db, root, bytes, check)));
   for (const dataset of datasetNames(db)) if (filePart(dataset) !== dataset) renameDataset(db, filePart(dataset), dataset);
   database.numberOn(Math.max(journal.last, ...restoring.told.values()));

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { replaceFile, syncDirectory } from "../../blobs/durable.ts";
+import * as artifacts from "../../db/records/artifacts.ts";
 import * as journal from "../../db/records/journal.ts";
 import * as runs from "../../db/records/runs.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
@@ -7,6 +8,8 @@ import type { Damage } from "../../store/damage/damage.ts";
 import type { Repair } from "../../store/damage/repair.ts";
 import { setAside } from "../../store/damage/set-aside.ts";
 import type { Store } from "../../store/store.ts";
+import { journalLines } from "../../store/database/journal-lines.ts";
+import { journalRun } from "../../store/database/journal-run.ts";
 import { writeDueManifests } from "../export/run-manifest.ts";
 
 /**
@@ -39,15 +42,20 @@ function writeManifestAnew(store: Store, path: string, run: number): string | un
 }
 
 /**
- * What the journal tells of marks, states, deletions and deliveries stands in manifests as well, once those are written anew; the rest are few lines, and the rows have
- * them all: they are appended first. Only then do the old lines go, all at once; until then the old file is there.
+ * What the journal tells of marks, states, deletions and deliveries stands in manifests as well, once those are written anew. The rest are few lines, and the rows have
+ * them all: they are appended first; so is all that is known of runs that go on, of which there is no manifest. Only then do the old lines go, all at once; until then
+ * the old file is there.
  */
 function writeJournalAnew(store: Store, path: string): string | undefined {
+  // what is no file takes no lines
+  const unreadable = isReadable(path) ? undefined : moveAside(store, path);
   const before = store.transaction(() => {
     const last = journal.lastSeq(store.db);
     runs.allManifestsAreDue(store.db);
     journal.append(store.db, { at: store.now(), did: "anew" });
     journal.appendStanding(store.db, store.now());
+    for (const run of runs.list(store.db, { state: "running", removed: true }))
+      journalRun(store, run, artifacts.ofRun(store.db, run.seq, "any"), "all");
     return last;
   });
   writeDueManifests(store);
@@ -55,17 +63,24 @@ function writeJournalAnew(store: Store, path: string): string | undefined {
   return store.transaction(() => {
     const due = runs.manifestDue(store.db).find(({ state }) => state !== "running");
     if (due) throw new CofferError("STORE_UNUSABLE", `the manifest of run ${due.id} could not be written anew before it`);
-    const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
-    const anew = lines.filter((line) => Number(SEQ.exec(line)?.[1] ?? 0) > before);
-    // the last one is empty; where the file was gone, all there is was just written
-    if (anew.length === lines.length - 1) return undefined;
+    const lines = [...journalLines(path)];
+    const anew = lines.filter(({ seq = 0, isWhole }) => isWhole && seq > before).map(({ text }) => text);
+    // where the file was gone, all there is was just written
+    if (anew.length === lines.length) return unreadable;
     const aside = setAside(store, path);
     replaceFile(path, anew.map((line) => `${line}\n`).join(""));
     return aside;
   });
 }
 
-const SEQ = /^\{"seq":([0-9]+),.*\}$/s;
+function isReadable(path: string): boolean {
+  try {
+    for (const _ of journalLines(path)) continue;
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function moveAside(store: Store, path: string): string | undefined {
   const aside = setAside(store, path);

@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
-import { createReadStream, statSync } from "node:fs";
+import { statSync } from "node:fs";
+import { setImmediate as yieldToSignals } from "node:timers/promises";
 import * as v from "valibot";
 import * as aliases from "../../db/records/aliases.ts";
 import * as artifacts from "../../db/records/artifacts.ts";
@@ -12,8 +13,10 @@ import * as outbox from "../../db/delivery/outbox.ts";
 import * as pins from "../../db/records/pins.ts";
 import * as runs from "../../db/records/runs.ts";
 import * as tags from "../../db/records/tags.ts";
-import { linesOf } from "../../domain/lines.ts";
+import { errno, reason } from "../../domain/error.ts";
 import { LIMIT_NAMES } from "../../store/cache/limits.ts";
+import { journalLines } from "../../store/database/journal-lines.ts";
+import type { JournalLine } from "../../store/database/journal-lines.ts";
 import { Artifact, Delivery, Run } from "./lost-run.ts";
 
 const seq = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -41,7 +44,15 @@ const Line = v.variant("did", [
   v.object({ ...common, did: v.literal("cache-limit"), name: v.picklist(LIMIT_NAMES), value: v.nullable(v.number()) }),
   // what stood before it stands in manifests, or once more behind it
   v.object({ ...common, did: v.literal("anew") }),
-  v.object({ ...common, did: v.literal("log"), run: text, about: v.optional(Live), artifacts: v.array(Artifact) }),
+  // whole: it tells what earlier lines did, and what changed since
+  v.object({
+    ...common,
+    did: v.literal("log"),
+    run: text,
+    whole: v.optional(v.literal(true)),
+    about: v.optional(Live),
+    artifacts: v.array(Artifact),
+  }),
 ]);
 type Line = v.InferOutput<typeof Line>;
 
@@ -51,6 +62,10 @@ export interface Journal {
   last: number;
   /** Lines that cannot be read, and that do not stand there once more; lines whose numbers are missing. */
   unread: string[];
+  /** Why it could not be read to its end, or at all. */
+  failed: unknown;
+  /** Which file it was read from, and how much that held: another one is to be read again. */
+  stamp: string;
   deleted: Map<string, { at: number; message: string | undefined }>;
   /** The last line about the marks (tags, states) of a run, by its id, and of an artifact, by its uid: what a manifest may not know yet. */
   marked: Map<string, number>;
@@ -63,7 +78,25 @@ const MARKING = new Set<Line["did"]>(["tag", "untag", "remove", "restore", "with
 
 /** A first look through the journal: what was deleted has no bytes to look for. */
 export async function readJournal(path: string): Promise<Journal> {
-  const journal: Journal = { lines: 0, last: 0, unread: [], deleted: new Map(), marked: new Map(), aliases: new Map(), pins: new Map() };
+  const found = { deleted: new Map(), marked: new Map(), aliases: new Map(), pins: new Map() };
+  const journal: Journal = { lines: 0, last: 0, unread: [], failed: undefined, stamp: journalStamp(path), ...found };
+  try {
+    await readInto(journal, path);
+  } catch (error) {
+    if (errno(error) === undefined) throw error;
+    journal.failed = error;
+    journal.unread.push(`journal.jsonl cannot be read: ${reason(error)}`);
+  }
+  return journal;
+}
+
+/** Changes with every line. */
+export function journalStamp(path: string): string {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat ? [stat.dev, stat.ino, stat.size, stat.mtimeNs].join(" ") : "";
+}
+
+async function readInto(journal: Journal, path: string): Promise<void> {
   const torn = new Map<number, string>();
   let number = 0;
   let passed = 0;
@@ -71,14 +104,13 @@ export async function readJournal(path: string): Promise<Journal> {
     if (seq > passed + 1 && !isFirst) journal.unread.push(`lines ${passed + 1} to ${seq - 1} of journal.jsonl are not there`);
     passed = Math.max(passed, seq);
   };
-  for await (const text of linesAt(path)) {
+  for await (const { text, seq: begun = 0, isTooLong } of linesAt(path)) {
     number++;
     // zeros: a crash left the length of what it was about to write; whether a line is missing is seen by the numbers
     if (text === "" || text.startsWith("\0")) continue;
-    const line = parse(text);
+    const line = isTooLong ? "it is longer than any that was written" : parse(text);
     if (typeof line === "string") {
       // half a line, which a crash left, comes once more as a whole
-      const begun = Number(/^\{"seq":([0-9]+),/.exec(text)?.[1] ?? 0);
       const words = `line ${number} of journal.jsonl: ${line}`;
       if (begun > 0) torn.set(begun, words);
       if (begun > 0) pass(begun, false);
@@ -97,16 +129,15 @@ export async function readJournal(path: string): Promise<Journal> {
     if (line.did === "delete") journal.deleted.set(line.artifact, { at: line.at, message: line.message });
   }
   journal.unread.push(...torn.values());
-  return journal;
 }
 
 /** The same for a line that waits in the database. */
-export function takePending(journal: Journal, { seq: number, line: text }: { seq: number; line: string }): void {
+export function takePending(journal: Pick<Journal, "aliases" | "pins">, { seq: number, line: text }: { seq: number; line: string }): void {
   const line = parse(`{"seq":${number},${text.slice(1)}`);
   if (typeof line !== "string") takeStanding(journal, line);
 }
 
-function takeStanding({ aliases: all, pins: pinned }: Journal, line: Line): void {
+function takeStanding({ aliases: all, pins: pinned }: Pick<Journal, "aliases" | "pins">, line: Line): void {
   if (line.did === "alias") all.set(`${line.name}@${line.alias}`, { artifact: line.artifact, at: line.at });
   else if (line.did === "unalias") all.delete(`${line.name}@${line.alias}`);
   else if (line.did === "pin") pinned.set(line.artifact, { note: line.note, at: pinned.get(line.artifact)?.at ?? line.at });
@@ -124,7 +155,7 @@ export async function replayJournal(
   deleted: Journal["deleted"],
 ): Promise<string[]> {
   const replay = new Replay(db, told, deleted);
-  for await (const text of linesAt(path)) {
+  for await (const { text } of linesAt(path)) {
     const line = parse(text);
     if (typeof line !== "string") replay.line(line);
   }
@@ -135,15 +166,21 @@ export type Logged = Extract<Line, { did: "log" }>;
 
 /** What was logged to runs while they went on, in the order of the journal. */
 export async function* loggedLines(path: string): AsyncGenerator<Logged> {
-  for await (const text of linesAt(path)) {
+  for await (const { text } of linesAt(path)) {
     if (!text.includes('"did":"log"')) continue;
     const line = parse(text);
     if (typeof line !== "string" && line.did === "log") yield line;
   }
 }
 
-async function* linesAt(path: string): AsyncGenerator<string> {
-  if (statSync(path, { throwIfNoEntry: false })?.isFile()) yield* linesOf(createReadStream(path));
+const PER_TURN = 256;
+
+async function* linesAt(path: string): AsyncGenerator<JournalLine> {
+  let turn = 0;
+  for (const line of journalLines(path)) {
+    if (++turn % PER_TURN === 0) await yieldToSignals();
+    yield line;
+  }
 }
 
 function parse(source: string): Line | string {

@@ -8,25 +8,33 @@ import type { Logged } from "./replay-journal.ts";
 import { restoreRun } from "./restore-run.ts";
 import type { Restoring } from "./restore-run.ts";
 
+interface Known {
+  about: Logged["about"];
+  artifacts: Map<string, LostArtifact>;
+  /** The line through which nothing else tells of the run. */
+  journal: number;
+}
+
 /**
  * Runs of which no manifest tells, since they had not ended or it is lost, and what was logged to them until then: the journal has both. They get their rows as
  * running ones, as those do of which there is only a workspace.
  */
 export async function restoreLoggedRuns(restoring: Restoring, path: string, workspaces: string): Promise<LeftRun[]> {
   const { db, root } = restoring;
-  const open = new Map<string, { about: Logged["about"]; artifacts: Map<string, LostArtifact> }>();
-  for await (const { run, about, artifacts } of loggedLines(path)) {
+  const open = new Map<string, Known>();
+  for await (const { seq, run, whole, about, artifacts } of loggedLines(path)) {
     if (runs.byId(db, run)) continue;
-    const known = open.get(run) ?? { about: undefined, artifacts: new Map<string, LostArtifact>() };
+    const before = whole ? undefined : open.get(run);
+    const known: Known = before ?? { about: undefined, artifacts: new Map(), journal: whole ? seq : 0 };
     known.about ??= about;
     // a later line knows more of the same
     for (const artifact of artifacts) known.artifacts.set(artifact.uid, artifact);
     open.set(run, known);
   }
   const left: LeftRun[] = [];
-  for (const [id, { about, artifacts }] of open) {
+  for (const [id, { about, artifacts, journal }] of open) {
     const run = about ?? unknownRun(id, join(workspaces, "runs", id));
-    restoreRun(restoring, { run, artifacts: [...artifacts.values()] }, "journal.jsonl");
+    restoreRun(restoring, { run, artifacts: [...artifacts.values()], journal }, "journal.jsonl");
     runs.update(db, runs.byId(db, id)?.seq ?? -1, { manifest: "due" });
     const { workspace } = run;
     left.push({ id, workspace: workspace === null ? "" : isAbsolute(workspace) ? workspace : join(root, workspace) });

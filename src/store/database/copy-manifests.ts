@@ -1,10 +1,10 @@
-import { closeSync, copyFileSync, createReadStream, existsSync, openSync } from "node:fs";
+import { closeSync, copyFileSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectory, syncFile, syncPath, writeWhole } from "../../blobs/durable.ts";
 import type { DatabaseCopy } from "../../db/open/copy-database.ts";
-import { linesOf } from "../../domain/lines.ts";
 import { errno } from "../../domain/error.ts";
 import type { Store } from "../store.ts";
+import { journalLines } from "./journal-lines.ts";
 
 const AT_ONCE = 256;
 
@@ -40,9 +40,9 @@ async function copyJournal(from: string, to: string, last: number): Promise<void
   if (!existsSync(from)) return;
   const fd = openSync(to, "wx", 0o644);
   try {
-    for await (const line of linesOf(createReadStream(from)))
-      // half a line, which a crash left, has no number that can be read
-      if (Number(/^\{"seq":([0-9]+),.*\}$/s.exec(line)?.[1] ?? Infinity) <= last) writeWhole(fd, Buffer.from(`${line}\n`));
+    // half a line, which a crash left, is no line
+    for (const { text, seq = Infinity, isWhole } of journalLines(from))
+      if (isWhole && seq <= last) writeWhole(fd, Buffer.from(`${text}\n`));
     await syncFile(fd);
   } finally {
     closeSync(fd);

@@ -19,6 +19,21 @@ type Block = { readonly [key: string]: Written };
 
 /** All that is known of a run, but for what it made. Links name others by their lasting ids. */
 export function runBlock(store: Store, run: RunRow): Block {
+  const { inputs: read, ...about } = aboutBlock(store, run);
+  const points = metrics.since(store.db, run.seq).map(({ key, value, step, time }) => [key, value, step, time] as const);
+  return { ...about, metrics: points, inputs: read, ...laterBlock(store, run) };
+}
+
+/** What grows with a run's deliveries, and with what befalls it. */
+export function laterBlock(store: Store, { seq }: RunRow): Block {
+  return {
+    deliveries: deliverySnapshots(store.db, seq).map((delivery) => ({ ...delivery })),
+    events: events.ofRunByUid(store.db, seq).map(({ at, kind, message, artifact }) => [at, kind, message, artifact]),
+  };
+}
+
+/** Which run it is, what it was given, and what it read: not its histories, which may be long. */
+export function aboutBlock(store: Store, run: RunRow): Block {
   const { parent, manifest: _, command, environment, configuration, branch, extra, ...rest } = run;
   return {
     ...rest,
@@ -30,7 +45,6 @@ export function runBlock(store: Store, run: RunRow): Block {
     extra: JSON.parse(extra) as Written,
     params: params.ofRun(store.db, rest.seq),
     tags: tags.of(store.db, "run", rest.seq),
-    metrics: metrics.since(store.db, rest.seq).map(({ key, value, step, time }) => [key, value, step, time]),
     inputs: inputs.ofRun(store.db, rest.seq).map(({ artifact, path, digest, size, how, changed }) => ({
       artifact: artifact === null ? null : (artifacts.bySeq(store.db, artifact)?.uid ?? null),
       path,
@@ -39,8 +53,6 @@ export function runBlock(store: Store, run: RunRow): Block {
       how,
       changed,
     })),
-    deliveries: deliverySnapshots(store.db, rest.seq).map((delivery) => ({ ...delivery })),
-    events: events.ofRunByUid(store.db, rest.seq).map(({ at, kind, message, artifact }) => [at, kind, message, artifact]),
   };
 }
 

@@ -9,10 +9,11 @@ import { PURGE_RULES } from "../../../src/gc/plan/rules.ts";
 import { sweep } from "../../../src/gc/apply/sweep.ts";
 import { writeDueManifests } from "../../../src/manifest/export/run-manifest.ts";
 import { checkManifests } from "../../../src/manifest/rebuild/check-manifests.ts";
+import { repairManifests } from "../../../src/manifest/rebuild/repair-manifests.ts";
 import { rebuild } from "../../../src/manifest/rebuild/rebuild.ts";
 import type { Rebuilt } from "../../../src/manifest/rebuild/rebuild.ts";
 import { log } from "../../../src/registry/log.ts";
-import { pin, retag, setAlias } from "../../../src/registry/marks.ts";
+import { pin, remove, retag, setAlias } from "../../../src/registry/marks.ts";
 import { adoptLeft } from "../../../src/run/adopt/adopt-left.ts";
 import { readChecked } from "../../../src/store/read.ts";
 import { openStore } from "../../../src/store/store.ts";
@@ -103,6 +104,31 @@ test("what was logged to a run that goes on is there after its database was lost
   using rebuiltAgain = ofManifest.store;
   expect(ofManifest.rebuilt).toMatchObject({ notes: [], orphans: [], left: [] });
   expect(rebuiltAgain.db.query("SELECT count(*) AS n FROM artifacts").get()).toEqual({ n: 6 });
+});
+
+test("where the journal was damaged and written anew while a run goes on, a lost database is made again with all that was logged to it", async () => {
+  using test = await openTestStore();
+  const run = await liveRun(test);
+  const { store } = test;
+  const old = await logTo(test, run, { particulars: { name: "old" } });
+  remove(store, { kind: "artifact", artifact: old });
+  retag(store, { kind: "run", run }, [["of-run", "yes"]], []);
+  const journal = store.path("manifests/journal.jsonl");
+  const damaged = readFileSync(journal, "utf8").replace('"did":"alias"', '"did":"al"');
+  writeFileSync(journal, damaged);
+  const done = { repaired: [], aside: [], failed: [] };
+  expect([repairManifests(store, await checkManifests(store, ALL), done), done.failed]).toEqual([[], []]);
+  const before = stableDump(store.path("coffer.db"));
+  // as it is, and as a crash leaves it before the old lines go
+  for (const lines of [readFileSync(journal, "utf8"), damaged + readFileSync(journal, "utf8")]) {
+    writeFileSync(journal, lines);
+    const { rebuilt, store: rebuiltStore } = await again(test);
+    using _store = rebuiltStore;
+    expect(rebuilt).toMatchObject({ damage: [], orphans: [], unread: [], left: [{ id: run.id }] });
+    const after = stableDump(rebuiltStore.path("coffer.db"));
+    for (const table of ["runs", "artifacts", "artifact_tags", "tags", "edges", "aliases", "pins", "params", "blobs", "events"])
+      expect([table, after[table]]).toEqual([table, before[table] as string[]]);
+  }
 });
 
 test("where the line that told of the run is lost, what was logged is still there", async () => {

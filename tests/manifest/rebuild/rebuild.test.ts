@@ -369,6 +369,25 @@ test("a dry run says the same and changes nothing; one that is stopped changes n
   expect(readdirSync(store.root).filter((name) => name.startsWith("coffer.db.")).length).toBe(0);
 });
 
+test("a dry run beside a whole database writes nothing either, not even what an earlier command left to do", async () => {
+  using test = await openTestStore();
+  const { store } = test;
+  await logOne(test, { name: "m" });
+  writeDueManifests(store);
+  store[Symbol.dispose]();
+  const file = databaseOf(store);
+  {
+    using db = new Database(file);
+    db.run("INSERT INTO journal (line) VALUES (?)", [JSON.stringify({ at: 1, did: "cache-limit", name: "max_size", value: 1 })]);
+  }
+  const files = (): string[] => [...new Bun.Glob("**").scanSync({ cwd: store.root, dot: true })].sort();
+  const [before, bytes] = [files(), readFileSync(file)];
+  expect(before).not.toContain("manifests/journal.jsonl");
+  await expect(rebuild(store.settings, { ...options, dryRun: true })).rejects.toThrow("there is nothing to rebuild");
+  expect(files()).toEqual(before);
+  expect(readFileSync(file).equals(bytes)).toBe(true);
+});
+
 test("a run of which there is a workspace and no manifest is one that goes on, until somebody ends it", async () => {
   using test = await openTestStore();
   const { store } = test;
