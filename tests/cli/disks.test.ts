@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { coffer } from "../support/coffer.ts";
-import { mountSmall, needsMount } from "../support/mount.ts";
+import { fillDisk, makeRoom, mountSmall, needsMount } from "../support/mount.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
 import { done } from "./words.ts";
@@ -51,7 +51,7 @@ mounted("a disk without a byte left is an error, not a stack trace, and all is w
   const options = prepare(root);
   using _disk = mountSmall(root.at("disk"), "2m");
   await done(KEEP, options);
-  Bun.spawnSync(["sh", "-c", 'cat /dev/zero >"$0"', root.at("disk/filler")], { stderr: "ignore" });
+  fillDisk(root.at("disk"));
   for (const args of [
     ["log", "f"],
     ["log", "--metric", "a=1"],
@@ -61,7 +61,7 @@ mounted("a disk without a byte left is an error, not a stack trace, and all is w
     expect(await refused(args, options)).toMatchObject({ code: "STORE_UNUSABLE" });
   const elsewhere = { root: root.at("disk/other"), cwd: root.path };
   expect(await refused(["log", "f"], elsewhere)).toMatchObject({ code: "STORE_UNUSABLE" });
-  rmSync(root.at("disk/filler"));
+  makeRoom(root.at("disk"));
   for (const where of [options, elsewhere]) {
     await done(KEEP, where);
     await done(["verify"], where);

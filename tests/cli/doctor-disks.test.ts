@@ -3,23 +3,12 @@ import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSy
 import { join } from "node:path";
 import { withFailing } from "../support/failing-calls.ts";
 import type { Failing } from "../support/failing-calls.ts";
-import { binary, cleanEnvironment } from "../support/coffer.ts";
-import { mountSmall, needsMount } from "../support/mount.ts";
+import { fillDisk, mountSmall, needsMount } from "../support/mount.ts";
 import { examine } from "./diagnosis.ts";
 import { place } from "./run-place.ts";
-import type { Place } from "./run-place.ts";
 
 const mounted = needsMount(test);
 const linux = process.platform === "linux" ? test : test.skip;
-
-function where(here: Place, failing: Failing[], args: string[]): { code: number | null; out: string; err: string } {
-  const { exitCode, stdout, stderr } = Bun.spawnSync([...withFailing(...failing), binary(), ...args], {
-    cwd: here.path,
-    env: { ...cleanEnvironment(), COFFER_ROOT: here.root },
-    stderr: "pipe",
-  });
-  return { code: exitCode, out: stdout.toString(), err: stderr.toString() };
-}
 
 test("a disk that can all of it: each is tried, and nothing of it stays, not even what a killed doctor left", async () => {
   using here = place();
@@ -40,23 +29,24 @@ test("a disk that can all of it: each is tried, and nothing of it stays, not eve
   expect(readdirSync(here.root)).toEqual(before);
 });
 
-linux("what is missing is said, with what coffer does about it", () => {
+linux("what is missing is said, with what coffer does about it", async () => {
   using here = place();
-  const poor = where(here, ["link", "shared-memory"], ["doctor"]);
+  const poor = await here.coffer(["doctor"], { before: withFailing("link", "shared-memory") });
   expect(poor.code).toBe(0);
-  expect(poor.out).toMatch(/ok {4}write-ahead log +does not work \(.*\): the database is kept with a rollback journal/);
-  expect(poor.out).toMatch(/ok {4}hard links +there are none: what scratch runs keep is copied/);
-  where(here, ["shared-memory"], ["log", "--metric", "a=1"]);
-  expect(where(here, ["shared-memory"], ["doctor"]).out).toContain(", with a rollback journal");
+  expect(poor.stdout).toMatch(/ok {4}write-ahead log +does not work \(.*\): the database is kept with a rollback journal/);
+  expect(poor.stdout).toMatch(/ok {4}hard links +there are none: what scratch runs keep is copied/);
+  const before = withFailing("shared-memory");
+  await here.coffer(["log", "--metric", "a=1"], { before });
+  expect((await here.coffer(["doctor"], { before })).stdout).toContain(", with a rollback journal");
 });
 
 linux.each([
   ["lock", /fail {2}locks +they cannot be taken: /],
   ["lock-lies", /fail {2}locks +two processes had one lock at the same time/],
-] as [Failing, RegExp][])("a system where locks do not work (%s) fails", (failing, words) => {
+] as [Failing, RegExp][])("a system where locks do not work (%s) fails", async (failing, words) => {
   using here = place();
-  const { code, out, err } = where(here, [failing], ["doctor"]);
-  expect([code, out, err]).toEqual([1, expect.stringMatching(words), ""]);
+  const { code, stdout, stderr } = await here.coffer(["doctor"], { before: withFailing(failing) });
+  expect([code, stdout, stderr]).toEqual([1, expect.stringMatching(words), ""]);
 });
 
 mounted("what is gone when the machine stops is said, and of roots on several disks each is tried", async () => {
@@ -80,7 +70,7 @@ mounted("a root that is read-only, or full, is told as that, and is no crash", a
   const env = { COFFER_ROOT: here.at("disk/store") };
   using disk = mountSmall(here.at("disk"), "4m");
   await here.coffer(["log", "--metric", "a=1"], { env });
-  Bun.spawnSync(["sh", "-c", 'cat /dev/zero >"$0"', here.at("disk/filler")], { stderr: "ignore" });
+  fillDisk(here.at("disk"));
   const full = await examine(here, env);
   expect([full.code, full.of("disk", "trials")]).toEqual([1, expect.stringMatching(/^fail: nothing can be tried in .*: no space is left/)]);
   disk.makeReadOnly();

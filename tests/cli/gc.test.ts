@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, openSync, closeSync, readdirSync, statSync, writeFileSync, writeSync } from "node:fs";
 import type { PlanDocument, spelledOut } from "../../src/cli/gc/document.ts";
 import type { Swept } from "../../src/gc/apply/swept.ts";
+import { appears } from "../support/appears.ts";
 import { binary, coffer, spawnCoffer } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
@@ -86,7 +87,7 @@ test("beside a live run gc takes nothing of it", async () => {
   const script = `cd "$COFFER_WORKSPACE"; echo 1 > a; "$0" log a --name live; echo 2 > a; "$0" log a --as b --name live; "$0" get live@v1; touch "$READY"; while [ ! -e "$GO" ]; do sleep 0.02; done`;
   const env = { READY: root.at("ready"), GO: root.at("go") };
   const run = spawnCoffer(["run", "--", "sh", "-c", script, binary()], { root: root.at("store"), env });
-  while (!existsSync(env.READY)) await Bun.sleep(10);
+  await appears(env.READY, run);
   const everything = ["--orphans", "--failed-runs", "--workspaces", "--max-versions", "1", "--max-age", "0", "--max-size", "0"];
   const { items, applied } = (
     await coffer(["gc", ...everything, "--grace", "0", "--apply", "--json"], { root: root.at("store") })
@@ -169,7 +170,7 @@ test("SIGINT stops it between two batches, and another gc does the rest", async 
   db.close();
   const child = spawnCoffer(["gc", "--max-age", "1", "--apply", "--json"], { root: root.at("store") });
   const journal = root.at("store/manifests/journal.jsonl");
-  while (!existsSync(journal)) await Bun.sleep(5);
+  await appears(journal, child);
   child.kill("SIGINT");
   const [stdout] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   expect(child.exitCode).toBe(130);

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { cpSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { numbersFrom } from "../../scripts/soak/random.ts";
 import { spawnCoffer } from "../support/coffer.ts";
 import { place } from "./run-place.ts";
 import type { Place } from "./run-place.ts";
@@ -53,20 +54,11 @@ async function contents(here: Place): Promise<Record<string, string>> {
   return Object.fromEntries(artifacts.map(({ id, digest }) => [id, digest]));
 }
 
-/** Numbers from 0 to 1 that follow from a seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
 test.each(Object.keys(COMMANDS))(
   "%s that is interrupted at any moment leaves nothing half done, and is finished by the next one",
   async (name) => {
     const { args, before, spares = () => true, isDone = () => false } = COMMANDS[name] as Interrupted;
-    const random = randomFrom(SEED + name.length);
+    const random = numbersFrom(SEED + name.length);
     using template = place();
     await fill(template);
     let took = 0;

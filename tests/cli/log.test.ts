@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, sy
 import type { ArtifactRecord } from "../../src/registry/describe.ts";
 import { asOrdinaryUser, giveToEverybody } from "../support/mount.ts";
 import { binary, cleanEnvironment, coffer, spawnCoffer } from "../support/coffer.ts";
+import { git } from "../support/git.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
 import { done, words } from "./words.ts";
@@ -116,26 +117,22 @@ test("everything that is said of an artifact and its run can be shown again", as
 
 test("a run of its own knows the commit, host and user; outside a repository it has no commit", async () => {
   using root = temporaryRoot();
-  const git = (...args: string[]) =>
-    Bun.spawnSync(["git", "-c", "user.name=a", "-c", "user.email=a@b", ...args], {
-      cwd: root.at("repo"),
-      env: { PATH: process.env["PATH"] ?? "", HOME: root.path },
-    });
+  const repo = root.at("repo");
   mkdirSync(root.at("repo/below"), { recursive: true });
-  git("init", "-q", "-b", "trunk");
+  git(repo, "init", "-q", "-b", "trunk");
   const show = async (cwd: string) => {
     const { run } = (await done(["log", "--param", "a=1", "--json"], { root: root.at("s"), cwd })).json<LogDocument>();
     return (await done(["show", run as string, "--json"], { root: root.at("s") })).json<{ code: object; host: string; user: string }>();
   };
   expect((await show(root.at("repo"))).code).toEqual({ commit: null, branch: null, remote: null, dirty: null });
-  git("commit", "-q", "--allow-empty", "-m", "x");
-  const head = git("rev-parse", "HEAD").stdout.toString().trim();
+  git(repo, "commit", "-q", "--allow-empty", "-m", "x");
+  const head = git(repo, "rev-parse", "HEAD");
   expect(await show(root.at("repo/below"))).toMatchObject({
     code: { commit: head, branch: "trunk" },
     host: expect.stringMatching(/./),
     user: expect.stringMatching(/./),
   });
-  git("checkout", "-q", "--detach");
+  git(repo, "checkout", "-q", "--detach");
   expect((await show(root.at("repo"))).code).toMatchObject({ commit: head, branch: null });
   expect((await show(root.path)).code).toMatchObject({ commit: null });
 });
@@ -473,17 +470,14 @@ test("unreadable files and directories are an error, alone and inside of others;
   for (const directory of ["d", "closed", "e/closed"]) mkdirSync(root.at(directory), { recursive: true });
   for (const file of ["d/fine", "d/secret", "closed/f", "e/closed/f"]) writeFileSync(root.at(file), "");
   for (const path of ["d/secret", "closed", "e/closed"]) chmodSync(root.at(path), 0);
-  const log = (...args: string[]) => {
-    const { exitCode, stderr } = Bun.spawnSync([...user, binary(), "log", ...args, "--json"], {
-      cwd: root.path,
-      stdin: "ignore",
-      env: { ...cleanEnvironment(), HOME: root.path, COFFER_ROOT: root.at("s") },
-    });
-    return [exitCode, exitCode === 0 ? "" : (JSON.parse(stderr.toString().trim().split("\n").at(-1) as string) as JsonError)] as const;
+  const log = async (...args: string[]) => {
+    const options = { before: user, root: root.at("s"), cwd: root.path, env: { HOME: root.path } };
+    const { code, stderr } = await coffer(["log", ...args, "--json"], options);
+    return [code, code === 0 ? "" : (JSON.parse(stderr.trim().split("\n").at(-1) as string) as JsonError)] as const;
   };
   for (const path of ["d/secret", "d", "closed", "e"])
-    expect([path, ...log(path)]).toMatchObject([path, 1, { code: "UNREADABLE", hint: expect.stringContaining("nothing") }]);
-  expect(log("d", "--ignore", "secret")).toEqual([0, ""]);
+    expect([path, ...(await log(path))]).toMatchObject([path, 1, { code: "UNREADABLE", hint: expect.stringContaining("nothing") }]);
+  expect(await log("d", "--ignore", "secret")).toEqual([0, ""]);
   expect((await list(root.at("s"))).length).toBe(1);
 });
 

@@ -2,7 +2,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, re
 import { dirname, join } from "node:path";
 import { expect, test } from "bun:test";
 import { installedPython } from "../../scripts/mlflow/environment.ts";
-import { binary, cleanEnvironment, coffer } from "../support/coffer.ts";
+import { binary, coffer } from "../support/coffer.ts";
 import type { CofferResult } from "../support/coffer.ts";
 import { asOrdinaryUser, giveToEverybody } from "../support/mount.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
@@ -196,12 +196,11 @@ test.skipIf(user === undefined)(
     Bun.spawnSync(["chmod", "-R", "a+rX", tree.root.path]);
     for (const name of readdirSync(tree.file(""))) chmodSync(tree.file(name), 0);
     giveToEverybody(tree.root.at("s"));
-    const child = Bun.spawnSync([...(user as string[]), binary(), "manifest", "import", tree.root.at("w"), "--json"], {
-      env: { ...cleanEnvironment(), COFFER_ROOT: tree.root.at("s"), HOME: tree.root.at("s") },
-      cwd: tree.root.at("s"),
-    });
-    expect(child.stderr.toString()).toContain("2000 files stay where they are");
-    expect(JSON.parse(child.stdout.toString()) as object).toMatchObject({ unverified: 2000, missing: [] });
+    const store = tree.root.at("s");
+    const options = { before: user ?? [], root: store, cwd: store, env: { HOME: store } };
+    const imported = await coffer(["manifest", "import", tree.root.at("w"), "--json"], options);
+    expect(imported.stderr).toContain("2000 files stay where they are");
+    expect(imported.json()).toMatchObject({ unverified: 2000, missing: [] });
     expect(existsSync(tree.root.at("s/manifests", `${UID}.yaml`))).toBe(true);
   },
   60_000,

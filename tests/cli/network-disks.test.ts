@@ -2,7 +2,6 @@ import { expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { withFailing } from "../support/failing-calls.ts";
-import { binary, cleanEnvironment } from "../support/coffer.ts";
 import { mountDisk, needsDisk } from "../support/disk/mount-disk.ts";
 import { examine } from "./diagnosis.ts";
 import { place } from "./run-place.ts";
@@ -68,12 +67,11 @@ mounted("where locks keep nobody away, no store is made", async () => {
   await using disk = await mountDisk(here.at("net"), "network");
   const root = join(disk.path, "store");
   mkdirSync(root);
-  const { exitCode, stderr } = Bun.spawnSync([...withFailing("lock-lies"), binary(), "log", "--metric", "a=1"], {
-    cwd: here.path,
-    env: { ...cleanEnvironment(), COFFER_ROOT: root },
-    stderr: "pipe",
+  const { code, stderr } = await here.coffer(["log", "--metric", "a=1"], {
+    env: { COFFER_ROOT: root },
+    before: withFailing("lock-lies"),
   });
-  expect([exitCode, stderr.toString()]).toEqual([
+  expect([code, stderr]).toEqual([
     1,
     expect.stringMatching(/locks do not work in .*: two processes had one at the same time\n {2}hint: two writers at once would damage/),
   ]);

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { binary, cleanEnvironment } from "../support/coffer.ts";
+import { binary, coffer } from "../support/coffer.ts";
+import type { CofferResult } from "../support/coffer.ts";
 import { withFailing } from "../support/failing-calls.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import { done } from "./words.ts";
@@ -15,19 +16,7 @@ linux("a used-up quota is said to be one; all can be looked at, and nothing half
   mkdirSync(root.at("many"));
   for (let i = 0; i < 40; i++) writeFileSync(root.at("many", `${i}`), `${i}`);
   await done(["log", "f", "--name", "kept", "--quiet"], options);
-  const call = async (command: readonly string[]): Promise<{ code: number; stderr: string }> => {
-    const child = Bun.spawn([...command], {
-      cwd: options.cwd,
-      env: { ...cleanEnvironment(), COFFER_ROOT: options.root },
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const [, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-    return { code, stderr };
-  };
-  const without = (args: readonly string[]): Promise<{ code: number; stderr: string }> =>
-    call([...withFailing("quota"), binary(), ...args]);
+  const without = (args: readonly string[]): Promise<CofferResult> => coffer(args, { ...options, before: withFailing("quota") });
   for (const args of [["ls"], ["show", "kept"], ["get", "kept"], ["stats"], ["verify"], ["gc"], ["runs"]])
     expect([args, await without(args)]).toMatchObject([args, { code: 0 }]);
   for (const [code, args] of [
@@ -37,12 +26,12 @@ linux("a used-up quota is said to be one; all can be looked at, and nothing half
     [1, ["gc", "--apply"]],
     [125, ["run", "--", "true"]],
   ] as const)
-    expect([args, await without(args)]).toEqual([
+    expect([args, await without(args)]).toMatchObject([
       args,
       { code, stderr: expect.stringMatching(/quota[^]*hint: make room within the quota/) },
     ]);
   // with a process that has the store open, its log's index is there, and it is a row that cannot be written
-  const { code, stderr } = await call([binary(), "run", "--", ...withFailing("quota"), binary(), "log", "many"]);
+  const { code, stderr } = await coffer(["run", "--", ...withFailing("quota"), binary(), "log", "many"], options);
   expect([code, stderr]).toEqual([1, expect.stringContaining("the database could not be written: the disk quota of this user is used up")]);
   expect(readdirSync(join(options.root, "tmp"))).toEqual([]);
   await done(["verify"], options);

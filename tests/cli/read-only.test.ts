@@ -12,7 +12,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { binary, cleanEnvironment, coffer } from "../support/coffer.ts";
+import { appears } from "../support/appears.ts";
+import { binary, coffer, spawnCoffer } from "../support/coffer.ts";
 import { asOrdinaryUser, mountSmall, needsMount, needsTwoUsers } from "../support/mount.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
@@ -118,17 +119,20 @@ function listing(directory: string): string[] {
 }
 
 function asUser(options: { root: string; cwd: string }): Call {
-  return async (args) => {
-    const env = { ...cleanEnvironment(), HOME: options.cwd, COFFER_ROOT: options.root };
-    const child = Bun.spawn([...(user as string[]), binary(), ...args], {
-      cwd: options.cwd,
-      env,
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-    return { code, stdout, stderr };
+  return (args) => coffer(args, { ...options, before: user ?? [], env: { HOME: options.cwd } });
+}
+
+/** A run that has logged `late` and keeps the store open, so that the log and its index stay. */
+async function openWithLate({ root, cwd }: { root: string; cwd: string }): Promise<{ end(): Promise<void> }> {
+  const hold = join(cwd, "hold");
+  const script = `"$0" log f --name late --quiet; touch ${hold}; while [ -e ${hold} ]; do sleep 0.05; done`;
+  const child = spawnCoffer(["run", "--", "sh", "-c", script, binary()], { root, cwd });
+  await appears(hold, child);
+  return {
+    async end() {
+      rmSync(hold);
+      expect(await child.exited).toBe(0);
+    },
   };
 }
 
@@ -155,31 +159,11 @@ withUsers("a reader who may not write sees what a writer has just committed", as
   using root = temporaryRoot();
   const options = await fill(root);
   chmodSync(root.path, 0o755);
-  const hold = root.at("hold");
-  // keeps the store open, so that the log and its index stay
-  const child = Bun.spawn(
-    [
-      binary(),
-      "run",
-      "--",
-      "sh",
-      "-c",
-      `"$0" log f --name late --quiet; touch ${hold}; while [ -e ${hold} ]; do sleep 0.05; done`,
-      binary(),
-    ],
-    {
-      cwd: root.path,
-      env: { ...cleanEnvironment(), COFFER_ROOT: options.root },
-      stdout: "ignore",
-      stderr: "ignore",
-    },
-  );
-  while (!existsSync(hold)) await Bun.sleep(20);
+  const run = await openWithLate(options);
   expect(existsSync(join(options.root, "coffer.db-wal"))).toBe(true);
   const { stdout } = await asUser(options)(["ls", "--json"]);
   expect((JSON.parse(stdout) as { artifacts: { name: string }[] }).artifacts.map(({ name }) => name)).toContain("late");
-  rmSync(hold);
-  expect(await child.exited).toBe(0);
+  await run.end();
 });
 
 mounted("what only a log holds is read too, although nothing can be made beside it", async () => {
@@ -187,28 +171,9 @@ mounted("what only a log holds is read too, although nothing can be made beside 
   using disk = mountSmall(root.at("disk"), "8m");
   const options = await fill(root);
   const db = join(options.root, "coffer.db");
-  const hold = root.at("hold");
-  const child = Bun.spawn(
-    [
-      binary(),
-      "run",
-      "--",
-      "sh",
-      "-c",
-      `"$0" log f --name late --quiet; touch ${hold}; while [ -e ${hold} ]; do sleep 0.05; done`,
-      binary(),
-    ],
-    {
-      cwd: root.path,
-      env: { ...cleanEnvironment(), COFFER_ROOT: options.root },
-      stdout: "ignore",
-      stderr: "ignore",
-    },
-  );
-  while (!existsSync(hold)) await Bun.sleep(20);
+  const run = await openWithLate(options);
   for (const name of [db, `${db}-wal`]) copyFileSync(name, `${name}.copied`);
-  rmSync(hold);
-  await child.exited;
+  await run.end();
   // as a copy of a store lies there that was made while somebody used it
   for (const name of [db, `${db}-wal`]) copyFileSync(`${name}.copied`, name);
   rmSync(`${db}-shm`, { force: true });

@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { appears } from "../support/appears.ts";
 import { faultyProxy } from "../support/faulty-proxy.ts";
 import { coffer, spawnCoffer } from "../support/coffer.ts";
 import type { CofferResult } from "../support/coffer.ts";
@@ -69,7 +70,7 @@ test("a run that goes on while the database is lost and made again keeps its exi
   await keep(root, "a");
   const script = 'echo out > "$COFFER_WORKSPACE/o.txt"; touch begun; while [ ! -e go ]; do sleep 0.05; done; exit 7';
   const run = spawnCoffer(["run", "--root", root.at("store"), "--", "sh", "-c", script], { cwd: root.path });
-  while (!existsSync(root.at("begun"))) await Bun.sleep(5);
+  await appears(root.at("begun"), run);
   expect(await ask(root, "rebuild", "--force")).toMatchObject({ code: 5, stderr: expect.stringContaining("a process is at work") });
   lose(root);
   const rebuilt = (await ask(root, "rebuild", "--json")).json<{ left: { id: string; workspace: string; state: string }[] }>();

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { Database } from "bun:sqlite";
 import { dirname } from "node:path";
+import { says } from "../support/appears.ts";
 import { binary, spawnCoffer } from "../support/coffer.ts";
 import { isAlive } from "../run/wrapped.ts";
 import { events, filesBelow, paths, place } from "./run-place.ts";
@@ -19,15 +20,7 @@ async function started(
     cwd: here.path,
     env: { ...WITH_COFFER, COFFER_ROOT: here.root },
   });
-  return { wrapper, child: Number(await appears(here.at("pid"))) };
-}
-
-async function appears(path: string): Promise<string> {
-  for (;;) {
-    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-    if (text.endsWith("\n")) return text;
-    await Bun.sleep(5);
-  }
+  return { wrapper, child: Number(await says(here.at("pid"))) };
 }
 
 async function ends(pid: number): Promise<void> {
@@ -116,7 +109,7 @@ test("a run of a container with a lasting identity is adopted by the next life o
   using here = place();
   const env = { COFFER_HOST_ID: "trainer-1", COFFER_ROOT: here.root };
   const wrapper = spawnCoffer(["run", "--", "sh", "-c", "echo $$ >pid; exec sleep 60"], { cwd: here.path, env });
-  const child = Number(await appears(here.at("pid")));
+  const child = Number(await says(here.at("pid")));
   wrapper.kill("SIGKILL");
   process.kill(child, "SIGKILL");
   await Promise.all([wrapper.exited, ends(child)]);

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { appears } from "../support/appears.ts";
 import { connectQuickly, newRun } from "../support/quick-connection.ts";
 import { faultyProxy } from "../support/faulty-proxy.ts";
 import { ask, seenOn } from "../support/told.ts";
@@ -28,7 +29,7 @@ async function underWay(here: Place, env: Record<string, string>, flags: string[
       env: { ...QUICK, ...env },
     },
   );
-  while (!existsSync(here.at("told")) && wrapper.exitCode === null) await Bun.sleep(5);
+  await appears(here.at("told"), wrapper);
   const [pid = "", remote = ""] = readFileSync(here.at("told"), "utf8").trim().split(" ");
   return { wrapper, child: Number(pid), remote };
 }
@@ -50,7 +51,7 @@ async function statusOf(uri: string, run: string): Promise<string> {
 }
 
 /** The experiment of this name, as soon as it has a run. */
-async function appears(uri: string, name: string): Promise<{ experiment_id: string }> {
+async function hasRuns(uri: string, name: string): Promise<{ experiment_id: string }> {
   for (;;) {
     const found = await fetch(`${uri}/api/2.0/mlflow/experiments/get-by-name?experiment_name=${encodeURIComponent(name)}`);
     if (found.ok) {
@@ -182,7 +183,7 @@ live("a wrapper that is killed while the server makes the run: it is found, and 
     root: here.root,
     env: { ...env, MLFLOW_HTTP_REQUEST_MAX_RETRIES: "9" },
   });
-  const { experiment_id } = await appears(uri, env.MLFLOW_EXPERIMENT_NAME);
+  const { experiment_id } = await hasRuns(uri, env.MLFLOW_EXPERIMENT_NAME);
   wrapper.kill("SIGKILL");
   await wrapper.exited;
   holds = false;

@@ -1,34 +1,25 @@
 import { expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
+import { git } from "../support/git.ts";
 import { events, place } from "./run-place.ts";
 import type { Place } from "./run-place.ts";
 
-function git(here: Place, ...words: string[]): string {
-  const env = { PATH: process.env["PATH"] ?? "", HOME: here.path, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_SYSTEM: "/dev/null" };
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", ...words], {
-    cwd: here.path,
-    env,
-  });
-  if (exitCode !== 0) throw new Error(stderr.toString());
-  return stdout.toString().trim();
-}
-
 function repository(here: Place): void {
-  git(here, "init", "-q", "-b", "main");
+  git(here.path, "init", "-q", "-b", "main");
   here.write("train.py", "print(1)\n");
   here.write(".gitignore", "artifacts\n");
-  git(here, "add", "-A");
-  git(here, "commit", "-q", "-m", "first");
+  git(here.path, "add", "-A");
+  git(here.path, "commit", "-q", "-m", "first");
 }
 
 test("commit, branch and remote of the code are recorded, without the remote's password", async () => {
   using here = place();
   repository(here);
-  git(here, "remote", "add", "origin", "https://me:hunter2000@example.org/repo.git");
+  git(here.path, "remote", "add", "origin", "https://me:hunter2000@example.org/repo.git");
   await here.run("true");
   const run = await here.shown();
   expect(run.code).toEqual({
-    commit: git(here, "rev-parse", "HEAD"),
+    commit: git(here.path, "rev-parse", "HEAD"),
     branch: "main",
     remote: "https://example.org/repo.git",
     dirty: false,
@@ -64,14 +55,14 @@ test("the code is captured as it was before the command ran", async () => {
   repository(here);
   await here.run("echo changed >train.py; git add -A; git -c user.name=t -c user.email=t@e commit -qm second");
   const run = await here.shown();
-  expect([run.code.dirty, run.code.commit]).toEqual([false, git(here, "rev-parse", "HEAD~1")]);
+  expect([run.code.dirty, run.code.commit]).toEqual([false, git(here.path, "rev-parse", "HEAD~1")]);
 });
 
 test("a workspace and a store inside the repository are no changes of it", async () => {
   using here = place();
   repository(here);
   here.write(".gitignore", "");
-  git(here, "commit", "-qam", "artifacts are not ignored");
+  git(here.path, "commit", "-qam", "artifacts are not ignored");
   for (let round = 0; round < 2; round++) await here.run("echo out >$W/out");
   expect((await here.shown()).code.dirty).toBe(false);
 });

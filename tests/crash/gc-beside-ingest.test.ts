@@ -4,8 +4,9 @@ import { SYNC_POINTS_VARIABLE } from "../../src/domain/sync-point.ts";
 import type { SyncPoint } from "../../src/domain/sync-points.ts";
 import { place } from "../cli/run-place.ts";
 import type { Place } from "../cli/run-place.ts";
+import { appears } from "../support/appears.ts";
 import type { CofferResult } from "../support/coffer.ts";
-import { appears, contents, leftOver, NOTHING_LEFT } from "./kill-at.ts";
+import { contents, leftOver, NOTHING_LEFT } from "./kill-at.ts";
 import { did, fill, LARGE } from "./scenarios/keeping.ts";
 
 /** What two processes do to the same bytes: a file of its own, one that is read before it is copied, or the members of a pack. */
@@ -33,8 +34,7 @@ interface Held {
 async function heldAt(here: Place, args: readonly string[], at: SyncPoint | `${SyncPoint}@${number}`): Promise<Held> {
   const file = here.at(`held-${Bun.randomUUIDv7()}`);
   const ending = here.coffer(args, { env: { [SYNC_POINTS_VARIABLE]: `${at}=hold:${file}` } });
-  const reached = await Promise.race([appears(`${file}.reached`), ending]);
-  if (reached) throw new Error(`${args.join(" ")} never came to ${at}: it gave ${reached.code} and said “${reached.stderr}”`);
+  await appears(`${file}.reached`, { exited: ending });
   return {
     letGo() {
       here.write(file.slice(here.path.length + 1), "");

@@ -7,6 +7,7 @@ import { SYNC_POINTS_VARIABLE } from "../../src/domain/sync-point.ts";
 import type { SyncPoint } from "../../src/domain/sync-points.ts";
 import { filesBelow, place } from "../cli/run-place.ts";
 import type { Place } from "../cli/run-place.ts";
+import { appears } from "../support/appears.ts";
 import type { CofferResult } from "../support/coffer.ts";
 
 /** A point, or the nth time that the command comes there. */
@@ -74,18 +75,13 @@ async function killed(here: Place, { call, meanwhile, mend }: Scenario, at: At, 
   const armed = meanwhile ? `${meanwhile.at}=hold:${held},${at}=kill` : `${at}=kill`;
   const ending = here.coffer(call, { env: { ...env, [SYNC_POINTS_VARIABLE]: armed } });
   if (meanwhile) {
-    await appears(`${held}.reached`);
+    await appears(`${held}.reached`, { exited: ending });
     await meanwhile.they(here);
     here.write("held", "");
   }
   const { signal, stderr } = await ending;
   await mend?.(here);
   return signal ?? stderr;
-}
-
-/** Waits for a file, such as one that says that a process stands still. */
-export async function appears(path: string): Promise<void> {
-  while (!existsSync(path)) await Bun.sleep(2);
 }
 
 /** Any command, until no run is left whose child still has to end. */

@@ -1,7 +1,8 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import { binary } from "../support/coffer.ts";
+import { coffer } from "../support/coffer.ts";
+import type { CofferResult } from "../support/coffer.ts";
 import { asOrdinaryUser } from "../support/mount.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 
@@ -19,12 +20,8 @@ if (prefix === undefined) console.error("skipped: no ordinary user can be had, s
     writeFileSync(root.at("model"), "weights");
     const isRoot = process.getuid?.() === 0;
     if (isRoot) for (const path of [root.path, root.at("model"), root.at("many")]) chownSync(path, NOBODY, NOBODY);
-    const call = async (...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> => {
-      const env = { PATH: process.env["PATH"] ?? "", HOME: root.path, COFFER_ROOT: root.at("store") };
-      const child = Bun.spawn([...(prefix ?? []), binary(), ...args], { cwd: root.path, env, stdout: "pipe", stderr: "pipe" });
-      const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-      return { code: child.exitCode, stdout, stderr };
-    };
+    const call = (...args: string[]): Promise<CofferResult> =>
+      coffer(args, { before: prefix ?? [], root: root.at("store"), cwd: root.path, env: { HOME: root.path } });
     for (const name of ["model", "many"]) expect(await call("log", name, "--name", name)).toMatchObject({ code: 0 });
     const below = root.at("store/binaries/default");
     const file = join(below, readdirSync(below).find((name) => name.startsWith("file_")) as string);

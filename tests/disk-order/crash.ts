@@ -1,3 +1,4 @@
+import { numbersFrom } from "../../scripts/soak/random.ts";
 import { Image } from "../support/disk/image.ts";
 import type { Operation } from "../support/disk/image.ts";
 import type { Logged } from "../support/disk/operation-log.ts";
@@ -15,7 +16,7 @@ export function diskAfter(operations: readonly Logged[], cut: number, variant: V
   const done = operations.slice(0, cut);
   const isDurable = flushed(done);
   const image = new Image();
-  const chance = typeof variant === "number" ? random(variant * 7919 + cut) : undefined;
+  const chance = typeof variant === "number" ? numbersFrom(variant * 7919 + cut) : undefined;
   const likely = chance ? ([0.1, 0.5, 0.9][Math.floor(chance() * 3)] as number) : 0;
   /** Directories of which a name did not arrive: no later one does. */
   const behind = new Set<number>();
@@ -80,15 +81,4 @@ function torn(operation: Operation & { op: "write" }, chance: () => number): Ope
   const sectors = Math.ceil(operation.bytes.length / SECTOR);
   if (sectors < 2 || chance() < 0.7) return operation;
   return { ...operation, bytes: operation.bytes.subarray(0, SECTOR * Math.ceil(chance() * (sectors - 1))) };
-}
-
-/** Mulberry32: the same numbers for the same seed. */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,13 +1,13 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { numbersFrom } from "../../scripts/soak/random.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
-import { random } from "./crash.ts";
 
 /** Stands for the directory of the sources. */
 export const SOURCES = "<sources>";
 
 /** The files that commands of the scenarios name; they lie on another disk, and are there for long. */
 export function prepareSources(root: TemporaryRoot): void {
-  const chance = random(6);
+  const chance = numbersFrom(6);
   const bytes = (size: number) => Buffer.from(Array.from({ length: size }, () => Math.floor(chance() * 256)));
   writeFileSync(root.at("big"), bytes(300_000));
   writeFileSync(root.at("other"), bytes(200_000));

@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { numbersFrom } from "../../scripts/soak/random.ts";
 import { stableDump } from "../manifest/stable-dump.ts";
 import { coffer } from "../support/coffer.ts";
-import { diskAfter, random } from "./crash.ts";
+import { diskAfter } from "./crash.ts";
 import type { Variant } from "./crash.ts";
 import { fingerprint, layOut } from "./lay-out.ts";
 import type { Recording } from "./recording.ts";
@@ -62,7 +63,7 @@ export function* cuts({ operations, from, ends }: Recording, others: number, see
     const cut: Cut = { at, variant: "durable", image: diskAfter(operations, at, "durable") };
     if (isNew(cut)) yield cut;
   }
-  const chance = random(seed);
+  const chance = numbersFrom(seed);
   const rest = places.flatMap((at) => (["names", "holes", "all", seed + 1, seed + 2] as const).map((variant) => ({ at, variant })));
   for (let found = 0; found < others && rest.length > 0;) {
     const [{ at, variant }] = rest.splice(Math.floor(chance() * rest.length), 1) as [(typeof rest)[number]];

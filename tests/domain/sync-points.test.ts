@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { expect, test } from "bun:test";
 import { SYNC_POINTS_VARIABLE } from "../../src/domain/sync-point.ts";
+import { appears } from "../support/appears.ts";
 import { place } from "../cli/run-place.ts";
 import type { Place } from "../cli/run-place.ts";
 
@@ -35,7 +36,7 @@ test("a process stands still where it is told to, the nth time that it comes the
   using here = place();
   here.write("a", "a");
   const going = armed(here, "transaction.done@2=hold:here,transaction.committed@4=kill", "log", "a");
-  while (!existsSync(here.at("here.reached"))) await Bun.sleep(2);
+  await appears(here.at("here.reached"), { exited: going });
   expect(Number(readFileSync(here.at("here.reached"), "utf8"))).toBeGreaterThan(1);
   here.write("here", "");
   const ended = await going;

@@ -246,29 +246,17 @@ const user = asOrdinaryUser();
   chmodSync(root.at("d/unreadable"), 0);
   chmodSync(root.at("d/closed"), 0o644);
   const script = `cp -r '${root.at("d")}/open' "$COFFER_WORKSPACE/"; cd "$COFFER_WORKSPACE"; echo x >hidden; chmod 0 hidden; mkdir shut; echo y >shut/f; chmod 0600 shut`;
-  const child = Bun.spawn([...(user ?? []), binary(), "run", "--sync", "never", "--policy", "scratch", "--", "sh", "-c", script], {
-    env: { ...cleanEnvironment(), COFFER_ROOT: root.at("store"), HOME: root.at("store") },
-    cwd: root.path,
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const said = await child.stderr.text();
-  expect([await child.exited, /internal error/.test(said)]).toEqual([0, false]);
+  const options = { before: user ?? [], root: root.at("store"), cwd: root.path, env: { HOME: root.at("store") } };
+  const { code, stderr: said } = await coffer(["run", "--sync", "never", "--policy", "scratch", "--", "sh", "-c", script], options);
+  expect([code, /internal error/.test(said)]).toEqual([0, false]);
   expect(said).toContain("hidden");
   expect(said).toContain("shut");
   // scratch: what could not be kept is still there
   const [run] = readdirSync(root.at("store/work/runs"));
   expect(readdirSync(root.at("store/work/runs", run as string))).toContain("hidden");
   for (const name of ["unreadable", "closed"]) {
-    const log = Bun.spawnSync([...(user ?? []), binary(), "log", root.at("d", name)], {
-      env: { ...cleanEnvironment(), COFFER_ROOT: root.at("store"), HOME: root.at("store") },
-      cwd: "/",
-    });
-    expect([log.exitCode, log.stderr.toString().includes("hint:"), log.stderr.toString().includes("internal error")]).toEqual([
-      1,
-      true,
-      false,
-    ]);
+    const log = await coffer(["log", root.at("d", name)], { ...options, cwd: "/" });
+    expect([log.code, log.stderr.includes("hint:"), log.stderr.includes("internal error")]).toEqual([1, true, false]);
   }
 });
 

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFil
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { coffer } from "../support/coffer.ts";
+import { git } from "../support/git.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import type { TemporaryRoot } from "../support/temporary-root.ts";
 
@@ -81,15 +82,10 @@ test("what proves who somebody is reaches no byte of the store, no word and no p
   );
   writeFileSync(join(work, "coffer.yaml"), `tracking: {mlflow: {uri: "http://configured:${s["configuration"]}@${at}"}}\n`);
   writeFileSync(join(work, "train.py"), "print(1)\n");
-  const git = (...args: string[]) =>
-    Bun.spawnSync(["git", "-c", "user.name=x", "-c", "user.email=x@x", ...args], {
-      cwd: work,
-      env: { PATH: process.env["PATH"], HOME: root.at("home") },
-    });
-  git("init", "-q");
-  git("add", "train.py");
-  git("commit", "-qm", "first");
-  git("remote", "add", "origin", `https://oauth2:${s["git remote"]}@example.org/x.git`);
+  git(work, "init", "-q");
+  git(work, "add", "train.py");
+  git(work, "commit", "-qm", "first");
+  git(work, "remote", "add", "origin", `https://oauth2:${s["git remote"]}@example.org/x.git`);
   writeFileSync(join(work, "train.py"), "print(2)\n");
   writeFileSync(join(work, ".env"), `KEY=${s["dotenv"]}\n`);
   writeFileSync(join(work, "id_rsa"), `-----BEGIN OPENSSH PRIVATE KEY-----\n${s["key file"]}\n`);

@@ -47,7 +47,7 @@ try {
     now: () => Date.now(),
   });
   log.started(child.terminal);
-  writeFileSync(join(options.directory, "pid"), String(child.pid));
+  writeFileSync(join(options.directory, "pid"), `${child.pid}\n`);
   const end = await child.ended;
   const output = await log.finish(signals.stop);
   if (options.linger !== undefined) {

@@ -35,19 +35,6 @@ export async function bash(line: string, options: WrapOptions): Promise<{ code: 
   return { code: await process.exited, out: Buffer.from(out), err };
 }
 
-/** Waits until a file is there and says something. */
-export async function appears(path: string): Promise<string> {
-  for (;;) {
-    try {
-      const text = readFileSync(path, "utf8");
-      if (text !== "") return text;
-    } catch {
-      // not yet
-    }
-    await Bun.sleep(3);
-  }
-}
-
 export function isAlive(pid: number): boolean {
   try {
     return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "latin1"));

@@ -12,6 +12,8 @@ export interface CofferOptions {
   /** Added to a clean environment: nothing of MLFLOW_* or COFFER_* comes from outside. */
   env?: Readonly<Record<string, string>>;
   stdin?: string | Uint8Array;
+  /** What stands before the binary, such as `asOrdinaryUser()` or `withFailing(…)`. */
+  before?: readonly string[];
 }
 
 export interface CofferResult {
@@ -44,7 +46,7 @@ export async function coffer(args: readonly string[], options: CofferOptions = {
 
 /** The compiled binary as a live process, for tests that send signals or look while it works. */
 export function spawnCoffer(args: readonly string[], options: CofferOptions = {}): Bun.Subprocess<"ignore" | Uint8Array, "pipe", "pipe"> {
-  return Bun.spawn([binary(), ...args], {
+  return Bun.spawn([...(options.before ?? []), binary(), ...args], {
     stdin: options.stdin === undefined ? "ignore" : Buffer.from(options.stdin),
     stdout: "pipe",
     stderr: "pipe",

@@ -1,12 +1,13 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { appears, dies, endOf, isAlive, scratch, wrapped } from "../wrapped.ts";
+import { appears, says } from "../../support/appears.ts";
+import { dies, endOf, isAlive, scratch, wrapped } from "../wrapped.ts";
 import type { WrapOptions } from "../wrap.ts";
 
 /** Starts the wrapper around a line of sh, and waits until that line has written the file `ready`. */
 async function started(options: WrapOptions, line: string): Promise<Bun.Subprocess> {
   const wrapper = Bun.spawn(wrapped(options, "sh", "-c", `cd ${options.directory}; ${line}`), { stdio: ["ignore", "ignore", "ignore"] });
-  await appears(`${options.directory}/ready`);
+  await says(`${options.directory}/ready`);
   return wrapper;
 }
 
@@ -66,7 +67,7 @@ test("a signal that was ignored at start stays ignored, by coffer and by the chi
   const wrapper = Bun.spawn(["sh", "-c", `trap '' HUP TERM; exec "$@"`, "sh", process.execPath, ...rest], {
     stdio: ["ignore", "ignore", "ignore"],
   });
-  await appears(directory.at("ready"));
+  await says(directory.at("ready"));
   wrapper.kill("SIGHUP");
   wrapper.kill("SIGTERM");
   await Bun.sleep(50);
@@ -79,7 +80,7 @@ test("Ctrl-C in a terminal reaches the child once, and coffer stays for its end"
   using directory = scratch();
   const line = `cd ${directory.path}; trap 'echo x >> caught; [ $(wc -l < caught) -gt 0 ] && sleep 0.2 && exit 9' INT; ${WAIT}`;
   const wrapper = Bun.spawn(wrapped({ directory: directory.path }, "sh", "-c", line), { terminal: { cols: 80, rows: 24, data() {} } });
-  await appears(directory.at("ready"));
+  await says(directory.at("ready"));
   wrapper.terminal?.write("\x03");
   expect(await wrapper.exited).toBe(9);
   expect(readFileSync(directory.at("caught"), "utf8")).toBe("x\n");
@@ -91,7 +92,7 @@ test("a signal that comes after the child's end asks coffer to settle and leave"
   const wrapper = Bun.spawn(wrapped({ directory: directory.path, linger: 60_000 }, "sh", "-c", "exit 6"), {
     stdio: ["ignore", "ignore", "ignore"],
   });
-  while (!existsSync(directory.at("lingering"))) await Bun.sleep(3);
+  await appears(directory.at("lingering"), wrapper);
   wrapper.kill("SIGTERM");
   expect(await wrapper.exited).toBe(6);
   expect(endOf(directory.path).received).toBe("SIGTERM");

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, wr
 import { dirname } from "node:path";
 import { readCodeState } from "../../../src/run/code/code-state.ts";
 import type { CodeState } from "../../../src/run/code/code-state.ts";
+import { git } from "../../support/git.ts";
 import { scratch } from "../wrapped.ts";
 
 type Options = Parameters<typeof readCodeState>[0];
@@ -14,14 +15,7 @@ function repository(files: Record<string, string> = { "train.py": "print(1)\n" }
   const repo = {
     ...directory,
     top,
-    git(...words: string[]): string {
-      const run = Bun.spawnSync(["git", "-c", "user.name=n", "-c", "user.email=e", ...words], {
-        cwd: top,
-        env: { ...process.env, ...ISOLATED },
-      });
-      if (run.exitCode !== 0) throw new Error(run.stderr.toString());
-      return run.stdout.toString().trim();
-    },
+    git: (...words: string[]): string => git(top, ...words),
     write(path: string, text: string | Buffer): void {
       mkdirSync(dirname(`${top}/${path}`), { recursive: true });
       writeFileSync(`${top}/${path}`, text);

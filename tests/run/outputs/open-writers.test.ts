@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { statSync, writeFileSync } from "node:fs";
 import { findOpenWriters } from "../../../src/run/outputs/open-writers.ts";
-import { appears, scratch } from "../wrapped.ts";
+import { says } from "../../support/appears.ts";
+import { scratch } from "../wrapped.ts";
 
 test("a file that a straggler of the run has open for writing is found, also when its parent is gone", async () => {
   using directory = scratch();
@@ -12,7 +13,7 @@ test("a file that a straggler of the run has open for writing is found, also whe
     env: { ...process.env, COFFER_RUN_ID: directory.path },
     stdio: ["ignore", "ignore", "ignore"],
   });
-  const straggler = Number(await appears(directory.at("ready")));
+  const straggler = Number(await says(directory.at("ready")));
   await child.exited;
   const isOpen = findOpenWriters(directory.path, child.pid);
   process.kill(straggler, "SIGKILL");

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { appears, bash, dies, endOf, scratch, wrap, wrapped } from "../wrapped.ts";
+import { says } from "../../support/appears.ts";
+import { bash, dies, endOf, scratch, wrap, wrapped } from "../wrapped.ts";
 
 test.each([false, true])("stdout and stderr that go apart are kept apart, and repeated byte by byte (named pipe: %p)", async (fifo) => {
   using directory = scratch();
@@ -62,14 +63,14 @@ test("the child and its log outlive a coffer that is killed", async () => {
   using directory = scratch();
   const line = `cd ${directory.path}; echo before; while [ ! -e go ]; do sleep 0.01; done; echo after; echo last >&2; echo done > done`;
   const wrapper = Bun.spawn(wrapped({ directory: directory.path }, "sh", "-c", line), { stdio: ["ignore", "pipe", "pipe"] });
-  await appears(directory.at("stdout.log"));
-  const child = Number(await appears(directory.at("pid")));
+  await says(directory.at("stdout.log"));
+  const child = Number(await says(directory.at("pid")));
   wrapper.kill("SIGKILL");
   await wrapper.exited;
   writeFileSync(directory.at("go"), "");
-  await appears(directory.at("done"));
+  await says(directory.at("done"));
   await dies(child);
-  expect(await appears(directory.at("stderr.log"))).toBe("last\n");
+  expect(await says(directory.at("stderr.log"))).toBe("last\n");
   while (readFileSync(directory.at("stdout.log"), "utf8") !== "before\nafter\n") await Bun.sleep(3);
 });
 
@@ -95,7 +96,7 @@ test("when the keeper of the log dies the child goes on and its output is shown"
   using directory = scratch();
   const line = `cd ${directory.path}; echo one; while [ ! -e go ]; do sleep 0.01; done; echo two; exit 3`;
   const wrapper = Bun.spawn(wrapped({ directory: directory.path }, "sh", "-c", line), { stdio: ["ignore", "pipe", "ignore"] });
-  await appears(directory.at("stdout.log"));
+  await says(directory.at("stdout.log"));
   const keepers = readFileSync(`/proc/${wrapper.pid}/task/${wrapper.pid}/children`, "latin1").trim().split(" ").map(Number);
   const keeper = keepers.find((pid) => readFileSync(`/proc/${pid}/comm`, "utf8") === "cat\n");
   process.kill(keeper as number, "SIGKILL");
@@ -115,9 +116,9 @@ test("a reader that is stuck holds up neither the child nor its signals", async 
   const wrapper = Bun.spawn([...command, ...wrapped({ directory: directory.path }, "sh", "-c", line)], {
     stdio: ["ignore", "ignore", "ignore"],
   });
-  await appears(directory.at("ready"));
+  await says(directory.at("ready"));
   process.kill(Number(readFileSync(directory.at("ready"), "utf8")), "SIGTERM");
-  await appears(directory.at("stopped"));
+  await says(directory.at("stopped"));
   release(wrapper);
   await wrapper.exited;
   expect(readFileSync(directory.at("stdout.log"), "utf8").length).toBe(588_895);
@@ -162,9 +163,9 @@ test("what is typed reaches the captured child, Ctrl-C too", async () => {
     ),
     { terminal: { data() {} } },
   );
-  await appears(directory.at("pid"));
+  await says(directory.at("pid"));
   wrapper.terminal?.write("words\n");
-  expect(await appears(directory.at("got"))).toBe("got words\n");
+  expect(await says(directory.at("got"))).toBe("got words\n");
   wrapper.terminal?.write("\x03");
   expect(await wrapper.exited).toBe(42);
 });
