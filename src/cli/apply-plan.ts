@@ -4,7 +4,7 @@ import { damaged } from "../gc/check-database.ts";
 import type { GcPlan } from "../gc/plan/gc-plan.ts";
 import { sweep } from "../gc/apply/sweep.ts";
 import type { Swept } from "../gc/apply/swept.ts";
-import { checkManifests } from "../manifest/rebuild/check-manifests.ts";
+import { checkManifests } from "../manifest/check/check-manifests.ts";
 import type { Store } from "../store/store.ts";
 import type { Io } from "./io.ts";
 import { catchStopSignal } from "./stop-signal.ts";

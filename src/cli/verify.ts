@@ -97,7 +97,7 @@ async function mend(store: Store, found: Verified, given: { directories: readonl
   if (done.damage.some(isOfDatabase)) return { ...done, damage: [...done.damage, ...beside.damage] };
   // where indexes were damaged, nobody could ask the rows before
   if (found.damage.some(isOfDatabase)) await checkBeside(store, beside, { share: 1, stop: stop.isThere });
-  const { repairManifests } = await import("../manifest/rebuild/repair-manifests.ts");
+  const { repairManifests } = await import("../manifest/check/repair-manifests.ts");
   const left = beside.damage.some(isOfDatabase) ? beside.damage : repairManifests(store, beside.damage, done);
   return { ...done, damage: [...done.damage, ...left] };
 }
@@ -105,7 +105,7 @@ async function mend(store: Store, found: Verified, given: { directories: readonl
 /** Manifests and rows against each other, as far as the rows can be asked at all. */
 async function checkBeside(store: Store, found: Verified, { share, stop }: { share: number; stop: () => boolean }): Promise<void> {
   if (found.interrupted || found.damage.some(isOfDatabase)) return;
-  const { checkManifests } = await import("../manifest/rebuild/check-manifests.ts");
+  const { checkManifests } = await import("../manifest/check/check-manifests.ts");
   found.damage.push(...(await checkManifests(store, { share, random: Math.random, stop })));
   found.interrupted = stop();
 }

@@ -5,8 +5,11 @@ import type { Store } from "../store/store.ts";
 /** Writes the manifests that this command (or one that died) made due; loaded only when there is one. */
 export async function writeManifests(store: Store): Promise<void> {
   if (runs.manifestDue(store.db).length === 0) return;
-  const { writeDueManifests } = await import("../manifest/export/run-manifest.ts");
+  const { writeRunManifests } = await import("../manifest/export/run-manifest.ts");
   try {
+    if (writeRunManifests(store)) return;
+    // what looks into those that are there already needs a reader of manifests
+    const { writeDueManifests } = await import("../manifest/check/write-due-manifests.ts");
     writeDueManifests(store);
   } catch (error) {
     // what was recorded stays recorded; the manifests stay due

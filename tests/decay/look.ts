@@ -9,8 +9,8 @@ import { readChecked } from "../../src/store/read.ts";
 import type { Store } from "../../src/store/store.ts";
 import { verify } from "../../src/store/damage/verify.ts";
 import type { Verified } from "../../src/store/damage/verify.ts";
-import { checkManifests } from "../../src/manifest/rebuild/check-manifests.ts";
-import { repairManifests } from "../../src/manifest/rebuild/repair-manifests.ts";
+import { checkManifests } from "../../src/manifest/check/check-manifests.ts";
+import { repairManifests } from "../../src/manifest/check/repair-manifests.ts";
 import { ALL } from "../store/damaged-store.ts";
 
 /** What of a row tells where its bytes lie now, and of which inode: a repair moves them. */

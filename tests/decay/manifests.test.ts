@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { rebuild } from "../../src/manifest/rebuild/rebuild.ts";
-import { writeDueManifests } from "../../src/manifest/export/run-manifest.ts";
+import { writeDueManifests } from "../../src/manifest/check/write-due-manifests.ts";
 import { retag } from "../../src/registry/marks.ts";
 import { stableDump } from "../manifest/stable-dump.ts";
 import { bytesOf, look, mendAll, rowsOf } from "./look.ts";

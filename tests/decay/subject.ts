@@ -5,7 +5,7 @@ import type { Settings } from "../../src/config/settings.ts";
 import * as blobs from "../../src/db/bytes/blobs.ts";
 import * as artifacts from "../../src/db/records/artifacts.ts";
 import type { ArtifactRow } from "../../src/db/records/artifacts.ts";
-import { writeDueManifests } from "../../src/manifest/export/run-manifest.ts";
+import { writeDueManifests } from "../../src/manifest/check/write-due-manifests.ts";
 import { backUp } from "../../src/store/database/backup.ts";
 import { readablePath } from "../../src/store/cache/cache.ts";
 import { readerLease } from "../../src/store/lease.ts";

@@ -9,7 +9,7 @@ import { planGc } from "../../src/gc/plan/plan.ts";
 import { PURGE_RULES } from "../../src/gc/plan/rules.ts";
 import { sweep } from "../../src/gc/apply/sweep.ts";
 import { planWorkspaces } from "../../src/gc/plan/workspaces.ts";
-import { writeDueManifests } from "../../src/manifest/export/run-manifest.ts";
+import { writeDueManifests } from "../../src/manifest/check/write-due-manifests.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
 

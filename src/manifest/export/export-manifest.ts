@@ -1,7 +1,6 @@
 import * as artifacts from "../../db/records/artifacts.ts";
 import type { ArtifactRow } from "../../db/records/artifacts.ts";
 import { goneOrigins } from "../../db/records/exported-runs.ts";
-import * as metaSources from "../../db/records/meta-sources.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import { sha256Of } from "../../store/sha256.ts";
 import type { Store } from "../../store/store.ts";
@@ -10,8 +9,8 @@ import { datasetOf, itemBlock, runBlock } from "./export-block.ts";
 import { OriginsExporter } from "./exported-origins.ts";
 import { BLOCK_REST, fromForeignJson } from "../read/foreign-json.ts";
 import { holdArtifacts } from "../import/hold-artifacts.ts";
+import { metaOf } from "./meta-of.ts";
 import { manifestItem } from "../read/manifest-item.ts";
-import type { MetaSources } from "../read/manifest-item.ts";
 import type { Plain } from "../read/yaml.ts";
 
 type Values = { readonly [key: string]: Plain };
@@ -21,17 +20,6 @@ export interface Exported {
   artifacts: ArtifactRow[];
   /** Ids that its artifacts were made from and that are in other manifests. */
   elsewhere: string[];
-}
-
-/** What a meta-model is fed; undefined for everything else. */
-export function metaOf(store: Store, artifact: ArtifactRow, idOf: (seq: number) => string): MetaSources | undefined {
-  if (artifact.type !== "meta_model" && artifact.feature_columns === null) return undefined;
-  const sources = metaSources.ofArtifact(store.db, artifact.seq);
-  if (sources.length === 0 && artifact.feature_columns === null) return undefined;
-  return {
-    sources: sources.map(({ source, feature_index }) => ({ id: idOf(source), index: feature_index })),
-    columns: artifact.feature_columns === null ? [] : (JSON.parse(artifact.feature_columns) as string[]),
-  };
 }
 
 /**

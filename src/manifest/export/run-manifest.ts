@@ -1,5 +1,5 @@
-import { readRegular } from "../../blobs/read-regular.ts";
-import { makeDirectory, renameNoReplace, replaceFile } from "../../blobs/durable.ts";
+import { lstatSync } from "node:fs";
+import { makeDirectory, replaceFile } from "../../blobs/durable.ts";
 import * as artifacts from "../../db/records/artifacts.ts";
 import type { ArtifactRow } from "../../db/records/artifacts.ts";
 import * as edges from "../../db/records/edges.ts";
@@ -12,76 +12,47 @@ import { DEFAULT_DATASET } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { artifactBlock, runBlock } from "../../store/database/record-blocks.ts";
 import type { Store } from "../../store/store.ts";
-import { tellsMore } from "../../store/database/tells-more.ts";
-import { metaOf } from "./export-manifest.ts";
+import { metaOf } from "./meta-of.ts";
 import { manifestItem } from "../read/manifest-item.ts";
-import { lastingPart, sealed, sealOf } from "../read/seal.ts";
+import { sealed } from "../read/seal.ts";
 import { yamlPieces } from "../read/yaml.ts";
 import type { Plain } from "../read/yaml.ts";
-import { contradictionOf } from "../rebuild/contradiction.ts";
-import { readLostRun } from "../rebuild/lost-run.ts";
+
+/** What is to be written in place of a manifest that is there; undefined where that is to stay. */
+export type Replacement = (store: Store, run: RunRow) => string | Generator<string> | undefined;
 
 /**
  * Writes `manifests/<run id>.yaml` for each ended run whose records changed: what `rebuild` needs if the database is lost.
- * It is a manifest of schema 2.0; what goes beyond that format is in its `coffer` block.
+ * It is a manifest of schema 2.0; what goes beyond that format is in its `coffer` block. False where one is there already, and nobody said what may take its place.
  */
-export function writeDueManifests(store: Store): void {
+export function writeRunManifests(store: Store, replacement?: Replacement): boolean {
   const due = runs.manifestDue(store.db).filter((run) => run.state !== "running");
-  if (due.length === 0) return;
+  if (due.length === 0) return true;
   makeDirectory(store.path("manifests"));
+  let isDone = true;
   for (const { seq } of due)
     // lost with the machine, the mark is set once more
     unflushed(store.db, () =>
       store.transaction(() => {
         // read, written and marked as one: nothing that changes meanwhile is passed over, and no older text replaces a newer one
         const run = runs.bySeq(store.db, seq);
-        if (run?.manifest !== "due" || isContradicted(store, run)) return;
-        moveFuller(store, run.id);
-        replaceFile(store.path("manifests", `${run.id}.yaml`), manifestPieces(store, run), 0o644);
+        if (run?.manifest !== "due") return;
+        const path = store.path("manifests", `${run.id}.yaml`);
+        const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+        if (isThere && !replacement) isDone = false;
+        const text = isThere ? replacement?.(store, run) : manifestPieces(store, run);
+        if (text === undefined) return;
+        replaceFile(path, text, 0o644);
         syncPoint("manifest.written");
         runs.update(store.db, seq, { manifest: "written" });
       }),
     );
+  return isDone;
 }
 
 /** The text of a run's manifest, as its rows are now. */
 export function manifestPieces(store: Store, run: RunRow): Generator<string> {
   return sealed(yamlPieces(runManifest(store, run)));
-}
-
-/**
- * Where rows say otherwise of what never changes than a manifest that is as it was written, the database is damaged: the manifest is what it can be made again from.
- */
-function isContradicted(store: Store, run: RunRow): boolean {
-  const path = store.path("manifests", `${run.id}.yaml`);
-  const text = textAt(path);
-  if (text === undefined || sealOf(text) !== "whole") return false;
-  const rows = [...manifestPieces(store, run)].join("");
-  if (lastingPart(rows) === lastingPart(text)) return false;
-  const [now, then] = [rows, text].map((one) => readLostRun(one, path));
-  if (typeof now !== "object" || typeof then !== "object") return false;
-  const wrong = contradictionOf(now, then);
-  if (wrong === undefined) return false;
-  store.say(`${wrong}: manifests/${run.id}.yaml says so. It stays as it is: coffer verify tells more`);
-  return true;
-}
-
-function textAt(path: string): string | undefined {
-  try {
-    return readRegular(path);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Where an older database was put back, the manifest may be all that tells of some artifacts: it stays beside the new one, and gc is stopped by it. */
-function moveFuller(store: Store, run: string): void {
-  const path = store.path("manifests", `${run}.yaml`);
-  const because = tellsMore(store, path);
-  if (because === undefined) return;
-  const beside = `${run}.${new Date(store.now()).toISOString().replaceAll(":", "")}.yaml`;
-  if (!renameNoReplace(path, store.path("manifests", beside))) throw new Error(`manifests/${beside} is there already`);
-  store.say(`manifests/${run}.yaml ${because}; it is manifests/${beside} now`);
 }
 
 /** A run and all it made, as a manifest names them. Records are read one by one, as they are written: an import may have ten thousand. */

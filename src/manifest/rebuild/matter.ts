@@ -7,7 +7,7 @@ import { versionOnDisk } from "../../db/open/open.ts";
 import { CofferError } from "../../domain/error.ts";
 import { DATABASE } from "../../store/database/replace-database.ts";
 import { openStore } from "../../store/store.ts";
-import { checkManifests } from "./check-manifests.ts";
+import { checkManifests } from "../check/check-manifests.ts";
 
 /** Why there is something to rebuild. */
 export interface Matter {

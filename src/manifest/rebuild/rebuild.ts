@@ -24,14 +24,15 @@ import { restoreLeftRuns } from "./left-workspaces.ts";
 import type { LeftRun } from "./left-workspaces.ts";
 import { matterOf } from "./matter.ts";
 import type { Matter } from "./matter.ts";
-import { readLostRun } from "./lost-run.ts";
-import { readJournal, replayJournal } from "./replay-journal.ts";
+import { readLostRun } from "../read/lost-run.ts";
+import { readJournal } from "../read/read-journal.ts";
+import { replayJournal } from "./replay-journal.ts";
 import { restoreLoggedRuns } from "./restore-logged.ts";
 import { restoreRun } from "./restore-run.ts";
 import type { Restoring } from "./restore-run.ts";
 import { restoreTrees } from "./restore-trees.ts";
 import { sealOf } from "../read/seal.ts";
-import { writeDueManifests } from "../export/run-manifest.ts";
+import { writeDueManifests } from "../check/write-due-manifests.ts";
 
 export interface Rebuilt extends Matter {
   /** The name that the old database has now. */

@@ -1,10 +1,10 @@
 import { isAbsolute, join } from "node:path";
 import * as runs from "../../db/records/runs.ts";
 import { bornAt } from "../../store/database/take-stock.ts";
-import type { LostArtifact } from "./lost-run.ts";
+import type { LostArtifact } from "../read/lost-run.ts";
 import type { LeftRun } from "./left-workspaces.ts";
-import { loggedLines } from "./replay-journal.ts";
-import type { Logged } from "./replay-journal.ts";
+import { loggedLines } from "../read/read-journal.ts";
+import type { Logged } from "../read/read-journal.ts";
 import { restoreRun } from "./restore-run.ts";
 import type { Restoring } from "./restore-run.ts";
 

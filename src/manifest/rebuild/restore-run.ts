@@ -14,7 +14,7 @@ import * as tags from "../../db/records/tags.ts";
 import { parseDigest } from "../../domain/digest.ts";
 import { DEFAULT_DATASET } from "../../domain/names.ts";
 import type { LostBytes } from "../../store/damage/lost-bytes.ts";
-import type { LostArtifact, LostRun } from "./lost-run.ts";
+import type { LostArtifact, LostRun } from "../read/lost-run.ts";
 
 export interface Restoring {
   db: Database;

@@ -11,12 +11,12 @@ const OWN_UID = /^  (?:- |  )uid: "([^"\\]+)"$/gm;
 
 /**
  * Why a manifest of a run that the database knows may tell more than the database, which an older one took the place of then; undefined where it does not, or is gone.
- * Reading fifty thousand of them takes seconds.
+ * Reading fifty thousand of them takes seconds. `known`: its text, where that was read already.
  */
-export function tellsMore(store: Store, path: string): string | undefined {
+export function tellsMore(store: Store, path: string, known?: string): string | undefined {
   let text: string;
   try {
-    text = readRegular(path);
+    text = known ?? readRegular(path);
   } catch (error) {
     return errno(error) === "ENOENT"
       ? undefined

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { rmSync } from "node:fs";
-import { writeDueManifests } from "../../../src/manifest/export/run-manifest.ts";
-import { checkManifests } from "../../../src/manifest/rebuild/check-manifests.ts";
+import { writeDueManifests } from "../../../src/manifest/check/write-due-manifests.ts";
+import { checkManifests } from "../../../src/manifest/check/check-manifests.ts";
 import { openStore } from "../../../src/store/store.ts";
 import { openTestStore } from "../../support/store.ts";
 

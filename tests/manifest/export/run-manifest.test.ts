@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as runs from "../../../src/db/records/runs.ts";
-import { writeDueManifests } from "../../../src/manifest/export/run-manifest.ts";
+import { writeDueManifests } from "../../../src/manifest/check/write-due-manifests.ts";
+import { writeRunManifests } from "../../../src/manifest/export/run-manifest.ts";
 import { openTestStore } from "../../support/store.ts";
 
 test("a run that has ended is written down once, and again when its records change; a running one is not", async () => {
@@ -17,6 +18,22 @@ test("a run that has ended is written down once, and again when its records chan
   runs.update(store.db, ended.seq, { note: "seen again", manifest: "due" });
   writeDueManifests(store);
   expect(readFileSync(path, "utf8")).toContain('note: "seen again"');
+});
+
+test("whoever writes new ones only leaves those alone that are there, and says so", async () => {
+  using test = await openTestStore();
+  const { store } = test;
+  const [old, made] = [test.run(), test.run()];
+  const path = store.path("manifests", `${old.id}.yaml`);
+  for (const { seq } of [old, made]) runs.update(store.db, seq, { manifest: "due" });
+  mkdirSync(store.path("manifests"), { recursive: true });
+  writeFileSync(path, "of before");
+  expect(writeRunManifests(store)).toBe(false);
+  expect([old, made].map(({ seq }) => runs.bySeq(store.db, seq)?.manifest)).toEqual(["due", "written"]);
+  expect(readFileSync(path, "utf8")).toBe("of before");
+  writeDueManifests(store);
+  expect(runs.bySeq(store.db, old.seq)?.manifest).toBe("written");
+  expect(writeRunManifests(store)).toBe(true);
 });
 
 test("where nothing is due, no directory is made", async () => {

@@ -30,7 +30,7 @@ import { rulesFrom } from "../../../src/gc/plan/rules.ts";
 import { sweep } from "../../../src/gc/apply/sweep.ts";
 import { rebuild } from "../../../src/manifest/rebuild/rebuild.ts";
 import type { Rebuilt } from "../../../src/manifest/rebuild/rebuild.ts";
-import { writeDueManifests } from "../../../src/manifest/export/run-manifest.ts";
+import { writeDueManifests } from "../../../src/manifest/check/write-due-manifests.ts";
 import { log } from "../../../src/registry/log.ts";
 import type { Logged } from "../../../src/registry/log.ts";
 import { pin, remove, removeAlias, restore, retag, setAlias, unpin } from "../../../src/registry/marks.ts";

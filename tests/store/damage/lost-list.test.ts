@@ -7,7 +7,7 @@ import { planGc } from "../../../src/gc/plan/plan.ts";
 import { rulesFrom } from "../../../src/gc/plan/rules.ts";
 import { sweep } from "../../../src/gc/apply/sweep.ts";
 import { rebuild } from "../../../src/manifest/rebuild/rebuild.ts";
-import { writeDueManifests } from "../../../src/manifest/export/run-manifest.ts";
+import { writeDueManifests } from "../../../src/manifest/check/write-due-manifests.ts";
 import { readChecked } from "../../../src/store/read.ts";
 import { openStore } from "../../../src/store/store.ts";
 import type { Store } from "../../../src/store/store.ts";

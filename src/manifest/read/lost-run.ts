@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { ARTIFACT_TYPES } from "../../domain/artifact-type.ts";
 import { checkArtifactPath } from "../../domain/names.ts";
 import { reason } from "../../domain/error.ts";
-import { parseManifest } from "../read/parse-manifest.ts";
+import { parseManifest } from "./parse-manifest.ts";
 
 /*
  * What `manifests/<run id>.yaml` says of a run, as run-manifest.ts writes it. A key that older manifests lack is optional; whatever would break a rule of the

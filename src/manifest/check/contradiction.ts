@@ -1,4 +1,4 @@
-import type { LostArtifact, LostRun } from "./lost-run.ts";
+import type { LostArtifact, LostRun } from "../read/lost-run.ts";
 
 /** What never changes once a run has ended. */
 const RUN = [

@@ -10,7 +10,7 @@ import { setAside } from "../../store/damage/set-aside.ts";
 import type { Store } from "../../store/store.ts";
 import { journalLines } from "../../store/database/journal-lines.ts";
 import { journalRun } from "../../store/database/journal-run.ts";
-import { writeDueManifests } from "../export/run-manifest.ts";
+import { writeDueManifests } from "./write-due-manifests.ts";
 
 /**
  * Writes manifests and the journal anew from the rows, where `checkManifests` found them missing or damaged. What lies there moves to `damaged/` first. A crash leaves

@@ -18,9 +18,9 @@ import { bodyOf, sealOf } from "../read/seal.ts";
 import { markContradiction } from "./check-marks.ts";
 import { contradictionOf } from "./contradiction.ts";
 import type { Known } from "./contradiction.ts";
-import { readLostRun } from "./lost-run.ts";
-import { journalStamp, readJournal } from "./replay-journal.ts";
-import type { Journal } from "./replay-journal.ts";
+import { readLostRun } from "../read/lost-run.ts";
+import { journalStamp, readJournal } from "../read/read-journal.ts";
+import type { Journal } from "../read/read-journal.ts";
 
 const EXTENSION = ".yaml";
 const JOURNAL = "journal.jsonl";

@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 import * as lines from "../../db/records/journal.ts";
-import { takePending } from "./replay-journal.ts";
-import type { Journal } from "./replay-journal.ts";
+import { takePending } from "../read/read-journal.ts";
+import type { Journal } from "../read/read-journal.ts";
 
 /**
  * Where aliases and pins are others than the journal, which alone tells of them beside the rows, says in the end; undefined where they are the same. Which of the two is
