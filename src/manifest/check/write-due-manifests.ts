@@ -16,16 +16,16 @@ export function writeDueManifests(store: Store): void {
 /** What is written in place of a manifest that is as it was written is made once, to be held against it: both are in memory then. */
 function replacement(store: Store, run: RunRow): string | Generator<string> | undefined {
   const path = store.path("manifests", `${run.id}.yaml`);
-  const then = textAt(path);
-  if (then === undefined || sealOf(then) !== "whole") {
+  const before = textAt(path);
+  if (before === undefined || sealOf(before) !== "whole") {
     moveFuller(store, run.id, path);
     return manifestPieces(store, run);
   }
   const now = [...manifestPieces(store, run)].join("");
-  if (lastingPart(now) !== lastingPart(then)) {
-    if (isContradicted(store, { id: run.id, path, now, then })) return undefined;
+  if (lastingPart(now) !== lastingPart(before)) {
+    if (isContradicted(store, { id: run.id, path, now, before })) return undefined;
     // what lasts is the same otherwise, and so are the artifacts
-    moveFuller(store, run.id, path, then);
+    moveFuller(store, run.id, path, before);
   }
   return now;
 }
@@ -33,8 +33,8 @@ function replacement(store: Store, run: RunRow): string | Generator<string> | un
 /**
  * Where rows say otherwise of what never changes than a manifest that is as it was written, the database is damaged: the manifest is what it can be made again from.
  */
-function isContradicted(store: Store, { id, path, now, then }: { id: string; path: string; now: string; then: string }): boolean {
-  const [rows, manifest] = [now, then].map((one) => readLostRun(one, path));
+function isContradicted(store: Store, { id, path, now, before }: { id: string; path: string; now: string; before: string }): boolean {
+  const [rows, manifest] = [now, before].map((one) => readLostRun(one, path));
   if (typeof rows !== "object" || typeof manifest !== "object") return false;
   const wrong = contradictionOf(rows, manifest);
   if (wrong === undefined) return false;
