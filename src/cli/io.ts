@@ -86,9 +86,10 @@ export function makeIo(globals: GlobalValues): Io {
 
 /** Dead processes leave leases, and interrupted removals: most of the time neither is there, and nothing more is loaded. */
 export async function adoptDead(store: Store, io: Io): Promise<void> {
-  if (store.readOnly) return;
-  const isLeft = leases.isAny(store.db) || runs.removing(store.db).length > 0;
-  if (!isLeft) return;
+  if (await isLeft(store)) await adoptLeft(store, io);
+}
+
+async function adoptLeft(store: Store, io: Io): Promise<void> {
   const { adoptDeadRuns } = await import("../run/adopt/adopt.ts");
   const adopted = await unlessFull(io, () => adoptDeadRuns(store));
   for (const run of adopted)
@@ -100,12 +101,22 @@ export async function adoptDead(store: Store, io: Io): Promise<void> {
   await writeManifests(store);
 }
 
+/** Whoever `get` handed something to holds it for an hour, and a run calls many commands: what the living hold is no reason to load what adopts the dead. */
+async function isLeft(store: Store): Promise<boolean> {
+  if (store.readOnly) return false;
+  if (runs.removing(store.db).length > 0) return true;
+  if (!leases.isAny(store.db)) return false;
+  const { leaseState } = await import("../store/lease.ts");
+  return leases.all(store.db).some((lease) => leaseState(lease, store.now()) === "dead");
+}
+
 /** Who only looks does not wait for somebody who writes: what is to be put in order is left to a later command. */
 async function adoptOnTheWay(store: Store, io: Io, isLook: boolean): Promise<void> {
-  if (!isLook) return adoptDead(store, io);
+  if (!(await isLeft(store))) return;
+  if (!isLook) return adoptLeft(store, io);
   using _ = withoutWaiting(store.db);
   try {
-    await adoptDead(store, io);
+    await adoptLeft(store, io);
   } catch (error) {
     if (!(error instanceof CofferError) || error.code !== "STORE_BUSY") throw error;
   }
