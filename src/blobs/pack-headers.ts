@@ -1,7 +1,5 @@
-import { readSync } from "node:fs";
-import { memberHeader } from "./pack.ts";
-
-const BLOCK = 512;
+import { BLOCK, isZero, parseHeader } from "./pack-header.ts";
+import { readAt } from "./read-at.ts";
 
 /** A member as the pack itself names it. */
 export interface NamedMember {
@@ -38,7 +36,7 @@ export function readPackHeaders(fd: number, size: number, known: readonly NamedM
       return found;
     }
     const expected = wanted.get(at + BLOCK);
-    const header = parse(block);
+    const header = ownHeader(block);
     if (header === undefined && expected === undefined && isZero(block) && (!isLost || at === size - 2 * BLOCK)) {
       const end = size - at;
       if (end !== 2 * BLOCK || !readWhole(fd, block, at + BLOCK) || !isZero(block)) found.faults.push({ at, what: "its end is damaged" });
@@ -70,26 +68,11 @@ export function readPackHeaders(fd: number, size: number, known: readonly NamedM
 }
 
 /** A header of ours, to the last byte; undefined where it is none. */
-function parse(block: Buffer): { name: string; size: number } | undefined {
-  const name = /^([0-9a-f]{64})\0/.exec(block.toString("latin1", 0, 65))?.[1];
-  const size = /^[0-7]{11}\0$/.test(block.toString("latin1", 124, 136))
-    ? Number.parseInt(block.toString("latin1", 124, 135), 8)
-    : undefined;
-  if (name === undefined || size === undefined) return undefined;
-  return memberHeader(name, size).equals(block) ? { name, size } : undefined;
+function ownHeader(block: Buffer): { name: string; size: number } | undefined {
+  const header = parseHeader(block);
+  return header?.isOurs ? { name: header.name, size: header.size } : undefined;
 }
 
 function readWhole(fd: number, into: Buffer, at: number): boolean {
-  for (let done = 0; done < into.length;) {
-    const read = readSync(fd, into, done, into.length - done, at + done);
-    if (read === 0) return false;
-    done += read;
-  }
-  return true;
-}
-
-const ZEROS = Buffer.alloc(BLOCK);
-
-function isZero(bytes: Buffer): boolean {
-  return bytes.equals(ZEROS.subarray(0, bytes.length));
+  return readAt(fd, into, at) === into.length;
 }

@@ -1,8 +1,9 @@
-import { closeSync, openSync, readSync, rmSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import { CofferError } from "../domain/error.ts";
 import { syncPoint } from "../domain/sync-point.ts";
 import { FOLLOWING_READ } from "./copy.ts";
 import { syncFile, writeWhole } from "./durable.ts";
+import { readAt } from "./read-at.ts";
 
 const BLOCK = 512;
 const BUFFER = 8 << 20;
@@ -106,11 +107,7 @@ export function readMember(packPath: string, offset: number, size: number): Buff
 /** The same of a pack that is open. */
 export function readMemberOf(pack: { fd: number; path: string }, offset: number, size: number): Buffer {
   const bytes = Buffer.allocUnsafe(size);
-  for (let at = 0; at < size;) {
-    const read = readSync(pack.fd, bytes, at, size - at, offset + at);
-    if (read === 0) throw new CofferError("CORRUPT", `${pack.path} is cut short`, { hint: "run coffer verify" });
-    at += read;
-  }
+  if (readAt(pack.fd, bytes, offset) < size) throw new CofferError("CORRUPT", `${pack.path} is cut short`, { hint: "run coffer verify" });
   return bytes;
 }
 
