@@ -56,13 +56,15 @@ export function troubleOf(error: unknown, directory: string): DiskTrouble | unde
 }
 
 const PROBE_BYTES = 64 << 10;
+/** What a probe's file begins with: one that was killed leaves it. */
+export const PROBE = ".coffer-probe-";
 
 /**
  * Tries to write there: SQLite's errors do not tell a full disk from a used-up quota or a failing one. Leaves nothing. undefined: it takes what a database
  * needs at least.
  */
 export function probeDisk(directory: string): DiskTrouble | undefined {
-  const path = join(directory, `.probe-${process.pid}-${Bun.randomUUIDv7().slice(-12)}`);
+  const path = join(directory, `${PROBE}${process.pid}-${Bun.randomUUIDv7().slice(-12)}`);
   try {
     const fd = openSync(path, "wx", 0o600);
     try {

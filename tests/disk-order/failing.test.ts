@@ -151,7 +151,7 @@ async function logTwice(fault: Fault, source: "big" | "many", stopsAfter: "faili
   await coffer(["log", "other", "--name", "other"], options);
   disk.arm([fault]);
   const first = await coffer(["log", source, "--name", "kept"], options);
-  expect([first.code, disk.met().length]).toEqual([1, 1]);
+  expect([first.code, disk.met().length > 0]).toEqual([1, true]);
   disk.arm([]);
   const failed = disk.operations().findIndex(({ op }) => op === "lost");
   if (stopsAfter === "trying again") expect((await coffer(["log", source, "--name", "kept"], options)).code).toBe(0);
@@ -184,4 +184,6 @@ test("a flush that failed is not trusted when it works the next time: the bytes 
 test("a commit of which the flush failed may show after a crash all the same: the bytes that it names are there then", async () => {
   // the log's header, the lease, the commit itself
   expect(await logTwice({ on: "sync", path: LOG, how: "EIO", after: 2, times: 1 }, "big", "failing")).toEqual([]);
+  // a disk that finds itself full with the flush, as some network systems do, and stays so: it is asked what is wrong with it
+  expect(await logTwice({ on: "sync", path: `${LOG}|probe-`, how: "ENOSPC", after: 2 }, "big", "failing")).toEqual([]);
 });

@@ -31,14 +31,29 @@ export function unusable(path: string, error: unknown): CofferError {
   );
 }
 
-/** The error of a transaction that the disk did not take; undefined where something else was wrong. */
-export function unwritten(path: string, error: unknown): CofferError | undefined {
-  if (!isWriteError(errno(error))) return undefined;
-  const trouble = probeDisk(dirname(path)) ?? (errno(error) === "SQLITE_FULL" ? "full" : undefined);
-  return new CofferError("STORE_UNUSABLE", `the database could not be written: ${trouble ? troubleWords(trouble) : reason(error)}`, {
+/** The error of a transaction that the disk did not take; undefined where something else was wrong. `isEnding`: it came with the COMMIT. */
+export function unwritten(path: string, error: unknown, { isEnding }: { isEnding: boolean }): CofferError | undefined {
+  const code = errno(error) ?? "";
+  if (!isWriteError(code)) return undefined;
+  const trouble = probeDisk(dirname(path)) ?? (code === "SQLITE_FULL" ? "full" : undefined);
+  const told = new CofferError("STORE_UNUSABLE", `the database could not be written: ${trouble ? troubleWords(trouble) : reason(error)}`, {
     hint: `${trouble ? troubleAdvice(trouble) : "look whether its disk is full or failing"}, then try again; nothing of this was kept`,
     cause: causeOf(trouble, error),
   });
+  // a write that was refused for want of room did not happen
+  const isRefused = code === "SQLITE_IOERR_WRITE" && isShortage(trouble);
+  if (isEnding && code.startsWith("SQLITE_IOERR") && !isRefused) uncertain.add(told);
+  return told;
+}
+
+const uncertain = new WeakSet<object>();
+
+/**
+ * Of an error that ended a transaction. A disk that failed at its very end may show it all the same after a crash: then its rows need the files that they name, which
+ * must stay. Where it does not, they are strays, which gc takes when they are older than the grace.
+ */
+export function isUncertain(error: unknown): boolean {
+  return typeof error === "object" && error !== null && uncertain.has(error);
 }
 
 /** Says itself whether there was no room, which SQLite's error may not. */

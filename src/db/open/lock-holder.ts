@@ -15,16 +15,20 @@ export interface Holder {
 const LOG_BYTES: [number, number] = [120, 122];
 const FILE_BYTES: [number, number] = [0x40000000, 0x40000000 + 511];
 
-export function holderOf(db: Database): Holder {
-  const pid = lockingProcess(db.filename);
-  if (pid !== undefined) return described(pid);
+/** Whose locks are in the way. With a rollback journal nothing is committed while somebody reads. */
+export type Use = "writers" | "readers";
+
+export function holderOf(db: Database, use: Use): Holder {
+  const pid = lockingProcess(db.filename, use);
+  if (pid !== undefined) return described(pid, use);
+  if (use === "readers") return { words: "another process is reading it", todo: undefined };
   const [first] = atWork(db);
   if (first) return { words: `${first}, is using it`, todo: undefined };
   return { words: "another process is writing to it", todo: undefined };
 }
 
 /** The process that has the lock, from the kernel's own list: of this machine, and of what may be seen of it from here. */
-function lockingProcess(file: string): number | undefined {
+function lockingProcess(file: string, use: Use): number | undefined {
   let locks: string[];
   try {
     locks = readFileSync("/proc/locks", "latin1").split("\n");
@@ -40,7 +44,7 @@ function lockingProcess(file: string): number | undefined {
     for (const line of locks) {
       // 1: POSIX  ADVISORY  WRITE 2345 fe:00:1234 120 120; the device of some file systems is another than stat tells
       const [, kind, , access, pid, place, start, end] = line.split(/\s+/);
-      if (kind !== "POSIX" || access !== "WRITE" || place?.split(":")[2] !== String(inode)) continue;
+      if (kind !== "POSIX" || (use === "writers" && access !== "WRITE") || place?.split(":")[2] !== String(inode)) continue;
       const last = end === "EOF" ? Infinity : Number(end);
       if (Number(start) <= to && last >= from && Number(pid) > 0 && Number(pid) !== process.pid) return Number(pid);
     }
@@ -48,14 +52,14 @@ function lockingProcess(file: string): number | undefined {
   return undefined;
 }
 
-function described(pid: number): Holder {
+function described(pid: number, use: Use): Holder {
   const stat = procStat(pid);
   const began = stat && startTime(stat.start);
   const name = commandOf(pid);
   const details = [name, began === undefined ? undefined : `since ${began}`].filter((one) => one !== undefined);
   const who = `process ${pid}${details.length > 0 ? ` (${details.join(", ")})` : ""}`;
   if (stat?.state === "T") return { words: `${who} has its lock and is stopped`, todo: `let it go on with kill -CONT ${pid}, or end it` };
-  return { words: `${who} is writing to it`, todo: `wait until process ${pid} is done, or end it` };
+  return { words: `${who} is ${use === "readers" ? "reading" : "writing to"} it`, todo: `wait until process ${pid} is done, or end it` };
 }
 
 /** The program, and of coffer the command. Not its other words: they may hold what is secret. */

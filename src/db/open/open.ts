@@ -73,21 +73,32 @@ export type Work<T> = (() => T) & ([Extract<T, PromiseLike<unknown>>] extends [n
 /**
  * Runs `work` in a write transaction: all of it or nothing. A promise is refused, and nothing of it is kept.
  * While others write, it waits, says so, and gives up after the connection's limit.
- * @throws CofferError STORE_BUSY
+ * @throws CofferError STORE_BUSY, STORE_UNUSABLE; where `isUncertain` says so of it, the work may stand all the same
  */
 export function writing<T>(db: Database, say: Say, work: Work<T>): T {
   if (db.inTransaction) return settled(work());
   waitingAtMost(db, SLICE_MS, () => patiently(db, () => db.run("BEGIN IMMEDIATE"), say));
+  let isEnding = false;
   try {
     syncPoint("transaction.begun");
     const result = settled(work());
     syncPoint("transaction.done");
-    db.run("COMMIT");
+    isEnding = true;
+    // with a rollback journal it waits for those who read, and can be tried again as long as it is busy
+    waitingAtMost(db, SLICE_MS, () => patiently(db, () => db.run("COMMIT"), say, "readers"));
     syncPoint("transaction.committed");
     return result;
   } catch (error) {
+    takeBack(db);
+    throw unwritten(db.filename, error, { isEnding }) ?? error;
+  }
+}
+
+function takeBack(db: Database): void {
+  try {
     if (db.inTransaction) db.run("ROLLBACK");
-    throw unwritten(db.filename, error) ?? error;
+  } catch {
+    // SQLite takes it back when the database is opened next; what is told is why it came to this
   }
 }
 

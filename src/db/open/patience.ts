@@ -2,6 +2,7 @@ import type { Database } from "bun:sqlite";
 import { busyDatabase, isBusy } from "../../domain/busy-database.ts";
 import { formatDuration } from "../../domain/quantity.ts";
 import { holderOf } from "./lock-holder.ts";
+import type { Use } from "./lock-holder.ts";
 
 /** What to do with the words that a long wait calls for. */
 export type Say = (words: string) => void;
@@ -41,10 +42,10 @@ export function withoutWaiting(db: Database): Disposable {
 }
 
 /**
- * Tries until the database is free. While others write, it waits, says whom it waits for, and gives up when the connection's limit is over.
+ * Tries until the database is free. While others write (or read, where that is in the way), it waits, says whom it waits for, and gives up when the connection's limit is over.
  * @throws CofferError STORE_BUSY
  */
-export function patiently<T>(db: Database, attempt: () => T, say: Say): T {
+export function patiently<T>(db: Database, attempt: () => T, say: Say, waitsFor: Use = "writers"): T {
   const began = performance.now();
   const limit = limitOf(db);
   const moments = [0, ...AGAIN_MS];
@@ -57,12 +58,12 @@ export function patiently<T>(db: Database, attempt: () => T, say: Say): T {
       } catch (error) {
         if (!isBusy(error)) throw error;
         const waited = performance.now() - began;
-        if (left <= 0) throw busyDatabase(error, { waited, who: holderOf(db) });
+        if (left <= 0) throw busyDatabase(error, { waited, who: holderOf(db, waitsFor) });
         const due = moments[0] as number;
         if (waited >= due) {
           moments.shift();
           if (moments.length === 0) moments.push(due + EVERY_MS);
-          const { words } = holderOf(db);
+          const { words } = holderOf(db, waitsFor);
           say(
             due === 0
               ? `waiting for the database: ${words}; gives up after ${Math.ceil(limit / 1000)} s`

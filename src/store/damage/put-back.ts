@@ -5,6 +5,7 @@ import * as blobs from "../../db/bytes/blobs.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";
 import * as damaged from "../../db/bytes/damage.ts";
 import * as foreign from "../../db/bytes/foreign-blobs.ts";
+import { isUncertain } from "../../db/open/cannot-open.ts";
 import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { placeFile } from "../ingest/ingest.ts";
@@ -40,7 +41,7 @@ export async function putBack(store: Store, staged: string, lost: Lost): Promise
     syncPoint("repair.told");
     if (kept) return { path, aside: undefined };
   } catch (error) {
-    rmSync(path, { force: true });
+    if (!isUncertain(error)) rmSync(path, { force: true });
     throw error;
   }
   rmSync(path, { force: true });

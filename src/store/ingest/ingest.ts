@@ -3,9 +3,10 @@ import { blobFileName } from "../../blobs/file-name.ts";
 import { makeDirectory, renameNoReplace, syncDirectory } from "../../blobs/durable.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
 import * as foreign from "../../db/bytes/foreign-blobs.ts";
+import { isUncertain } from "../../db/open/cannot-open.ts";
 import type { Work } from "../../db/open/open.ts";
 import * as packs from "../../db/bytes/packs.ts";
-import { CofferError, errno, reason } from "../../domain/error.ts";
+import { errno, reason } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import type { Lease } from "../lease.ts";
@@ -100,14 +101,6 @@ export async function ingest<T>(
     removeSurplus(store, surplus);
     return { result, problems: staged.problems, moved, added };
   }
-}
-
-/**
- * A disk that failed at the end of a transaction may show it all the same after a crash: then its rows need the files. Where it does not, they are strays, which gc
- * takes when they are older than the grace.
- */
-function isUncertain(error: unknown): boolean {
-  return error instanceof CofferError && (errno(error.cause)?.startsWith("SQLITE_IOERR") ?? false);
 }
 
 /** Files that turned out to be there already. One that cannot be removed has no row, and is a stray for gc. */

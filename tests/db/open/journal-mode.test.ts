@@ -1,6 +1,6 @@
 import type { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { lacksSharedMemory } from "../../../src/db/open/journal-mode.ts";
 import { closeDatabase, openDatabase, unflushed, versionOnDisk, writing } from "../../../src/db/open/open.ts";
 import { MIGRATIONS } from "../../../src/db/open/migrations.ts";
@@ -48,6 +48,37 @@ test("a rollback journal is flushed with its directory, readers wait for writers
   expect([pragma(db, "synchronous"), pragma(db, "busy_timeout"), existsSync(root.at("coffer.db-wal"))]).toEqual([3, 7000, false]);
   closeDatabase(db);
   expect(kept(root.at("coffer.db"))).toBe("rollback");
+});
+
+test("with a rollback journal a commit waits for those who read, says so, and is done once they have", async () => {
+  using root = temporaryRoot();
+  const path = root.at("coffer.db");
+  const db = openDatabase(path, { make: true, say, journal: "rollback", limit: 10_000 });
+  const program = `
+    import { Database } from "bun:sqlite";
+    import { existsSync } from "node:fs";
+    const db = new Database(process.argv[1]);
+    db.run("BEGIN");
+    db.query("SELECT * FROM store").all();
+    process.stdout.write("reading");
+    while (!existsSync(process.argv[2])) Bun.sleepSync(10);
+    db.run("COMMIT");`;
+  await using reader = Bun.spawn([process.execPath, "-e", program, path, root.at("heard")], { stdout: "pipe" });
+  await reader.stdout.getReader().read();
+  const heard: string[] = [];
+  writing(
+    db,
+    (words) => {
+      heard.push(words);
+      writeFileSync(root.at("heard"), "");
+    },
+    () => db.run("INSERT INTO store VALUES ('there', 'x')"),
+  );
+  expect(heard).toEqual([expect.stringMatching(/^waiting for the database: .*reading it; gives up after 10 s$/)]);
+  expect(db.query("SELECT key FROM store").all()).toEqual([{ key: "there" }]);
+  expect(pragma(db, "busy_timeout")).toBe(10_000);
+  expect(await reader.exited).toBe(0);
+  closeDatabase(db);
 });
 
 test("a database that has a rollback journal keeps it, until a person wants a write-ahead log; and the other way round", () => {
