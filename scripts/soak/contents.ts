@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { filesBelow } from "./files-below.ts";
 
 /** What a file or directory holds, by number: below POOL_SIZE what all processes keep again and again, from there on what only one of them has. */
 export interface Contents {
@@ -97,13 +98,4 @@ function pieces(content: number): readonly Piece[] {
 
 function bytes({ seed, size }: Piece): Buffer {
   return Buffer.alloc(size, new Bun.CryptoHasher("sha256").update(`bytes ${seed} ${size}`).digest());
-}
-
-/** Relative paths of all that is no directory; none where there is nothing. */
-export function filesBelow(path: string): string[] {
-  if (!existsSync(path)) return [];
-  return readdirSync(path, { recursive: true, withFileTypes: true })
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name).slice(path.length + 1))
-    .toSorted();
 }

@@ -3,7 +3,8 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { ask } from "../support/told.ts";
 import { mlflow, needsMlflow, needsOlder } from "../support/mlflow.ts";
 import { examine } from "./diagnosis.ts";
-import { filesBelow, place } from "./run-place.ts";
+import { filesBelow } from "../../scripts/soak/files-below.ts";
+import { place } from "./run-place.ts";
 
 const live = needsMlflow(test);
 

@@ -48,12 +48,6 @@ async function fill(here: Place): Promise<void> {
   await here.coffer(["manifest", "export", ...(await here.runs()).map(({ id }) => id), "-o", "export", "--with-bytes"]);
 }
 
-/** What rows say of each artifact. */
-async function contents(here: Place): Promise<Record<string, string>> {
-  const { artifacts } = (await here.coffer(["ls", "--limit", "0", "--json"])).json<{ artifacts: { id: string; digest: string }[] }>();
-  return Object.fromEntries(artifacts.map(({ id, digest }) => [id, digest]));
-}
-
 test.each(Object.keys(COMMANDS))(
   "%s that is interrupted at any moment leaves nothing half done, and is finished by the next one",
   async (name) => {
@@ -67,7 +61,7 @@ test.each(Object.keys(COMMANDS))(
       using here = place();
       cpSync(template.path, here.path, { recursive: true, preserveTimestamps: true });
       await before?.(here);
-      const there = await contents(name === "import" ? template : here);
+      const there = await (name === "import" ? template : here).digests();
       const expected = Object.fromEntries(Object.entries(there).filter(([id]) => spares(id)));
       const signal = round % 2 === 0 ? "SIGTERM" : "SIGINT";
       const began = performance.now();
@@ -86,7 +80,7 @@ test.each(Object.keys(COMMANDS))(
       expect([at, readdirSync(here.path).filter((one) => one.startsWith(".coffer-"))]).toEqual([at, []]);
       if (!isDone(here)) expect([at, (await here.coffer(args)).code]).toEqual([at, 0]);
       expect([at, (await here.coffer(["verify"])).code, here.leftovers()]).toEqual([at, 0, []]);
-      expect([at, await contents(here)]).toEqual([at, expected]);
+      expect([at, await here.digests()]).toEqual([at, expected]);
     }
     if (asked === 0) console.error(`${name}: each of ${ROUNDS} signals came before it could be asked, or when it was done`);
   },

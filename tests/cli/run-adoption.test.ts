@@ -5,7 +5,8 @@ import { dirname } from "node:path";
 import { says } from "../support/appears.ts";
 import { binary, spawnCoffer } from "../support/coffer.ts";
 import { isAlive } from "../run/wrapped.ts";
-import { events, filesBelow, paths, place } from "./run-place.ts";
+import { filesBelow } from "../../scripts/soak/files-below.ts";
+import { events, paths, place } from "./run-place.ts";
 import type { Place } from "./run-place.ts";
 
 const WITH_COFFER = { PATH: `${dirname(binary())}:${process.env["PATH"]}` };

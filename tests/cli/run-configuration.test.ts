@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
-import { filesBelow, paths, place } from "./run-place.ts";
+import { filesBelow } from "../../scripts/soak/files-below.ts";
+import { paths, place } from "./run-place.ts";
 
 /** Nothing but the file decides. */
 const FROM_FILE = { env: { COFFER_ROOT: "" } };

@@ -1,5 +1,6 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { filesBelow } from "../../scripts/soak/files-below.ts";
 import type { RunRecord, RunSummary } from "../../src/registry/describe-run.ts";
 import type { ArtifactRecord } from "../../src/registry/describe.ts";
 import { coffer } from "../support/coffer.ts";
@@ -21,6 +22,8 @@ export interface Place extends Disposable {
   shown(id?: string): Promise<RunRecord>;
   artifact(ref: string): Promise<ArtifactRecord>;
   runs(): Promise<RunSummary[]>;
+  /** The digest of each artifact in sight, by its id, as rows have it; `verify` holds the bytes against it. */
+  digests(): Promise<Record<string, string>>;
   /** The bytes of an artifact, as text. */
   bytes(ref: string): Promise<string>;
   /** Files in the store's `binaries/`, relative. */
@@ -52,17 +55,15 @@ export function place(): Place {
       json<RunRecord>("show", id ?? ((await json<{ runs: RunSummary[] }>("runs", "--limit", "1")).runs[0] as RunSummary).id),
     artifact: (ref) => json<ArtifactRecord>("show", ref),
     runs: async () => (await json<{ runs: RunSummary[] }>("runs", "--limit", "0")).runs,
+    async digests() {
+      const { artifacts } = await json<{ artifacts: { id: string; digest: string }[] }>("ls", "--limit", "0");
+      return Object.fromEntries(artifacts.map(({ id, digest }) => [id, digest]));
+    },
     bytes: async (ref) => readFileSync((await json<{ path: string }>("get", ref)).path, "utf8"),
     binaries: () => filesBelow(join(root, "binaries")),
     leftovers: () => filesBelow(join(root, "tmp"), true),
     [Symbol.dispose]: () => directory[Symbol.dispose](),
   };
-}
-
-export function filesBelow(directory: string, andDirectories = false): string[] {
-  if (!existsSync(directory)) return [];
-  const names = readdirSync(directory, { recursive: true }) as string[];
-  return names.filter((name) => andDirectories || !statSync(join(directory, name)).isDirectory()).toSorted();
 }
 
 /** What a record's events say, by kind. */

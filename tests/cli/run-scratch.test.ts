@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node
 import { dirname, join } from "node:path";
 import { binary } from "../support/coffer.ts";
 import { mountSmall, needsMount } from "../support/mount.ts";
-import { events, filesBelow, paths, place } from "./run-place.ts";
+import { filesBelow } from "../../scripts/soak/files-below.ts";
+import { events, paths, place } from "./run-place.ts";
 
 const SCRATCH = ["--policy", "scratch"];
 const WITH_COFFER = { env: { PATH: `${dirname(binary())}:${process.env["PATH"]}` } };

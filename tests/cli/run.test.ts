@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { Database } from "bun:sqlite";
 import { binary } from "../support/coffer.ts";
-import { filesBelow, place } from "./run-place.ts";
+import { filesBelow } from "../../scripts/soak/files-below.ts";
+import { place } from "./run-place.ts";
 
 test("the child finds its run, its workspace and the roots in its environment, and nothing else changes", async () => {
   using here = place();

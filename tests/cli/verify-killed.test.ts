@@ -8,16 +8,10 @@ import type { Place } from "./run-place.ts";
 
 const KILLS = 10;
 
-/** What rows say of each artifact; `verify` holds the bytes against it. */
-async function contents(here: Place): Promise<Record<string, string>> {
-  const { artifacts } = (await here.coffer(["ls", "--limit", "0", "--json"])).json<{ artifacts: { ref: string; digest: string }[] }>();
-  return Object.fromEntries(artifacts.map(({ ref, digest }) => [ref, digest]));
-}
-
 test("a repair that is killed at any moment is finished by the next one, and nothing is lost", async () => {
   using here = place();
   await here.run("for i in $(seq 30); do echo single $i >$W/$i.bin; done; mkdir $W/d; for i in $(seq 60); do echo file $i >$W/d/$i; done");
-  const before = await contents(here);
+  const before = await here.digests();
   let wasKilled = 0;
   for (let round = 0; round < KILLS; round++) {
     const singles = here.binaries().filter((name) => name.endsWith(".bin"));
@@ -36,7 +30,7 @@ test("a repair that is killed at any moment is finished by the next one, and not
     const again = await here.coffer(["verify", "--repair", "--json"]);
     expect([round, again.code, again.json<VerifyReport>().damage]).toEqual([round, 0, []]);
     expect((await here.coffer(["verify"])).code).toBe(0);
-    expect(await contents(here)).toEqual(before);
+    expect(await here.digests()).toEqual(before);
   }
   expect(wasKilled).toBeGreaterThan(0);
   expect((await here.coffer(["runs"])).code).toBe(0);
@@ -47,7 +41,7 @@ test("two repairs, a gc and somebody who logs the same files do not disturb each
   using here = place();
   await here.run("mkdir $W/d; for i in $(seq 200); do echo file $i >$W/d/$i; done");
   for (let i = 1; i <= 20; i++) here.write(`d/${i}`, `file ${i}\n`);
-  const before = await contents(here);
+  const before = await here.digests();
   for (let round = 0; round < 4; round++) {
     for (const name of here.binaries().filter((name) => name.endsWith(".tar"))) {
       const path = join(here.root, "binaries", name);
@@ -63,7 +57,7 @@ test("two repairs, a gc and somebody who logs the same files do not disturb each
     expect([round, results.map(({ code, stderr }) => (code === 0 ? 0 : stderr))]).toEqual([round, [0, 0, 0, 0]]);
     expect((await verifyWhole(here)).damage).toEqual([]);
   }
-  expect(await contents(here)).toMatchObject(before);
+  expect(await here.digests()).toMatchObject(before);
 }, 60_000);
 
 async function verifyWhole(here: Place): Promise<VerifyReport> {

@@ -5,7 +5,8 @@ import { expect } from "bun:test";
 import type { VerifyReport } from "../../src/cli/verify/report.ts";
 import { SYNC_POINTS_VARIABLE } from "../../src/domain/sync-point.ts";
 import type { SyncPoint } from "../../src/domain/sync-points.ts";
-import { filesBelow, place } from "../cli/run-place.ts";
+import { filesBelow } from "../../scripts/soak/files-below.ts";
+import { place } from "../cli/run-place.ts";
 import type { Place } from "../cli/run-place.ts";
 import { appears } from "../support/appears.ts";
 import type { CofferResult } from "../support/coffer.ts";
@@ -98,7 +99,7 @@ export async function nextCommand(here: Place, env: Record<string, string> = {})
   }
 }
 
-/** The digest of each artifact in sight, as rows have it; `verify` holds the bytes against it. */
+/** The digest of each artifact in sight, as rows have it; `verify` holds the bytes against it. No command is asked: that would do first what a kill left undone. */
 export async function contents(here: Place): Promise<Record<string, string>> {
   const rows = asked<{ ref: string; digest: string }>(
     here,

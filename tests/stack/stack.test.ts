@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { openPage } from "../../scripts/browser/page.ts";
+import { filesBelow } from "../../scripts/soak/files-below.ts";
 import { checkRun } from "../../scripts/stack/check-run.ts";
 import { pageOf, readRuns } from "../../scripts/stack/read-runs.ts";
 import type { DeliveredRun } from "../../scripts/stack/read-runs.ts";
@@ -166,11 +167,6 @@ function pidIn(directory: string): number[] {
   const file = join(directory, "pid");
   const text = existsSync(file) ? readFileSync(file, "utf8") : "";
   return text.endsWith("\n") ? [Number(text)] : [];
-}
-
-function filesBelow(directory: string): string[] {
-  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return files.map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1)).toSorted();
 }
 
 async function until<T>(look: () => T | undefined): Promise<NonNullable<T>> {

@@ -1,6 +1,6 @@
 import { existsSync, lstatSync } from "node:fs";
 import { join } from "node:path";
-import { filesBelow } from "../contents.ts";
+import { filesBelow } from "../files-below.ts";
 import { differ } from "../difference.ts";
 import { must } from "./must.ts";
 import { markOf } from "./keep.ts";
