@@ -1,6 +1,5 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { errno } from "../domain/error.ts";
 import { liveness, self } from "../domain/process-identity.ts";
 import type { Who } from "../domain/process-identity.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -10,78 +9,40 @@ export interface Beside extends Disposable {
   readonly path: string;
 }
 
-const TRIES = 3;
-
 /**
- * Takes a name beside `target`, in the same directory. It is made of the target's, so that the next call for the same target finds, and takes away, what one left that
- * was killed; `.owner` beside it says whose it is. Where a live process has it, or the file system knows no links, a name of its own that nobody looks for.
+ * Takes a name beside `target`, in the same directory. No other call ever takes the same, so that nobody can take it away from a process that lives. It begins with
+ * what is made of the target's name: by that the next call for the same target finds, and takes away, what one left that was killed.
  */
 export function takeBeside(target: string): Beside {
   // not the target's own name with something added: that may be as long as a name can be
-  const named = (name: string): string => join(dirname(target), `.coffer-${name}`);
-  const usual = named(Bun.hash(basename(target)).toString(16).padStart(16, "0"));
-  const own = named(Bun.randomUUIDv7());
-  const name = claim(usual, own) ? usual : own;
-  return {
-    path: `${name}.tmp`,
-    [Symbol.dispose]() {
-      removeTree(`${name}.tmp`);
-      rmSync(`${name}.owner`, { force: true });
-    },
+  const shared = `.coffer-${Bun.hash(basename(target)).toString(16).padStart(16, "0")}-`;
+  const name = join(dirname(target), `${shared}${Bun.randomUUIDv7()}`);
+  const remove = (): void => {
+    removeTree(`${name}.tmp`);
+    rmSync(`${name}.owner`, { force: true });
   };
-}
-
-/** Whether the usual name is ours now. */
-function claim(usual: string, own: string): boolean {
   try {
     const me = self();
-    // written first and named then, so that nobody reads half of it
-    writeFileSync(`${own}.owner`, JSON.stringify(me), { flag: "wx" });
-    for (let tries = 1; tries <= TRIES; tries++) {
-      if (linked(`${own}.owner`, `${usual}.owner`)) return true;
-      if (!freed(usual, own, me)) return false;
+    removeDead(dirname(target), shared, me);
+    // a link, since it is there with its text or not at all; and before what it tells of
+    symlinkSync(JSON.stringify(me), `${name}.owner`);
+  } catch {
+    // where there are no links, nobody looks for what a kill leaves; whatever else is wrong shows when something is written there
+  }
+  return { path: `${name}.tmp`, [Symbol.dispose]: remove };
+}
+
+/** The owner's name goes last: where this is cut off, the next call goes on with it. */
+function removeDead(directory: string, shared: string, me: Who): void {
+  for (const entry of readdirSync(directory)) {
+    if (!entry.startsWith(shared) || !entry.endsWith(".owner")) continue;
+    const owner = join(directory, entry);
+    try {
+      if (liveness(JSON.parse(readlinkSync(owner)) as Who, me) !== "dead") continue;
+      removeTree(owner.replace(/owner$/, "tmp"));
+      rmSync(owner, { force: true });
+    } catch {
+      // of somebody else, or another call takes it away at this moment
     }
-    return false;
-  } catch {
-    // whatever keeps us from it keeps us from writing there as well, and is said then
-    return false;
-  } finally {
-    rmSync(`${own}.owner`, { force: true });
-  }
-}
-
-function linked(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    if (errno(error) === "EEXIST") return false;
-    throw error;
-  }
-}
-
-/** Takes away what a dead process left under a name. The rename tells one of two that do this at once from the other. */
-function freed(usual: string, own: string, me: Who): boolean {
-  const taken = `${own}.taken`;
-  try {
-    renameSync(`${usual}.owner`, taken);
-  } catch (error) {
-    if (errno(error) === "ENOENT") return true;
-    throw error;
-  }
-  if (ownerState(taken, me) !== "dead") {
-    renameSync(taken, `${usual}.owner`);
-    return false;
-  }
-  removeTree(`${usual}.tmp`);
-  rmSync(taken);
-  return true;
-}
-
-function ownerState(path: string, me: Who): ReturnType<typeof liveness> {
-  try {
-    return liveness(JSON.parse(readFileSync(path, "utf8")) as Who, me);
-  } catch {
-    return "unknown";
   }
 }
