@@ -11,8 +11,8 @@ export type Say = (words: string) => void;
 export const SLICE_MS = 1000;
 /** Where nobody says how long. */
 const PATIENCE_MS = 60_000;
-/** When it is said again. */
-const AGAIN_MS = [10_000, 30_000];
+/** When it is said, and then every minute. */
+const SAID_MS = [0, 10_000, 30_000];
 const EVERY_MS = 60_000;
 
 const limits = new WeakMap<Database, number>();
@@ -48,8 +48,9 @@ export function withoutWaiting(db: Database): Disposable {
 export function patiently<T>(db: Database, attempt: () => T, say: Say, waitsFor: Use = "writers"): T {
   const began = performance.now();
   const limit = limitOf(db);
-  const moments = [0, ...AGAIN_MS];
-  let listening: (() => void) | undefined;
+  let said = 0;
+  // a signal that came while somebody still listens would be heard when the wait is over; a commit is short, and is not cut off before it has to wait
+  let listening = waitsFor === "writers" ? deaf() : undefined;
   try {
     for (;;) {
       const left = limit - (performance.now() - began);
@@ -57,20 +58,20 @@ export function patiently<T>(db: Database, attempt: () => T, say: Say, waitsFor:
         return attempt();
       } catch (error) {
         if (!isBusy(error)) throw error;
+        // before anybody is told: who is told may end it
+        listening ??= deaf();
         const waited = performance.now() - began;
         if (left <= 0) throw busyDatabase(error, { waited, who: holderOf(db, waitsFor) });
-        const due = moments[0] as number;
+        const due = SAID_MS[said] ?? EVERY_MS * (said - SAID_MS.length + 1);
         if (waited >= due) {
-          moments.shift();
-          if (moments.length === 0) moments.push(due + EVERY_MS);
           const { words } = holderOf(db, waitsFor);
           say(
-            due === 0
+            said === 0
               ? `waiting for the database: ${words}; gives up after ${Math.ceil(limit / 1000)} s`
               : `still waiting, for ${formatDuration(Math.floor(waited / 1000) * 1000)} by now: ${words}`,
           );
+          said++;
         }
-        listening ??= deaf();
       }
     }
   } finally {
@@ -81,7 +82,7 @@ export function patiently<T>(db: Database, attempt: () => T, say: Say, waitsFor:
 let deaf: () => () => void = () => () => undefined;
 
 /**
- * SQLite waits without the event loop: a signal that somebody listens for would be heard at the very end. `hook` is called when a wait becomes long, and what it
+ * SQLite waits without the event loop: a signal that somebody listens for would be heard at the very end. `hook` is called where a wait may begin, and what it
  * returns when that is over. Whatever waits has nothing half done, and may be ended.
  */
 export function whileDeaf(hook: () => () => void): void {

@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { closeDatabase, openDatabase, reading, unflushed, writing } from "../../../src/db/open/open.ts";
+import { whileDeaf } from "../../../src/db/open/patience.ts";
 import { APPLICATION_ID, MIGRATIONS } from "../../../src/db/open/migrations.ts";
 import { temporaryRoot } from "../../support/temporary-root.ts";
 
@@ -199,6 +200,27 @@ test("a writer waits for another process, says once whom it waits for, and then 
   ]);
   expect(db.query("SELECT key FROM store WHERE key IN ('theirs', 'ours') ORDER BY key").values()).toEqual([["ours"], ["theirs"]]);
   await child.exited;
+  closeDatabase(db);
+});
+
+test("nobody listens for signals from before a transaction begins until it has: a wait would hold up what is heard", () => {
+  using root = temporaryRoot();
+  const db = openDatabase(root.at("coffer.db"), quiet);
+  const seen: string[] = [];
+  whileDeaf(() => {
+    seen.push(db.inTransaction ? "deaf, too late" : "deaf");
+    return () => seen.push(db.inTransaction ? "listens" : "listens, too early");
+  });
+  try {
+    writing(
+      db,
+      () => undefined,
+      () => seen.push("works"),
+    );
+  } finally {
+    whileDeaf(() => () => undefined);
+  }
+  expect(seen).toEqual(["deaf", "listens", "works"]);
   closeDatabase(db);
 });
 
