@@ -4,9 +4,11 @@ import { damagedDatabase } from "../domain/damaged-database.ts";
 import { CofferError, EXIT, isMalformed } from "../domain/error.ts";
 import { findingsOf } from "../domain/finding.ts";
 import type { Finding } from "../domain/finding.ts";
+import { strangeRuns } from "../gc/strange-manifests.ts";
 import { examineStore } from "../store/examine-store.ts";
 import { examineDisks } from "../store/examine-disks.ts";
 import type { Store } from "../store/store.ts";
+import { countOf } from "../domain/quantity.ts";
 import { examineFiles } from "../sync/examine/examine-files.ts";
 import { examineOutbox } from "../sync/examine/examine-outbox.ts";
 import { examineServer } from "../sync/examine/examine-server.ts";
@@ -57,7 +59,9 @@ async function examine(io: Io, signal: AbortSignal): Promise<Finding[]> {
   const findings = [ok("file", files.join(", ") || "none: the defaults hold")];
   const opened = await open(io);
   try {
-    findings.push(...(await examineStore(settings, opened)), ...examineDisks(settings));
+    findings.push(...(await examineStore(settings, opened)));
+    if (!(opened instanceof CofferError)) findings.push(...examineManifests(opened));
+    findings.push(...examineDisks(settings));
     const { findings: ofServer, connection } = await examineServer(settings, io.env, signal);
     findings.push(...ofServer);
     if (!(opened instanceof CofferError)) findings.push(...examineOutbox(opened));
@@ -70,6 +74,18 @@ async function examine(io: Io, signal: AbortSignal): Promise<Finding[]> {
     if (!(opened instanceof CofferError)) opened[Symbol.dispose]();
   }
   return findings;
+}
+
+/** Whether an older database was put back. */
+function examineManifests(store: Store): Finding[] {
+  const unknown = strangeRuns(store);
+  const [first] = unknown;
+  if (!first) return [];
+  const { warn } = findingsOf("store");
+  if (first.manifest === "manifests") return [warn("manifests", first.because, "gc deletes nothing before that")];
+  const found = `manifests tell of ${countOf(unknown.length, "run")} that the database does not know, such as ${first.manifest}`;
+  const todo = "an older coffer.db may have been put back: coffer rebuild --force makes it anew from the manifests";
+  return [warn("manifests", found, todo)];
 }
 
 /** Runs of dead processes are left alone: a look changes nothing. */

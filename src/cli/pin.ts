@@ -1,3 +1,4 @@
+import { artifactRef } from "../domain/artifact-ref.ts";
 import { knownSecrets } from "../domain/redact.ts";
 import { pin } from "../registry/marks.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
@@ -16,6 +17,6 @@ export default command(
     const { artifact } = resolveArtifact(store, positionals[0] as string);
     pin(store, artifact, flags.note ?? null, knownSecrets(io.env));
     io.print({ schema: "coffer.pin/1", id: artifact.id, version: artifact.version, pinned: true }, () => "");
-    io.say.info(`${artifact.id} is pinned`);
+    io.say.info(`${artifactRef(artifact)} is pinned`);
   },
 );

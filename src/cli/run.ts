@@ -33,7 +33,12 @@ const flags = {
   output: { type: "string", valueHint: "GLOB", multiple: true, description: "keep only this of the workspace" },
   ignore: { type: "string", valueHint: "PATTERN", multiple: true, description: "leave this out, beside workspace.ignore" },
   retain: { type: "string", valueHint: "GLOB", multiple: true, description: "what a scratch workspace keeps, instead of workspace.retain" },
-  register: { type: "string", valueHint: "NAME=PATH", multiple: true, description: "this output becomes the next version of NAME" },
+  register: {
+    type: "string",
+    valueHint: "NAME=PATH",
+    multiple: true,
+    description: "this output becomes the next version of NAME; a model, where its name tells no type",
+  },
   input: { type: "string", valueHint: "REF|PATH", multiple: true, description: "what the command reads" },
   params: {
     type: "string",

@@ -10,6 +10,10 @@ import { orphanWords } from "./artifacts/orphans.ts";
 import { uploadWords } from "./stats/upload-words.ts";
 import { fields, table } from "./table.ts";
 
+/** What repairs and rebuilds leave, and no gc takes. */
+const KEPT = ["damaged", "aside"] as const;
+const KEPT_WORDS = "damaged files and databases that were set aside stay until you remove them";
+
 export default command(
   {
     flags: {
@@ -60,7 +64,7 @@ function render(document: Stats & { orphans: Orphans }): string {
     sums("RUN", document.by_run),
     `\n${table(
       ["ON DISK", "FILES", "BYTES", "WHERE"],
-      (["store", "work", "cache", "mlflow", "staging"] as const).map((key) => [
+      [...(["store", "work", "cache", "mlflow", "staging"] as const), ...KEPT.filter((key) => disk[key].files > 0)].map((key) => [
         key,
         String(disk[key].files),
         formatBytes(disk[key].bytes),
@@ -71,6 +75,7 @@ function render(document: Stats & { orphans: Orphans }): string {
     fields([
       ["database", formatBytes(disk.database)],
       ["shared", document.shared === 0 ? undefined : `${formatBytes(document.shared)} lie in two trees but once on the disk`],
+      ["kept", KEPT.every((key) => disk[key].files === 0) ? undefined : KEPT_WORDS],
       ["twice", document.twice === 0 ? undefined : `${formatBytes(document.twice)} lie on the disk twice (estimate)`],
     ]),
   ].join("");

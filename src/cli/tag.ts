@@ -1,3 +1,4 @@
+import { artifactRef } from "../domain/artifact-ref.ts";
 import { parseAssignment } from "../domain/assignment.ts";
 import { CofferError } from "../domain/error.ts";
 import { knownSecrets } from "../domain/redact.ts";
@@ -30,6 +31,9 @@ export default command(
     await writeManifests(store);
     const id = found.kind === "run" ? found.run.id : found.artifact.id;
     io.print({ schema: "coffer.tag/1", id, set: Object.fromEntries(set), removed: flags.remove }, () => "");
-    io.say.info(`${id}: ${[...set.map(([key, value]) => `${key}=${value}`), ...flags.remove.map((key) => `without ${key}`)].join(", ")}`);
+    const called = found.kind === "run" ? id : artifactRef(found.artifact);
+    io.say.info(
+      `${called}: ${[...set.map(([key, value]) => `${key}=${value}`), ...flags.remove.map((key) => `without ${key}`)].join(", ")}`,
+    );
   },
 );

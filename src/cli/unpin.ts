@@ -1,3 +1,4 @@
+import { artifactRef } from "../domain/artifact-ref.ts";
 import { unpin } from "../registry/marks.ts";
 import { resolveArtifact } from "../registry/resolve.ts";
 import { command } from "./command.ts";
@@ -14,6 +15,6 @@ export default command(
     const { artifact } = resolveArtifact(store, positionals[0] as string, "kept");
     unpin(store, artifact);
     io.print({ schema: "coffer.pin/1", id: artifact.id, version: artifact.version, pinned: false }, () => "");
-    io.say.info(`${artifact.id} is no longer pinned`);
+    io.say.info(`${artifactRef(artifact)} is no longer pinned`);
   },
 );

@@ -16,8 +16,11 @@ import type { Repair } from "../store/damage/repair.ts";
 export default command(
   {
     flags: {
-      sample: { type: "string", valueHint: "N%", description: "read only a random part of the blobs" },
-      resume: { type: "boolean", description: "go on where the last call was interrupted" },
+      sample: { type: "string", valueHint: "N%", description: "read only a random part of the blobs, and one at least" },
+      resume: {
+        type: "boolean",
+        description: "go on where the last call was interrupted; with --repair too, which begins when all is read",
+      },
       repair: { type: "boolean", description: "restore what is damaged from other copies" },
       from: {
         type: "string",
@@ -42,8 +45,7 @@ export default command(
     },
   },
   async ({ flags, io }) => {
-    const share = flags.sample === undefined ? 1 : Number(flags.sample.replace(/%$/, "")) / 100;
-    if (!(share > 0 && share <= 1)) throw new CofferError("USAGE", `not a share: “${flags.sample}”`, { hint: "write --sample 1%" });
+    const share = flags.sample === undefined ? 1 : shareOf(flags.sample);
     if (flags.resume && share < 1) throw new CofferError("USAGE", "--resume does not go with --sample", { hint: "leave one of them out" });
     const directories = flags.from.map((given) => directoryAt(io, given));
     if (directories.length > 0 && !flags.repair) throw new CofferError("USAGE", "--from goes with --repair", { hint: "add --repair" });
@@ -64,13 +66,20 @@ export default command(
     }
     const report = await reportOf(store, found, repaired);
     io.print(report, linesOf);
-    sumUp(io, report, flags.resume);
+    sumUp(io, report, { isResumed: flags.resume, isSample: share < 1, isRepair: flags.repair });
     if (failure) throw failure;
     if (report.interrupted) return stop.exit();
     if (report.damage.length > 0) return EXIT.failed;
     return report.repair && report.repair.failed.length > 0 ? EXIT.partly : EXIT.done;
   },
 );
+
+function shareOf(given: string): number {
+  const share = given.endsWith("%") ? Number(given.slice(0, -1) || NaN) / 100 : NaN;
+  if (share > 0 && share <= 1) return share;
+  const meant = Number(given) > 0 && Number(given) <= 100 ? given : "1";
+  throw new CofferError("USAGE", `not a share: “${given}”`, { hint: `write --sample ${meant}%` });
+}
 
 /** A database that is too damaged to be opened, or lost, is what this command is to find. Runs of dead processes are left alone: their bytes are not looked for. */
 async function openOrDamage(io: Io, access: "read" | "write"): Promise<Disposable & { store?: Store; found: Verified }> {
@@ -115,7 +124,7 @@ const isOfDatabase = ({ what }: Damage): boolean => what === "database";
 function directoryAt(io: Io, given: string): string {
   const path = resolve(io.cwd, given);
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
-    throw new CofferError("UNREADABLE", `--from ${given} is no directory`, {
+    throw new CofferError("PATH_INVALID", `--from ${given} is no directory`, {
       hint: "name a directory that has copies of stored files, such as a backup",
     });
   return path;

@@ -1,5 +1,6 @@
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
+import { listOrNothing } from "../blobs/list-or-nothing.ts";
 import { visitFiles } from "../blobs/visit-files.ts";
 import * as blobs from "../db/bytes/blobs.ts";
 import * as metadata from "../db/open/metadata.ts";
@@ -31,7 +32,7 @@ export interface Stats {
   by_type: { key: string; artifacts: number; bytes: number }[];
   by_dataset: { key: string; artifacts: number; bytes: number }[];
   by_run: { key: string; artifacts: number; bytes: number }[];
-  disk: { store: Place; work: Place; cache: Place; mlflow: Place; staging: Place; database: number };
+  disk: { store: Place; work: Place; cache: Place; mlflow: Place; staging: Place; damaged: Place; aside: Place; database: number };
   /** Bytes of MLflow's tree and of workspaces that are the very inodes of the store: there once, though two trees show them. */
   shared: number;
   /** Bytes that lie on the disk twice: a workspace's files that the store keeps as well. */
@@ -111,16 +112,25 @@ export function stats(store: Store): Stats {
       mlflow: beside(mlflow),
       cache: measure(store.path("cache"), seen),
       staging: measure(store.path("tmp"), seen),
-      database: ["coffer.db", "coffer.db-wal", "coffer.db-shm"].reduce(
-        (sum, name) => sum + (lstatSync(store.path(name), { throwIfNoEntry: false })?.size ?? 0),
-        0,
-      ),
+      damaged: measure(store.path("damaged"), seen),
+      aside: databasesAside(store),
+      database: sizeOf(["coffer.db", "coffer.db-wal", "coffer.db-shm"].map((name) => store.path(name))),
     },
     shared,
     twice,
     uploads: sumOf(uploadFigures(store.db)),
     cache: { hits: Number(metadata.get(store.db, "cache.hits") ?? 0), misses: Number(metadata.get(store.db, "cache.misses") ?? 0) },
   };
+}
+
+/** What rebuilds have set aside: `coffer.db.<time>`, with logs. */
+function databasesAside(store: Store): Place {
+  const names = listOrNothing(store.root).filter((name) => /^coffer\.db\.[0-9]/.test(name));
+  return { path: store.path("coffer.db.*"), files: names.length, bytes: sizeOf(names.map((name) => store.path(name))) };
+}
+
+function sizeOf(paths: readonly string[]): number {
+  return paths.reduce((sum, path) => sum + (lstatSync(path, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 function measure(path: string, seen: Set<string>, each?: (bytes: number, again: boolean) => void): Place {

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import type { Stats } from "node:fs";
 import { join } from "node:path";
 import { makeDirectory } from "../blobs/durable.ts";
+import { REPLACE_DATABASE } from "../domain/damaged-database.ts";
 import { CofferError, isFull, reason } from "../domain/error.ts";
 
 /** What only a store has: without the database, its rows are lost. */
@@ -45,7 +46,7 @@ function checkContents(root: string, make: boolean): void {
   const lost = there.find((name) => STORED.includes(name));
   if (lost !== undefined)
     throw new CofferError("STORE_DAMAGED", `${root} has ${lost}/ and no coffer.db: its database is lost, or it is no store`, {
-      hint: "run coffer rebuild, or put coffer.db back from a backup, or name an empty directory, such as ./artifacts, with --root or COFFER_ROOT; nothing was changed",
+      hint: `${REPLACE_DATABASE}, or name an empty directory, such as ./artifacts, with --root or COFFER_ROOT; nothing was changed`,
     });
   if (make)
     throw new CofferError("PROTECTED", `${root} is no store, and has a ${there[0]}/ of its own, which a store would clear`, {

@@ -1,10 +1,13 @@
-import { accessSync, constants, statfsSync } from "node:fs";
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Settings } from "../config/settings.ts";
+import * as blobs from "../db/bytes/blobs.ts";
 import * as damage from "../db/bytes/damage.ts";
-import { modeOf } from "../db/open/journal-mode.ts";
+import { lockedBy } from "../db/open/locked-by.ts";
 import * as metadata from "../db/open/metadata.ts";
 import { MIGRATIONS } from "../db/open/migrations.ts";
+import { hasLog } from "../db/open/open-to-read.ts";
+import { troubleAdvice, troubleOf, troubleWords } from "../domain/disk-trouble.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { findingsOf } from "../domain/finding.ts";
 import type { Finding } from "../domain/finding.ts";
@@ -17,13 +20,17 @@ const { ok, warn, fail } = findingsOf("store");
 /** Less room than this is worth a word, in bytes. */
 const SCARCE = 1024 ** 3;
 
+/** Files that are looked for, of those that the store got last. */
+const LOOKED_FOR = 100;
+
 /** What can be told of a store without reading its bytes. `opened`: the store, or what kept it from being opened. Makes nothing. */
 export async function examineStore(settings: Settings, opened: Store | CofferError): Promise<Finding[]> {
   const root = settings.roots.store;
   const findings = [ok("root", `${root} (${settings.origin("artifact_store.root_path").where})`)];
   if (!(opened instanceof CofferError)) {
-    const kept = modeOf(opened.db) === "wal" ? "write-ahead log" : "rollback journal";
+    const kept = hasLog(opened.path("coffer.db")) ? "write-ahead log" : "rollback journal";
     findings.push(ok("database", `version ${MIGRATIONS.length}, id ${metadata.get(opened.db, "id") ?? "none"}, with a ${kept}`));
+    findings.push(...lock(opened), ...files(opened));
     const damaged = damage.all(opened.db).size;
     if (damaged > 0)
       findings.push(
@@ -49,6 +56,29 @@ export async function examineStore(settings: Settings, opened: Store | CofferErr
   return findings;
 }
 
+/** Whoever writes waits for it. */
+function lock({ db, readOnly }: Store): Finding[] {
+  const holder = readOnly ? undefined : lockedBy(db);
+  if (!holder) return [];
+  return [warn("lock", `who writes has to wait: ${holder.words}`, holder.todo ?? "see in your process list what is at work in this store")];
+}
+
+/** Whether files are where rows have them. */
+function files(store: Store): Finding[] {
+  const asked = blobs.latestFiles(store.db, LOOKED_FOR);
+  const isGone = (path: string): boolean => !existsSync(store.path(path));
+  if (!asked.some(isGone)) return [];
+  // what gc has taken meanwhile is not missing
+  const gone = blobs.latestFiles(store.db, LOOKED_FOR).filter(isGone);
+  if (gone.length === 0) return [];
+  const isAllGone = !existsSync(store.path("binaries"));
+  const found = isAllGone
+    ? `${store.path("binaries")} is not there, and the database knows files in it`
+    : `of ${countOf(asked.length, "file")} that were looked for ${gone.length} ${gone.length === 1 ? "is" : "are"} not there, such as ${gone[0]}`;
+  const todo = "put it back where it was moved or unmounted; coffer verify lists what is missing, and with --repair looks for other copies";
+  return [fail("files", found, todo)];
+}
+
 /** One that is not there yet is made by whoever needs it. */
 function writable(directory: string): Finding {
   const there = nearest(directory);
@@ -56,7 +86,9 @@ function writable(directory: string): Finding {
     accessSync(there, constants.W_OK | constants.X_OK);
     return ok("writable", there === directory ? directory : `${directory} (can be made in ${there})`);
   } catch (error) {
-    return fail("writable", `${directory}: ${reason(error)}`, `give this user the right to write to ${there}, or name another with --root`);
+    const trouble = troubleOf(error, there);
+    const todo = trouble && trouble !== "denied" ? troubleAdvice(trouble) : `give this user the right to write to ${there}`;
+    return fail("writable", `${directory}: ${trouble ? troubleWords(trouble) : reason(error)}`, `${todo}; or name another with --root`);
   }
 }
 

@@ -54,7 +54,7 @@ test("an alias is set, moved, shown and taken away", async () => {
 
 test("a pin protects from rm, and is taken away", async () => {
   using w = await world();
-  expect(await w.say("pin", "m@v1", "--note", "in production")).toEqual([0, "", "coffer: RUN/f is pinned\n"]);
+  expect(await w.say("pin", "m@v1", "--note", "in production")).toEqual([0, "", "coffer: m@v1 is pinned\n"]);
   expect(await w.json("show", "m@v1")).toMatchObject({ pinned: true });
   expect((await w.say("rm", "m@v1"))[0]).toBe(5);
   expect((await w.say("rm", w.runs[0] as string))[0]).toBe(5);

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { loadSettings } from "../../src/config/settings.ts";
 import * as journal from "../../src/db/records/journal.ts";
+import { REPLACE_DATABASE } from "../../src/domain/damaged-database.ts";
 import { openStore } from "../../src/store/store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
@@ -51,7 +52,7 @@ test.each(["tmp", "cache", "binaries", "manifests"])("a directory with a %s of i
   await expect(open(root.path)).rejects.toMatchObject({
     code: isLost ? "STORE_DAMAGED" : "PROTECTED",
     exit: 5,
-    hint: expect.stringContaining(isLost ? "put coffer.db back from a backup" : "name an empty directory, such as ./artifacts"),
+    hint: expect.stringContaining(isLost ? REPLACE_DATABASE : "name an empty directory, such as ./artifacts"),
   });
   await expect(open(root.path, { make: false })).rejects.toMatchObject({ code: isLost ? "STORE_DAMAGED" : "NOT_FOUND" });
   expect(readdirSync(root.path, { recursive: true }).toSorted()).toEqual([name, `${name}/important`]);

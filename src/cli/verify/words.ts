@@ -19,10 +19,17 @@ export function linesOf({ damage, repair }: VerifyReport): string {
   return lines.map((line) => `${printable(line)}\n`).join("");
 }
 
+/** What was asked for. */
+export interface How {
+  isResumed: boolean;
+  isSample: boolean;
+  isRepair: boolean;
+}
+
 /** What it means, and what to do. */
-export function sumUp({ say }: Io, report: VerifyReport, isResumed: boolean): void {
+export function sumUp({ say }: Io, report: VerifyReport, how: How): void {
   const { blobs, bytes, damage, repair, strays, touched, unverified } = report;
-  const read = `${countOf(blobs, "blob")}, ${formatBytes(bytes)}`;
+  const read = `${countOf(blobs, "blob")}, ${formatBytes(bytes)}${how.isSample ? " by chance" : ""}${how.isResumed ? " since the last call" : ""}`;
   if (repair && repair.repaired.length > 0) say.info(`${countOf(repair.repaired.length, "repair")} made, each copy hashed first`);
   if (repair && repair.aside.length > 0)
     say.info(
@@ -33,21 +40,31 @@ export function sumUp({ say }: Io, report: VerifyReport, isResumed: boolean): vo
     say.error(`${countOf(damage.length, "fault")}${repair ? " left" : ""} (${read} read)`);
     const hint = whatToDo(report);
     if (hint !== undefined) say.info(hint);
-  } else say.info(`${read}${isResumed ? " since the last call" : ""}: all whole${repair && repair.repaired.length > 0 ? " now" : ""}`);
+  } else if (report.interrupted) say.info(`${read}: nothing wrong so far`);
+  else say.info(`${read}: all whole${repair && repair.repaired.length > 0 ? " now" : ""}`);
   if (unverified > 0) say.info(`${unverified} of them came with an import and had not been read before`);
   sayTouched(say, touched, repair);
   if (strays.length > 0)
     say.info(
       `${countOf(strays.length, "file")} below binaries/ (${formatBytes(strays.reduce((sum, one) => sum + one.bytes, 0))}) that no row names, such as ${strays[0]?.path}: they are no damage, and coffer gc tells what becomes of them`,
     );
-  if (report.interrupted) say.warn("interrupted: this is what was found so far; coffer verify --resume goes on from here");
+  if (report.interrupted) say.warn(`interrupted: this is what was found so far; ${howToGoOn(report, how)}`);
+}
+
+/** A repair begins when all is read. */
+function howToGoOn({ repair }: VerifyReport, { isSample, isRepair }: How): string {
+  if (isSample) return "a sample begins anew";
+  if (repair) return "coffer verify --repair, with the same --from, does the rest";
+  return `coffer verify${isRepair ? " --repair" : ""} --resume goes on from here`;
 }
 
 function sayTouched(say: Io["say"], touched: VerifyReport["touched"], repair: VerifyReport["repair"]): void {
   const replaced = touched.filter(({ what }) => what === "replaced");
   const writable = touched.filter(({ what }) => what === "writable");
   if (replaced.length > 0)
-    say.info(`${countOf(replaced.length, "file")} with the right bytes had been replaced or written to, such as ${replaced[0]?.path}`);
+    say.info(
+      `${countOf(replaced.length, "file")} had been replaced or written to, such as ${replaced[0]?.path}: the bytes are the right ones, and nothing has to be done`,
+    );
   if (repair && repair.closed.length > 0) say.info(`${countOf(repair.closed.length, "file")} could be written to and are read-only now`);
   else if (writable.length > 0)
     say.warn(

@@ -64,6 +64,17 @@ export function isEmpty(db: Database): boolean {
   return db.query("SELECT 1 FROM blobs LIMIT 1").get() === null;
 }
 
+/** Paths of files and of packs that live blobs are in, the latest of each, at most so many of each; relative to the store's root. */
+export function latestFiles(db: Database, limit: number): string[] {
+  const paths = db
+    .query(
+      `SELECT path FROM (SELECT path FROM blobs WHERE place = 'file' AND state = 'live' ORDER BY seq DESC LIMIT ?1)
+       UNION ALL SELECT path FROM (SELECT path FROM packs p WHERE EXISTS (SELECT 1 FROM blobs WHERE pack = p.seq AND state = 'live') ORDER BY seq DESC LIMIT ?1)`,
+    )
+    .values(limit);
+  return (paths as [string][]).map(([path]) => path);
+}
+
 /** Whether a blob with a file of its own has this size. */
 export function hasFileOfSize(db: Database, size: bigint): boolean {
   return db.query("SELECT 1 FROM blobs WHERE size = ? AND place <> 'pack' LIMIT 1").get(size) !== null;

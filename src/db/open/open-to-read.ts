@@ -101,8 +101,8 @@ function stampOf(path: string): string {
   return [dev, ino, size, mtimeNs].join(" ");
 }
 
-/** By the header: 2 is a write-ahead log, 1 a rollback journal. */
-function hasLog(path: string): boolean {
+/** By the header: 2 is a write-ahead log, 1 a rollback journal. SQLite says nothing of it where it reads without locks. */
+export function hasLog(path: string): boolean {
   const fd = openSync(path, "r");
   try {
     const byte = Buffer.alloc(1);

@@ -10,6 +10,7 @@ import { datasetNames, FreshDatabase, renameDataset, unnamedBlobs } from "../../
 import { holdWriters, takeLock } from "../../db/open/hold-database.ts";
 import type { Held } from "../../db/open/hold-database.ts";
 import * as metadata from "../../db/open/metadata.ts";
+import { probeDisk, troubleAdvice, troubleWords } from "../../domain/disk-trouble.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
 import type { Liveness } from "../../domain/process-identity.ts";
 import { filePart } from "../../domain/names.ts";
@@ -80,10 +81,19 @@ export async function rebuild(settings: Settings, options: RebuildOptions): Prom
     return await rebuildAt(root, settings, options);
   } catch (error) {
     if (error instanceof CofferError || !/^(?:E[A-Z]+|SQLITE_\w+)$/.test(errno(error) ?? "")) throw error;
-    throw new CofferError("STORE_UNUSABLE", `the database of ${root} cannot be made again: ${reason(error)}`, {
-      hint: "look whether you may read all of the store and write to its root, and whether there is room on its disk; then run coffer rebuild again",
-      cause: error,
-    });
+    // SQLite does not tell a disk that is mounted read-only from one that is full; the system names the file
+    const trouble = options.dryRun || !errno(error)?.startsWith("SQLITE_") ? undefined : probeDisk(root);
+    const todo = trouble
+      ? troubleAdvice(trouble)
+      : "look whether you may read all of the store and write to its root, and whether there is room on its disk";
+    throw new CofferError(
+      "STORE_UNUSABLE",
+      `the database of ${root} cannot be made again: ${trouble ? troubleWords(trouble) : reason(error)}`,
+      {
+        hint: `${todo}; then run coffer rebuild again`,
+        cause: error,
+      },
+    );
   }
 }
 

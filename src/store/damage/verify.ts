@@ -39,7 +39,7 @@ export interface Verified {
 }
 
 export interface VerifyOptions {
-  /** Of the blobs, by chance: (0–1]. */
+  /** Of the blobs, by chance, and one at least: (0–1]. */
   share: number;
   random: () => number;
   stop?: () => boolean;
@@ -88,9 +88,9 @@ async function checkBytes(store: Store, options: VerifyOptions, found: Verified)
   let last: BlobRow | undefined;
   using reader = new BlobReader(await loadBlake3(), stop);
   const again = after ? [...notes.known] : [];
-  for (const seq of [...again, ...integrity.ownBlobs(store.db, after), ...foreign.all(store.db)]) {
+  const all = [...again, ...integrity.ownBlobs(store.db, after), ...foreign.all(store.db)];
+  for (const seq of share < 1 ? sampleOf(all, share, random) : all) {
     if (only && !only.blobs.has(seq)) continue;
-    if (share < 1 && random() >= share) continue;
     if (stop()) {
       found.interrupted = true;
       break;
@@ -122,6 +122,14 @@ async function checkBytes(store: Store, options: VerifyOptions, found: Verified)
   notes.stamps = notes.stamps.filter(({ seq, of }) => of === "blob" || (isAllRead && seq !== after?.pack));
   tellDatabase(store, found, notes);
   if (share === 1 && !only) rememberReached(store, found.interrupted ? (last ?? after) : undefined);
+}
+
+/** Of few blobs a small share may be none, and that says nothing. */
+function sampleOf(all: readonly number[], share: number, random: () => number): readonly number[] {
+  const chosen = all.filter(() => random() < share);
+  if (chosen.length > 0) return chosen;
+  const one = Math.floor(random() * all.length);
+  return all.slice(one, one + 1);
 }
 
 /** The row that was looked at; undefined where it is gone. */

@@ -136,6 +136,8 @@ test("a sample reads as many as the dice say", async () => {
   let asked = 0;
   const found = await verify(test.store, { share: 0.5, random: () => (asked++ % 2 === 0 ? 0.49 : 0.5) });
   expect([asked, found.blobs]).toEqual([51, 26]);
+  // where they say none, one is read all the same
+  expect((await verify(test.store, { share: 0.01, random: () => 0.99 })).blobs).toBe(1);
 });
 
 test("what is swept or moved to another place while verify reads is no damage", async () => {
