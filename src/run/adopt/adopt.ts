@@ -87,7 +87,12 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
   const close = (problem: string | undefined): void => {
     const note = (kind: string, message: string, artifact: number | null = null) =>
       events.record(store.db, { at: store.now(), run: seq, artifact, kind, message });
-    const { failure, keep_failed, ...end } = left ?? { ...killed(run, lastSign(units)), failure: undefined, keep_failed: false };
+    const { failure, keep_failed, notes, ...end } = left ?? {
+      ...killed(run, lastSign(units)),
+      failure: undefined,
+      keep_failed: false,
+      notes: [],
+    };
     runs.update(store.db, seq, {
       ...end,
       adopted: 1,
@@ -103,7 +108,7 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
       [...(readings?.params ?? [])].filter(([key]) => !(key in known)),
     );
     metrics.insert(store.db, seq, readings?.metrics ?? []);
-    for (const words of readings?.skipped ?? []) note("note", words);
+    for (const words of [...notes, ...(readings?.skipped ?? [])]) note("note", words);
     const current = runs.bySeq(store.db, seq) as RunRow;
     const withdrawn = end.state === "finished" || keep_failed ? [] : withdraw(store, current, end.state);
     for (const artifact of withdrawn) note("withdrawn", `${shownName(artifact)}: the run ${end.state}`, artifact.seq);

@@ -9,6 +9,8 @@ export interface LeftEnd extends End {
   keep_failed: boolean;
   /** Why its outputs were not stored. */
   failure: string;
+  /** What is missing from its log. */
+  notes: string[];
 }
 
 /** Leaves it in the workspace, for whoever adopts the run. False where that cannot be written either. */
@@ -43,6 +45,8 @@ const Left = v.object({
   max_rss: v.nullish(v.number(), null),
   keep_failed: v.optional(v.boolean(), false),
   failure: v.optional(v.string(), "the disk was full"),
+  // a link has no room for that
+  notes: v.optional(v.array(v.string()), ["its log may lack some of what it printed"]),
 });
 
 const MAX_BYTES = 1 << 16;

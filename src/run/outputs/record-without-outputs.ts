@@ -53,12 +53,13 @@ export function recordWithoutOutputs(store: Store, begun: Begun, request: RunReq
     });
     syncPoint("run.unstored-recorded");
     if (logs.isWhole) closeLease(store, lease);
-    return logs.said;
+    return [...ended.output.notes, ...logs.said];
   } catch (error) {
     // whoever adopts the run finds its log in the staging
     for (const path of saved?.made ?? []) rmSync(path, { force: true });
     return [
-      leaveEnd(workspace, { ...end, keep_failed: request.keepFailed, failure: why })
+      ...ended.output.notes,
+      leaveEnd(workspace, { ...end, keep_failed: request.keepFailed, failure: why, notes: ended.output.notes })
         ? `the store takes nothing at all (${reason(error)}): the next coffer command will record how the run ended`
         : `how the run ended could not be written anywhere (${reason(error)}): it will be shown as killed`,
     ];

@@ -2,7 +2,7 @@
  * Where the child writes, and what coffer keeps of it.
  *
  * On a terminal the child gets the terminal as it is, and nothing is kept; with `capture` it gets a pseudo-terminal. A stream off the terminal
- * goes to a pipe, at whose other end a detached `cat` appends to the log: it and the log outlive coffer. Coffer follows the log and repeats it.
+ * goes to a pipe, at whose other end a detached `tee` gives it to coffer, which repeats it, and appends it to the log: it and the log outlive coffer.
  *
  * When stdout and stderr are the same file, the child gets one pipe for both, and one `output.log` in the exact order. Otherwise they
  * are two pipes, in which no order exists, and the logs are `stdout.log` and `stderr.log`.

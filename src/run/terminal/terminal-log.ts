@@ -1,7 +1,8 @@
-import { closeSync, openSync, statSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, statSync, writeSync } from "node:fs";
 import { reason } from "../../domain/error.ts";
 import { aborted, deadline } from "../child/deadline.ts";
 import { writeAll } from "../child/follow.ts";
+import { missingWords } from "./missing-words.ts";
 import type { Log, OutputLog } from "./output-log.ts";
 
 /**
@@ -10,7 +11,8 @@ import type { Log, OutputLog } from "./output-log.ts";
  */
 export function openTerminalLog(log: Log, drainMs: number): OutputLog {
   const fd = openSync(log.path, "a");
-  const notes: string[] = [];
+  let printed = 0;
+  let complaint: string | undefined;
   let echo: Promise<void> = Promise.resolve();
   const { promise: closed, resolve: onClosed } = Promise.withResolvers<void>();
   let terminal: Bun.Terminal | undefined;
@@ -30,12 +32,14 @@ export function openTerminalLog(log: Log, drainMs: number): OutputLog {
     terminal?.resize(cols, rows);
   };
 
+  /** After what could not be written nothing more is: the log would have a gap. */
   function keep(bytes: Uint8Array): void {
+    printed += bytes.length;
+    if (complaint !== undefined) return;
     try {
-      writeSync(fd, bytes);
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
     } catch (error) {
-      const note = `${log.name} is incomplete: ${reason(error)}`;
-      if (!notes.includes(note)) notes.push(note);
+      complaint = reason(error);
     }
   }
 
@@ -65,7 +69,9 @@ export function openTerminalLog(log: Log, drainMs: number): OutputLog {
       using limit = deadline(drainMs);
       await Promise.race([closed, limit.passed]);
       await Promise.race([echo, aborted(stop)]);
+      const { size } = fstatSync(fd);
       release();
+      const notes = complaint === undefined ? [] : [missingWords(log.name, size, printed, complaint)];
       return { logs: [{ ...log, bytes: statSync(log.path).size, isOpen: false }], notes };
     },
     abandon: () => closeSync(fd),

@@ -12,6 +12,7 @@ import { self } from "../../../src/domain/process-identity.ts";
 import { adoptDeadRuns, closeRun } from "../../../src/run/adopt/adopt.ts";
 import { keepOutputs } from "../../../src/run/finish.ts";
 import { leaveEnd, readLeftEnd } from "../../../src/run/adopt/left-end.ts";
+import type { LeftEnd } from "../../../src/run/adopt/left-end.ts";
 import { recordWithoutOutputs } from "../../../src/run/outputs/record-without-outputs.ts";
 import { staging } from "../../../src/store/lease.ts";
 import { verify } from "../../../src/store/damage/verify.ts";
@@ -51,7 +52,7 @@ test("a dead run is closed as killed, with its log, its readings, and its worksp
   expect(await adoptDeadRuns(run.store)).toEqual([]);
 });
 
-const LEFT = { ...SUCCESS, state: "failed", exit_code: 7, keep_failed: false, failure: "no room" } as const;
+const LEFT: LeftEnd = { ...SUCCESS, state: "failed", exit_code: 7, keep_failed: false, failure: "no room", notes: ["stdout.log is short"] };
 
 test("an end that could not be recorded is taken over, and what is left of it goes", async () => {
   using run = await endedRun({ a: "1" });
@@ -62,6 +63,7 @@ test("an end that could not be recorded is taken over, and what is left of it go
   expect(events.ofRun(run.store.db, row(run).seq).map(({ kind, message }) => `${kind}: ${message}`)).toEqual([
     "adopted: its end could not be recorded when it came",
     "not-stored: all outputs: no room",
+    "note: stdout.log is short",
   ]);
   expect(readdirSync(run.begun.workspace)).toEqual(["a"]);
 });
@@ -80,6 +82,7 @@ test("an end that lies in a link says the same", async () => {
     max_rss: null,
     keep_failed: false,
     failure: "the disk was full",
+    notes: ["its log may lack some of what it printed"],
   });
   // the longest that we write fits into the inode
   expect(JSON.stringify({ state: "finished", exit_code: null, signal: "SIGRTMIN+30" }).length).toBeLessThanOrEqual(60);
@@ -100,7 +103,10 @@ test("a run whose outputs could not be stored is recorded without them: its log 
   const directory = staging(run.store, run.begun.lease);
   writeFileSync(join(directory, "stdout.log"), "printed");
   writeFileSync(join(directory, "blob-0"), "half of something");
-  const output = { logs: [{ name: "stdout.log", path: join(directory, "stdout.log"), bytes: 7, isOpen: false }] as const, notes: [] };
+  const output = {
+    logs: [{ name: "stdout.log", path: join(directory, "stdout.log"), bytes: 7, isOpen: false }] as const,
+    notes: ["it is short"],
+  };
   const said = recordWithoutOutputs(
     run.store,
     run.begun,
@@ -109,9 +115,10 @@ test("a run whose outputs could not be stored is recorded without them: its log 
     { ...run.ended, output: { ...output, logs: [...output.logs] } },
     new Error("no room"),
   );
-  expect(said).toEqual([`what it printed is in ${join(run.begun.workspace, "coffer-stdout.log")}`]);
+  expect(said).toEqual(["it is short", `what it printed is in ${join(run.begun.workspace, "coffer-stdout.log")}`]);
   expect(row(run)).toMatchObject({ state: "finished", workspace_state: "present", manifest: "due" });
   expect(events.ofRun(run.store.db, row(run).seq).map(({ kind, message }) => `${kind}: ${message}`)).toEqual([
+    "note: it is short",
     "not-stored: all outputs: no room",
   ]);
   expect(metrics.latest(run.store.db, row(run).seq)).toHaveLength(1);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { says } from "../../support/appears.ts";
 import { bash, dies, endOf, scratch, wrap, wrapped } from "../wrapped.ts";
 
@@ -98,15 +98,40 @@ test("when the keeper of the log dies the child goes on and its output is shown"
   const wrapper = Bun.spawn(wrapped({ directory: directory.path }, "sh", "-c", line), { stdio: ["ignore", "pipe", "ignore"] });
   await says(directory.at("stdout.log"));
   const keepers = readFileSync(`/proc/${wrapper.pid}/task/${wrapper.pid}/children`, "latin1").trim().split(" ").map(Number);
-  const keeper = keepers.find((pid) => readFileSync(`/proc/${pid}/comm`, "utf8") === "cat\n");
+  const keeper = keepers.find((pid) => readFileSync(`/proc/${pid}/comm`, "utf8") === "tee\n");
   process.kill(keeper as number, "SIGKILL");
   await dies(keeper as number);
   writeFileSync(directory.at("go"), "");
   expect(await wrapper.stdout.text()).toBe("one\ntwo\n");
   expect(await wrapper.exited).toBe(3);
+  expect(endOf(directory.path).output.notes).toEqual(["stdout.log is incomplete: its writer was ended (exit code 137)"]);
+});
+
+test("all is shown when the log takes nothing more, from whatever byte on, and each log says what it lacks", async () => {
+  using directory = scratch();
+  const line = `seq 1 5000; echo "the end of out"; sleep 0.1; echo error >&2; seq 1 4000 >&2; echo "the end of err" >&2; exit 5`;
+  const out = `${seq(5000)}the end of out\n`;
+  const err = `error\n${seq(4000)}the end of err\n`;
+  const apart = await bash(`ulimit -f 8; "$@" sh -c '${line}'`, { directory: directory.path });
+  expect([apart.code, apart.out.toString(), apart.err]).toEqual([5, out, err]);
   expect(endOf(directory.path).output.notes).toEqual([
-    "stdout.log is incomplete: its writer ended early, most likely for want of disk space",
+    "stdout.log is incomplete: the last 15.3 KiB of 23.3 KiB are missing (File too large)",
+    "stderr.log is incomplete: the last 10.5 KiB of 18.5 KiB are missing (File too large)",
   ]);
+  expect(readFileSync(directory.at("stdout.log"), "utf8")).toBe(out.slice(0, 8192));
+
+  using full = scratch();
+  symlinkSync("/dev/full", full.at("output.log"));
+  const both = await bash(`"$@" sh -c 'echo first; echo second >&2' 2>&1`, { directory: full.path });
+  expect(both.out.toString()).toBe("first\nsecond\n");
+  expect(endOf(full.path).output.notes).toEqual(["output.log has nothing of the 13 B that were printed (No space left on device)"]);
+});
+
+test("where neither the log nor the user's file takes anything, the command is told", async () => {
+  using directory = scratch();
+  symlinkSync("/dev/full", directory.at("stdout.log"));
+  await bash(`"$@" yes > /dev/full`, { directory: directory.path });
+  expect(endOf(directory.path).end.signal).toBe("SIGPIPE");
 });
 
 test("a reader that is stuck holds up neither the child nor its signals", async () => {
@@ -186,6 +211,11 @@ test("only what leaves the terminal is kept without --capture", async () => {
   expect(readFileSync(directory.at("shown"), "utf8")).toBe("file\n");
   expect(endOf(directory.path).output.logs.map(({ name, bytes }) => [name, bytes])).toEqual([["stdout.log", 5]]);
 });
+
+/** What `seq 1 last` prints. */
+function seq(last: number): string {
+  return Array.from({ length: last }, (_, index) => `${index + 1}\n`).join("");
+}
 
 function onTerminal(options: Parameters<typeof wrapped>[0], ...command: string[]): Promise<{ code: number; text: string }> {
   return runOnTerminal(wrapped(options, ...command));
