@@ -1,8 +1,9 @@
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CofferError, EXIT, isMalformed, reason } from "../domain/error.ts";
+import { repairWhole, verifyWhole } from "../manifest/check/whole-store.ts";
 import type { Store } from "../store/store.ts";
-import { databaseDamage, verify } from "../store/damage/verify.ts";
+import { databaseDamage } from "../store/damage/verify.ts";
 import type { Verified } from "../store/damage/verify.ts";
 import { command } from "./command.ts";
 import type { Io } from "./io.ts";
@@ -10,7 +11,6 @@ import { catchStopSignal } from "./stop-signal.ts";
 import type { StopSignal } from "./stop-signal.ts";
 import { reportOf } from "./verify/report.ts";
 import { linesOf, sumUp } from "./verify/words.ts";
-import type { Damage } from "../store/damage/damage.ts";
 import type { Repair } from "../store/damage/repair.ts";
 
 export default command(
@@ -52,8 +52,8 @@ export default command(
     const stop = catchStopSignal();
     using opened = await openOrDamage(io, flags.repair ? "write" : "read");
     const { store } = opened;
-    const found = store ? await verify(store, { share, random: Math.random, resume: flags.resume, stop: stop.isThere }) : opened.found;
-    if (store) await checkBeside(store, found, { share, stop: stop.isThere });
+    const asked = { share, random: Math.random, resume: flags.resume, stop: stop.isThere };
+    const found = store ? await verifyWhole(store, asked) : opened.found;
     const isAsked = flags.repair && store !== undefined && !found.interrupted;
     let repaired: Repair | undefined;
     let failure: CofferError | undefined;
@@ -98,28 +98,10 @@ async function openOrDamage(io: Io, access: "read" | "write"): Promise<Disposabl
 
 async function mend(store: Store, found: Verified, given: { directories: readonly string[]; io: Io; stop: StopSignal }): Promise<Repair> {
   const { directories, io, stop } = given;
-  const [{ repair }, { serverCopies }] = await Promise.all([import("../store/damage/repair.ts"), import("../sync/files/server-copies.ts")]);
+  const { serverCopies } = await import("../sync/files/server-copies.ts");
   const server = serverCopies(store, { env: io.env, signal: stop.signal });
-  const ofBytes = found.damage.filter(({ what }) => what !== "manifest");
-  const done = await repair(store, { ...found, damage: ofBytes }, { directories, elsewhere: server ? [server] : [], stop: stop.isThere });
-  const beside: Verified = { ...found, damage: found.damage.filter(({ what }) => what === "manifest") };
-  if (done.damage.some(isOfDatabase)) return { ...done, damage: [...done.damage, ...beside.damage] };
-  // where indexes were damaged, nobody could ask the rows before
-  if (found.damage.some(isOfDatabase)) await checkBeside(store, beside, { share: 1, stop: stop.isThere });
-  const { repairManifests } = await import("../manifest/check/repair-manifests.ts");
-  const left = beside.damage.some(isOfDatabase) ? beside.damage : repairManifests(store, beside.damage, done);
-  return { ...done, damage: [...done.damage, ...left] };
+  return repairWhole(store, found, { directories, elsewhere: server ? [server] : [], stop: stop.isThere });
 }
-
-/** Manifests and rows against each other, as far as the rows can be asked at all. */
-async function checkBeside(store: Store, found: Verified, { share, stop }: { share: number; stop: () => boolean }): Promise<void> {
-  if (found.interrupted || found.damage.some(isOfDatabase)) return;
-  const { checkManifests } = await import("../manifest/check/check-manifests.ts");
-  found.damage.push(...(await checkManifests(store, { share, random: Math.random, stop })));
-  found.interrupted = stop();
-}
-
-const isOfDatabase = ({ what }: Damage): boolean => what === "database";
 
 function directoryAt(io: Io, given: string): string {
   const path = resolve(io.cwd, given);

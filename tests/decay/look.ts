@@ -2,15 +2,12 @@ import { Database } from "bun:sqlite";
 import * as blobs from "../../src/db/bytes/blobs.ts";
 import { listLost, pathInRun } from "../../src/store/damage/lost.ts";
 import type { Damage } from "../../src/store/damage/damage.ts";
-import { repair } from "../../src/store/damage/repair.ts";
 import type { Repair } from "../../src/store/damage/repair.ts";
 import type { Elsewhere } from "../../src/store/damage/copies.ts";
 import { readChecked } from "../../src/store/read.ts";
 import type { Store } from "../../src/store/store.ts";
-import { verify } from "../../src/store/damage/verify.ts";
 import type { Verified } from "../../src/store/damage/verify.ts";
-import { checkManifests } from "../../src/manifest/check/check-manifests.ts";
-import { repairManifests } from "../../src/manifest/check/repair-manifests.ts";
+import { repairWhole, verifyWhole } from "../../src/manifest/check/whole-store.ts";
 import { ALL } from "../store/damaged-store.ts";
 
 /** What of a row tells where its bytes lie now, and of which inode: a repair moves them. */
@@ -45,20 +42,11 @@ export async function bytesOf(store: Store): Promise<Map<string, string | null>>
 }
 
 /** What `coffer verify` looks at. */
-export async function look(store: Store): Promise<Verified> {
-  const found = await verify(store, ALL);
-  if (!found.damage.some(({ what }) => what === "database"))
-    found.damage.push(...(await checkManifests(store, { ...ALL, stop: () => false })));
-  return found;
-}
+export const look = (store: Store): Promise<Verified> => verifyWhole(store, ALL);
 
 /** What `coffer verify --repair` does. */
-export async function mendAll(store: Store, found: Verified, directories: string[], elsewhere: Elsewhere[] = []): Promise<Repair> {
-  const isManifest = ({ what }: Damage): boolean => what === "manifest";
-  const ofBytes = { ...found, damage: found.damage.filter((one) => !isManifest(one)) };
-  const done = await repair(store, ofBytes, { directories, elsewhere, stop: () => false });
-  return { ...done, damage: [...done.damage, ...repairManifests(store, found.damage.filter(isManifest), done)] };
-}
+export const mendAll = (store: Store, found: Verified, directories: string[], elsewhere: Elsewhere[] = []): Promise<Repair> =>
+  repairWhole(store, found, { directories, elsewhere, stop: () => false });
 
 /** Digests of what is lost, and the artifacts and paths that are said to have it. */
 export async function namesOf(store: Store, damage: readonly Damage[]): Promise<Map<string, string[]>> {
