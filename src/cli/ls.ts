@@ -41,7 +41,7 @@ export default command(
         valueHint: "FIELD[:desc]",
         description: "by a field of --where, such as metrics.rmse or metrics.accuracy:desc; what has none comes last",
       },
-      all: { type: "boolean", description: "also what was withdrawn or removed" },
+      all: { type: "boolean", description: "also what was withdrawn, removed or deleted" },
       limit: { type: "string", valueHint: "N", description: `at most N, the newest first (${SHOWN}; 0 is all)` },
     },
     about:

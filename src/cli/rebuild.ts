@@ -109,7 +109,9 @@ function sayWhatHappened(io: Io, rebuilt: Rebuilt, left: readonly Left[], dryRun
     );
   const wrong = damage.length + unread.length + notes.length;
   if (wrong > 0)
-    say.error(`${wrong} things are not as they were; they are listed. coffer verify --repair looks for other copies of damaged bytes`);
+    say.error(
+      `${wrong === 1 ? "1 thing is not as it was; it is listed" : `${wrong} things are not as they were; they are listed`}. coffer verify --repair looks for other copies of damaged bytes`,
+    );
   if (dryRun) say.info("nothing was changed: run it again without --dry-run");
   else say.info("gc deletes nothing until you have looked at coffer ls and coffer gc, and say coffer gc --apply --yes");
 }

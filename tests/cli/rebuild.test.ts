@@ -49,7 +49,7 @@ test("what cannot be made again is listed, with exit code 3; where there is noth
   lose(root);
   rmSync(root.at("store/binaries"), { recursive: true });
   const result = await ask(root, "rebuild", "--json");
-  expect(result).toMatchObject({ code: 3, stderr: expect.stringContaining("2 things are not as they were") });
+  expect(result).toMatchObject({ code: 3, stderr: expect.stringContaining("2 things are not as they were; they are listed") });
   expect(result.json()).toMatchObject({
     schema: "coffer.rebuild/1",
     runs: 2,

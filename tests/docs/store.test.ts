@@ -1,10 +1,10 @@
-import { chmodSync, writeFileSync } from "node:fs";
-import { delimiter, dirname } from "node:path";
+import { chmodSync, readdirSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import { expect, test } from "bun:test";
 import { binary } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 import { codeSpans, section } from "./markdown.ts";
-import { playPage, readPage } from "./page.ts";
+import { playPage, project, readPage } from "./page.ts";
 
 const page = readPage("docs/store.md");
 
@@ -22,7 +22,10 @@ test("the store can be read as docs/store.md says", async () => {
 });
 
 test("every table and column that the page names is in the schema", () => {
-  const sql = readPage("src/db/migrations/0001-store.sql");
+  const folder = "src/db/migrations";
+  const sql = readdirSync(join(project, folder))
+    .map((name) => readPage(`${folder}/${name}`))
+    .join("\n");
   const words = new Set(sql.match(/[a-z_][a-z0-9_]*/g));
   const named = codeSpans(section(page, "Which tables answer what")).flatMap((code) => code.match(/[a-z_][a-z0-9_]*/g) ?? []);
   expect(named.length).toBeGreaterThan(80);

@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 
 /*
- * What verify and gc ask: is the database whole, and which bytes should be there.
+ * What verify, gc, stats and a look for changed databases ask of a database as a whole: whether it is sound, how large it is, and which bytes and artifacts it has.
  */
 
 /** What SQLite finds wrong with the file, at most twenty lines; reads all of it. */
