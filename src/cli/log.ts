@@ -1,7 +1,7 @@
 import type { RunRow } from "../db/records/runs.ts";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
 import { parseAssignment, parseMetric } from "../domain/assignment.ts";
-import { CofferError, EXIT } from "../domain/error.ts";
+import { CofferError, errno, EXIT, reason } from "../domain/error.ts";
 import { linesOf } from "../domain/lines.ts";
 import { checkArtifactName, checkName } from "../domain/names.ts";
 import { matcher } from "../domain/pattern.ts";
@@ -144,7 +144,7 @@ export default command(
     if (flags.stdin) {
       ({ refused, taken, run } = await readLogLines(
         store,
-        linesOf(process.stdin),
+        linesOf(standardInput()),
         { ...request, run, skipped: [] },
         {
           now: io.now,
@@ -171,6 +171,19 @@ function tell({ say }: Io, { problems, heldBack, notes }: Logged): void {
   for (const { path, why } of problems) say.warn(`left out ${path}: ${why}`);
   for (const { path, why } of heldBack) say.info(`${path} stays in the store: ${why}`);
   for (const note of notes) say.warn(note);
+}
+
+/** @throws CofferError UNREADABLE, also of a terminal that hung up: what it says (EIO) is no word of a disk's */
+async function* standardInput(): AsyncGenerator<Uint8Array> {
+  try {
+    yield* process.stdin;
+  } catch (error) {
+    if (errno(error) === undefined) throw error;
+    throw new CofferError("UNREADABLE", `standard input cannot be read: ${reason(error)}`, {
+      hint: "the lines before it stand; log the others again",
+      cause: error,
+    });
+  }
 }
 
 /** An empty variable is none; an empty flag is a mistake. */

@@ -11,7 +11,7 @@ import type { Io } from "./io.ts";
 export function undoAtStop(io: Io, store: Store): Disposable {
   const undo = (exit: number) => (): void => {
     undoUnfinished();
-    if (!store.readOnly) dropOwnLeases(store);
+    if (!store.readOnly) putAway(store);
     io.say.warn("interrupted; nothing of it was kept: run it again");
     process.exit(exit);
   };
@@ -27,7 +27,16 @@ export function undoAtStop(io: Io, store: Store): Disposable {
   };
 }
 
-/** Where the database is busy they are freed by the next command, since this process is dead then. */
+/** Where the database is busy its leases are freed by the next command, since this process is dead then. Closing it takes back the reserve of a full disk. */
+function putAway(store: Store): void {
+  dropOwnLeases(store);
+  try {
+    store[Symbol.dispose]();
+  } catch {
+    // somebody still reads; what is left undone is said by nobody, and done by the next command
+  }
+}
+
 function dropOwnLeases(store: Store): void {
   limitWaits(store.db, 0);
   const me = JSON.stringify(self());

@@ -6,19 +6,21 @@ import type { DirectoryTrial } from "../blobs/try-directory.ts";
 import type { Settings } from "../config/settings.ts";
 import { tryDatabase } from "../db/open/try-database.ts";
 import type { DatabaseTrial } from "../db/open/try-database.ts";
-import { probeDisk, troubleAdvice, troubleOf, troubleWords } from "../domain/disk-trouble.ts";
+import { PROBE, probeDisk, troubleAdvice, troubleOf, troubleWords } from "../domain/disk-trouble.ts";
 import { reason } from "../domain/error.ts";
 import { fileSystemOf, journalFor } from "../domain/file-system.ts";
 import type { FileSystem } from "../domain/file-system.ts";
 import { findingsOf } from "../domain/finding.ts";
 import type { Finding } from "../domain/finding.ts";
 import { mountAround, mountTable } from "../domain/mount-table.ts";
+import { LOCKS } from "./safe-journal.ts";
 
 const { ok, warn, fail } = findingsOf("disk");
 
-/** What is left of a doctor that was killed is older than this, in milliseconds. */
+/** What is left of a trial that was killed is older than this, in milliseconds. */
 const STALE_MS = 3_600_000;
 const SCRATCH = ".coffer-doctor-";
+const LEFT = [SCRATCH, LOCKS, PROBE];
 /** Fewer free inodes than this are worth a word. */
 const SCARCE_INODES = 10_000;
 
@@ -74,11 +76,14 @@ function examineDisk(root: Root, settings: Settings): Finding[] {
   return findings;
 }
 
-/** Calls `work` with an empty directory, which goes afterwards, with those that killed doctors have left. */
+/** Calls `work` with an empty directory, which goes afterwards, with what killed processes have left of their trials. */
 function inScratch(directory: string, work: (scratch: string) => void): void {
   for (const name of readdirSync(directory)) {
     const path = join(directory, name);
-    if (name.startsWith(SCRATCH) && Date.now() - statSync(path).mtimeMs > STALE_MS) removeTree(path);
+    if (!LEFT.some((lead) => name.startsWith(lead))) continue;
+    // it may go at this moment: another doctor's
+    const changed = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
+    if (Date.now() - changed > STALE_MS) removeTree(path);
   }
   const scratch = mkdtempSync(join(directory, SCRATCH));
   try {

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 /*
@@ -22,7 +22,7 @@ export function layReserve(root: string): void {
 
 /** Whether nothing was ever taken, or a command that gave it up was killed. */
 export function lacksReserve(root: string): boolean {
-  return !existsSync(join(root, DIRECTORY, String(FILES)));
+  return !isWhole(join(root, DIRECTORY, String(FILES)));
 }
 
 /** As much of the reserve as the disk has room for. What fails is tried again by the next command that makes room. */
@@ -37,7 +37,8 @@ export function retakeReserve(root: string): void {
 }
 
 function fill(path: string, bytes: Buffer): void {
-  if (existsSync(path)) return;
+  if (isWhole(path)) return;
+  rmSync(path, { force: true });
   // some file systems would take no room for zeros, or for the same bytes again
   for (let at = 0; at < bytes.length; at += MOST_RANDOM) crypto.getRandomValues(bytes.subarray(at, at + MOST_RANDOM));
   const fd = openSync(path, "wx", 0o644);
@@ -49,6 +50,11 @@ function fill(path: string, bytes: Buffer): void {
   } finally {
     closeSync(fd);
   }
+}
+
+/** One that a kill cut short gives too little. */
+function isWhole(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.size === FILE_BYTES;
 }
 
 /** Gives it up. False where there was nothing to give. */

@@ -7,6 +7,9 @@ import { CofferError } from "../domain/error.ts";
 import { fileSystemOf, journalFor } from "../domain/file-system.ts";
 import type { Store } from "./store.ts";
 
+/** What the directory of the trial begins with. */
+export const LOCKS = ".coffer-locks-";
+
 /**
  * Before a database is made: on a file system that other machines may write to, locks are tried first, with a second process. Elsewhere this is one look at its type.
  * @throws CofferError STORE_UNUSABLE where they do not work: two writers at once would damage it
@@ -15,7 +18,7 @@ export function requireLocks(root: string): void {
   if (statSync(join(root, "coffer.db"), { throwIfNoEntry: false })) return;
   const system = fileSystemOf(root);
   if (journalFor(system) === "wal") return;
-  const scratch = mkdtempSync(join(root, ".coffer-locks-"));
+  const scratch = mkdtempSync(join(root, LOCKS));
   try {
     const locks = tryLocks(scratch);
     if (locks === "work") return;

@@ -124,7 +124,8 @@ export function openStore(settings: Settings, options: OpenOptions): Store {
     if (isNew) layReserve(root);
     if (isNew) sayJournal(store);
   } catch (error) {
-    closeDatabase(db);
+    close();
+    if (isReserveSpent) retakeReserve(root);
     throw error;
   }
   return store;

@@ -21,10 +21,14 @@ test("a disk that can all of it: each is tried, and nothing of it stays, not eve
     ),
   );
   const before = readdirSync(here.root);
-  mkdirSync(join(here.root, ".coffer-doctor-killed"));
-  writeFileSync(join(here.root, ".coffer-doctor-killed", "f"), "");
   const longAgo = Date.now() / 1000 - 7200;
-  utimesSync(join(here.root, ".coffer-doctor-killed"), longAgo, longAgo);
+  for (const name of [".coffer-doctor-killed", ".coffer-locks-killed"]) {
+    mkdirSync(join(here.root, name));
+    writeFileSync(join(here.root, name, "f"), "");
+    utimesSync(join(here.root, name), longAgo, longAgo);
+  }
+  writeFileSync(join(here.root, ".coffer-probe-killed"), "");
+  utimesSync(join(here.root, ".coffer-probe-killed"), longAgo, longAgo);
   await examine(here);
   expect(readdirSync(here.root)).toEqual(before);
 });

@@ -263,6 +263,13 @@ const stdin = (root: TemporaryRoot, lines: readonly (string | object)[], args: r
     stdin: lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join(""),
   });
 
+test("a standard input that cannot be read is said to be, and no disk is blamed", async () => {
+  using root = temporaryRoot();
+  const before = ["sh", "-c", 'exec "$@" </', "sh"];
+  const { code, stderr } = await coffer(["log", "--stdin"], { root: root.at("store"), cwd: root.path, before });
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/^coffer: error: standard input cannot be read: EISDIR/)]);
+});
+
 test("--stdin takes metrics, params, tags and artifacts, one a line, into one run", async () => {
   using root = temporaryRoot();
   writeFileSync(root.at("f"), "file");

@@ -1,18 +1,23 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { loadSettings } from "../../src/config/settings.ts";
 import * as journal from "../../src/db/records/journal.ts";
 import { REPLACE_DATABASE } from "../../src/domain/damaged-database.ts";
 import { openStore } from "../../src/store/store.ts";
-import type { Store } from "../../src/store/store.ts";
+import type { Access, Store } from "../../src/store/store.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 
 async function open(
   root: string,
-  options: { make?: boolean; set?: Record<string, unknown>; say?: (words: string) => void } = {},
+  options: { make?: boolean; access?: Access; set?: Record<string, unknown>; say?: (words: string) => void } = {},
 ): Promise<Store> {
   const settings = await loadSettings({ flags: { root, set: options.set ?? {} }, env: {}, cwd: "/" });
-  return openStore(settings, { make: options.make ?? true, now: () => 5, say: options.say ?? (() => undefined) });
+  return openStore(settings, {
+    make: options.make ?? true,
+    ...(options.access && { access: options.access }),
+    now: () => 5,
+    say: options.say ?? (() => undefined),
+  });
 }
 
 test("a new store has an id and nothing else, and keeps its id", async () => {
@@ -28,6 +33,16 @@ test("a new store has an id and nothing else, and keeps its id", async () => {
   ]);
   expect(await id()).toEqual(first);
   expect(readdirSync(root.at("deep/down")).sort()).toEqual(["coffer.db", "coffer.reserve"]);
+});
+
+test("what a kill cut short of the reserve is taken anew by the next command that makes room", async () => {
+  using root = temporaryRoot();
+  (await open(root.at("store")))[Symbol.dispose]();
+  const file = root.at("store/coffer.reserve/8");
+  const { size } = statSync(file);
+  writeFileSync(file, "cut short");
+  (await open(root.at("store"), { access: "make-room" }))[Symbol.dispose]();
+  expect(statSync(file).size).toBe(size);
 });
 
 test("a root that is a file is refused, and stays that file", async () => {

@@ -1,5 +1,5 @@
 import { Database, constants } from "bun:sqlite";
-import { closeSync, constants as fs, copyFileSync, existsSync, mkdtempSync, openSync, readSync, rmSync, statSync } from "node:fs";
+import { closeSync, constants as fs, copyFileSync, existsSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CofferError, errno } from "../../domain/error.ts";
 import { requireOurs, unusable } from "./cannot-open.ts";
@@ -14,6 +14,8 @@ export interface OpenedToRead {
 
 const PATIENCE_MS = 5000;
 const TRIES = 5;
+const COPY = "coffer-read-";
+const STALE_MS = 3_600_000;
 
 /**
  * Opens a database where nothing can be written: a read-only disk, a directory of somebody else, a full disk.
@@ -61,8 +63,11 @@ function atRest(path: string): OpenedToRead {
   });
 }
 
+/** The names of the copy go as soon as it is open: whatever ends this process then, the system takes its bytes away. */
 function copied(path: string, left: readonly string[]): OpenedToRead {
-  const directory = mkdtempSync(join(process.env["TMPDIR"] || "/tmp", "coffer-read-"));
+  const around = process.env["TMPDIR"] || "/tmp";
+  removeLeft(around);
+  const directory = mkdtempSync(join(around, COPY));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   try {
     const copy = join(directory, "coffer.db");
@@ -78,13 +83,24 @@ function copied(path: string, left: readonly string[]): OpenedToRead {
         });
     }
     const db = new Database(copy, { readwrite: true, create: false, strict: true });
-    return ready(path, db, () => {
-      db.close(false);
-      remove();
-    });
-  } catch (error) {
+    // the log's index is in memory then, and no file is opened later
+    db.run("PRAGMA locking_mode = EXCLUSIVE");
+    return ready(path, db, () => db.close(false));
+  } finally {
     remove();
-    throw error;
+  }
+}
+
+/** A reader that was killed before its copy was open has left it. An hour is more than a copy takes. */
+function removeLeft(around: string): void {
+  for (const name of readdirSync(around)) {
+    if (!name.startsWith(COPY)) continue;
+    try {
+      const path = join(around, name);
+      if (Date.now() - statSync(path).mtimeMs > STALE_MS) rmSync(path, { recursive: true });
+    } catch {
+      // somebody else's, or gone by now
+    }
   }
 }
 

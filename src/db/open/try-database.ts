@@ -15,14 +15,14 @@ export interface DatabaseTrial {
  * stay: the caller removes the directory.
  */
 export function tryDatabase(directory: string): DatabaseTrial {
-  const files = { locks: join(directory, "locks.db"), log: join(directory, "log.db") };
+  const files = filesIn(directory);
   const faults: { locks?: string; log?: string } = {};
   let locks: Database | undefined;
   let log: Database | undefined;
   try {
     locks = attempt(faults, "locks", () => lockedAt(files.locks));
     log = attempt(faults, "log", () => loggedAt(files.log));
-    const other = askOther(directory, files);
+    const other = askOther(directory, [files.locks, files.log]);
     return {
       locks: locksOf(other, faults.locks),
       log: (log && attempt(faults, "log", () => logOf(other, log as Database))) ?? { fault: faults.log ?? "" },
@@ -35,7 +35,18 @@ export function tryDatabase(directory: string): DatabaseTrial {
 
 /** Whether a lock keeps another process away. */
 export function tryLocks(directory: string): DatabaseTrial["locks"] {
-  return tryDatabase(directory).locks;
+  const { locks: file } = filesIn(directory);
+  const faults: { locks?: string } = {};
+  const locks = attempt(faults, "locks", () => lockedAt(file));
+  try {
+    return locksOf(askOther(directory, [file]), faults.locks);
+  } finally {
+    locks?.close(false);
+  }
+}
+
+function filesIn(directory: string): { locks: string; log: string } {
+  return { locks: join(directory, "locks.db"), log: join(directory, "log.db") };
 }
 
 function attempt<T>(faults: { locks?: string; log?: string }, which: "locks" | "log", work: () => T): T | undefined {
@@ -71,7 +82,7 @@ function loggedAt(path: string): Database {
   return db;
 }
 
-/** What the other process says: each a word of its own, or an error. */
+/** What the other process says: each a word of its own, or an error. Of a log that is not named: none. */
 interface Other {
   lock: string;
   log: string;
@@ -83,7 +94,7 @@ const OTHER = `
   const [locks, log] = process.argv.slice(1);
   const tell = (work) => { try { return work(); } catch (error) { return String(error.code ?? "") + " " + error.message; } };
   const lock = tell(() => { const db = new Database(locks, { readwrite: true }); db.run("PRAGMA busy_timeout = 0"); db.run("BEGIN IMMEDIATE"); return "given"; });
-  const logged = tell(() => {
+  const logged = log === undefined ? "" : tell(() => {
     const db = new Database(log, { readwrite: true }); db.run("PRAGMA busy_timeout = 1000");
     const { n } = db.query("SELECT count(*) AS n FROM seen").get();
     db.run("INSERT INTO seen VALUES ('other')");
@@ -92,9 +103,9 @@ const OTHER = `
   console.log(JSON.stringify({ lock, log: logged }));
   process.exit(0);`;
 
-function askOther(directory: string, { locks, log }: { locks: string; log: string }): Other {
+function askOther(directory: string, files: readonly string[]): Other {
   // our own binary as the plain Bun that is in it
-  const { stdout, stderr, exitCode } = Bun.spawnSync([process.execPath, "-e", OTHER, locks, log], {
+  const { stdout, stderr, exitCode } = Bun.spawnSync([process.execPath, "-e", OTHER, ...files], {
     cwd: directory,
     env: { BUN_BE_BUN: "1" },
     stderr: "pipe",

@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { chmodSync, copyFileSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, utimesSync } from "node:fs";
+import { join } from "node:path";
 import * as metadata from "../../../src/db/open/metadata.ts";
 import { openToRead } from "../../../src/db/open/open-to-read.ts";
 import { closeDatabase, openDatabase } from "../../../src/db/open/open.ts";
@@ -19,8 +19,19 @@ function atRest(root: TemporaryRoot, value = "one"): string {
   return path;
 }
 
-function copies(): string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith("coffer-read-"));
+/** A directory for temporary files that is this test's alone. */
+function ownTemporary(root: TemporaryRoot): Disposable & { path: string } {
+  const before = process.env["TMPDIR"];
+  const path = root.at("temporary");
+  mkdirSync(path);
+  process.env["TMPDIR"] = path;
+  return {
+    path,
+    [Symbol.dispose]() {
+      if (before === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = before;
+    },
+  };
 }
 
 test("a database at rest is read without anything being made beside it, and can have tables of the reader's own", () => {
@@ -57,7 +68,7 @@ test("beside a process that has it open, a reader sees what that has committed, 
   closeDatabase(writer);
 });
 
-test("what a log holds that has lost its index is read in a copy, and the copy goes", () => {
+test("what a log holds that has lost its index is read in a copy, whose names are gone while it is read", () => {
   using root = temporaryRoot();
   const path = atRest(root);
   const writer = openDatabase(path, { make: false, say });
@@ -65,13 +76,29 @@ test("what a log holds that has lost its index is read in a copy, and the copy g
   const left = root.at("left.db");
   for (const end of ["", "-wal"]) copyFileSync(`${path}${end}`, `${left}${end}`);
   closeDatabase(writer);
-  const before = copies();
+  using temporary = ownTemporary(root);
   const { db, close } = openToRead(left);
+  expect(readdirSync(temporary.path)).toEqual([]);
   expect(metadata.get(db, "key")).toBe("two");
-  expect(copies().length).toBe(before.length + 1);
+  db.run("CREATE TEMP TABLE mine (a)");
+  expect(db.query("SELECT count(*) AS n FROM store").get()).toEqual({ n: 1 });
   close();
-  expect(copies()).toEqual(before);
-  expect(readdirSync(root.path).sort()).toEqual(["coffer.db", "left.db", "left.db-wal"]);
+  expect(readdirSync(root.path).sort()).toEqual(["coffer.db", "left.db", "left.db-wal", "temporary"]);
+});
+
+test("the copy of a reader that was killed goes with the next one, once it is an hour old", () => {
+  using root = temporaryRoot();
+  const path = atRest(root);
+  const writer = openDatabase(path, { make: false, say });
+  const left = root.at("left.db");
+  metadata.set(writer, "key", "two");
+  for (const end of ["", "-wal"]) copyFileSync(`${path}${end}`, `${left}${end}`);
+  closeDatabase(writer);
+  using temporary = ownTemporary(root);
+  for (const name of ["coffer-read-old", "coffer-read-young", "another"]) mkdirSync(join(temporary.path, name));
+  for (const name of ["coffer-read-old", "another"]) utimesSync(join(temporary.path, name), 1, 1);
+  openToRead(left).close();
+  expect(readdirSync(temporary.path).toSorted()).toEqual(["another", "coffer-read-young"]);
 });
 
 test("with a rollback journal it is read beside others, and what a crash left half written is taken back in a copy", () => {
