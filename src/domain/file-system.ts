@@ -1,4 +1,5 @@
 import { realpathSync, statfsSync } from "node:fs";
+import type { StatsFs } from "node:fs";
 import { mountAround, mountTable } from "./mount-table.ts";
 import type { Mount } from "./mount-table.ts";
 
@@ -44,12 +45,20 @@ function of(kind: FileSystem["kind"], types: Record<string, number>): [number, F
 /** Programs that show what is on this machine in another way. Any other that speaks FUSE may show what is elsewhere. */
 const LOCAL_FUSE = ["fuseblk", "fuse.fuse-overlayfs", "fuse.bindfs", "fuse.mergerfs", "fuse.gocryptfs", "fuse.encfs", "fuse.unionfs"];
 
-/** What a directory lies on. Costs one statfs(2), and for FUSE a look at the mounts. */
-export function fileSystemOf(directory: string): FileSystem {
+/** What statfs(2) says of a disk; undefined where it says nothing. */
+export function diskFigures(directory: string): StatsFs | undefined {
+  try {
+    return statfsSync(directory);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a directory lies on; `type`: where statfs(2) was asked already. Costs one of these, and for FUSE a look at the mounts. */
+export function fileSystemOf(directory: string, type?: number): FileSystem {
   // the numbers of other systems are not these, and change with their versions
   if (process.platform !== "linux") return { name: process.platform, kind: "local" };
-  const { type } = statfsSync(directory);
-  return fileSystemFrom(type, () => mountAround(realpathSync(directory), mountTable()));
+  return fileSystemFrom(type ?? statfsSync(directory).type, () => mountAround(realpathSync(directory), mountTable()));
 }
 
 /** The same from what the kernel said; `mount` is asked where the number alone does not tell. */

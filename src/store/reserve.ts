@@ -1,5 +1,7 @@
-import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync, statSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import type { StatsFs } from "node:fs";
 import { join } from "node:path";
+import { diskFigures } from "../domain/file-system.ts";
 
 /*
  * A directory of files that hold nothing. On a disk that is full to the last byte SQLite cannot even open a database in WAL mode, and who makes room there needs a
@@ -17,7 +19,7 @@ const SHORT_INODES = 16;
 
 /** Takes the reserve of a new store, unless the disk is so small that this would matter. */
 export function layReserve(root: string): void {
-  if (freeRoom(root) >= 32 * RESERVE_BYTES) retakeReserve(root);
+  if (freeRoom(diskFigures(root)) >= 32 * RESERVE_BYTES) retakeReserve(root);
 }
 
 /** Whether nothing was ever taken, or a command that gave it up was killed. */
@@ -69,12 +71,9 @@ export function spendReserve(root: string): boolean {
   }
 }
 
-/** Bytes that the disk still takes; 0 where its inodes are as good as used up. */
-export function freeRoom(root: string): number {
-  try {
-    const { bavail, bsize, files, ffree } = statfsSync(root);
-    return files > 0 && ffree < SHORT_INODES ? 0 : bavail * bsize;
-  } catch {
-    return Infinity;
-  }
+/** Bytes that a disk still takes; 0 where its inodes are as good as used up. */
+export function freeRoom(figures: StatsFs | undefined): number {
+  if (!figures) return Infinity;
+  const { bavail, bsize, files, ffree } = figures;
+  return files > 0 && ffree < SHORT_INODES ? 0 : bavail * bsize;
 }

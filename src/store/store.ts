@@ -13,6 +13,7 @@ import { withoutWaiting } from "../db/open/patience.ts";
 import type { Say } from "../db/open/patience.ts";
 import * as journal from "../db/records/journal.ts";
 import { CofferError, isFull, reason } from "../domain/error.ts";
+import { diskFigures } from "../domain/file-system.ts";
 import { checkRoot } from "./check-root.ts";
 import { flushJournal } from "./database/journal-file.ts";
 import { requireLocks, sayJournal } from "./safe-journal.ts";
@@ -134,7 +135,7 @@ export function openStore(settings: Settings, options: OpenOptions): Store {
 /** Bytes that a command needs for its rows; where there is less, the reserve is given up before it begins. */
 const NEEDED: Partial<Record<Access, number>> = { "make-room": 4 << 20, "hand-out": 256 << 10 };
 
-type Ways = Pick<DatabaseOptions, "journal" | "limit">;
+type Ways = Pick<DatabaseOptions, "journal" | "limit" | "fileSystem">;
 
 function waysOf({ values }: Settings): Ways {
   return { journal: values.artifact_store.database_journal, limit: values.artifact_store.busy_timeout };
@@ -153,12 +154,14 @@ interface Opened {
 function openSomehow(root: string, file: string, options: OpenOptions & Ways): Opened {
   const { access = options.make ? "add" : "write" } = options;
   if (access === "look") return { ...openToRead(file), inode: inodeOf(file), readOnly: onlyLookedAt(file), isReserveSpent: false };
-  const isShort = access in NEEDED && freeRoom(root) < (NEEDED[access] as number);
+  let figures = diskFigures(root);
+  const isShort = access in NEEDED && freeRoom(figures) < (NEEDED[access] as number);
   let isReserveSpent = isShort && spendReserve(root);
   const open = (): Opened => {
-    const danger = indexDanger(root);
+    if (isReserveSpent) figures = diskFigures(root);
+    const danger = indexDanger(figures);
     if (danger?.isShort) throw noRoom(file);
-    const { db, inode } = openCurrent(file, options);
+    const { db, inode } = openCurrent(file, { ...options, ...(figures && { fileSystem: figures.type }) });
     if (danger && !allocateIndex(realpathSync(file))) {
       closeDatabase(db);
       throw noRoom(file);

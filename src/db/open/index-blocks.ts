@@ -1,6 +1,8 @@
 import type * as Ffi from "bun:ffi";
-import { readdirSync, readlinkSync, statfsSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
+import type { StatsFs } from "node:fs";
 import { dirname } from "node:path";
+import { diskFigures } from "../../domain/file-system.ts";
 
 const PAGE_BYTES = 4096;
 /** Of the index that SQLite has beside its log; enough for a transaction of 32 MiB. */
@@ -11,13 +13,10 @@ const KEEP_SIZE = 1;
  * Whether the index of a write-ahead log may end this process with SIGBUS, and would do so now (`isShort`); undefined where it never does. SQLite maps it, and has the end of each page of it get a block before. Where a block is
  * less than a page, the rest gets its blocks when it is written to, and a full disk answers that with a signal.
  */
-export function indexDanger(directory: string): { isShort: boolean } | undefined {
-  try {
-    const { bavail, bsize, blocks } = statfsSync(directory);
-    return blocks > 0 && bsize < PAGE_BYTES ? { isShort: bavail * bsize < INDEX_BYTES } : undefined;
-  } catch {
-    return undefined;
-  }
+export function indexDanger(figures: StatsFs | undefined): { isShort: boolean } | undefined {
+  if (!figures) return undefined;
+  const { bavail, bsize, blocks } = figures;
+  return blocks > 0 && bsize < PAGE_BYTES ? { isShort: bavail * bsize < INDEX_BYTES } : undefined;
 }
 
 /**
@@ -27,7 +26,7 @@ export function indexDanger(directory: string): { isShort: boolean } | undefined
 export function allocateIndex(path: string): boolean {
   const descriptor = descriptorOf(`${path}-shm`);
   if (descriptor === undefined) return true;
-  return allocate(descriptor) || indexDanger(dirname(path))?.isShort === false;
+  return allocate(descriptor) || indexDanger(diskFigures(dirname(path)))?.isShort === false;
 }
 
 function allocate(descriptor: number): boolean {

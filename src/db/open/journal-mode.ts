@@ -10,9 +10,9 @@ import type { Say } from "./patience.ts";
 /** Chosen by the file system, or by a person. */
 export type WantedJournal = "auto" | JournalMode;
 
-/** What a new database in this file's directory gets, and the most that one that is there already may have. */
-export function modeAt(path: string, wanted: WantedJournal): JournalMode {
-  return wanted === "auto" ? journalFor(fileSystemOf(dirname(path))) : wanted;
+/** What a new database in this file's directory gets, and the most that one that is there already may have. `type`: of the file system, where it is known. */
+export function modeAt(path: string, wanted: WantedJournal, type?: number): JournalMode {
+  return wanted === "auto" ? journalFor(fileSystemOf(dirname(path), type)) : wanted;
 }
 
 /** How the file is kept, by its header. */

@@ -19,6 +19,8 @@ export interface OpenOptions {
   journal?: WantedJournal;
   /** Whoever finds it busy gives up after so many milliseconds. */
   limit?: number;
+  /** Of the file system, as statfs(2) says it, where that was asked already. */
+  fileSystem?: number;
 }
 
 /**
@@ -33,7 +35,7 @@ export function openDatabase(path: string, options: OpenOptions): Database {
   let db: Database;
   let mode: JournalMode;
   try {
-    mode = modeAt(path, options.journal ?? "auto");
+    mode = modeAt(path, options.journal ?? "auto", options.fileSystem);
     db = new Database(path, { readwrite: true, create: options.make, strict: true });
   } catch (error) {
     throw unusable(path, error);
