@@ -49,12 +49,14 @@ test("who writes waits in words, and fails with what to do; who reads does not w
   expect((await here.coffer(["log", "f", "--name", "kept"])).code).toBe(0);
 });
 
-test("a process that is stopped while it writes is named, with what makes it go on", async () => {
+test("a process that is stopped while it writes is named, with what makes it go on; nobody waits longer than was said", async () => {
   using here = await impatientPlace();
+  writeFileSync(here.at("coffer.yaml"), "artifact_store: {busy_timeout: 2s}");
   await using holder = await holdDatabase(here.root);
   holder.kill("SIGSTOP");
   const { code, stderr } = await here.coffer(["log", "f"]);
   expect([code, stderr]).toEqual([1, expect.stringContaining(`let it go on with kill -CONT ${holder.pid}`)]);
+  expect(stderr).toContain("still busy after 2.0 s");
 });
 
 test("a run that finds the database busy at its end keeps its exit code, and is recorded by a later command as it ended", async () => {

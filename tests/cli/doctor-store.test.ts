@@ -27,9 +27,13 @@ test("doctor says that binaries/ is not where it was, and which files of it are 
     1,
     expect.stringMatching(/^fail: .*\/binaries is not there, .* → put it back/),
   ]);
+  here.write("three.bin", "three");
+  const logged = await here.coffer(["log", "three.bin"]);
+  expect([logged.code, logged.stderr]).toEqual([0, expect.stringMatching(/warning: .*\/binaries is not there, and .*: it is made anew/)]);
+  rmSync(join(here.root, "binaries"), { recursive: true });
   renameSync(here.at("moved"), join(here.root, "binaries"));
   rmSync(join(here.root, "binaries", first));
-  expect((await examine(here)).of("store", "files")).toMatch(/^fail: of 2 files that were looked for 1 is not there, such as binaries\//);
+  expect((await examine(here)).of("store", "files")).toMatch(/^fail: of 3 files that were looked for 2 are not there, such as binaries\//);
 });
 
 test("doctor says that manifests tell of more than an older database that was put back; stats says what a rebuild sets aside", async () => {

@@ -61,7 +61,8 @@ export function patiently<T>(db: Database, attempt: () => T, say: Say, waitsFor:
         // before anybody is told: who is told may end it
         listening ??= deaf();
         const waited = performance.now() - began;
-        if (left <= 0) throw busyDatabase(error, { waited, who: holderOf(db, waitsFor) });
+        // nobody gives up without having been told, and waits no longer than was said
+        if (left <= 0 || (said > 0 && waited >= limit)) throw busyDatabase(error, { waited, who: holderOf(db, waitsFor) });
         const due = SAID_MS[said] ?? EVERY_MS * (said - SAID_MS.length + 1);
         if (waited >= due) {
           const { words } = holderOf(db, waitsFor);

@@ -13,6 +13,7 @@ import type { Lease } from "../lease.ts";
 import { cannotTake } from "./cannot-take.ts";
 import { stage } from "./stage.ts";
 import type { IngestOptions, IngestUnit } from "./ingest-unit.ts";
+import { sayGone } from "./say-gone.ts";
 import { sha256OfStaged } from "../sha256.ts";
 import type { Staged, StagedBlob, StagedUnit } from "./staged.ts";
 import { stampOf } from "./stamp.ts";
@@ -142,6 +143,7 @@ interface Placed {
 /** Gives staged files their lasting names. They have no rows yet: after a crash they are orphans, which gc takes when they are older than the grace. */
 function place(store: Store, staged: Staged, dataset: string): Placed {
   const placed: Placed = { files: new Map(), pack: undefined, all: [] };
+  sayGone(store);
   try {
     const directory = store.path("binaries", filePart(dataset));
     for (const { hex, bytes } of staged.blobs.values()) {
