@@ -7,6 +7,7 @@ import { checkArtifactName, checkName } from "../domain/names.ts";
 import { matcher } from "../domain/pattern.ts";
 import { formatBytes } from "../domain/quantity.ts";
 import { knownSecrets } from "../domain/redact.ts";
+import { unlessReplaced } from "../domain/replaced-database.ts";
 import { log } from "../registry/log.ts";
 import type { Logged, LogRequest } from "../registry/log.ts";
 import type { LoggedPath } from "../registry/logged-path.ts";
@@ -115,27 +116,37 @@ export default command(
     const ignored = matcher([...workspace.ignore, ...flags.ignore]);
     const call = words && stageCall(words, { tracking, type: flags.type, ignored });
 
-    using store = await io.openStore();
-    const target = await findTarget(store, io, flags.run, flags.step);
-    const origins = resolveOrigins(store, flags["depends-on"], flags.source);
-    const given = { positionals, as: flags.as };
-    const { paths, skipped } = call
-      ? await stagePaths(store, call, words, given)
-      : { paths: positionals.map((source): LoggedPath => ({ source, as: flags.as })), skipped: [] };
-    const request: LogRequest = {
-      run: target.run,
-      newRun: { dataset: particulars.dataset ?? null, ...target.newRun },
-      paths: paths.map((path) => heldBackBy(path, io.env)),
-      skipped,
-      particulars: { ...particulars, step: target.step, ...origins },
-      secrets: knownSecrets(io.env),
-      metrics,
-      params,
-      tags,
-      ignored,
-      remoteRun: target.remoteRun,
-    };
-    const logged = flags.stdin && named + metrics.length + params.length + tags.length === 0 ? undefined : await log(store, request);
+    const begun = await unlessReplaced(async () => {
+      const store = await io.openStore();
+      try {
+        const target = await findTarget(store, io, flags.run, flags.step);
+        const origins = resolveOrigins(store, flags["depends-on"], flags.source);
+        const given = { positionals, as: flags.as };
+        const { paths, skipped } = call
+          ? await stagePaths(store, call, words, given)
+          : { paths: positionals.map((source): LoggedPath => ({ source, as: flags.as })), skipped: [] };
+        const request: LogRequest = {
+          run: target.run,
+          newRun: { dataset: particulars.dataset ?? null, ...target.newRun },
+          paths: paths.map((path) => heldBackBy(path, io.env)),
+          skipped,
+          particulars: { ...particulars, step: target.step, ...origins },
+          secrets: knownSecrets(io.env),
+          metrics,
+          params,
+          tags,
+          ignored,
+          remoteRun: target.remoteRun,
+        };
+        const logged = flags.stdin && named + metrics.length + params.length + tags.length === 0 ? undefined : await log(store, request);
+        return { store, target, request, logged };
+      } catch (error) {
+        store[Symbol.dispose]();
+        throw error;
+      }
+    });
+    using store = begun.store;
+    const { target, request, logged } = begun;
     if (logged) tell(io, logged);
 
     let refused = 0;

@@ -1,6 +1,7 @@
 import type { RunRow } from "../db/records/runs.ts";
 import { CofferError, errno, EXIT, reason } from "../domain/error.ts";
 import { parseAssignment } from "../domain/assignment.ts";
+import { unlessReplaced } from "../domain/replaced-database.ts";
 import { checkArtifactName, checkArtifactPath, checkName } from "../domain/names.ts";
 import { ignoredSignals, holdSignals } from "../run/child/signals.ts";
 import type { HeldSignals } from "../run/child/signals.ts";
@@ -138,8 +139,13 @@ async function track(
 ): Promise<{ store: Store; outcome: RunOutcome } | undefined> {
   let store: Store | undefined;
   try {
-    store = await io.openStore();
-    return { store, outcome: await runCommand(store, request, wrapper, code) };
+    // the run's own rows come first: where they are not there, nothing was begun
+    return await unlessReplaced(async () => {
+      store?.[Symbol.dispose]();
+      store = undefined;
+      store = await io.openStore();
+      return { store, outcome: await runCommand(store, request, wrapper, code) };
+    });
   } catch (error) {
     store?.[Symbol.dispose]();
     const isStores = error instanceof CofferError ? error.code.startsWith("STORE_") : errno(error)?.startsWith("SQLITE_");

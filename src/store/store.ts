@@ -13,6 +13,7 @@ import { withoutWaiting } from "../db/open/patience.ts";
 import type { Say } from "../db/open/patience.ts";
 import * as journal from "../db/records/journal.ts";
 import { CofferError, isFull, reason } from "../domain/error.ts";
+import { replacedDatabase } from "../domain/replaced-database.ts";
 import { diskFigures } from "../domain/file-system.ts";
 import { checkRoot } from "./check-root.ts";
 import { flushJournal } from "./database/journal-file.ts";
@@ -71,6 +72,7 @@ export function openStore(settings: Settings, options: OpenOptions): Store {
   const file = join(root, "coffer.db");
   const { db, inode, readOnly, close, ...opened } = openSomehow(root, file, { ...options, ...waysOf(settings) });
   let isReserveSpent = opened.isReserveSpent;
+  let isUntouched = true;
   const atClose: (() => void)[] = [];
   const store: Store = {
     root,
@@ -90,9 +92,11 @@ export function openStore(settings: Settings, options: OpenOptions): Store {
       const outermost = !db.inTransaction;
       if (!outermost) return writing(db, options.say, work);
       const result = writing<T>(db, options.say, (() => {
-        refuseReplaced(file, inode);
+        // asked when the write lock is there, which a rebuild has while it sets a database aside
+        if (inodeOf(file) !== inode) throw replacedDatabase(file, { isUntouched });
         return work();
       }) as Work<T>);
+      isUntouched = false;
       flush(store);
       return result;
     },
@@ -205,17 +209,6 @@ function openCurrent(file: string, options: Pick<OpenOptions, "make" | "say"> & 
     if (before === undefined || before === inode) return { db, inode };
     closeDatabase(db);
   }
-}
-
-/**
- * SQLite would go on with a file that was set aside or removed, and what it wrote would be in no store. Asked when the write lock is there, which a rebuild has while
- * it sets a database aside.
- */
-function refuseReplaced(file: string, inode: bigint | undefined): void {
-  if (inodeOf(file) !== inode)
-    throw new CofferError("STORE_UNUSABLE", `the database ${file} was replaced or removed while this command used it`, {
-      hint: "nothing of this step was kept; the next command uses the database that is there now",
-    });
 }
 
 function inodeOf(file: string): bigint | undefined {

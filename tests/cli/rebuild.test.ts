@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { SYNC_POINTS_VARIABLE } from "../../src/domain/sync-point.ts";
 import { appears } from "../support/appears.ts";
 import { faultyProxy } from "../support/faulty-proxy.ts";
 import { coffer, spawnCoffer } from "../support/coffer.ts";
@@ -97,6 +98,31 @@ test("before a whole database is replaced, what it alone knows is written down",
     stderr: expect.stringContaining("the old database is coffer.db.2"),
   });
   expect([manifests().length, (await ask(root, "get", "a")).code]).toEqual([1, 0]);
+});
+
+test("a log and a run that waited while the database was replaced go on with the new one", async () => {
+  using root = temporaryRoot();
+  await keep(root, "a");
+  writeFileSync(root.at("b"), "b");
+  const options = { root: root.at("store"), cwd: root.path };
+  const env = { [SYNC_POINTS_VARIABLE]: `rebuild.finished=hold:${root.at("hold")}` };
+  const rebuild = spawnCoffer(["rebuild", "--force"], { ...options, env });
+  await appears(root.at("hold.reached"), rebuild);
+  const waiting = [
+    ["log", "b", "--name", "b"],
+    ["run", "--name", "c", "--", "sh", "-c", "echo ran >>ran"],
+  ].map((words) => spawnCoffer(words, options));
+  // each says so once it waits
+  const said = waiting.map(({ stderr }) => stderr.getReader());
+  for (const reader of said) expect(new TextDecoder().decode((await reader.read()).value)).toContain("waiting for the database");
+  writeFileSync(root.at("hold"), "");
+  expect(await rebuild.exited).toBe(0);
+  expect(await Promise.all(waiting.map(({ exited }) => exited))).toEqual([0, 0]);
+  expect(readFileSync(root.at("ran"), "utf8")).toBe("ran\n");
+  for (const name of ["a", "b"]) expect((await ask(root, "get", name)).code).toBe(0);
+  expect((await ask(root, "runs", "--json")).json<{ runs: { state: string }[] }>().runs.map(({ state }) => state)).toEqual(
+    Array(3).fill("finished"),
+  );
 });
 
 test("what was acknowledged beside rebuilds is there after them, and what was not says so", async () => {
