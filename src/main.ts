@@ -5,7 +5,7 @@ import type { GlobalValues } from "./cli/command.ts";
 import { makeIo, writeAll } from "./cli/io.ts";
 import { meantCommands } from "./cli/meant-commands.ts";
 import { printable, printableLines } from "./cli/table.ts";
-import { busyDatabase, isBusy } from "./domain/busy-database.ts";
+import { busyDatabase, isBusy } from "./db/wait/busy-database.ts";
 import { damagedDatabase } from "./domain/damaged-database.ts";
 import { troubleAdvice } from "./domain/disk-trouble.ts";
 import { CofferError, EXIT, errno, isFull, isMalformed, reason } from "./domain/error.ts";

@@ -2,7 +2,7 @@ import { fstatSync, readFileSync, writeSync } from "node:fs";
 import { createConsola, LogLevels } from "consola/core";
 import type { ConsolaInstance } from "consola/core";
 import * as leases from "../db/bytes/leases.ts";
-import { withoutWaiting } from "../db/open/patience.ts";
+import { withoutWaiting } from "../db/wait/patience.ts";
 import * as runs from "../db/records/runs.ts";
 import type { RunRow } from "../db/records/runs.ts";
 import { CofferError, errno, isFull, reason } from "../domain/error.ts";

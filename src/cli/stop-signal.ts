@@ -1,4 +1,4 @@
-import { whileDeaf } from "../db/open/patience.ts";
+import { whileDeaf } from "../db/wait/patience.ts";
 import { EXIT } from "../domain/error.ts";
 
 /** A command that can end early: from here on SIGINT and SIGTERM are asked for, not obeyed at once. */

@@ -1,5 +1,5 @@
 import * as leases from "../db/bytes/leases.ts";
-import { limitWaits } from "../db/open/patience.ts";
+import { limitWaits } from "../db/wait/patience.ts";
 import { EXIT } from "../domain/error.ts";
 import { self } from "../domain/process-identity.ts";
 import { undoUnfinished } from "../domain/unfinished.ts";

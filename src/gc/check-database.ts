@@ -1,6 +1,6 @@
-import * as integrity from "../db/open/integrity.ts";
+import * as integrity from "../db/check/integrity.ts";
 import * as metadata from "../db/open/metadata.ts";
-import { rowFaults } from "../db/open/row-faults.ts";
+import { rowFaults } from "../db/check/row-faults.ts";
 import { REPLACE_DATABASE } from "../domain/damaged-database.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";

@@ -3,7 +3,7 @@ import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Settings } from "../config/settings.ts";
 import * as blobs from "../db/bytes/blobs.ts";
 import * as damage from "../db/bytes/damage.ts";
-import { lockedBy } from "../db/open/locked-by.ts";
+import { lockedBy } from "../db/wait/locked-by.ts";
 import * as metadata from "../db/open/metadata.ts";
 import { MIGRATIONS } from "../db/open/migrations.ts";
 import { hasLog } from "../db/open/open-to-read.ts";

@@ -1,8 +1,8 @@
 import { Database, constants } from "bun:sqlite";
 import { existsSync, statSync, unlinkSync } from "node:fs";
 import { CofferError, errno, isMalformed, reason } from "../../domain/error.ts";
-import * as integrity from "./integrity.ts";
-import { rowFaults } from "./row-faults.ts";
+import * as integrity from "../check/integrity.ts";
+import { rowFaults } from "../check/row-faults.ts";
 import * as journal from "../records/journal.ts";
 import * as leases from "../bytes/leases.ts";
 import type { LeaseRow } from "../bytes/leases.ts";

@@ -1,11 +1,11 @@
 import type { Database } from "bun:sqlite";
 import { dirname } from "node:path";
-import { isBusy } from "../../domain/busy-database.ts";
+import { isBusy } from "../wait/busy-database.ts";
 import { errno } from "../../domain/error.ts";
 import { fileSystemOf, journalFor } from "../../domain/file-system.ts";
 import type { JournalMode } from "../../domain/file-system.ts";
-import { limitOf, patiently } from "./patience.ts";
-import type { Say } from "./patience.ts";
+import { limitOf, patiently } from "../wait/patience.ts";
+import type { Say } from "../wait/patience.ts";
 
 /** Chosen by the file system, or by a person. */
 export type WantedJournal = "auto" | JournalMode;

@@ -8,8 +8,8 @@ import { syncPoint } from "../../domain/sync-point.ts";
 import { beginLog, flush, lacksSharedMemory, leaveLog, makeDurable, modeAt, readAlone, waitingAtMost } from "./journal-mode.ts";
 import type { WantedJournal } from "./journal-mode.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
-import { limitOf, limitWaits, patiently, SLICE_MS } from "./patience.ts";
-import type { Say } from "./patience.ts";
+import { limitOf, limitWaits, patiently, SLICE_MS } from "../wait/patience.ts";
+import type { Say } from "../wait/patience.ts";
 
 export interface OpenOptions {
   /** Where there is none. */

@@ -3,7 +3,7 @@ import type { Stats } from "node:fs";
 import { join } from "node:path";
 import { listOrNothing } from "../../blobs/list-or-nothing.ts";
 import * as damage from "../../db/bytes/damage.ts";
-import * as integrity from "../../db/open/integrity.ts";
+import * as integrity from "../../db/check/integrity.ts";
 import * as leases from "../../db/bytes/leases.ts";
 import type { LeaseRow } from "../../db/bytes/leases.ts";
 import { isNamed } from "../../db/garbage/sweeping.ts";

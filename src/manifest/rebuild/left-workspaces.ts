@@ -2,7 +2,7 @@ import type { Database } from "bun:sqlite";
 import { lstatSync } from "node:fs";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { listOrNothing } from "../../blobs/list-or-nothing.ts";
-import { insertRow } from "../../db/open/fresh-database.ts";
+import { insertRow } from "../../db/copy/fresh-database.ts";
 import * as runs from "../../db/records/runs.ts";
 import { bornAt } from "../../store/database/take-stock.ts";
 

@@ -6,7 +6,7 @@ import { listOrNothing } from "../../blobs/list-or-nothing.ts";
 import { readRegular } from "../../blobs/read-regular.ts";
 import { requireUsableType } from "../../config/usable-type.ts";
 import type { Settings } from "../../config/settings.ts";
-import { datasetNames, FreshDatabase, renameDataset, unnamedBlobs } from "../../db/open/fresh-database.ts";
+import { datasetNames, FreshDatabase, renameDataset, unnamedBlobs } from "../../db/copy/fresh-database.ts";
 import { holdWriters, takeLock } from "../../db/open/hold-database.ts";
 import type { Held } from "../../db/open/hold-database.ts";
 import * as metadata from "../../db/open/metadata.ts";

@@ -5,7 +5,7 @@ import * as artifacts from "../../db/records/artifacts.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
 import { putDelivery } from "../../db/delivery/delivery-snapshot.ts";
 import * as foreign from "../../db/bytes/foreign-blobs.ts";
-import { insertAll, insertRow } from "../../db/open/fresh-database.ts";
+import { insertAll, insertRow } from "../../db/copy/fresh-database.ts";
 import * as imported from "../../db/records/imported-artifacts.ts";
 import * as metrics from "../../db/records/metrics.ts";
 import * as params from "../../db/records/params.ts";

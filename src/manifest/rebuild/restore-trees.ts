@@ -6,7 +6,7 @@ import { readMember } from "../../blobs/pack.ts";
 import { decodeTree } from "../../blobs/tree.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";
-import { namedTrees } from "../../db/open/fresh-database.ts";
+import { namedTrees } from "../../db/copy/fresh-database.ts";
 import * as packs from "../../db/bytes/packs.ts";
 import { reason } from "../../domain/error.ts";
 import { DEFAULT_DATASET } from "../../domain/names.ts";

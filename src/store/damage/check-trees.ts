@@ -1,6 +1,6 @@
 import { decodeTree } from "../../blobs/tree.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
-import * as integrity from "../../db/open/integrity.ts";
+import * as integrity from "../../db/check/integrity.ts";
 import { reason } from "../../domain/error.ts";
 import type { Damage } from "./damage.ts";
 import { digestOf, locate, readChecked } from "../read.ts";

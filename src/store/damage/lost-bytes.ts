@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { blobFileName } from "../../blobs/file-name.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
 import * as damage from "../../db/bytes/damage.ts";
-import { insertRow } from "../../db/open/fresh-database.ts";
+import { insertRow } from "../../db/copy/fresh-database.ts";
 import * as foreign from "../../db/bytes/foreign-blobs.ts";
 import { formatDigest } from "../../domain/digest.ts";
 import type { Digest } from "../../domain/digest.ts";

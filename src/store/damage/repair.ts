@@ -4,7 +4,7 @@ import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../../blobs/blake3.ts";
 import type { Blake3 } from "../../blobs/blake3.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
-import * as integrity from "../../db/open/integrity.ts";
+import * as integrity from "../../db/check/integrity.ts";
 import * as packs from "../../db/bytes/packs.ts";
 import { forgetPack } from "../../db/garbage/sweeping.ts";
 import { formatDigest } from "../../domain/digest.ts";

@@ -1,5 +1,5 @@
 import type { BlobRow } from "../../db/bytes/blobs.ts";
-import type { Reached } from "../../db/open/integrity.ts";
+import type { Reached } from "../../db/check/integrity.ts";
 import * as metadata from "../../db/open/metadata.ts";
 import { reason } from "../../domain/error.ts";
 import type { Store } from "../store.ts";

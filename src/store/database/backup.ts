@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { makeDirectory, syncDirectory, syncPath } from "../../blobs/durable.ts";
 import { makeInNewPlace } from "../../blobs/new-place.ts";
 import { removeTree } from "../../blobs/remove-tree.ts";
-import { copyInto, DatabaseCopy, holdAll } from "../../db/open/copy-database.ts";
+import { copyInto, DatabaseCopy, holdAll } from "../../db/copy/copy-database.ts";
 import { CofferError, errno, isFull, reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { copyBytes } from "../ingest/copy-bytes.ts";

@@ -1,7 +1,7 @@
 import { closeSync, copyFileSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectory, syncFile, syncPath, writeWhole } from "../../blobs/durable.ts";
-import type { DatabaseCopy } from "../../db/open/copy-database.ts";
+import type { DatabaseCopy } from "../../db/copy/copy-database.ts";
 import { errno } from "../../domain/error.ts";
 import type { Store } from "../store.ts";
 import { journalLines } from "./journal-lines.ts";

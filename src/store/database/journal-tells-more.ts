@@ -1,4 +1,4 @@
-import * as integrity from "../../db/open/integrity.ts";
+import * as integrity from "../../db/check/integrity.ts";
 import type { Store } from "../store.ts";
 import { journalLines } from "./journal-lines.ts";
 

@@ -1,5 +1,5 @@
 import { readRegular } from "../../blobs/read-regular.ts";
-import * as integrity from "../../db/open/integrity.ts";
+import * as integrity from "../../db/check/integrity.ts";
 import { errno, reason } from "../../domain/error.ts";
 import { parseYaml } from "../../domain/parse-yaml.ts";
 import type { Store } from "../store.ts";

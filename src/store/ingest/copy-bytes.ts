@@ -7,7 +7,7 @@ import { copyChecked } from "../../blobs/copy-checked.ts";
 import { cloneOpened, copyOpened, openRegular } from "../../blobs/copy.ts";
 import { makeDirectory, syncPath } from "../../blobs/durable.ts";
 import { readMemberOf } from "../../blobs/pack.ts";
-import type { DatabaseCopy } from "../../db/open/copy-database.ts";
+import type { DatabaseCopy } from "../../db/copy/copy-database.ts";
 import { formatDigest } from "../../domain/digest.ts";
 import { CofferError, reason } from "../../domain/error.ts";
 import { countOf } from "../../domain/quantity.ts";

@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { closeDatabase, openDatabase, reading, unflushed, writing } from "../../../src/db/open/open.ts";
-import { whileDeaf } from "../../../src/db/open/patience.ts";
+import { whileDeaf } from "../../../src/db/wait/patience.ts";
 import { APPLICATION_ID, MIGRATIONS } from "../../../src/db/open/migrations.ts";
 import { temporaryRoot } from "../../support/temporary-root.ts";
 

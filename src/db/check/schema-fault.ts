@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { MIGRATIONS } from "./migrations.ts";
+import { MIGRATIONS } from "../open/migrations.ts";
 
 /** What is wrong with the schema, undefined where nothing is: SQLite believes whatever stands there. For a database of our own version. */
 export function schemaFault(db: Database): string | undefined {

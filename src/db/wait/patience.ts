@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import { busyDatabase, isBusy } from "../../domain/busy-database.ts";
+import { busyDatabase, isBusy } from "./busy-database.ts";
 import { formatDuration } from "../../domain/quantity.ts";
 import { holderOf } from "./lock-holder.ts";
 import type { Use } from "./lock-holder.ts";

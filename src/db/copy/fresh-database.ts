@@ -1,6 +1,6 @@
 import type { Database } from "bun:sqlite";
 import { errno, reason } from "../../domain/error.ts";
-import { openDatabase } from "./open.ts";
+import { openDatabase } from "../open/open.ts";
 
 /**
  * A database that nobody else knows of yet, filled in one transaction: all of it is there after `finish`, or nothing. `path` may be `:memory:`.

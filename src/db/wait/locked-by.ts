@@ -1,6 +1,6 @@
 import type { Database } from "bun:sqlite";
-import { isBusy } from "../../domain/busy-database.ts";
-import { waitingAtMost } from "./journal-mode.ts";
+import { isBusy } from "./busy-database.ts";
+import { waitingAtMost } from "../open/journal-mode.ts";
 import { holderOf } from "./lock-holder.ts";
 import type { Holder } from "./lock-holder.ts";
 import { SLICE_MS } from "./patience.ts";

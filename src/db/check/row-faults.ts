@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import { MIGRATIONS } from "./migrations.ts";
+import { MIGRATIONS } from "../open/migrations.ts";
 import * as integrity from "./integrity.ts";
 import { schemaFault } from "./schema-fault.ts";
 

@@ -1,5 +1,5 @@
-import { CofferError, errno } from "./error.ts";
-import { formatDuration } from "./quantity.ts";
+import { CofferError, errno } from "../../domain/error.ts";
+import { formatDuration } from "../../domain/quantity.ts";
 
 /** Whether SQLite gave up because others use the database. PROTOCOL: too many of them opened its log at one moment. */
 export function isBusy(error: unknown): boolean {

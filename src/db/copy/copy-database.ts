@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { modeAt } from "./journal-mode.ts";
+import { modeAt } from "../open/journal-mode.ts";
 import type { FileStamp } from "../bytes/blobs.ts";
 
 /** Writes the database as it is at one moment to a file that is not there yet. Others read and write meanwhile. */
