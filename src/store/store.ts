@@ -47,10 +47,22 @@ export interface Store extends Disposable {
 
 /**
  * What a command wants of the store. `look`: nothing may change, not even what an earlier command has left to do. `read`: it only reads. `hand-out`: it reads, and
- * holds what it hands out if it can. `write`: it writes a few rows. `make-room`: it takes something away. `add`: it brings bytes; it alone never has the reserve of a
- * full disk.
+ * holds what it hands out if it can. `write`: it writes a few rows. `make-room`: it takes something away. `add`: it brings bytes.
  */
 export type Access = "look" | "read" | "hand-out" | "write" | "make-room" | "add";
+
+/**
+ * What each of them does where the disk is full or nothing may be written. `reserve`: it may have the reserve, which is for rows. `needs`: bytes for its rows; where
+ * there are fewer, the reserve is given up before it begins. `canRead`: it is content with reading.
+ */
+const ACCESS: Record<Access, { reserve: boolean; needs: number; canRead: boolean }> = {
+  look: { reserve: false, needs: 0, canRead: true },
+  read: { reserve: false, needs: 0, canRead: true },
+  "hand-out": { reserve: true, needs: 256 << 10, canRead: true },
+  write: { reserve: true, needs: 0, canRead: false },
+  "make-room": { reserve: true, needs: 4 << 20, canRead: false },
+  add: { reserve: false, needs: 0, canRead: false },
+};
 
 export interface OpenOptions {
   make: boolean;
@@ -136,9 +148,6 @@ export function openStore(settings: Settings, options: OpenOptions): Store {
   return store;
 }
 
-/** Bytes that a command needs for its rows; where there is less, the reserve is given up before it begins. */
-const NEEDED: Partial<Record<Access, number>> = { "make-room": 4 << 20, "hand-out": 256 << 10 };
-
 type Ways = Pick<DatabaseOptions, "journal" | "limit" | "fileSystem">;
 
 function waysOf({ values }: Settings): Ways {
@@ -159,7 +168,8 @@ function openSomehow(root: string, file: string, options: OpenOptions & Ways): O
   const { access = options.make ? "add" : "write" } = options;
   if (access === "look") return { ...openToRead(file), inode: inodeOf(file), readOnly: onlyLookedAt(file), isReserveSpent: false };
   let figures = diskFigures(root);
-  const isShort = access in NEEDED && freeRoom(figures) < (NEEDED[access] as number);
+  const { reserve, needs, canRead } = ACCESS[access];
+  const isShort = needs > 0 && freeRoom(figures) < needs;
   let isReserveSpent = isShort && spendReserve(root);
   const open = (): Opened => {
     if (isReserveSpent) figures = diskFigures(root);
@@ -176,18 +186,17 @@ function openSomehow(root: string, file: string, options: OpenOptions & Ways): O
   try {
     try {
       // without a row that holds them bytes can be handed out as well
-      if (access === "hand-out" && isShort && !isReserveSpent) throw noRoom(file);
+      if (canRead && isShort && !isReserveSpent) throw noRoom(file);
       return open();
     } catch (error) {
-      if (isReserveSpent || access === "read" || access === "add" || !isFull(error)) throw error;
+      if (isReserveSpent || !reserve || !isFull(error)) throw error;
       if (!spendReserve(root)) throw error;
       isReserveSpent = true;
       return open();
     }
   } catch (error) {
     if (isReserveSpent) retakeReserve(root);
-    const isContent = access === "read" || access === "hand-out";
-    if (!isContent || !(error instanceof CofferError) || error.code !== "STORE_UNUSABLE") throw error;
+    if (!canRead || !(error instanceof CofferError) || error.code !== "STORE_UNUSABLE") throw error;
     return { ...openToRead(file), inode: inodeOf(file), readOnly: error, isReserveSpent: false };
   }
 }
