@@ -10,7 +10,8 @@ export async function appears(path: string, maker: { exited: Promise<unknown> })
   while (!existsSync(path)) {
     if (!isOver) await Bun.sleep(2);
     // it may have made the file just before its end
-    else if (!existsSync(path)) throw new Error(`${path} never appeared: the process that was to make it ended with ${Bun.inspect(await ended)}`);
+    else if (!existsSync(path))
+      throw new Error(`${path} never appeared: the process that was to make it ended with ${Bun.inspect(await ended)}`);
   }
 }
 
