@@ -4,9 +4,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { Difference } from "./difference.ts";
 import { keepTogether } from "./processes.ts";
-import { actions, describe } from "./stress/action.ts";
-import type { Action } from "./stress/action.ts";
-import { play } from "./stress/play.ts";
+import { actions, describe } from "./model/action.ts";
+import type { Action } from "./model/action.ts";
+import { play } from "./model/play.ts";
 
 /** What a soak plays, again and again: stress: several processes against the model; steps: one, each step held against it; kills: the same, most steps killed. */
 export const KINDS = {

@@ -2,8 +2,8 @@ import { listOrNothing } from "../blobs/list-or-nothing.ts";
 import * as runs from "../db/records/runs.ts";
 import { reason } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
-import { journalTellsMore } from "../store/database/journal-tells-more.ts";
-import { tellsMore } from "../store/database/tells-more.ts";
+import { journalKnowsMore } from "../store/database/journal-knows-more.ts";
+import { manifestKnowsMore } from "../store/database/manifest-knows-more.ts";
 
 /** Why gc takes nothing: a manifest that tells of what the database does not know, so the database is the one that lacks something. */
 export interface Stop {
@@ -30,7 +30,7 @@ export function strangeArtifacts(store: Store): Stop[] {
   const said = wordsOfJournal(store);
   const ofJournal = said === undefined ? [] : [stop("journal", said, ".jsonl")];
   const ofManifests = idsOf(store).flatMap((id) => {
-    const because = tellsMore(store, store.path("manifests", id + EXTENSION));
+    const because = manifestKnowsMore(store, store.path("manifests", id + EXTENSION));
     return because === undefined ? [] : [stop(id, because)];
   });
   return [...ofJournal, ...ofManifests];
@@ -38,7 +38,7 @@ export function strangeArtifacts(store: Store): Stop[] {
 
 function wordsOfJournal(store: Store): string | undefined {
   try {
-    const run = journalTellsMore(store);
+    const run = journalKnowsMore(store);
     return run && `tells of what was logged to a run, ${run}, and is not in the database`;
   } catch (error) {
     return `cannot be read (${reason(error)}), and may tell of what the database does not know`;

@@ -13,7 +13,7 @@ import type { FileSystem } from "../domain/file-system.ts";
 import { findingsOf } from "../domain/finding.ts";
 import type { Finding } from "../domain/finding.ts";
 import { mountAround, mountTable } from "../domain/mount-table.ts";
-import { LOCKS } from "./safe-journal.ts";
+import { LOCKS } from "./require-locks.ts";
 
 const { ok, warn, fail } = findingsOf("disk");
 

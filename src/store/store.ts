@@ -17,7 +17,7 @@ import { replacedDatabase } from "../domain/replaced-database.ts";
 import { diskFigures } from "../domain/file-system.ts";
 import { checkRoot } from "./check-root.ts";
 import { flushJournal } from "./database/journal-file.ts";
-import { requireLocks, sayJournal } from "./safe-journal.ts";
+import { requireLocks, sayJournal } from "./require-locks.ts";
 import { freeRoom, lacksReserve, layReserve, retakeReserve, spendReserve } from "./reserve.ts";
 
 /** Rows and bytes together, under one root. */

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { expect, test } from "bun:test";
-import type { Deed } from "../../scripts/soak/stress/action.ts";
-import { play } from "../../scripts/soak/stress/play.ts";
+import type { Deed } from "../../scripts/soak/model/action.ts";
+import { play } from "../../scripts/soak/model/play.ts";
 import { binary } from "../support/coffer.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 

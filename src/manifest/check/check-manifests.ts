@@ -10,8 +10,8 @@ import type { RunRow } from "../../db/records/runs.ts";
 import { errno, reason } from "../../domain/error.ts";
 import type { Damage } from "../../store/damage/damage.ts";
 import type { Store } from "../../store/store.ts";
-import { journalTellsMore } from "../../store/database/journal-tells-more.ts";
-import { tellsMore } from "../../store/database/tells-more.ts";
+import { journalKnowsMore } from "../../store/database/journal-knows-more.ts";
+import { manifestKnowsMore } from "../../store/database/manifest-knows-more.ts";
 import { manifestPieces } from "../export/run-manifest.ts";
 import { DATABASE } from "../../store/database/replace-database.ts";
 import { bodyOf, sealOf } from "../read/seal.ts";
@@ -97,7 +97,7 @@ function checkNames(store: Store, path: string, journal: Journal, last: number):
     const detail = more.length > 0 ? `${words}; and ${more.length} more` : words;
     damage.push({ digest: "", path, what: "manifest", detail, fromRows: "journal" });
   }
-  const logged = journal.failed === undefined ? journalTellsMore(store) : undefined;
+  const logged = journal.failed === undefined ? journalKnowsMore(store) : undefined;
   if (logged !== undefined) {
     const detail = `it tells of what was logged to a run that the database does not know all of (${logged}): coffer rebuild --force reads it`;
     damage.push({ digest: "", path, what: "manifest", detail });
@@ -123,7 +123,7 @@ function faultOf(store: Store, seq: number, journal: Journal): Damage | undefine
   if (bodyOf(text) === bodyOf(rows)) return undefined;
   const then = readLostRun(text, path);
   if (typeof then === "string") return damagedOf(store, run, then);
-  const more = tellsMore(store, path);
+  const more = manifestKnowsMore(store, path);
   if (more !== undefined) return of(store, run.id, `it ${more}: coffer rebuild --force reads it`);
   const now = readLostRun(rows, path);
   const wrong = typeof now === "string" ? now : contradictionOf(now, then, isDue ? undefined : knownOf(store, journal, then.journal ?? 0));

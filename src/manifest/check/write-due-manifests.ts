@@ -2,7 +2,7 @@ import { readRegular } from "../../blobs/read-regular.ts";
 import { renameNoReplace } from "../../blobs/durable.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import type { Store } from "../../store/store.ts";
-import { tellsMore } from "../../store/database/tells-more.ts";
+import { manifestKnowsMore } from "../../store/database/manifest-knows-more.ts";
 import { manifestPieces, writeRunManifests } from "../export/run-manifest.ts";
 import { readLostRun } from "../read/lost-run.ts";
 import { lastingPart, sealOf } from "../read/seal.ts";
@@ -52,7 +52,7 @@ function textAt(path: string): string | undefined {
 
 /** Where an older database was put back, the manifest may be all that tells of some artifacts: it stays beside the new one, and gc is stopped by it. */
 function moveFuller(store: Store, run: string, path: string, text?: string): void {
-  const because = tellsMore(store, path, text);
+  const because = manifestKnowsMore(store, path, text);
   if (because === undefined) return;
   const beside = `${run}.${new Date(store.now()).toISOString().replaceAll(":", "")}.yaml`;
   if (!renameNoReplace(path, store.path("manifests", beside))) throw new Error(`manifests/${beside} is there already`);

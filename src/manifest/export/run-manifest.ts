@@ -10,7 +10,7 @@ import * as runs from "../../db/records/runs.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import { DEFAULT_DATASET } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
-import { artifactBlock, runBlock } from "../../store/database/record-blocks.ts";
+import { artifactBlock, runBlock } from "../../store/database/manifest-blocks.ts";
 import type { Store } from "../../store/store.ts";
 import { metaOf } from "./meta-of.ts";
 import { manifestItem } from "../read/manifest-item.ts";

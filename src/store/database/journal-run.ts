@@ -3,7 +3,7 @@ import type { ArtifactRow } from "../../db/records/artifacts.ts";
 import * as journal from "../../db/records/journal.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import type { Store } from "../store.ts";
-import { aboutBlock, artifactBlock, laterBlock } from "./record-blocks.ts";
+import { aboutBlock, artifactBlock, laterBlock } from "./manifest-blocks.ts";
 
 /** Artifacts in one line: whoever reads it has all of it in memory. */
 const AT_ONCE = 256;

@@ -10,7 +10,7 @@ const AT_ONCE = 256;
  * there is none. Lines that cannot be read tell nothing.
  * @throws CofferError UNREADABLE where the journal is no file
  */
-export function journalTellsMore(store: Store): string | undefined {
+export function journalKnowsMore(store: Store): string | undefined {
   const asked = new Map<string, string>();
   const unknown = (): string | undefined => [...asked].find(([uid]) => integrity.lacksArtifact(store.db, [uid]))?.[1];
   for (const { text } of journalLines(store.path("manifests", "journal.jsonl"))) {

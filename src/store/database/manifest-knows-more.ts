@@ -13,7 +13,7 @@ const OWN_UID = /^  (?:- |  )uid: "([^"\\]+)"$/gm;
  * Why a manifest of a run that the database knows may tell more than the database, which an older one took the place of then; undefined where it does not, or is gone.
  * Reading fifty thousand of them takes seconds. `known`: its text, where that was read already.
  */
-export function tellsMore(store: Store, path: string, known?: string): string | undefined {
+export function manifestKnowsMore(store: Store, path: string, known?: string): string | undefined {
   let text: string;
   try {
     text = known ?? readRegular(path);
