@@ -55,6 +55,23 @@ test("scratch keeps the workspace complete after a failure, and prints where it 
   expect(statSync(`${run.workspace}/a`).nlink).toBe(1);
 });
 
+test.each([
+  ["an --output pattern that matches nothing", "modle*", "model.bin", "--output modle\\* matched nothing"],
+  ["a file of coffer's own name", "*", ".coffer-end.json", "\\.coffer-end\\.json: coffer keeps this name for itself"],
+])("%s keeps the workspace of a scratch run", async (_, pattern, file, words) => {
+  using here = place();
+  const result = await here.run(`echo precious >$W/${file}`, [...SCRATCH, "--output", pattern]);
+  expect(result.stderr).toMatch(new RegExp(`${words}[^]*the workspace stays as it is`));
+  const run = await here.shown();
+  expect([result.code, run.workspace_state, paths(run), events(run, "not-stored")]).toEqual([
+    0,
+    "present",
+    [],
+    [expect.stringMatching(new RegExp(words))],
+  ]);
+  expect(readFileSync(`${run.workspace}/${file}`, "utf8")).toBe("precious\n");
+});
+
 test.each([0, 1])("--retain stays in either case (exit %i), with bytes of its own", async (code) => {
   using here = place();
   await here.run(`cd $W; echo l >train.log; mkdir keep d; echo k >keep/k; echo i >d/in.log; echo g >d/gone; exit ${code}`, [

@@ -5,6 +5,7 @@ import { ignoredWithin, leftOutBy } from "../../domain/left-out.ts";
 import type { OutputRules } from "../../domain/left-out.ts";
 import { matcher } from "../../domain/pattern.ts";
 import { reason } from "../../domain/error.ts";
+import { walk } from "../../store/ingest/walk.ts";
 import type { Problem } from "../../store/ingest/walk.ts";
 import { liesInside } from "../workspace/workspace.ts";
 
@@ -90,11 +91,23 @@ export function listOutputs(workspace: string, { ignore, outputs }: OutputRules)
     problems,
     unmatched: outputs.filter((pattern) => {
       const matches = matcher([pattern]);
-      return !units.some((unit) => matches(unit.path)) && !problems.some((problem) => matches(problem.path));
+      const isFound = [...units, ...problems].some(({ path }) => matches(path));
+      // what lies in a directory that another pattern took is kept with it
+      return !isFound && !units.some((unit) => unit.kind === "tree" && everythingIn(unit).some(matches));
     }),
     ignoredWithin: (unit, path) => within(unit.path, path),
     isLeftOut: leftOutBy({ ignore, outputs }),
   };
+}
+
+function everythingIn({ path, source }: OutputUnit): string[] {
+  try {
+    const { files, others, problems } = walk(source, () => false);
+    return [...files, ...[...others, ...problems].map((one) => one.path)].map((within) => `${path}/${within}`);
+  } catch {
+    // told when it is to be stored
+    return [];
+  }
 }
 
 /** U+FFFD stands in a name that is not UTF-8, and such a name finds nothing. */

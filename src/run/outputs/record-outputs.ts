@@ -52,17 +52,23 @@ export async function findOutputs(store: Store, workspace: string, rules: Output
     ? (await import("../../manifest/export/workspace-manifest.ts")).readWorkspaceManifest(workspace)
     : undefined;
   const manifest = told?.isOutput ? undefined : told;
-  const ignore = [...store.settings.values.workspace.ignore, ...rules.ignore, `/${END_FILE}`, ...(manifest ? ["/manifest.yaml"] : [])];
+  const ignore = [...store.settings.values.workspace.ignore, ...rules.ignore];
   const listed = listOutputs(workspace, { ignore, outputs: rules.outputs });
   // what a script's manifest says is recorded: no rule of the user's leaves it out
   const outputs = manifest ? { ...listed, isLeftOut: (path: string) => path !== "manifest.yaml" && listed.isLeftOut(path) } : listed;
-  const notes = [...outputs.unmatched.map((pattern) => `--output ${pattern} matched nothing`), ...(told?.notes ?? [])];
-  const found: FoundOutputs = { outputs, units: [], said: new Map(), refused: new Set(), problems: [...outputs.problems], notes };
+  const problems = [
+    ...outputs.problems,
+    ...outputs.unmatched.map((pattern) => ({ path: pattern, why: `--output ${pattern} matched nothing`, failed: true })),
+  ];
+  const found: FoundOutputs = { outputs, units: [], said: new Map(), refused: new Set(), problems, notes: told?.notes ?? [] };
   const secrets = knownSecrets(rules.env);
   const said = (manifest?.items ?? []).map((item) => withoutSecrets(item, secrets));
   const items = Map.groupBy(said, (item) => item.path);
-  for (const { path, source, kind, linked } of outputs.units)
-    add(found, { path, source, kind, move: mayMove && !linked }, rules.register.has(path), items.get(path));
+  for (const { path, source, kind, linked } of outputs.units) {
+    if (manifest && path === "manifest.yaml" && rules.outputs.length === 0) continue;
+    if (path === END_FILE) found.problems.push({ path, why: "coffer keeps this name for itself", failed: true });
+    else add(found, { path, source, kind, move: mayMove && !linked }, rules.register.has(path), items.get(path));
+  }
   for (const [path, names] of rules.register)
     addInside(
       found,

@@ -44,6 +44,13 @@ test("a pattern that nothing matched is told", () => {
   expect(listOutputs(directory.path, { ignore: [], outputs: ["a", "model.pt", "x/*"] }).unmatched).toEqual(["model.pt", "x/*"]);
 });
 
+test("a pattern matches what lies in a directory that another one took", () => {
+  using directory = workspace("m/a.pt", "m/deep/b.pt");
+  mkdirSync(directory.at("m/empty"));
+  const outputs = ["m", "m/*.pt", "m/deep", "m/empty", "b.pt", "m/c.pt"];
+  expect(listOutputs(directory.path, { ignore: [], outputs }).unmatched).toEqual(["m/c.pt"]);
+});
+
 test("rules leave out what is ignored, and inside what --output names too", () => {
   using directory = workspace("models/a.pt", "models/__pycache__/m.pyc", ".tmp/keep/x", ".tmp/keep/__pycache__/y", "rest");
   const plain = listOutputs(directory.path, RULES);

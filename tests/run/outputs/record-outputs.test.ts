@@ -55,6 +55,27 @@ test("a link inside the workspace is taken for what it points to, and not moved"
   expect(found.units[0]?.source).toBe(join(run.begun.workspace, "ckpt/5.pt"));
 });
 
+test("coffer's own names are so on the top level only: below it they are files like any other", async () => {
+  const said = manifest({ artifact_id: "m", path: "m.bin" });
+  const files = {
+    ".coffer-end.json": "precious",
+    "d/.coffer-end.json": "precious",
+    "d/manifest.yaml": "mine",
+    "manifest.yaml": said,
+    "m.bin": "m",
+  };
+  using run = await endedRun(files, { policy: "scratch" });
+  const { outputs, units: found, problems } = await findOutputs(run.store, run.begun.workspace, requestOf(), true);
+  expect(found.map(({ path }) => path)).toEqual(["m.bin", "d"]);
+  for (const path of [".coffer-end.json", "manifest.yaml"])
+    expect([outputs.ignoredWithin({ path: "d" }, path), outputs.isLeftOut(path), outputs.isLeftOut(`d/${path}`)]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+  expect(problems).toEqual([{ path: ".coffer-end.json", why: "coffer keeps this name for itself", failed: true }]);
+});
+
 test("one problem, and nothing of the workspace moves", async () => {
   using run = await endedRun({ a: "1", "d/b": "2" }, { policy: "scratch" });
   const rules = requestOf({ register: new Map([["missing", ["m"]]]) });
