@@ -8,6 +8,8 @@ export interface StopSignal {
   readonly signal: AbortSignal;
   /** The exit code that tells which it was. */
   exit(): number;
+  /** Work that changes nothing, and that nobody can be heard beside: a signal ends the process at once meanwhile. */
+  atOnce<T>(work: () => T): T;
 }
 
 /** A terminal and a wrapper may both pass one on: what comes within this time is the same. */
@@ -29,9 +31,18 @@ export function catchStopSignal(): StopSignal {
   const heard = (["SIGINT", "SIGTERM"] as const).map((name) => ({ name, listener: hear(name) }));
   const listen = (): void => heard.forEach(({ name, listener }) => process.on(name, listener));
   listen();
-  whileDeaf(() => {
+  const obey = (): (() => void) => {
     for (const { name, listener } of heard) process.off(name, listener);
     return listen;
-  });
-  return { isThere: () => first !== undefined, signal: controller.signal, exit };
+  };
+  whileDeaf(obey);
+  const atOnce = <T>(work: () => T): T => {
+    const again = obey();
+    try {
+      return work();
+    } finally {
+      again();
+    }
+  };
+  return { isThere: () => first !== undefined, signal: controller.signal, exit, atOnce };
 }

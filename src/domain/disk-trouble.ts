@@ -14,10 +14,12 @@ const WORDS: Record<DiskTrouble, string> = {
   failing: "its disk reports errors",
 };
 
+const GC = "coffer gc shows what can go, with --workspaces or --max-versions N more";
+
 const ADVICE: Record<DiskTrouble, string> = {
-  full: "make room on its disk (df shows it; coffer gc shows what can go)",
-  "no inodes": "remove files from its disk, of whatever size (df -i shows it; coffer gc shows what can go)",
-  quota: "make room within the quota, or have it raised (coffer gc shows what can go)",
+  full: `make room on its disk (df shows it; ${GC})`,
+  "no inodes": `remove files from its disk, of whatever size (df -i shows it; ${GC})`,
+  quota: `make room within the quota, or have it raised (${GC})`,
   "read-only": "mount it writable; what only reads, such as coffer ls or coffer get, works without",
   denied: "its directory must exist and be writable by you",
   failing: "look at what the kernel says of that disk (dmesg), and copy what matters",

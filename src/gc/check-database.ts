@@ -25,12 +25,17 @@ export function checkDatabase(store: Store, options: { thoroughly: boolean }): v
   if (found !== undefined) throw damaged(found.trim().replaceAll("\n", "; "));
 }
 
+/** Whether the database was made anew, and nobody has said since that it lacks nothing. */
+export function isUnconfirmed(store: Store): boolean {
+  return Boolean(metadata.get(store.db, "rebuilt"));
+}
+
 /**
  * A database that was made anew may lack something that the lost one knew: a person has to say that it does not.
  * @throws CofferError UNCONFIRMED
  */
 export function requireConfirmed(store: Store, confirmed: boolean): void {
-  if (metadata.get(store.db, "rebuilt") && !confirmed)
+  if (isUnconfirmed(store) && !confirmed)
     throw new CofferError("UNCONFIRMED", "this store's database was rebuilt, and nobody has confirmed since that it knows everything", {
       hint: "look at coffer ls and at coffer gc without --apply, then run coffer gc --apply --yes; nothing was deleted",
     });

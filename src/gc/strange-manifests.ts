@@ -25,15 +25,16 @@ export function strangeRuns(store: Store): Stop[] {
   }
 }
 
-/** Manifests of known runs that tell of more than their rows, and a journal that does. All are read: that is for when something is to be deleted. */
-export function strangeArtifacts(store: Store): Stop[] {
+/** Manifests of known runs that tell of more than their rows, and a journal that does. All are read: that is for when something is to be deleted. Yields after each. */
+export function* strangeArtifacts(store: Store): Generator<void, Stop[]> {
   const said = wordsOfJournal(store);
-  const ofJournal = said === undefined ? [] : [stop("journal", said, ".jsonl")];
-  const ofManifests = idsOf(store).flatMap((id) => {
+  const stops = said === undefined ? [] : [stop("journal", said, ".jsonl")];
+  for (const id of idsOf(store)) {
     const because = manifestKnowsMore(store, store.path("manifests", id + EXTENSION));
-    return because === undefined ? [] : [stop(id, because)];
-  });
-  return [...ofJournal, ...ofManifests];
+    if (because !== undefined) stops.push(stop(id, because));
+    yield;
+  }
+  return stops;
 }
 
 function wordsOfJournal(store: Store): string | undefined {

@@ -34,7 +34,7 @@ export function resolve(store: Store, ref: string, scope: Scope = "live"): Resol
     byRunName(store, ref, scope) ??
     byRunNamePath(store, ref, scope);
   if (found) return found;
-  throw (scope === "live" ? outOfSight(store, ref) : undefined) ?? unknown(store, ref);
+  throw (scope === "any" ? undefined : outOfSight(store, ref)) ?? unknown(store, ref);
 }
 
 /** @throws CofferError NOT_FOUND, also where the reference means a run */
@@ -86,7 +86,7 @@ function byName(store: Store, ref: string, scope: Scope): Resolved | undefined {
   if (found) return artifact(found);
   const known = artifacts.list(store.db, { name, limit: MANY });
   if (known.length === 0) return undefined;
-  const hidden = scope === "live" ? byWhich(store, name, which, "any") : null;
+  const hidden = scope === "any" ? null : byWhich(store, name, which, "any");
   if (hidden) throw hiddenError(hidden, known);
   throw new CofferError("NOT_FOUND", `“${name}” has no “${which}”`, {
     hint: "name a version, an alias, or run:RUN",

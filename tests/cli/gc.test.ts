@@ -65,6 +65,37 @@ test("with --apply it deletes what it shows, and names each", async () => {
   });
 });
 
+test("what was deleted is counted as in the plan, and each has its reason", async () => {
+  using root = temporaryRoot();
+  await logVersions(root, "model", 3);
+  const { stdout } = await coffer(["gc", "--max-versions", "1", "--apply"], { root: root.at("store") });
+  expect(stdout.split("\n").map((line) => line.replaceAll(/ {2,}/g, "  ").replace(/binaries\S+ \(blake3:\S+\)/, "FILE"))).toEqual([
+    "DELETED  WHAT  BYTES  WHY",
+    "artifact  model@v2  -  1 newer version (1 is kept)",
+    "artifact  model@v1  -  2 newer versions (1 is kept)",
+    "blob  FILE  7 B  only what went named it",
+    "blob  FILE  7 B  only what went named it",
+    "",
+    "2 deleted, 14 B freed; with that went 2 blobs",
+    "",
+  ]);
+});
+
+test("with nothing to delete it tells what waits for the grace, and which rules are off", async () => {
+  using root = temporaryRoot();
+  await logVersions(root, "model", 2);
+  await coffer(["rm", "model@v1"], { root: root.at("store") });
+  const waits = expect.stringMatching(/^1 more waits until \d{4}-\d\d-\d\dT\d\d:\d\dZ \(grace 1 h 0 m; --grace 0 takes it now\)$/m);
+  for (const words of [["gc"], ["gc", "--apply"]])
+    expect(await coffer(words, { root: root.at("store") })).toMatchObject({
+      stdout: waits,
+      stderr: expect.stringMatching(/rules that are off: --workspaces .*, --max-versions N/),
+    });
+  expect((await coffer(["gc", "--grace", "0", "--apply"], { root: root.at("store") })).stdout).not.toContain("waits");
+  const restored = await coffer(["restore", "model@v1"], { root: root.at("store") });
+  expect(restored).toMatchObject({ code: 4, stderr: expect.stringContaining("gc has deleted model@v1") });
+});
+
 test("a failed run leaves no bytes after gc --failed-runs --grace 0 --apply, and an earlier run's record and shared blob stay", async () => {
   using root = temporaryRoot();
   const store = { root: root.at("store") };
@@ -136,6 +167,8 @@ test("after a rebuild it waits for a person's word", async () => {
   using db = new Database(root.at("store/coffer.db"));
   db.run("INSERT INTO store VALUES ('rebuilt', '1')");
   db.close();
+  for (const rules of [[], ["--max-versions", "1"]])
+    expect((await coffer(["gc", ...rules], { root: root.at("store") })).stderr).toContain("--apply alone is refused until then");
   const words = ["gc", "--max-versions", "1", "--apply"];
   expect(await coffer(words, { root: root.at("store") })).toMatchObject({ code: 5, stderr: expect.stringContaining("was rebuilt") });
   expect(storedFiles(root)).toHaveLength(2);
@@ -172,8 +205,8 @@ test("SIGINT stops it between two batches, and another gc does the rest", async 
   const journal = root.at("store/manifests/journal.jsonl");
   await appears(journal, child);
   child.kill("SIGINT");
-  const [stdout] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  expect(child.exitCode).toBe(130);
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  expect([child.exitCode, stderr]).toEqual([130, expect.stringContaining("run it again for the rest")]);
   expect((JSON.parse(stdout) as Applied).applied?.interrupted).toBe(true);
   const rest = (await coffer(["gc", "--max-age", "1", "--apply", "--json"], { root: root.at("store") })).json<Applied>();
   expect(rest.applied).toMatchObject({ interrupted: false, failed: [] });

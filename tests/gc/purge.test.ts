@@ -84,7 +84,7 @@ test("what is pinned, in use, or was used for what stays is kept and named", asy
     "between@v1: report@v1 was made from it",
     "origin@v1: between@v1 was made from it",
     "pinned@v1: it is pinned",
-    "read@v1: a live process uses it, or was given it within the hour",
+    "read@v1: a process was given it, which holds for an hour at least",
   ]);
 });
 
@@ -329,7 +329,7 @@ test("what nothing names goes exactly as it is listed, packs too, and nothing el
   await t.add({ name: "other half", files: Object.fromEntries(Object.entries(many(200)).slice(100, 110)) });
   for (const { seq } of [...lost, half]) artifacts.entomb(t.store.db, seq, t.now);
   const plan = planGc(t.store, PURGE_RULES, { dataset: null, part: "orphans" });
-  const listed = [...itemsOf(plan)].map(({ kind, what, bytes }) => ({ kind, what, bytes }));
+  const listed = [...itemsOf(plan)].map(({ kind, what, why, bytes }) => ({ kind, what, why, bytes, planned: true }));
   const swept = await sweep(t.store, plan, () => false);
   const byWhat = (a: { what: string }, b: { what: string }): number => a.what.localeCompare(b.what);
   expect(swept.deleted.toSorted(byWhat)).toEqual(listed.toSorted(byWhat));

@@ -1,10 +1,13 @@
 import { EXIT } from "../../domain/error.ts";
-import { checkDatabase, requireConfirmed } from "../../gc/check-database.ts";
+import { pausing } from "../../domain/pause.ts";
+import { requireConfirmed } from "../../gc/check-database.ts";
 import { requireDataset } from "../../gc/dataset.ts";
-import { planGc } from "../../gc/plan/plan.ts";
+import { planning } from "../../gc/plan/plan.ts";
 import { orphanRules } from "../../gc/plan/rules.ts";
 import { applyPlan } from "../apply-plan.ts";
 import { command } from "../command.ts";
+import { lookAtDatabase } from "../gc/look-at-database.ts";
+import { untilStopped } from "../gc/until-stopped.ts";
 import { orphansDocument, printOrphans } from "./orphans.ts";
 
 export default command(
@@ -28,25 +31,26 @@ stops the cleanup, until the database that knew it is back, or the manifest is s
       "5": "stopped: the database is damaged, or lacks what a manifest tells of",
     },
   },
-  async ({ flags, io }) => {
-    const { values } = await io.settings();
-    const rules = orphanRules(flags.grace, values.artifact_store.cleanup_policy);
-    using store = await io.openStore({ make: false, access: flags.force ? "make-room" : "read" });
-    checkDatabase(store, { thoroughly: flags.force });
-    const dataset = flags.dataset ?? null;
-    if (dataset !== null) requireDataset(store, dataset);
-    if (flags.force) requireConfirmed(store, false);
-    const plan = planGc(store, rules, { dataset, part: "orphans" });
-    const document = orphansDocument(plan);
-    if (!flags.force) {
-      printOrphans(io, document);
-      if (plan.totals.items > 0) io.say.info("nothing was deleted: run it again with --force to do it");
-      return EXIT.done;
-    }
-    // in words now: what it tells of is gone after the sweep
-    const told = { ...document, items: [...document.items], kept: [...document.kept] };
-    const { applied, exit } = await applyPlan(io, store, plan);
-    printOrphans(io, { ...told, applied });
-    return exit;
-  },
+  async ({ flags, io }) =>
+    untilStopped(io, async (work) => {
+      const { values } = await io.settings();
+      const rules = orphanRules(flags.grace, values.artifact_store.cleanup_policy);
+      using store = await io.openStore({ make: false, access: flags.force ? "make-room" : "read" });
+      await lookAtDatabase(io, store, work, { thoroughly: flags.force });
+      const dataset = flags.dataset ?? null;
+      if (dataset !== null) requireDataset(store, dataset);
+      if (flags.force) requireConfirmed(store, false);
+      const plan = await pausing(planning(store, rules, { dataset, part: "orphans" }), work.pause);
+      const document = orphansDocument(plan);
+      if (!flags.force) {
+        printOrphans(io, document);
+        if (plan.totals.items > 0) io.say.info("nothing was deleted: run it again with --force to do it");
+        return EXIT.done;
+      }
+      // in words now: what it tells of is gone after the sweep
+      const told = { ...document, items: [...document.items], kept: [...document.kept] };
+      const { applied, exit } = await applyPlan(io, store, plan, work);
+      printOrphans(io, { ...told, applied });
+      return exit;
+    }),
 );

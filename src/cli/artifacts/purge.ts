@@ -1,12 +1,15 @@
 import { CofferError, EXIT } from "../../domain/error.ts";
+import { pausing } from "../../domain/pause.ts";
 import { formatBytes } from "../../domain/quantity.ts";
-import { checkDatabase, requireConfirmed } from "../../gc/check-database.ts";
+import { requireConfirmed } from "../../gc/check-database.ts";
 import { requireDataset } from "../../gc/dataset.ts";
 import type { GcPlan } from "../../gc/plan/gc-plan.ts";
-import { planGc } from "../../gc/plan/plan.ts";
+import { planning } from "../../gc/plan/plan.ts";
 import { PURGE_RULES } from "../../gc/plan/rules.ts";
 import { applyPlan } from "../apply-plan.ts";
 import { command } from "../command.ts";
+import { lookAtDatabase } from "../gc/look-at-database.ts";
+import { untilStopped } from "../gc/until-stopped.ts";
 import { planDocument, spelledOut } from "../gc/document.ts";
 import type { PlanDocument } from "../gc/document.ts";
 import { bySource, renderPlan, renderSwept, section } from "../gc/text.ts";
@@ -34,35 +37,36 @@ and the exit code is 5.`,
       "5": "not confirmed, or stopped: nothing was deleted",
     },
   },
-  async ({ flags, io }) => {
-    const { dataset } = flags;
-    if (dataset === undefined)
-      throw new CofferError("USAGE", "which dataset?", { hint: "name it with --dataset; coffer stats lists them; nothing was deleted" });
-    const isMeant = flags.force && flags.yes;
-    using store = await io.openStore({ make: false, access: isMeant ? "make-room" : "read" });
-    checkDatabase(store, { thoroughly: isMeant });
-    requireDataset(store, dataset);
-    if (isMeant) requireConfirmed(store, false);
-    const plan = planGc(store, PURGE_RULES, { dataset, part: "purge" });
-    const isNothing = plan.totals.items + plan.totals.kept + plan.rehouse.length === 0;
-    if (!isMeant) {
-      if (io.json) streamJson(purgeDocument(plan, dataset), io.write);
-      else io.print(plan, () => renderPlan(plan) + renderRehouse(plan));
-      if (isNothing) return EXIT.done;
-      io.say.error(`not confirmed, so nothing was deleted: coffer artifacts purge --dataset ${dataset} --force --yes does it`);
-      return EXIT.refused;
-    }
-    // in words now: what it tells of is gone after the sweep
-    const told = io.json ? spelledOut(purgeDocument(plan, dataset)) : undefined;
-    const { applied, exit } = await applyPlan(io, store, plan);
-    if (told) streamJson({ ...told, applied }, io.write);
-    else io.print(plan, () => renderSwept(plan, applied));
-    return exit === EXIT.done && plan.totals.kept + applied.stayed.length > 0 ? EXIT.partly : exit;
-  },
+  async ({ flags, io }) =>
+    untilStopped(io, async (work) => {
+      const { dataset } = flags;
+      if (dataset === undefined)
+        throw new CofferError("USAGE", "which dataset?", { hint: "name it with --dataset; coffer stats lists them; nothing was deleted" });
+      const isMeant = flags.force && flags.yes;
+      using store = await io.openStore({ make: false, access: isMeant ? "make-room" : "read" });
+      await lookAtDatabase(io, store, work, { thoroughly: isMeant });
+      requireDataset(store, dataset);
+      if (isMeant) requireConfirmed(store, false);
+      const plan = await pausing(planning(store, PURGE_RULES, { dataset, part: "purge" }), work.pause);
+      const isNothing = plan.totals.items + plan.totals.kept + plan.rehouse.length === 0;
+      if (!isMeant) {
+        if (io.json) streamJson(purgeDocument(plan, dataset), io.write);
+        else io.print(plan, () => renderPlan(plan) + renderRehouse(plan));
+        if (isNothing) return EXIT.done;
+        io.say.error(`not confirmed, so nothing was deleted: coffer artifacts purge --dataset ${dataset} --force --yes does it`);
+        return EXIT.refused;
+      }
+      // in words now: what it tells of is gone after the sweep
+      const told = io.json ? spelledOut(purgeDocument(plan, dataset)) : undefined;
+      const { applied, exit } = await applyPlan(io, store, plan, work);
+      if (told) streamJson({ ...told, applied }, io.write);
+      else io.print(plan, () => renderSwept(plan, applied));
+      return exit === EXIT.done && plan.totals.kept + applied.stayed.length > 0 ? EXIT.partly : exit;
+    }),
 );
 
 /** As of gc, without its rules: a purge has none. */
-interface PurgeDocument extends Omit<PlanDocument, "schema" | "rules" | "limit"> {
+interface PurgeDocument extends Omit<PlanDocument, "schema" | "rules" | "waiting" | "limit"> {
   schema: "coffer.purge/1";
   dataset: string;
   rehouse: GcPlan["rehouse"];
@@ -70,7 +74,7 @@ interface PurgeDocument extends Omit<PlanDocument, "schema" | "rules" | "limit">
 }
 
 function purgeDocument(plan: GcPlan, dataset: string): PurgeDocument {
-  const { schema: _schema, rules: _rules, limit: _limit, ...rest } = planDocument(plan);
+  const { schema: _schema, rules: _rules, waiting: _waiting, limit: _limit, ...rest } = planDocument(plan);
   return { schema: "coffer.purge/1", dataset, ...rest, rehouse: plan.rehouse, applied: null };
 }
 

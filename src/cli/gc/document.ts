@@ -11,13 +11,14 @@ export interface PlanDocument {
   missing: GcPlan["missing"];
   repack: GcPlan["repack"];
   totals: GcPlan["totals"];
+  waiting: GcPlan["waiting"];
   limit: GcPlan["limit"];
 }
 
 /** The plan as `--json` has it: its items are read one by one. */
 export function planDocument(plan: GcPlan): PlanDocument {
-  const { schema, at, rules, stopped, missing, repack, totals, limit } = plan;
-  return { schema, at, rules, items: itemsOf(plan), kept: keptOf(plan), stopped, missing, repack, totals, limit };
+  const { schema, at, rules, stopped, missing, repack, totals, waiting, limit } = plan;
+  return { schema, at, rules, items: itemsOf(plan), kept: keptOf(plan), stopped, missing, repack, totals, waiting, limit };
 }
 
 /** The same with all its items in memory. */

@@ -18,6 +18,17 @@ export const RULE_FLAGS = {
   "forget-unsynced": { type: "boolean", description: "give up what the tracking server was not told, where that keeps garbage" },
 } as const satisfies Flags;
 
+/** Those that would take more, as flags. */
+export function unusedRules({ workspaces, failedRuns, maxVersions, maxAge, maxSize }: GcRules): string[] {
+  return [
+    workspaces === null && "--workspaces (of finished runs, where all is stored)",
+    failedRuns === null && "--failed-runs",
+    maxVersions === null && "--max-versions N",
+    maxAge === null && "--max-age DAYS",
+    maxSize === null && "--max-size SIZE",
+  ].filter((flag) => flag !== false);
+}
+
 /** Those of the configuration, or those that are named. */
 export function gcRules(flags: Values<typeof RULE_FLAGS>, values: Config): GcRules {
   return rulesFrom(

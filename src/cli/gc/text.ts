@@ -1,4 +1,4 @@
-import { countOf, formatBytes } from "../../domain/quantity.ts";
+import { countOf, formatBytes, formatDuration } from "../../domain/quantity.ts";
 import type { GcItem, GcPlan, GcRule } from "../../gc/plan/gc-plan.ts";
 import type { Swept } from "../../gc/apply/swept.ts";
 import { table } from "../table.ts";
@@ -27,6 +27,7 @@ export function renderPlan(plan: GcPlan): string {
       plan.repack.map((pack) => `${pack.path}: ${formatBytes(pack.bytes)} become ${formatBytes(pack.live)}`),
     ),
     totals(plan, groups),
+    waiting(plan),
   ].join("");
 }
 
@@ -69,8 +70,8 @@ function renderKept({ keptArtifacts, keptOthers, missing, stopped, scope }: GcPl
 export function renderSwept(plan: GcPlan, swept: Swept): string {
   return [
     table(
-      ["DELETED", "WHAT", "BYTES"],
-      swept.deleted.map((one) => [one.kind, one.what, one.bytes > 0 ? formatBytes(one.bytes) : "-"]),
+      ["DELETED", "WHAT", "BYTES", "WHY"],
+      swept.deleted.map((one) => [one.kind, one.what, one.bytes > 0 ? formatBytes(one.bytes) : "-", one.why]),
       "nothing was deleted",
     ),
     section(
@@ -86,8 +87,9 @@ export function renderSwept(plan: GcPlan, swept: Swept): string {
       "moved to the datasets that use them",
       bySource(swept.rehoused, ({ to }) => to).map(({ from, to, blobs, bytes }) => `${blobs} of ${from} → ${to}: ${formatBytes(bytes)}`),
     ),
-    `\n${swept.deleted.length} deleted, ${formatBytes(swept.freed)} freed${swept.failed.length > 0 ? `, ${swept.failed.length} could not be deleted` : ""}\n`,
+    `\n${summed(swept)}\n`,
     limit(plan),
+    waiting(plan),
   ].join("");
 }
 
@@ -102,6 +104,32 @@ function totals(plan: GcPlan, groups: readonly Group[]): string {
     shared > 0 ? ` (${formatBytes(shared)} of it shared among them)\n` : "\n",
     limit(plan),
   ].join("");
+}
+
+/** Counted as in the plan: what went along with an item is told beside. */
+function summed({ deleted, freed, failed }: Swept): string {
+  const along = Map.groupBy(
+    deleted.filter(({ planned }) => !planned),
+    ({ kind }) => (kind === "cache" ? "cached file" : kind),
+  );
+  return [
+    `${deleted.filter(({ planned }) => planned).length} deleted, ${formatBytes(freed)} freed`,
+    failed.length > 0 ? `, ${failed.length} could not be deleted` : "",
+    along.size > 0 ? `; with that went ${[...along].map(([kind, all]) => countOf(all.length, kind)).join(", ")}` : "",
+  ].join("");
+}
+
+/** What `rm` took away and the grace keeps. */
+function waiting({ waiting: { items, first, last }, rules }: GcPlan): string {
+  if (items === 0 || first === null || last === null) return "";
+  const [from, until] = [minute(first), minute(last)];
+  const when = from === until ? `until ${until}` : `until ${from} to ${until}`;
+  return `${items} more ${items === 1 ? "waits" : "wait"} ${when} (grace ${formatDuration(rules.grace)}; --grace 0 takes ${items === 1 ? "it" : "them"} now)\n`;
+}
+
+/** `2026-05-04T18:37Z`, the first one that is not before it. */
+function minute(at: number): string {
+  return `${new Date(Math.ceil(at / 60_000) * 60_000).toISOString().slice(0, 16)}Z`;
 }
 
 function limit({ limit: size }: Pick<GcPlan, "limit">): string {

@@ -1,14 +1,20 @@
 import type { Database } from "bun:sqlite";
 
-/** Packs and their members, by those that are dead: what a tar file of the others takes, but for its end. */
-const packs = (dead: string): string => `SELECT b.pack AS seq, count(*) - count(d.seq) AS members, count(d.seq) AS dying,
-  sum(iif(d.seq IS NULL, 512 + (b.size + 511) / 512 * 512, 0)) AS live, sum(iif(d.seq IS NULL, 0, b.size)) AS dead
-  FROM blobs b LEFT JOIN temp.gc_dead d ON d.seq = b.seq AND ${dead} WHERE b.pack IS NOT NULL GROUP BY b.pack`;
+/** What a tar file takes of a member. */
+const IN_TAR = "512 + (b.size + 511) / 512 * 512";
+
+/** Packs and their members, by those that die: what a tar file of the others takes, but for its end. */
+const ONCE = `SELECT b.pack AS seq, count(*) - count(d.seq) AS members, count(d.seq) AS dying,
+  sum(iif(d.seq IS NULL, ${IN_TAR}, 0)) AS live, sum(iif(d.seq IS NULL, 0, b.size)) AS dead
+  FROM blobs b LEFT JOIN temp.gc_dead d ON d.seq = b.seq WHERE b.pack IS NOT NULL GROUP BY b.pack`;
+
+/** The same where none does. A join that finds nothing (`AND 0`) is no short way to it: SQLite then reads that table once for each blob. */
+const NOW = `SELECT b.pack AS seq, count(*) AS members, 0 AS dying, sum(${IN_TAR}) AS live, 0 AS dead FROM blobs b WHERE b.pack IS NOT NULL GROUP BY b.pack`;
 
 /** Finds out what becomes of each pack, once nothing more dies. Returns the bytes that are free only when packs are rewritten. */
 export function measurePacks(db: Database): number {
   db.run("DELETE FROM temp.gc_packs");
-  db.run(`INSERT INTO temp.gc_packs (seq, members, dying, live, dead) ${packs("1")}`);
+  db.run(`INSERT INTO temp.gc_packs (seq, members, dying, live, dead) ${ONCE}`);
   return (db.query("SELECT ifnull(sum(dead), 0) AS bytes FROM temp.gc_packs WHERE members > 0").get() as { bytes: number }).bytes;
 }
 
@@ -32,7 +38,7 @@ export function hollowOnce(db: Database, dataset: string | null): HollowPack[] {
 
 /** Those that are so now. */
 export function hollowNow(db: Database, dataset: string | null): HollowPack[] {
-  return hollow(db, dataset, `(${packs("0")})`);
+  return hollow(db, dataset, `(${NOW})`);
 }
 
 function hollow(db: Database, dataset: string | null, measured: string): HollowPack[] {

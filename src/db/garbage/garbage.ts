@@ -64,6 +64,15 @@ export function condemnRemoved(db: Database, until: number): number {
     .run(until).changes;
 }
 
+/** What `rm` took out of sight later than a time: how many, and when the first and the last of them. */
+export function removedSince(db: Database, after: number): { items: number; first: number | null; last: number | null } {
+  return db
+    .query<{ items: number; first: number | null; last: number | null }, [number]>(
+      `SELECT count(*) AS items, min(a.state_at) AS first, max(a.state_at) AS last FROM artifacts a WHERE ${OUT_OF_SIGHT} AND a.state = 'removed' AND a.state_at > ?`,
+    )
+    .get(after) as { items: number; first: number | null; last: number | null };
+}
+
 /** What runs that ended no later than a time took back when they failed. */
 export function condemnWithdrawn(db: Database, until: number): number {
   const since = "ifnull(r.ended_at, a.state_at)";

@@ -45,8 +45,10 @@ const PROTECTIONS: readonly Protection[] = [
   {
     by: "lease",
     artifact: "a.seq",
-    because: "'a live process uses it, or was given it within the hour'",
-    from: (join) => `temp.gc_leases g ${join} lease_blobs l ON l.lease = g.seq ${join} artifacts a ON a.blob = l.blob WHERE 1`,
+    because:
+      "iif(h.kind = 'read', 'a process was given it, which holds for an hour at least', 'a live process uses it (' || h.kind || ')')",
+    from: (join) =>
+      `temp.gc_leases g ${join} leases h ON h.seq = g.seq ${join} lease_blobs l ON l.lease = g.seq ${join} artifacts a ON a.blob = l.blob WHERE 1`,
   },
   {
     by: "unverified",

@@ -1,4 +1,3 @@
-import { setImmediate as yieldToSignals } from "node:timers/promises";
 import * as artifacts from "../../db/records/artifacts.ts";
 import * as events from "../../db/records/events.ts";
 import * as garbage from "../../db/garbage/garbage.ts";
@@ -13,34 +12,37 @@ import { newerNeeded } from "../why/described.ts";
 import { protectingNothing } from "../plan/plan.ts";
 import { verdictWords } from "../plan/retention.ts";
 import type { Verdict } from "../plan/retention.ts";
-import { BATCH } from "./swept.ts";
+import { FIRST_BATCH, isToStop, nextBatch } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
 /** Makes the plan's artifacts tombstones (step 2 of the sweep). Returns the blobs that nothing names any more. */
 export async function buryArtifacts(sweep: Sweep): Promise<Set<number>> {
-  const { store, plan, swept } = sweep;
+  const { store, plan } = sweep;
   const except = protectingNothing(plan.rules, plan.scope);
   const condemned = new Set<number>();
+  const of = plan.artifacts.count;
+  let done = 0;
+  let size = FIRST_BATCH;
   // what was made from others mostly came after them; where it did not, its turn comes in a later round
   for (let isSettled = true; isSettled;) {
     isSettled = false;
     for (let below = Number.MAX_SAFE_INTEGER; ;) {
-      await yieldToSignals();
-      const batch = garbage.nextGarbage(store.db, below, BATCH);
+      const batch = garbage.nextGarbage(store.db, below, size);
       const last = batch.at(-1);
       if (!last) break;
-      if (sweep.stop()) {
-        swept.interrupted = true;
-        return condemned;
-      }
+      sweep.tell({ doing: "artifacts", done, of });
+      if (await isToStop(sweep)) return condemned;
+      const began = performance.now();
       store.transaction(() => {
         respectAllLeases(store.db);
         for (const item of batch) {
           if (!buryOne(sweep, item, except, condemned)) continue;
           garbage.settleGarbage(store.db, item.seq);
           isSettled = true;
+          done++;
         }
       });
+      size = nextBatch(size, performance.now() - began);
       syncPoint("gc.buried");
       below = last.seq;
     }
@@ -65,12 +67,13 @@ function buryOne(sweep: Sweep, item: Verdict & { seq: number }, except: Readonly
   }
   if (needing.length > 0) return false;
   const at = store.now();
-  const message = `gc deleted ${what}: ${verdictWords(item, plan.rules, plan.at)}`;
+  const why = verdictWords(item, plan.rules, plan.at);
+  const message = `gc deleted ${what}: ${why}`;
   artifacts.entomb(store.db, item.seq, at);
   journal.append(store.db, { at, did: "delete", artifact: now.uid, id: now.id, digest: now.digest, size: now.size, message });
   events.record(store.db, { at, run: now.run, artifact: item.seq, kind: "deleted", message });
   if (now.blob !== null && condemn(store.db, now.blob, at)) condemned.add(now.blob);
-  swept.deleted.push({ kind: "artifact", what, bytes: 0 });
+  swept.deleted.push({ kind: "artifact", what, why, bytes: 0, planned: true });
   return true;
 }
 

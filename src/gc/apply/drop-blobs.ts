@@ -11,12 +11,12 @@ import { blobWords } from "../why/described.ts";
 import { batches, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
-/** Deletes blobs that nothing names, and then what was named by them alone (steps 3 to 5 of the sweep). */
-export async function dropBlobs(sweep: Sweep, unnamed: Iterable<number>): Promise<void> {
+/** Deletes blobs that nothing names, `planned` among them, and then what was named by them alone (steps 3 to 5 of the sweep). */
+export async function dropBlobs(sweep: Sweep, unnamed: Iterable<number>, planned: ReadonlySet<number>): Promise<void> {
   const { store, swept } = sweep;
   for (let wave = [...new Set(unnamed)]; wave.length > 0 && !swept.interrupted;) {
     const next = new Set<number>();
-    for await (const batch of batches(sweep, wave)) {
+    for await (const batch of batches(sweep, "blobs", wave)) {
       store.transaction(() => {
         for (const blob of batch) {
           condemn(store.db, blob, store.now());
@@ -26,7 +26,7 @@ export async function dropBlobs(sweep: Sweep, unnamed: Iterable<number>): Promis
       });
       syncPoint("gc.trashed");
       store.transaction(() => {
-        const dropped = batch.filter((blob) => dropOne(sweep, blob, next));
+        const dropped = batch.filter((blob) => dropOne(sweep, blob, next, planned.has(blob)));
         for (const copy of forgetCacheEntries(store.db, dropped)) dropCopy(sweep, copy);
         syncPoint("gc.forgotten");
       });
@@ -37,7 +37,7 @@ export async function dropBlobs(sweep: Sweep, unnamed: Iterable<number>): Promis
 }
 
 /** True where its row is gone. */
-function dropOne(sweep: Sweep, blob: number, next: Set<number>): boolean {
+function dropOne(sweep: Sweep, blob: number, next: Set<number>, planned: boolean): boolean {
   const { store, swept } = sweep;
   const row = blobs.bySeq(store.db, blob);
   if (!row) return true;
@@ -55,7 +55,7 @@ function dropOne(sweep: Sweep, blob: number, next: Set<number>): boolean {
     return false;
   }
   for (const member of forgetBlob(store.db, blob)) if (condemn(store.db, member, store.now())) next.add(member);
-  swept.deleted.push({ kind: "blob", what, bytes });
+  swept.deleted.push({ kind: "blob", what, why: planned ? "no artifact names it" : "only what went named it", bytes, planned });
   return true;
 }
 
@@ -80,7 +80,7 @@ function dropCopy(sweep: Sweep, copy: { path: string; size: number }): void {
   const path = store.path("cache", copy.path);
   try {
     sweepAway(sweep, path, store.keep(path), copy.size);
-    swept.deleted.push({ kind: "cache", what: store.keep(path), bytes: copy.size });
+    swept.deleted.push({ kind: "cache", what: store.keep(path), why: "a copy of what went", bytes: copy.size, planned: false });
   } catch (error) {
     swept.failed.push({ what: store.keep(path), error: reason(error) });
   }

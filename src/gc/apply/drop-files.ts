@@ -4,19 +4,21 @@ import * as events from "../../db/records/events.ts";
 import { recordLater } from "../../db/records/later-events.ts";
 import * as leases from "../../db/bytes/leases.ts";
 import * as runs from "../../db/records/runs.ts";
+import type { RunRow } from "../../db/records/runs.ts";
 import { isNamed } from "../../db/garbage/sweeping.ts";
 import { reason } from "../../domain/error.ts";
+import { Interrupted, pauseUntil } from "../../domain/pause.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import type { OtherItem } from "../plan/gc-plan.ts";
 import { oldestMaker, strayAt } from "../plan/strays.ts";
-import { batches, sweepAway, unlinkMoved } from "./swept.ts";
+import { batches, isToStop, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 import { lookAtWorkspace } from "../plan/workspaces.ts";
 
 type Item<K extends OtherItem["kind"]> = Extract<OtherItem, { kind: K }>;
 
 export async function dropStrays(sweep: Sweep): Promise<void> {
-  for await (const batch of batches(sweep, items(sweep, "file"))) {
+  for await (const batch of batches(sweep, "files", items(sweep, "file"))) {
     const known = { grace: sweep.plan.rules.grace, maker: oldestMaker(sweep.store, sweep.lease.seq) };
     sweep.store.transaction(() => batch.forEach((item) => dropStray(sweep, item, known)));
     unlinkMoved(sweep);
@@ -41,12 +43,12 @@ function dropStray(sweep: Sweep, item: Item<"file">, known: Parameters<typeof st
     }
     events.record(store.db, { at: store.now(), kind: "deleted", message: `gc deleted ${item.what}: ${item.why}` });
   }
-  swept.deleted.push({ kind: "file", what: item.what, bytes: item.bytes });
+  swept.deleted.push({ kind: "file", what: item.what, why: item.why, bytes: item.bytes, planned: true });
 }
 
 export async function dropStaging(sweep: Sweep): Promise<void> {
   const { store, swept } = sweep;
-  for await (const batch of batches(sweep, items(sweep, "staging"))) {
+  for await (const batch of batches(sweep, "staging", items(sweep, "staging"))) {
     const tokens = new Set(leases.all(store.db).map((lease) => lease.token));
     for (const item of batch)
       if (tokens.has(basename(item.what))) swept.stayed.push({ what: item.what, because: "it belongs to a process" });
@@ -56,14 +58,15 @@ export async function dropStaging(sweep: Sweep): Promise<void> {
 
 export async function dropWorkspaces(sweep: Sweep): Promise<void> {
   const { store, swept } = sweep;
-  for (const item of items(sweep, "workspace")) {
-    if (sweep.stop()) {
-      swept.interrupted = true;
-      return;
-    }
+  const all = items(sweep, "workspace");
+  for (const [done, item] of all.entries()) {
+    sweep.tell({ doing: "workspaces", done, of: all.length });
+    if (await isToStop(sweep)) return;
     const run = runs.bySeq(store.db, item.run);
     if (run?.workspace_state !== "present") continue;
-    const { bytes, keeper } = await lookAtWorkspace(store, run);
+    const looked = await lookOnceMore(sweep, run);
+    if (!looked) return;
+    const { bytes, keeper } = looked;
     if (keeper !== undefined) swept.stayed.push({ what: item.what, because: keeper });
     else if (removeDirectory(sweep, item, item.what, bytes)) {
       syncPoint("gc.workspace-removed");
@@ -75,6 +78,17 @@ export async function dropWorkspaces(sweep: Sweep): Promise<void> {
   }
 }
 
+/** undefined where the sweep is to stop. */
+async function lookOnceMore({ store, stop, swept }: Sweep, run: RunRow): Promise<Awaited<ReturnType<typeof lookAtWorkspace>> | undefined> {
+  try {
+    return await lookAtWorkspace(store, run, pauseUntil(stop));
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    swept.interrupted = true;
+    return undefined;
+  }
+}
+
 function removeDirectory({ swept }: Sweep, item: Item<"staging" | "workspace">, path: string, bytes: number): boolean {
   try {
     removeTree(path);
@@ -82,7 +96,7 @@ function removeDirectory({ swept }: Sweep, item: Item<"staging" | "workspace">, 
     swept.failed.push({ what: item.what, error: reason(error) });
     return false;
   }
-  swept.deleted.push({ kind: item.kind, what: item.what, bytes });
+  swept.deleted.push({ kind: item.kind, what: item.what, why: item.why, bytes, planned: true });
   swept.freed += bytes;
   return true;
 }

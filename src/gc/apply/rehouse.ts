@@ -1,6 +1,5 @@
 import { linkSync, lstatSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { copyNoReplace } from "../../blobs/copy-no-replace.ts";
 import { makeDirectory, syncDirectory } from "../../blobs/durable.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
@@ -15,7 +14,7 @@ import { digestPath } from "../../store/digest-path.ts";
 import { blobRow, checkedFile } from "../../store/read.ts";
 import { stampOf } from "../../store/ingest/stamp.ts";
 import { dropPack, writeAnew } from "./repack.ts";
-import { sweepAway, unlinkMoved } from "./swept.ts";
+import { isToStop, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
 /**
@@ -36,11 +35,7 @@ export async function rehouse(sweep: Sweep, dataset: string): Promise<void> {
     })),
   ];
   for (const { path, move } of works) {
-    await yieldToSignals();
-    if (sweep.swept.interrupted || sweep.stop()) {
-      sweep.swept.interrupted = true;
-      return;
-    }
+    if (await isToStop(sweep)) return;
     try {
       await move();
     } catch (error) {
@@ -124,5 +119,5 @@ async function movePacked(sweep: Sweep, members: [Displaced, ...Displaced[]]): P
   const written = await writeAnew(sweep, old, { dataset, isWanted: (blob) => wanted.has(blob) });
   if (!written) return;
   for (const { digest, size } of members) swept.rehoused.push({ what: digest, from: old.path, to: written.path, bytes: size });
-  dropPack(sweep, old.seq);
+  dropPack(sweep, old.seq, "what others use of it lies among theirs");
 }

@@ -1,6 +1,5 @@
 import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../../blobs/blake3.ts";
 import { copyNoReplace } from "../../blobs/copy-no-replace.ts";
 import { makeDirectory, renameNoReplace, syncDirectory } from "../../blobs/durable.ts";
@@ -13,14 +12,19 @@ import { CofferError, errno, reason } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { stampOf } from "../../store/ingest/stamp.ts";
-import { sweepAway, unlinkMoved } from "./swept.ts";
+import { isToStop, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
 const MEMBERS_PER_TURN = 256;
 
 /** Removes packs of which no member is left. */
-export function dropEmptyPacks(sweep: Sweep): void {
-  for (const pack of hollowNow(sweep.store.db, sweep.plan.scope.dataset)) if (pack.members === 0) dropPack(sweep, pack.seq);
+export async function dropEmptyPacks(sweep: Sweep): Promise<void> {
+  const empty = hollowNow(sweep.store.db, sweep.plan.scope.dataset).filter(({ members }) => members === 0);
+  for (const [done, { seq }] of empty.entries()) {
+    sweep.tell({ doing: "packs", done, of: empty.length });
+    if (await isToStop(sweep)) return;
+    dropPack(sweep, seq, "no blob in it is left");
+  }
 }
 
 /**
@@ -29,12 +33,10 @@ export function dropEmptyPacks(sweep: Sweep): void {
  */
 export async function repack(sweep: Sweep): Promise<void> {
   const planned = new Set(sweep.plan.repack.map((pack) => pack.seq));
-  for (const { seq } of hollowNow(sweep.store.db, sweep.plan.scope.dataset).filter((pack) => planned.has(pack.seq) && pack.members > 0)) {
-    await yieldToSignals();
-    if (sweep.swept.interrupted || sweep.stop()) {
-      sweep.swept.interrupted = true;
-      return;
-    }
+  const hollow = hollowNow(sweep.store.db, sweep.plan.scope.dataset).filter((pack) => planned.has(pack.seq) && pack.members > 0);
+  for (const [done, { seq }] of hollow.entries()) {
+    sweep.tell({ doing: "packs", done, of: hollow.length });
+    if (await isToStop(sweep)) return;
     const pack = packs.bySeq(sweep.store.db, seq);
     if (!pack) continue;
     try {
@@ -50,12 +52,12 @@ async function rewrite(sweep: Sweep, old: PackRow): Promise<void> {
   const written = await writeAnew(sweep, old, { dataset: old.dataset, isWanted: () => true });
   if (!written) return;
   sweep.swept.repacked.push({ from: old.path, to: written.path, before: old.size, after: written.size });
-  dropPack(sweep, old.seq);
+  dropPack(sweep, old.seq, "it was more than half dead, and written anew");
 }
 
 /**
  * Writes living members of a pack into a new one, under any dataset, and moves their rows there. The old pack stays.
- * undefined where somebody reads from it: it stays as it is, and that is told.
+ * undefined where somebody reads from it: it stays as it is, and that is told. So it does where the sweep is to stop.
  */
 export async function writeAnew(
   sweep: Sweep,
@@ -69,7 +71,9 @@ export async function writeAnew(
   if (packs.isHeld(store.db, old.seq)) return leave();
   const id = Bun.randomUUIDv7();
   const staged = join(sweep.trash, `pack-${id}`);
-  const { offsets, size } = await copyLiving(sweep, old, into.isWanted, staged);
+  const copied = await copyLiving(sweep, old, into.isWanted, staged);
+  if (!copied) return undefined;
+  const { offsets, size } = copied;
   const directory = store.path("binaries", filePart(into.dataset), "packs");
   makeDirectory(directory);
   const path = join(directory, `${id}.tar`);
@@ -114,12 +118,14 @@ async function place(staged: string, path: string): Promise<boolean> {
   return true;
 }
 
+/** undefined where the sweep is to stop: nothing of it is left. */
 async function copyLiving(
-  { store }: Sweep,
+  sweep: Sweep,
   old: PackRow,
   isWanted: (blob: number) => boolean,
   to: string,
-): Promise<{ offsets: Map<number, number>; size: number }> {
+): Promise<{ offsets: Map<number, number>; size: number } | undefined> {
+  const { store } = sweep;
   const blake3 = await loadBlake3();
   const offsets = new Map<number, number>();
   const writer = new PackWriter(to);
@@ -133,7 +139,10 @@ async function copyLiving(
           hint: "coffer verify lists what is damaged",
         });
       offsets.set(member.seq, writer.add(hex, bytes));
-      if (index % MEMBERS_PER_TURN === 0) await yieldToSignals();
+      if (index % MEMBERS_PER_TURN === 0 && (await isToStop(sweep))) {
+        writer.abandon();
+        return undefined;
+      }
     }
     return { offsets, size: await writer.finish() };
   } catch (error) {
@@ -143,7 +152,7 @@ async function copyLiving(
 }
 
 /** Its row and its file. The row goes only where no member is left. */
-export function dropPack(sweep: Sweep, seq: number): void {
+export function dropPack(sweep: Sweep, seq: number, why: string): void {
   const { store, swept } = sweep;
   const path = packs.bySeq(store.db, seq)?.path;
   try {
@@ -151,11 +160,15 @@ export function dropPack(sweep: Sweep, seq: number): void {
       const pack = forgetPack(store.db, seq);
       if (!pack) return;
       sweepAway(sweep, store.path(pack.path), pack.path, pack.size);
-      swept.deleted.push({ kind: "pack", what: pack.path, bytes: pack.size });
+      swept.deleted.push({ kind: "pack", what: pack.path, why, bytes: pack.size, planned: isPlanned(sweep, seq) });
     });
   } catch (error) {
     if (errno(error) === undefined) throw error;
     swept.failed.push({ what: path ?? `pack ${seq}`, error: reason(error) });
   }
   unlinkMoved(sweep);
+}
+
+function isPlanned({ plan }: Sweep, pack: number): boolean {
+  return plan.others.some((item) => item.kind === "pack" && item.seq === pack);
 }

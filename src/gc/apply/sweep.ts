@@ -11,7 +11,8 @@ import type { GcPlan } from "../plan/gc-plan.ts";
 import { requireLatest } from "../plan/plan.ts";
 import { rehouse } from "./rehouse.ts";
 import { dropEmptyPacks, repack } from "./repack.ts";
-import type { Sweep, Swept } from "./swept.ts";
+import { isToStop } from "./swept.ts";
+import type { Sweep, SweepStep, Swept } from "./swept.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 
 /**
@@ -29,9 +30,14 @@ import { syncPoint } from "../../domain/sync-point.ts";
  *  6. Packs without a living member are removed, what a purged dataset leaves to others moves to them, and packs more than half dead are written anew; then stray files, staging and workspaces go.
  *
  * A crash anywhere leaves nothing wrong: a tombstone's blobs are found unnamed by the next plan, a condemned or trashed row too, a file without a row is
- * a stray, and what was renamed away goes with the staging of the dead lease. `stop` is asked between batches; a stopped sweep is done by another plan.
+ * a stray, and what was renamed away goes with the staging of the dead lease. `stop` is asked between small batches; a stopped sweep is done by another plan.
  */
-export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Promise<Swept> {
+export async function sweep(
+  store: Store,
+  plan: GcPlan,
+  stop: () => boolean,
+  tell: (step: SweepStep) => void = () => undefined,
+): Promise<Swept> {
   requireLatest(store, plan);
   const swept: Swept = { deleted: [], stayed: [], failed: [], repacked: [], rehoused: [], freed: 0, interrupted: false };
   if (plan.stopped.length > 0) return swept;
@@ -44,6 +50,7 @@ export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Pr
     lease,
     trash: staging(store, lease),
     stop,
+    tell,
     swept,
     moved: [],
   };
@@ -53,13 +60,19 @@ export async function sweep(store: Store, plan: GcPlan, stop: () => boolean): Pr
     forgetDeliveries(sweeping);
     const unnamed = deadBlobs.unnamed(store.db);
     const condemned = await buryArtifacts(sweeping);
-    await dropBlobs(sweeping, [...unnamed, ...condemned]);
-    dropEmptyPacks(sweeping);
-    if (plan.scope.part === "purge") await rehouse(sweeping, plan.scope.dataset as string);
-    await repack(sweeping);
-    await dropStrays(sweeping);
-    await dropStaging(sweeping);
-    await dropWorkspaces(sweeping);
+    const steps = [
+      () => dropBlobs(sweeping, [...unnamed, ...condemned], new Set(unnamed)),
+      () => dropEmptyPacks(sweeping),
+      async () => (plan.scope.part === "purge" ? rehouse(sweeping, plan.scope.dataset as string) : undefined),
+      () => repack(sweeping),
+      () => dropStrays(sweeping),
+      () => dropStaging(sweeping),
+      () => dropWorkspaces(sweeping),
+    ];
+    for (const step of steps) {
+      if (await isToStop(sweeping)) break;
+      await step();
+    }
     syncPoint("gc.done");
   } finally {
     dropLease(store, lease);
@@ -72,11 +85,11 @@ function forgetDeliveries({ store, plan, swept }: Sweep): void {
   const items = plan.others.filter((item) => item.kind === "delivery");
   if (items.length === 0) return;
   store.transaction(() => {
-    for (const { seq, what } of items) {
+    for (const { seq, what, why } of items) {
       const outcome = giveUpDelivery(store, seq, "gc --forget-unsynced");
       if (outcome === "busy") swept.stayed.push({ what, because: "it is being delivered just now" });
       if (outcome !== "given up") continue;
-      swept.deleted.push({ kind: "delivery", what, bytes: 0 });
+      swept.deleted.push({ kind: "delivery", what, why, bytes: 0, planned: true });
     }
   });
 }

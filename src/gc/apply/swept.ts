@@ -8,9 +8,25 @@ import type { Lease } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";
 import type { GcItem, GcPlan } from "../plan/gc-plan.ts";
 
+export interface Deleted {
+  kind: GcItem["kind"] | "cache";
+  what: string;
+  why: string;
+  bytes: number;
+  /** An item of the plan; else it went along with one: the bytes that only this one had, their copies in the cache, a pack that became empty. */
+  planned: boolean;
+}
+
+/** How far a sweep is with what it does just now. */
+export interface SweepStep {
+  doing: "artifacts" | "blobs" | "packs" | "files" | "staging" | "workspaces";
+  done: number;
+  of: number;
+}
+
 /** What a sweep did. */
 export interface Swept {
-  deleted: { kind: GcItem["kind"] | "cache"; what: string; bytes: number }[];
+  deleted: Deleted[];
   /** What the plan has and what changed since: it stays. */
   stayed: { what: string; because: string }[];
   /** What could not be deleted. */
@@ -32,23 +48,42 @@ export interface Sweep {
   /** The lease's own directory under `tmp/`; absolute. */
   readonly trash: string;
   readonly stop: () => boolean;
+  readonly tell: (step: SweepStep) => void;
   readonly swept: Swept;
   /** Files that were renamed away and wait for the commit, and their bytes. */
   readonly moved: { path: string; what: string; bytes: number }[];
 }
 
-/** How many items one write transaction takes: others wait no longer than that. */
-export const BATCH = 2000;
+/** How many items the first write transaction takes. */
+export const FIRST_BATCH = 250;
+const LARGEST_BATCH = 2000;
+const SMALLEST_BATCH = 20;
+const AIM_MS = 250;
 
-/** Batches of `items`, until the sweep is to stop. Handlers of signals run in between. */
-export async function* batches<T>({ stop, swept }: Sweep, items: readonly T[]): AsyncGenerator<readonly T[]> {
-  for (let at = 0; at < items.length; at += BATCH) {
-    await yieldToSignals();
-    if (stop()) {
-      swept.interrupted = true;
-      return;
-    }
-    yield items.slice(at, at + BATCH);
+/** How many the next one takes, after one of `size` that took so many milliseconds: others, and who gave a signal, wait no longer than a moment, also on a slow disk. */
+export function nextBatch(size: number, took: number): number {
+  const better = Math.round(size * Math.min(2, AIM_MS / Math.max(took, 1)));
+  return Math.min(LARGEST_BATCH, Math.max(SMALLEST_BATCH, better));
+}
+
+/** Whether the sweep is to end here. Handlers of signals run first. */
+export async function isToStop({ stop, swept }: Pick<Sweep, "stop" | "swept">): Promise<boolean> {
+  await yieldToSignals();
+  if (stop()) swept.interrupted = true;
+  return swept.interrupted;
+}
+
+/** Batches of `items`, until the sweep is to stop. */
+export async function* batches<T>(sweep: Sweep, doing: SweepStep["doing"], items: readonly T[]): AsyncGenerator<readonly T[]> {
+  let size = FIRST_BATCH;
+  for (let at = 0; at < items.length;) {
+    sweep.tell({ doing, done: at, of: items.length });
+    if (await isToStop(sweep)) return;
+    const batch = items.slice(at, at + size);
+    const began = performance.now();
+    yield batch;
+    at += batch.length;
+    size = nextBatch(size, performance.now() - began);
   }
 }
 

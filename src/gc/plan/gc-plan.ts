@@ -73,6 +73,8 @@ export interface GcPlan {
   /** What a purged dataset leaves to others, and the dataset where it goes. */
   rehouse: { what: string; from: string; dataset: string; bytes: number }[];
   totals: { items: number; bytes: number; bytes_after_repacking: number; kept: number };
+  /** What `rm` took away, and the grace keeps: when the first and the last of it may go; milliseconds since 1970. */
+  waiting: { items: number; first: number | null; last: number | null };
   /** Of `maxSize`, where that rule is on. */
   limit: { bytes: number; stored: number; after: number; met: boolean } | null;
 }

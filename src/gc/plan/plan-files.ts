@@ -1,18 +1,18 @@
 import * as deadBlobs from "../../db/bytes/dead-blobs.ts";
 import type { Store } from "../../store/store.ts";
 import type { GcPlan, OtherItem } from "./gc-plan.ts";
-import { findStrays, leftStaging } from "./strays.ts";
+import { leftStaging, lookForStrays } from "./strays.ts";
 import type { Stray } from "./strays.ts";
 
-/** Adds to a plan what lies on the disk and no row names. */
-export function planFiles(store: Store, plan: GcPlan): void {
+/** Adds to a plan what lies on the disk and no row names. Yields after each file. */
+export function* planFiles(store: Store, plan: GcPlan): Generator<void, void> {
   const { rules, scope, stopped } = plan;
   const add = (item: OtherItem): void => {
     plan.others.push(item);
     plan.totals.bytes += item.bytes;
   };
   if (rules.orphans) {
-    const strays = findStrays(store, { grace: rules.grace, scope, isStopped: stopped.length > 0 });
+    const strays = yield* lookForStrays(store, { grace: rules.grace, scope, isStopped: stopped.length > 0 });
     for (const file of strays.files)
       if (file.keeper !== undefined) plan.keptOthers.push({ rule: "orphans", what: file.path, because: file.keeper });
       else add(strayItem(file));

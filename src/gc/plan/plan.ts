@@ -8,6 +8,7 @@ import type { Keeper } from "../../db/garbage/protection.ts";
 import * as runs from "../../db/records/runs.ts";
 import { unsyncedGarbage } from "../../db/garbage/unsynced-garbage.ts";
 import { isMalformed, reason } from "../../domain/error.ts";
+import { atOnce } from "../../domain/pause.ts";
 import { leaseState } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";
 import { damaged } from "../check-database.ts";
@@ -26,12 +27,17 @@ import type { Stop } from "../strange-manifests.ts";
  * processes and, unless `orphans` is off, files that no row names. Manifests of known runs are only read where there is such a thing.
  * @throws CofferError STORE_DAMAGED
  */
-export function planGc(store: Store, rules: GcRules, scope: GcScope = { dataset: null, part: "all" }): GcPlan {
+export function planGc(store: Store, rules: GcRules, scope?: GcScope): GcPlan {
+  return atOnce(planning(store, rules, scope));
+}
+
+/** The same; yields between its steps, none of which takes long. */
+export function* planning(store: Store, rules: GcRules, scope: GcScope = { dataset: null, part: "all" }): Generator<void, GcPlan> {
   try {
-    let plan = planOnce(store, rules, scope, strangeRuns(store));
+    let plan = yield* planOnce(store, rules, scope, strangeRuns(store));
     if (plan.totals.items + plan.repack.length > 0) {
-      const stopped = strangeArtifacts(store);
-      if (stopped.length > 0) plan = planOnce(store, rules, scope, stopped);
+      const stopped = yield* strangeArtifacts(store);
+      if (stopped.length > 0) plan = yield* planOnce(store, rules, scope, stopped);
     }
     latest.set(store, plan);
     return plan;
@@ -41,11 +47,13 @@ export function planGc(store: Store, rules: GcRules, scope: GcScope = { dataset:
   }
 }
 
-function planOnce(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[]): GcPlan {
+function* planOnce(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[]): Generator<void, GcPlan> {
   openSets(store, stopped);
+  yield;
   // one read transaction: the sets are of one moment, and cost one lock
   const plan = reading(store.db, () => planRows(store, rules, scope, stopped));
-  planFiles(store, plan);
+  yield;
+  yield* planFiles(store, plan);
   plan.totals.items = plan.artifacts.count + plan.blobs.count + plan.others.length;
   plan.totals.kept = plan.keptArtifacts.count + plan.keptOthers.length;
   return plan;
@@ -107,6 +115,7 @@ function planRows(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[])
     repack: [],
     rehouse: [],
     totals: { items: 0, bytes: bytes - later, bytes_after_repacking: later, kept: 0 },
+    waiting: scope.part === "all" ? waiting(store, rules.grace) : { items: 0, first: null, last: null },
     limit,
   };
   if (stopped.length > 0) return plan;
@@ -136,6 +145,11 @@ function condemn({ db, now }: Store, rules: GcRules, { part, dataset }: GcScope)
     ...(maxVersions !== null && { versions: garbage.condemnVersions(db, maxVersions) }),
     ...(maxAge !== null && { age: garbage.condemnOld(db, now() - maxAge) }),
   };
+}
+
+function waiting({ db, now }: Store, grace: number): GcPlan["waiting"] {
+  const { items, first, last } = garbage.removedSince(db, now() - grace);
+  return { items, first: first === null ? null : first + grace, last: last === null ? null : last + grace };
 }
 
 function planPacks({ db }: Store, plan: GcPlan): void {

@@ -8,6 +8,7 @@ import * as leases from "../../db/bytes/leases.ts";
 import type { LeaseRow } from "../../db/bytes/leases.ts";
 import { isNamed } from "../../db/garbage/sweeping.ts";
 import { filePart } from "../../domain/names.ts";
+import { atOnce } from "../../domain/pause.ts";
 import { formatDuration } from "../../domain/quantity.ts";
 import { leaseState } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";
@@ -54,6 +55,11 @@ export interface StrayRules {
 
 /** Holds the files against the rows. Files are listed first and rows asked after, so that what an ingest commits meanwhile is no stray. */
 export function findStrays(store: Store, rules: StrayRules): Strays {
+  return atOnce(lookForStrays(store, rules));
+}
+
+/** The same; yields after each file. */
+export function* lookForStrays(store: Store, rules: StrayRules): Generator<void, Strays> {
   const { dataset } = rules.scope;
   const files: Stray[] = [];
   const known = { grace: rules.grace, maker: oldestMaker(store) };
@@ -62,6 +68,7 @@ export function findStrays(store: Store, rules: StrayRules): Strays {
     const stray = is === "named" ? undefined : strayAt(store, path, known);
     if (is === "named") named++;
     else if (stray) files.push(is === "store" ? { ...stray, keeper: "another store lies there: move it out of this one" } : stray);
+    yield;
   }
   const missing = dataset === null && named === integrity.countFiles(store.db) ? [] : missingFiles(store, dataset);
   if (files.some(({ keeper }) => keeper === undefined)) {

@@ -6,6 +6,7 @@ import { mountsBelow } from "../../blobs/mounts.ts";
 import * as artifacts from "../../db/records/artifacts.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
+import type { Pause } from "../../domain/pause.ts";
 import { leftOutBy } from "../../domain/left-out.ts";
 import { digestPath } from "../../store/digest-path.ts";
 import { KnownBlobs } from "../../store/ingest/known-blobs.ts";
@@ -22,8 +23,9 @@ export interface Looked {
  * Looks whether a finished run's workspace holds anything that may be stored nowhere. A file may go if the run stored it under this path, whoever logged it, and it is what was
  * stored, and the store's copy is there and not known to be damaged, or if the run's own rules left it out. Times of modification can be set (`mv`, `cp -p` and `tar x` bring old ones along), those of a change cannot:
  * of what changed after the end, or lies in a directory that did, only the bytes tell. Links are not followed, and mounts not entered.
+ * @throws Interrupted where `pause` does
  */
-export async function lookForUnstored(store: Store, run: RunRow, workspace: string): Promise<Looked> {
+export async function lookForUnstored(store: Store, run: RunRow, workspace: string, pause: Pause): Promise<Looked> {
   const looked: Looked = { bytes: 0, unstored: undefined };
   try {
     const known = new KnownBlobs(store, new Set(), await loadBlake3());
@@ -32,7 +34,10 @@ export async function lookForUnstored(store: Store, run: RunRow, workspace: stri
       return known.sizeOf(hex, Buffer.from(hex, "hex")) !== undefined && (await known.isIntact(hex));
     };
     const isStored = judge(await storedOf(store, run), rulesOf(run), hasCopy);
-    looked.unstored = await look(workspace, run.ended_at as number, isStored, (bytes) => (looked.bytes += bytes));
+    looked.unstored = await look(workspace, run.ended_at as number, isStored, async (bytes) => {
+      looked.bytes += bytes;
+      await pause();
+    });
   } catch (error) {
     if (!(error instanceof CofferError) && errno(error) === undefined) throw error;
     looked.unstored = `not all of it could be looked at: ${reason(error)}`;
@@ -54,7 +59,7 @@ async function look(
   workspace: string,
   end: number,
   whyUnstored: (found: Found) => Promise<string | undefined>,
-  count: (bytes: number) => void,
+  count: (bytes: number) => Promise<void>,
 ): Promise<string | undefined> {
   const { dev } = lstatSync(workspace);
   const mounts = mountsBelow(workspace);
@@ -77,7 +82,7 @@ async function look(
         ? await visit(source, `${path}/`, isChanged || itself)
         : await whyUnstored({ path, source, stat, changed: { itself, above: isChanged } });
       if (why !== undefined) return why;
-      if (!stat.isDirectory()) count(stat.size);
+      if (!stat.isDirectory()) await count(stat.size);
     }
     return names.length === 0 && isChanged && prefix !== "" ? changedWords(prefix) : undefined;
   }

@@ -6,6 +6,7 @@ import { keepersOf } from "../../db/garbage/protection.ts";
 import { dependents } from "../../db/garbage/sweeping.ts";
 import * as whyKept from "../../db/garbage/why-kept.ts";
 import { artifactRef } from "../../domain/artifact-ref.ts";
+import { atOnce } from "../../domain/pause.ts";
 import { countOf, formatDuration } from "../../domain/quantity.ts";
 import type { Store } from "../../store/store.ts";
 import { holding } from "../plan/plan.ts";
@@ -45,7 +46,7 @@ const VISITED = 10_000;
 /** Opens the sets that protection is asked of; before the first `explain`. `thoroughly`: manifests of known runs are read too, as gc does before it takes anything. */
 export function openWhy(store: Store, { thoroughly }: { thoroughly: boolean }): void {
   const stops = strangeRuns(store);
-  if (thoroughly && stops.length === 0) stops.push(...strangeArtifacts(store));
+  if (thoroughly && stops.length === 0) stops.push(...atOnce(strangeArtifacts(store)));
   garbage.openSets(store.db, { leases: holding(store), stopped: stops.length > 0 ? stopWords(stops) : undefined });
 }
 

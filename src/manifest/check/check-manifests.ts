@@ -1,4 +1,3 @@
-import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { listOrNothing } from "../../blobs/list-or-nothing.ts";
 import { readRegular } from "../../blobs/read-regular.ts";
 import { reading } from "../../db/open/open.ts";
@@ -8,6 +7,7 @@ import * as lines from "../../db/records/journal.ts";
 import * as runs from "../../db/records/runs.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import { errno, reason } from "../../domain/error.ts";
+import { pauseUntil } from "../../domain/pause.ts";
 import type { Damage } from "../../store/damage/damage.ts";
 import type { Store } from "../../store/store.ts";
 import { journalKnowsMore } from "../../store/database/journal-knows-more.ts";
@@ -24,7 +24,6 @@ import type { Journal } from "../read/read-journal.ts";
 
 const EXTENSION = ".yaml";
 const JOURNAL = "journal.jsonl";
-const PER_TURN = 64;
 const TRIES = 3;
 
 export interface CheckOptions {
@@ -55,10 +54,10 @@ export async function checkManifests(store: Store, { share, random, stop, only }
       if (found === undefined || isSure || tries === TRIES) return found;
     }
   };
-  let turn = 0;
+  const pause = pauseUntil(() => false);
   for (const seq of only ?? runsOf(store)) {
+    await pause();
     if (stop()) break;
-    if (++turn % PER_TURN === 0) await yieldToSignals();
     if (share < 1 && random() >= share) continue;
     const fault = faultOf(store, seq, journal) && (await lookAgain((now) => faultOf(store, seq, now)));
     if (fault) damage.push(fault);

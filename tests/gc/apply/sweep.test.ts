@@ -126,7 +126,7 @@ describe("versions", () => {
     expect(kept.map(({ what, because }) => `${what}: ${because}`).sort()).toEqual([
       "model@v1: it is pinned (the paper)",
       "model@v2: an alias points at it (best)",
-      "model@v3: a live process uses it, or was given it within the hour",
+      "model@v3: a process was given it, which holds for an hour at least",
       "model@v4: not delivered to http://mlflow yet",
       expect.stringMatching(/^model@v5: .+\/report was made from it$/),
     ]);
@@ -661,6 +661,18 @@ test("a sweep that is stopped leaves the rest to the next one", async () => {
   expect(filesOf(t.store)).toHaveLength(1);
 });
 
+test("a sweep that is stopped while it writes a pack anew leaves the old one as it is", async () => {
+  using t = await openTestStore();
+  const files = many(40, "data");
+  await t.add({ name: "data", files });
+  await t.add({ name: "data", files: { f0: files["f0"] as string } });
+  const before = packs.all(t.store.db);
+  const isWriting = (): boolean => readdirSync(t.store.path("tmp"), { recursive: true }).some((path) => String(path).includes("pack-"));
+  expect(await sweep(t.store, plan(t, { maxVersions: "1" }), isWriting)).toMatchObject({ interrupted: true, repacked: [], failed: [] });
+  expect([packs.all(t.store.db), readdirSync(t.store.path("tmp")), await damage(t.store)]).toEqual([before, [], []]);
+  expect((await collect(t)).repacked).toHaveLength(1);
+});
+
 test("bytes that an import left where they are stay there", async () => {
   using t = await openTestStore();
   const old = await t.add({ name: "model" });
@@ -705,7 +717,7 @@ test("readers' copies of dead bytes go too, but for one that a reader holds", as
   t.store.db.query("DELETE FROM lease_blobs").run();
   t.store.db.query("DELETE FROM lease_entries WHERE cache_path LIKE '%copy'").run();
   const swept = await collectBeside(t, { maxVersions: "1" });
-  expect(swept.deleted).toContainEqual({ kind: "cache", what: t.store.keep(copy), bytes: 3 });
+  expect(swept.deleted).toContainEqual({ kind: "cache", what: t.store.keep(copy), why: "a copy of what went", bytes: 3, planned: false });
   expect([existsSync(copy), existsSync(held)]).toEqual([false, true]);
 });
 
