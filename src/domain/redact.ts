@@ -12,7 +12,14 @@ export function hidesValue(name: string): boolean {
 }
 
 /** What secrets look like wherever they stand. */
-const TOKENS = [/\b(?:hf_|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abp]-|sk-|dapi|npm_|pypi-)[A-Za-z0-9_-]{16,}/g, /\bA[KS]IA[A-Z0-9]{16}\b/g];
+const TOKENS = [
+  /(?<=\bhooks\.slack\.com\/services\/)[A-Za-z0-9/]{16,}/g,
+  // connection strings, and the files of AWS, Azure and netrc
+  /(?<=\b(?:account_?key|shared_?access_?key|aws_secret_access_key|aws_session_token)["']?\s{0,4}[:=]\s{0,4}["']?)[A-Za-z0-9+/=]{16,}/gi,
+  /(?<=\bmachine\s{1,4}\S{1,200}\s{1,4}login\s{1,4}\S{1,200}\s{1,4}password\s{1,4})\S+/g,
+  /\b(?:hf_|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abp]-|sk-|dapi|npm_|pypi-)[A-Za-z0-9_-]{16,}/g,
+  /\bA[KS]IA[A-Z0-9]{16}\b/g,
+];
 
 /** A JSON web token. What only begins like one (no dot) is taken along and left as it is: to look into it again from each of its letters would take minutes. */
 const WEB_TOKEN = /\beyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*)?/g;
@@ -21,6 +28,7 @@ const WEB_TOKEN = /\beyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]
 const ANNOUNCED = [
   /(?<=\b(?:Bearer|Basic) )[A-Za-z0-9._~+/=-]{8,}/g,
   /(?<=\b(?:token|secret|api[-_]?key|(?:[a-z0-9]{1,20}_)?(?:password|passwd))["']?\s{0,4}:\s{0,4}["']?)[^"'\s,}]{4,}/gi,
+  /(?<=[;"']pwd\s{0,4}=\s{0,4})[^"'\s;]{1,200}/gi,
   // in a URL it ends with its parameter
   /(?<=\b(?:token|secret|api[-_]?key|(?:[a-z0-9]{1,20}_)?(?:password|passwd))\s{0,4}=\s{0,4}["']?)[^"'\s,}=&;#]{4,}/gi,
 ];

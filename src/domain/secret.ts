@@ -4,11 +4,13 @@ export function isSecretName(name: string): boolean {
   if (/^(?:OLD)?PWD$/.test(name)) return false;
   const words = splitCamel(name);
   return (
-    /(^|[^a-z])(token|passcode|pwd|bearer|secret|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|sig|signature)s?([^a-z]|$)/i.test(
+    /(^|[^a-z])(token|jwt|oauth|passcode|pwd|bearer|secret|(?:api|access|account|encryption|licen[cs]e|private|ssh|wandb)[-_]?key|credentials?|sig|signature)s?([^a-z]|$)/i.test(
       words,
     ) ||
+    // not `multi_pass`
+    /^[^a-z]*(?:(?:admin|db|ftp|root|smtp|user)[-_])?(?:pass|pw)$/i.test(words) ||
     // PGPASSWORD, accesstoken, dbpassword
-    /(?:password|passwd|passphrase)s?(?:[^a-z]|$)|(?:access|auth|refresh|bearer|id)token(?:[^a-z]|$)/i.test(words)
+    /(?:password|passwd|passphrase)s?(?:[^a-z]|$)|(?:access|api|auth|bearer|hf|id|my|refresh|session)token(?:[^a-z]|$)/i.test(words)
   );
 }
 

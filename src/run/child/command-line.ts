@@ -15,17 +15,30 @@ export function recordedCommand(command: readonly string[], env: Readonly<Record
       recorded.push(word);
       continue;
     }
+    const login = LOGIN_FLAG.test(recorded.at(-1) ?? "") ? withoutPassword(word) : undefined;
     const isHidden = waitsFor === "value" ? !isFlag(word) : waitsFor === "equals" && word.startsWith("=");
-    recorded.push(isHidden ? REDACTED : redactText(redactWord(word), secrets));
+    recorded.push(isHidden ? REDACTED : redactText(login ?? redactWord(word), secrets));
     const announces = !isHidden && !word.includes("=") && hidesValue(word);
     waitsFor = !announces ? undefined : isFlag(word) ? "value" : "equals";
   }
   return recorded;
 }
 
+/** `curl -u me:secret`. */
+const LOGIN_FLAG = /^(?:-u|--(?:proxy-)?user|--auth|--login)$/;
+
+/** `me:secret` → `me:[redacted]`; a user's and a group's number, as `docker run -u 1000:1000` has them, are none; undefined for anything else. */
+function withoutPassword(word: string): string | undefined {
+  const [, user = "", password = ""] = /^([^\s:/\\]+):([^\s]+)$/.exec(word) ?? [];
+  return password === "" || (/^\d+$/.test(user) && /^\d+$/.test(password)) ? undefined : `${user}:${REDACTED}`;
+}
+
 function redactWord(word: string): string {
   const header = /^((?:proxy-)?authorization|cookie|x-api-key|private-token)(\s*:\s*)/i.exec(word);
   if (header) return `${header[0]}${REDACTED}`;
+  const login = /^(--(?:proxy-)?user|--auth|--login)=(.*)$/.exec(word);
+  const clean = login ? withoutPassword(login[2] as string) : undefined;
+  if (login && clean !== undefined) return `${login[1]}=${clean}`;
   const assigned = /^([+-]*[\w.-]+)=/.exec(word);
   if (assigned && hidesValue(assigned[1] as string)) return `${assigned[0]}${REDACTED}`;
   return /\s/.test(word) ? redactInside(word) : word;
@@ -35,6 +48,13 @@ function redactWord(word: string): string {
 function redactInside(script: string): string {
   const value = `("[^"]*"|'[^']*'|[^\\s'";|&]+)`;
   return script
+    .replace(
+      /((?:^|\s)(?:-u|--(?:proxy-)?user|--auth|--login)[\s=]+["']?)([^\s"':/\\]+:[^\s"']+)/g,
+      (whole, lead: string, login: string) => {
+        const clean = withoutPassword(login);
+        return clean === undefined ? whole : lead + clean;
+      },
+    )
     .replace(new RegExp(`(--?[A-Za-z][\\w.-]*)(\\s+|=)${value}`, "g"), (whole, flag: string, gap: string, text: string) =>
       hidesValue(flag) && !isFlag(text) ? `${flag}${gap}${REDACTED}` : whole,
     )

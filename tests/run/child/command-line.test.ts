@@ -42,6 +42,14 @@ const HIDDEN: [words: string[], recorded: string[]][] = [
     ["push", "hf_abcdefghijklmnopqrstuv", "AKIAABCDEFGHIJKLMNOP"],
     ["push", "[redacted]", "[redacted]"],
   ],
+  [
+    ["curl", "-u", "me:hunter2", "--user=me:hunter2", "--pass", "x", "--ssh-key", "y", "--wandbKey", "z"],
+    ["curl", "-u", "me:[redacted]", "--user=me:[redacted]", "--pass", "[redacted]", "--ssh-key", "[redacted]", "--wandbKey", "[redacted]"],
+  ],
+  [
+    ["sh", "-c", "curl -u 'admin:hunter2' h && load 'Server=h;Pwd=hunter2;' https://hooks.slack.com/services/T00000000/B00000000/xyz"],
+    ["sh", "-c", "curl -u 'admin:[redacted]' h && load 'Server=h;Pwd=…;' https://hooks.slack.com/services/[redacted]"],
+  ],
 ];
 
 test.each(HIDDEN)("secrets are taken out of %j", (words, recorded) => {
@@ -51,6 +59,7 @@ test.each(HIDDEN)("secrets are taken out of %j", (words, recorded) => {
 const KEPT = [
   ["python", "train.py", "--tokenizer", "bert", "--max-tokens", "100", "--pad-token", "<pad>", "--key", "x", "--lr=1e-3", "a@b.c"],
   ["python3", "-m", "x", "--seed", "1"],
+  ["docker", "run", "-u", "1000:1000", "--multi-pass", "2", "--user", "me", "--passes", "3"],
 ];
 
 test.each(KEPT.map((words) => [words]))("what is no secret stays: %j", (words) => {
