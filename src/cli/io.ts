@@ -92,10 +92,13 @@ export async function adoptDead(store: Store, io: Io): Promise<void> {
 async function adoptLeft(store: Store, io: Io): Promise<void> {
   const { adoptDeadRuns } = await import("../run/adopt/adopt.ts");
   const adopted = await unlessFull(io, () => adoptDeadRuns(store));
-  for (const run of adopted)
+  for (const run of adopted) {
+    const workspace = run.workspace === null || run.workspace_state === "removed" ? undefined : store.path(run.workspace);
     io.say.warn(
-      `adopted run ${run.id}, whose wrapper had died: it is ${run.state}${run.workspace === null ? "" : `, and its workspace stays: ${store.path(run.workspace)}`}`,
+      `adopted run ${run.id}, whose wrapper had died: it is ${run.state}${workspace === undefined ? "" : `, and its workspace stays: ${workspace}`}`,
     );
+    if (workspace !== undefined) io.say.info(`to keep some of it: coffer log --run ${run.id} [--name NAME] '${workspace}/PATH'`);
+  }
   if (adopted.length === 0) return;
   const { writeManifests } = await import("./write-manifests.ts");
   await writeManifests(store);

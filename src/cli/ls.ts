@@ -1,6 +1,7 @@
 import { search } from "../db/records/artifact-search.ts";
 import type { FoundArtifact } from "../db/records/artifact-search.ts";
 import { names } from "../db/records/artifacts.ts";
+import { bySeq, lacksOutputs } from "../db/records/runs.ts";
 import * as damage from "../db/bytes/damage.ts";
 import { artifactRef } from "../domain/artifact-ref.ts";
 import { ARTIFACT_TYPES } from "../domain/artifact-type.ts";
@@ -90,6 +91,9 @@ export default command(
       none: "no artifacts",
     });
     if (count === 0) {
+      const run = filter.run === undefined ? undefined : bySeq(store.db, filter.run);
+      if (run && lacksOutputs(store.db, run.seq))
+        io.say.warn(`not all that run ${run.id} made could be stored: coffer show ${run.id} tells why, and where it lies`);
       if (name !== undefined) hintAtNames(io, "artifact", name, names(store.db, NAMES));
       hintAtKeys(
         io,

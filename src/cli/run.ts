@@ -1,3 +1,5 @@
+import { ofRun } from "../db/records/artifacts.ts";
+import type { ArtifactRow } from "../db/records/artifacts.ts";
 import type { RunRow } from "../db/records/runs.ts";
 import { CofferError, errno, EXIT, reason } from "../domain/error.ts";
 import { parseAssignment } from "../domain/assignment.ts";
@@ -163,7 +165,7 @@ async function conclude(
   flag: string | undefined,
   signals: HeldSignals,
 ): Promise<number> {
-  if (kept) io.say.info(summary(run, kept));
+  if (kept) await attempt(io, "what is stored of it cannot be counted", async () => io.say.info(summary(store, run, kept)));
   await attempt(io, "the run's manifest could not be written", () => writeManifests(store));
   const sync = flag ?? store.settings.values.tracking.mlflow.sync;
   const delivered = await attempt(io, "the run could not be delivered", () => deliver(store, io, run, sync, signals, serverAway));
@@ -217,11 +219,16 @@ async function attempt(io: Io, what: string, work: () => Promise<void>): Promise
   }
 }
 
-function summary(run: RunRow, { artifacts, added }: Kept): string {
+function summary(store: Store, run: RunRow, { artifacts, added }: Kept): string {
   const outputs = artifacts.filter((artifact) => artifact.role === "output");
-  const size = outputs.reduce((sum, artifact) => sum + artifact.size, 0);
+  const logged = ofRun(store.db, run.seq).filter((artifact) => artifact.role === "logged");
+  const before = logged.length === 0 ? "" : `; ${countOf(logged.length, "artifact")} logged before, ${formatBytes(sizeOf(logged))}`;
   const how = run.state === "finished" ? "" : ` (${run.signal ?? `exit ${run.exit_code}`})`;
-  return `run ${run.id} ${run.state}${how}: ${countOf(outputs.length, "output")}, ${formatBytes(size)}; the store grew by ${formatBytes(added.bytes)}`;
+  return `run ${run.id} ${run.state}${how}: ${countOf(outputs.length, "output")}, ${formatBytes(sizeOf(outputs))}${before}; the store grew by ${formatBytes(added.bytes)}${before && " at the end"}`;
+}
+
+function sizeOf(artifacts: readonly ArtifactRow[]): number {
+  return artifacts.reduce((sum, artifact) => sum + artifact.size, 0);
 }
 
 function settingsOf({ flags: given }: Call<typeof flags>): Record<string, unknown> {

@@ -57,11 +57,11 @@ export default command(
     const count = printList(io, document, found, {
       json(row) {
         if (sort) values.push(spelled(row.sorted_by));
-        return summarizeRun(row, hurt);
+        return summarizeRun(store, row, hurt);
       },
       head: ["RUN", ...(sort ? [sort.field] : []), "STATE", "STARTED (UTC)", "TOOK", "NAME", "COMMAND"],
       cells(row) {
-        const [id = "", ...rest] = columns(summarizeRun(row, hurt));
+        const [id = "", ...rest] = columns(summarizeRun(store, row, hurt));
         return [id, ...(sort ? [String(spelled(row.sorted_by) ?? "")] : []), ...rest];
       },
       none: "no runs",
@@ -81,7 +81,10 @@ export default command(
 function columns(row: RunSummary): string[] {
   return [
     row.id,
-    stateWords(row) + (row.damaged ? ", damaged" : ""),
+    stateWords(row) +
+      (row.incomplete ? ", not all stored" : "") +
+      (row.wrapper_lost ? ", wrapper died" : "") +
+      (row.damaged ? ", damaged" : ""),
     row.started_at.slice(0, 19).replace("T", " "),
     row.seconds === null ? "" : formatDuration(row.seconds * 1000),
     row.name ?? "",

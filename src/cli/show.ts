@@ -78,7 +78,7 @@ function renderRun(run: RunRecord, damaged: ReadonlySet<string>): string {
     fields([
       ["run", run.id],
       ["name", run.name],
-      ["state", run.state + (run.adopted ? " (adopted: its wrapper had died)" : "")],
+      ["state", run.state + stateNote(run)],
       ["command", run.command?.join(" ")],
       ["directory", run.directory],
       ["started", run.started_at],
@@ -145,6 +145,15 @@ function renderRun(run: RunRecord, damaged: ReadonlySet<string>): string {
     renderConfiguration(run.configuration),
     renderEvents(run.events),
   ].join("");
+}
+
+function stateNote(run: RunRecord): string {
+  const also = [
+    run.adopted && "adopted: its wrapper had died",
+    run.wrapper_lost && "its wrapper has died: the next command after its end closes it",
+    run.incomplete && "not all of it could be stored, see its events",
+  ].filter(Boolean);
+  return also.length === 0 ? "" : ` (${also.join("; ")})`;
 }
 
 function renderArtifact(artifact: ArtifactRecord & { versions: number[] | undefined }): string {

@@ -5,8 +5,10 @@ import type { EventRow } from "../db/records/events.ts";
 import * as inputs from "../db/records/run-inputs.ts";
 import * as outbox from "../db/delivery/outbox.ts";
 import * as params from "../db/records/params.ts";
+import { lacksOutputs } from "../db/records/runs.ts";
 import type { RunRow } from "../db/records/runs.ts";
 import * as tags from "../db/records/tags.ts";
+import { lostWrapper } from "../store/lost-wrapper.ts";
 import type { Store } from "../store/store.ts";
 import { latestMetrics, runOf, summarizeArtifact, time } from "./describe.ts";
 import type { ArtifactSummary } from "./describe.ts";
@@ -26,6 +28,10 @@ export interface RunSummary {
   dataset: string | null;
   /** An artifact of it is. */
   damaged: boolean;
+  /** Something of it that should have been stored could not be. */
+  incomplete: boolean;
+  /** It goes on, and its wrapper has died. */
+  wrapper_lost: boolean;
 }
 
 export interface RunRecord extends RunSummary {
@@ -65,7 +71,7 @@ export interface RunRecord extends RunSummary {
 }
 
 /** `hurt`: runs that have damaged artifacts, see `damage.runs`. */
-export function summarizeRun(row: RunRow, hurt: ReadonlySet<number>): RunSummary {
+export function summarizeRun(store: Store, row: RunRow, hurt: ReadonlySet<number>): RunSummary {
   return {
     id: row.id,
     name: row.name,
@@ -80,13 +86,15 @@ export function summarizeRun(row: RunRow, hurt: ReadonlySet<number>): RunSummary
     pipeline: row.pipeline,
     dataset: row.dataset,
     damaged: hurt.has(row.seq),
+    incomplete: row.state !== "running" && lacksOutputs(store.db, row.seq),
+    wrapper_lost: row.state === "running" && lostWrapper(store, row.seq) !== undefined,
   };
 }
 
 export function describeRun(store: Store, row: RunRow): RunRecord {
   const hurt = damage.allWithDirectories(store.db);
   return {
-    ...summarizeRun(row, damage.runs(store.db)),
+    ...summarizeRun(store, row, damage.runs(store.db)),
     parent: row.parent === null ? null : runOf(store, row.parent).id,
     adopted: row.adopted === 1,
     directory: row.directory,

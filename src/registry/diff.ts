@@ -56,8 +56,8 @@ export function diffRuns(store: Store, left: RunRow, right: RunRow): RunDiff {
   const [a, b] = [describeRun(store, left), describeRun(store, right)];
   const hurt = damage.runs(store.db);
   return {
-    left: summarizeRun(left, hurt),
-    right: summarizeRun(right, hurt),
+    left: summarizeRun(store, left, hurt),
+    right: summarizeRun(store, right, hurt),
     about: diffValues(about(a), about(b)),
     code: diffValues(a.code, b.code),
     params: diffValues(a.params, b.params),

@@ -144,7 +144,7 @@ export function restore(store: Store, what: Whole): { artifacts: ArtifactRow[]; 
       (row) => what.kind === "artifact" || (row.state === "withdrawn" ? what.kind === "run" : row.state_at === moment),
     );
     const hidden = removed.filter((run) => run.removed_at === moment);
-    if (back.length + hidden.length === 0) throw nothingBack(away);
+    if (back.length + hidden.length === 0) throw nothingBack(store, what, away);
     for (const row of back) {
       artifacts.setState(store.db, row.seq, "live", at);
       journal.append(store.db, { at, did: "restore", artifact: row.uid });
@@ -168,11 +168,22 @@ function momentOf(what: Whole, away: readonly ArtifactRow[], removed: readonly R
   return moments.reduce<number | undefined>((newest, one) => Math.max(newest ?? one, one), undefined);
 }
 
-function nothingBack(away: readonly ArtifactRow[]): CofferError {
+function nothingBack(store: Store, what: Whole, away: readonly ArtifactRow[]): CofferError {
   return new CofferError("NOT_FOUND", "there is nothing to bring back", {
-    hint: away.length > 0 ? "these were taken by themselves: name one" : "it is in sight, or its bytes are gone; coffer show tells",
+    hint:
+      away.length > 0
+        ? "these were taken by themselves: name one"
+        : (neverStored(store, what) ?? "it is in sight, or its bytes are gone; coffer show tells"),
     candidates: away.slice(0, 20).map(artifactRef),
   });
+}
+
+/** What its workspace holds is no artifact: the run was adopted, or there was no room. */
+function neverStored(store: Store, what: Whole): string | undefined {
+  if (what.kind !== "run") return undefined;
+  const { id, adopted, seq, workspace, workspace_state: state } = what.run;
+  if (workspace === null || state !== "present" || !(adopted === 1 || runs.lacksOutputs(store.db, seq))) return undefined;
+  return `its outputs were not stored, and lie in its workspace: coffer log --run ${id} [--name NAME] '${store.path(workspace)}/PATH' keeps one`;
 }
 
 function runsOf(store: Store, what: Whole): RunRow[] {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { RunRow } from "../db/records/runs.ts";
 import * as runs from "../db/records/runs.ts";
-import { CofferError, reason } from "../domain/error.ts";
+import { reason } from "../domain/error.ts";
 import { syncPoint } from "../domain/sync-point.ts";
 import { shownName } from "../registry/shown-name.ts";
 import { clearStaging } from "../store/lease.ts";
@@ -169,10 +169,12 @@ async function settleRun(
     kept = await keepOutputs(store, begun, request, end, ended);
   } catch (error) {
     say.error(`the outputs could not be stored: ${reason(error)}`);
-    if (error instanceof CofferError && error.hint) say.info(error.hint);
-    const { recordWithoutOutputs } = await import("./outputs/record-without-outputs.ts");
+    const [{ recordWithoutOutputs }, { unstoredWords }] = await Promise.all([
+      import("./outputs/record-without-outputs.ts"),
+      import("./outputs/unstored-words.ts"),
+    ]);
     for (const words of recordWithoutOutputs(store, begun, request, end, ended, error)) say.warn(words);
-    say.info(`the workspace stays as it is: ${begun.workspace}`);
+    for (const words of unstoredWords(store, begun, request, end, error)) say.info(words);
     return { code, run: lookAgain(store, begun), kept: undefined };
   }
   for (const note of kept.notes) say.warn(note);

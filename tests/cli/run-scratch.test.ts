@@ -209,7 +209,7 @@ mounted("bytes that no longer fit: the workspace stays complete, the child's cod
     using _ = mountSmall(`${here.root}/${full}`, "300k");
     const result = await here.run(
       "cd $W; echo said; head -c 2000000 /dev/urandom >big; echo a >a; echo '{\"acc\": 1}' >metrics.json; exit 0",
-      ["--policy", policy],
+      ["--policy", policy, "--register", "kept=big"],
     );
     expect([policy, result.code, result.stderr]).toEqual([policy, 0, expect.stringContaining("the outputs could not be stored")]);
     const run = await here.shown();
@@ -220,8 +220,17 @@ mounted("bytes that no longer fit: the workspace stays complete, the child's cod
     expect(readFileSync(`${run.workspace}/stdout.log`, "utf8")).toBe("said\n");
     expect(paths(run)).toEqual([]);
     expect(statSync(`${run.workspace}/big`).nlink).toBe(1);
+    expect(result.stderr).toContain(`coffer: run ${run.id} finished: none of its outputs is stored`);
+    expect(result.stderr).toContain(`coffer log --run ${run.id} --name kept '${run.workspace}/big'\n`);
   }
   expect(await here.runs()).toHaveLength(before + 2);
+  // others see it too, and what was said to do does it
+  const { id, workspace } = await here.shown();
+  expect((await here.coffer(["runs", "--limit", "1"])).stdout).toContain("finished, not all stored");
+  expect((await here.coffer(["ls", "--run", id])).stderr).toContain(`coffer show ${id} tells why`);
+  expect((await here.coffer(["restore", id])).stderr).toContain(`coffer log --run ${id}`);
+  expect((await here.coffer(["log", "--run", id, "--name", "kept", `${workspace}/big`])).code).toBe(0);
+  expect(statSync(await here.coffer(["get", "kept"]).then(({ stdout }) => stdout.trim())).size).toBe(2_000_000);
   expect(here.leftovers()).toEqual([]);
 });
 

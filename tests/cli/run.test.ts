@@ -269,3 +269,10 @@ test("with --quiet coffer says nothing where nothing went wrong", async () => {
   writeFileSync(here.at("in"), "");
   expect((await here.run("echo x >$W/x", ["--quiet", "--policy", "scratch"])).stderr).toBe("");
 });
+
+test("what the command logged itself is counted at the end, apart from what its workspace held", async () => {
+  using here = place();
+  here.write("eval.txt", "1234");
+  const { stderr } = await here.run(`echo x >$W/x; "${binary()}" log eval.txt --name eval --quiet`, ["--policy", "separated"]);
+  expect(stderr).toMatch(/finished: 1 output, 2 B; 1 artifact logged before, 4 B; the store grew by [0-9]+ B at the end\n/);
+});

@@ -19,6 +19,7 @@ import { closeLease, dropLease, endLease, freeDeadLeases, leaseState } from "../
 import type { Lease } from "../../store/lease.ts";
 import type { IngestUnit } from "../../store/ingest/ingest-unit.ts";
 import type { Store } from "../../store/store.ts";
+import { lostWrapper } from "../../store/lost-wrapper.ts";
 import { discardStaged } from "../outputs/discard-staged.ts";
 import { findFamily } from "../child/family.ts";
 import { finishRemoval } from "../workspace/finish-removal.ts";
@@ -64,8 +65,7 @@ export async function closeRun(store: Store, run: RunRow, assumeDead: boolean): 
   const lease = leases.ofRun(store.db, run.seq);
   const state = lease ? leaseState(lease, store.now()) : "dead";
   const age = lease ? Math.round((store.now() - lease.taken_at) / 60_000) : 0;
-  if (state === "alive")
-    throw new CofferError("PROTECTED", `run ${run.id} is alive: its process still runs here`, { hint: "end it with a signal" });
+  if (state === "alive") throw aliveError(store, run);
   if (state === "unknown" && !assumeDead)
     throw new CofferError(
       "PROTECTED",
@@ -73,6 +73,16 @@ export async function closeRun(store: Store, run: RunRow, assumeDead: boolean): 
       { hint: "if you know that it is dead: coffer runs close RUN --assume-dead" },
     );
   return (await adopt(store, run.seq, true)) ?? (runs.bySeq(store.db, run.seq) as RunRow);
+}
+
+function aliveError(store: Store, run: RunRow): CofferError {
+  const left = lostWrapper(store, run.seq);
+  const what = left
+    ? `its wrapper has died, and its command still runs here${left.pid === null ? "" : ` as process ${left.pid}`}`
+    : "it runs here";
+  return new CofferError("PROTECTED", `run ${run.id} is alive: ${what}`, {
+    hint: left ? "the next coffer command after its end closes it; to end it now, send it a signal" : "end it with a signal",
+  });
 }
 
 async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRow | undefined> {
