@@ -24,15 +24,28 @@ const MAX_BYTES = 256 * 1024;
 /** Of somebody else's pipeline.yaml, to see whether it names our section. */
 const MAX_FOREIGN = 64 * 1024 * 1024;
 
-/** The project's file: `coffer.yaml`, or a `pipeline.yaml` with an `artifact_store:` section, in `cwd` or the nearest directory above it. */
+/**
+ * The project's file: `coffer.yaml`, or a `pipeline.yaml` with an `artifact_store:` section, in `cwd` or the nearest directory above it.
+ * @throws CofferError CONFIG_INVALID for one that a stranger left there (`/tmp/coffer.yaml`)
+ */
 export async function findProjectFile(cwd: string): Promise<string | undefined> {
   for (let directory = cwd; ; directory = dirname(directory)) {
     const own = join(directory, "coffer.yaml");
-    if (isFile(own)) return own;
+    if (isFile(own)) return ofNoStranger(own);
     const pipeline = join(directory, "pipeline.yaml");
-    if (isFile(pipeline) && (await hasStoreSection(pipeline))) return pipeline;
+    if (isFile(pipeline) && (await hasStoreSection(pipeline))) return ofNoStranger(pipeline);
     if (directory === dirname(directory)) return undefined;
   }
+}
+
+/** Where everybody may make files, one that is somebody else's would say which server gets our credentials, and where our runs are kept. */
+function ofNoStranger(path: string): string {
+  const { uid, mode } = statSync(path);
+  const isOpen = ((statSync(dirname(path)).mode | mode) & 0o002) !== 0;
+  if (!isOpen || uid === 0 || uid === process.getuid?.()) return path;
+  throw new CofferError("CONFIG_INVALID", `${path} is another user's (uid ${uid}), in a place where everybody may write`, {
+    hint: "remove it, or work in a directory of your own; if you trust it, name it with --config",
+  });
 }
 
 /** The user's file, where there is one: `$XDG_CONFIG_HOME/coffer/config.yaml`. */

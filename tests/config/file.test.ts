@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { findProjectFile, findUserFile, readConfigFile } from "../../src/config/file.ts";
+import { needsTwoUsers } from "../support/mount.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 
 async function problemsOf(text: string, name = "coffer.yaml", env: Record<string, string> = {}): Promise<string[]> {
@@ -294,4 +295,19 @@ test("a file without an end is refused by its first bytes, and a large pipeline.
   writeFileSync(root.at("pipeline.yaml"), "steps: []\n");
   truncateSync(root.at("pipeline.yaml"), 2 ** 40);
   expect(await findProjectFile(root.path)).toBeUndefined();
+});
+
+needsTwoUsers(test)("another user's file is not taken where everybody may write, and is anywhere else", async () => {
+  using root = temporaryRoot();
+  mkdirSync(root.at("shared/mine"), { recursive: true });
+  chmodSync(root.at("shared"), 0o1777);
+  writeFileSync(root.at("shared/coffer.yaml"), "tracking: {mlflow: {uri: http://127.0.0.1:9}}\n");
+  expect(await findProjectFile(root.at("shared/mine"))).toBe(root.at("shared/coffer.yaml"));
+  chownSync(root.at("shared/coffer.yaml"), 65534, 65534);
+  expect(await findProjectFile(root.at("shared/mine")).catch((error: unknown) => error)).toMatchObject({
+    code: "CONFIG_INVALID",
+    message: expect.stringContaining("another user's (uid 65534)"),
+  });
+  chmodSync(root.at("shared"), 0o755);
+  expect(await findProjectFile(root.at("shared/mine"))).toBe(root.at("shared/coffer.yaml"));
 });
