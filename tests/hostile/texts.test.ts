@@ -74,7 +74,7 @@ test("a name, an alias, a key or a path that is taken is safe as a part of a fil
       expect(new URL(`x:/root/${path.replaceAll(/[%?#\\]/g, "_").replaceAll(/[\x00-\x20]/g, "_")}`).pathname).toStartWith("/root/");
     taken(() => checkKey("tag", text));
     expect(filePart(text)).toMatch(/^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,59}$/);
-    expect(printable(text)).not.toMatch(/[\x00-\x1f\x7f-\x9f]/);
+    expect(printable(`${text}\u202e${text}`)).not.toMatch(/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/);
   });
 });
 
