@@ -57,6 +57,8 @@ export const SYNC_POINTS = {
   "scratch.begun": "nothing of the workspace is removed yet",
   "scratch.removed-one": "one entry of the workspace is gone",
   "scratch.emptied": "all that goes of the workspace is gone",
+  "scratch.copied": "what somebody has open has a copy in the staging, flushed",
+  "scratch.replaced": "the copy has the blob's place, and nothing is committed",
   "scratch.settled": "no blob shares its bytes with the workspace; the run does not know it",
   "adopt.claimed": "a dead run's lease is ours",
   "adopt.discarded": "what the dead wrapper had staged is gone",

@@ -1,6 +1,7 @@
 import { accessSync, closeSync, constants, existsSync, lstatSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { openRegular } from "../blobs/copy.ts";
+import { isOpenForWriting } from "../blobs/open-for-writing.ts";
 import { CofferError, errno, reason } from "../domain/error.ts";
 import { DEFAULT_DATASET } from "../domain/names.ts";
 import type { RunState } from "../domain/run-state.ts";
@@ -164,8 +165,8 @@ function tidy(store: Store, { lease }: Begun, moved: readonly Moved[]): string[]
 }
 
 /**
- * Whether a file's inode must stay what it is: the workspace keeps it, it changed since the snapshot, or a process that is left of the run still writes to it.
- * Those processes are looked for when the first file could be moved.
+ * Whether a file's inode must stay what it is: the workspace keeps it, it changed since the snapshot, or somebody still has it open for writing. Where the kernel cannot
+ * be asked that, processes that are left of the run are looked for when the first file could be moved.
  */
 function staysInPlace(
   store: Store,
@@ -173,11 +174,11 @@ function staysInPlace(
   captured: readonly string[],
   runId: string,
   childPid: number,
-): (stat: BigIntStats) => boolean {
+): (stat: BigIntStats, fd: number) => boolean {
   const goes = filesToGo(snapshot, store.settings.values.workspace.retain);
   const own = new Set(captured.map((path) => lstatSync(path, { bigint: true }).ino));
   let isOpen: ReturnType<typeof findOpenWriters> | undefined;
-  return (stat) => !own.has(stat.ino) && (!goes(stat) || (isOpen ??= findOpenWriters(runId, childPid))(stat));
+  return (stat, fd) => !own.has(stat.ino) && (!goes(stat) || (isOpenForWriting(fd) ?? (isOpen ??= findOpenWriters(runId, childPid))(stat)));
 }
 
 function leaveOutUnreadable(found: FoundOutputs): void {

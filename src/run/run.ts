@@ -194,7 +194,7 @@ async function endScratch(
   try {
     const { clearScratch, leftOutWords } = await import("./workspace/clear-scratch.ts");
     const { incomplete, moved, outputs } = kept;
-    const { gone, stays, leftOut, warnings } = clearScratch(store, {
+    const { gone, stays, leftOut, warnings } = await clearScratch(store, {
       run,
       lease,
       workspace,

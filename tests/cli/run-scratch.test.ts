@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { says } from "../support/appears.ts";
 import { binary } from "../support/coffer.ts";
 import { mountSmall, needsMount } from "../support/mount.ts";
 import { filesBelow } from "../../scripts/soak/files-below.ts";
@@ -144,6 +145,21 @@ test("a file with a second link is copied, and so is one that a process left beh
   await Bun.sleep(100);
   expect(await here.bytes(`${run.id}/model`)).toBe("shared");
   expect(await here.bytes(`${run.id}/open.bin`)).toBe("first\n");
+  expect((await here.coffer(["verify"])).code).toBe(0);
+});
+
+test("nor does a process write into the store that took a file along where no look at the run's processes finds it", async () => {
+  using here = place();
+  // its parents are gone, and its environment is empty
+  const stranger = `exec 9<>big; : >${here.at("ready")}; while [ ! -e ${here.at("go")} ]; do sleep 0.02; done; echo CORRUPTED >&9; echo done >${here.at("done")}`;
+  const leave = `(env -i PATH="$PATH" setsid sh -c '${stranger}' >/dev/null 2>&1 &)`;
+  const result = await here.run(
+    `cd $W; head -c 200000 /dev/zero >big; ${leave}; while [ ! -e ${here.at("ready")} ]; do sleep 0.01; done`,
+    SCRATCH,
+  );
+  expect(result.stderr).toContain("the workspace was removed");
+  here.write("go", "");
+  await says(here.at("done"));
   expect((await here.coffer(["verify"])).code).toBe(0);
 });
 

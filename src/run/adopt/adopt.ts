@@ -45,7 +45,7 @@ export async function adoptDeadRuns(store: Store): Promise<RunRow[]> {
       if (closed) adopted.push(closed);
     }
   }
-  for (const run of runs.removing(store.db)) if (!leases.ofRun(store.db, run.seq)) finishRemoval(store, run);
+  for (const run of runs.removing(store.db)) if (!leases.ofRun(store.db, run.seq)) await finishRemoval(store, run);
   return adopted;
 }
 

@@ -1,20 +1,17 @@
-import { lstatSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { relative } from "node:path";
-import * as blobs from "../../db/bytes/blobs.ts";
 import * as events from "../../db/records/events.ts";
 import * as runs from "../../db/records/runs.ts";
 import type { RunRow } from "../../db/records/runs.ts";
-import { reason } from "../../domain/error.ts";
 import { countOf, formatBytes } from "../../domain/quantity.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
-import { settleMoved } from "../../store/ingest/ingest.ts";
 import type { Moved } from "../../store/ingest/ingest.ts";
 import { endLease } from "../../store/lease.ts";
 import type { Lease } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";
 import { emptyWorkspace } from "./empty-workspace.ts";
 import type { Emptied, Snapshot } from "./empty-workspace.ts";
-import { unshare } from "../child/unshare.ts";
+import { settleFiles } from "./settle-files.ts";
 
 export interface ScratchRequest {
   run: RunRow;
@@ -46,29 +43,33 @@ export interface Cleared {
  * Ends a scratch run, whose outputs are durable and whose rows are committed: now, and only now, its workspace goes. Whatever stays of it gets bytes of its own, since
  * until now it shares them with the store.
  */
-export function clearScratch(store: Store, { run, lease, workspace, snapshot, moved, incomplete, isLeftOut }: ScratchRequest): Cleared {
+export async function clearScratch(
+  store: Store,
+  { run, lease, workspace, snapshot, moved, incomplete, isLeftOut }: ScratchRequest,
+): Promise<Cleared> {
   syncPoint("scratch.begun");
   const nothing: Emptied = { gone: false, retained: [], late: [], problems: [], leftOut: { files: 0, bytes: 0 } };
   const emptied = incomplete ? nothing : emptyWorkspace(workspace, snapshot, { retain: store.settings.values.workspace.retain, isLeftOut });
   syncPoint("scratch.emptied");
-  const { shared, damaged } = settleFiles(store, moved);
+  const { shared, damaged } = await settleFiles(store, moved);
   syncPoint("scratch.settled");
   const kept = [
     ...emptied.late.map((path) => `${path} came or changed after the outputs were read, and stays in the workspace`),
     ...emptied.problems.map(({ path, why }) => `${path} could not be removed: ${why}`),
-    ...shared.map(
-      ({ source, why }) =>
-        `${relative(workspace, source)} shares its bytes with the store, since no copy could be made (${why}): do not write to it`,
+    ...shared.map(({ source, why, byName }) =>
+      byName
+        ? `${relative(workspace, source)} shares its bytes with the store, since no copy could be made (${why}): do not write to it`
+        : `a process that is left has ${relative(workspace, source)} open for writing, and no copy could be made (${why}): end it before it writes to the store`,
     ),
   ];
   const harmed = damaged.map(
     (source) =>
-      `${relative(workspace, source)} was written to after it had been stored: the store's copy is damaged, the workspace has the new bytes`,
+      `${relative(workspace, source)} was written to after it had been stored: the store's copy is damaged${existsSync(source) ? ", the workspace has the new bytes" : ""}`,
   );
   store.transaction(() => {
     const note = (kind: string, message: string) => events.record(store.db, { at: store.now(), run: run.seq, kind, message });
     // what still shares bytes is tried again by the next command
-    runs.update(store.db, run.seq, { workspace_state: emptied.gone ? "removed" : shared.length > 0 ? "removing" : "present" });
+    runs.update(store.db, run.seq, { workspace_state: shared.length > 0 ? "removing" : emptied.gone ? "removed" : "present" });
     endLease(store, lease);
     for (const message of kept) note("kept", message);
     for (const message of harmed) note("damaged", message);
@@ -80,26 +81,4 @@ export function clearScratch(store: Store, { run, lease, workspace, snapshot, mo
 
 export function leftOutWords({ files, bytes }: Cleared["leftOut"]): string {
   return `${countOf(files, "file")} (${formatBytes(bytes)})`;
-}
-
-/** Ends the sharing of bytes, and makes the blobs read-only. What was written to meanwhile is told, and keeps the stamp by which `get` and `verify` find it. */
-export function settleFiles(store: Store, moved: readonly Moved[]): { shared: { source: string; why: string }[]; damaged: string[] } {
-  const shared: { source: string; why: string }[] = [];
-  const damaged: string[] = [];
-  const sound: Moved[] = [];
-  for (const file of moved) {
-    const row = blobs.bySeq(store.db, file.blob);
-    const stat = lstatSync(file.path, { bigint: true, throwIfNoEntry: false });
-    if (!row || !stat) continue;
-    try {
-      unshare(file.source, file.path);
-    } catch (error) {
-      shared.push({ source: file.source, why: reason(error) });
-      continue;
-    }
-    if (stat.size !== BigInt(row.size) || stat.mtimeNs !== row.mtime_ns) damaged.push(file.source);
-    else sound.push(file);
-  }
-  settleMoved(store, sound);
-  return { shared, damaged };
 }

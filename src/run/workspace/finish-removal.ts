@@ -9,7 +9,7 @@ import { syncPoint } from "../../domain/sync-point.ts";
 import type { Moved } from "../../store/ingest/ingest.ts";
 import type { Store } from "../../store/store.ts";
 import { walk } from "../../store/ingest/walk.ts";
-import { settleFiles } from "./clear-scratch.ts";
+import { settleFiles } from "./settle-files.ts";
 import { isShared } from "../child/unshare.ts";
 import { lookAtWorkspace } from "./workspace.ts";
 
@@ -17,10 +17,10 @@ import { lookAtWorkspace } from "./workspace.ts";
  * A crash came between the commit of a scratch run and the end of its workspace. Names in the workspace that are the very inodes of stored blobs are
  * removed, since whoever wrote through them would write into the store (where not all was stored, they get bytes of their own); all else stays.
  */
-export function finishRemoval(store: Store, run: RunRow): void {
+export async function finishRemoval(store: Store, run: RunRow): Promise<void> {
   const workspace = store.path(run.workspace as string);
   try {
-    const { shared } = settleFiles(store, halfMoved(store, run, workspace));
+    const { shared } = await settleFiles(store, halfMoved(store, run, workspace));
     if (shared.length > 0) throw new Error(`${shared.length} files could not get bytes of their own: ${shared[0]?.why}`);
     syncPoint("removal.settled");
     store.transaction(() => {

@@ -20,8 +20,8 @@ export interface IngestOptions {
   dataset: string;
   /** Left out of directories; by path within the unit. */
   ignored?: (unit: IngestUnit, path: string) => boolean;
-  /** Another process has it open for writing: its inode may not become the blob. */
-  openElsewhere?: (stat: BigIntStats) => boolean;
+  /** Another process has it open for writing: its inode may not become the blob. The descriptor only reads. */
+  openElsewhere?: (stat: BigIntStats, fd: number) => boolean;
   /** Filled before `commit` is called: SHA-256 of each unit's bytes, by its hex BLAKE3. */
   sha256?: Map<string, Buffer>;
 }

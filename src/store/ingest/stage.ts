@@ -269,7 +269,7 @@ class Stager {
   async #readIntoFile(unit: IngestUnit, fd: number, stat: BigIntStats, absolute: string, original: string): Promise<string | undefined> {
     while (this.#flushing.size >= MAX_FLUSHING) await Promise.race(this.#flushing);
     const target = this.#newName("blob");
-    const mayMove = unit.move && stat.nlink === 1n && !(this.#options.openElsewhere?.(stat) ?? false);
+    const mayMove = unit.move && stat.nlink === 1n && !(this.#options.openElsewhere?.(stat, fd) ?? false);
     const moved = mayMove && linkOpened(absolute, stat, target);
     if (!moved) {
       const known = await this.#knownByReading(fd, stat);

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Place } from "../../cli/run-place.ts";
 import { SYNC_POINTS_VARIABLE } from "../../../src/domain/sync-point.ts";
@@ -33,6 +33,9 @@ async function killedRun(here: Place, at: At, ...flags: string[]): Promise<void>
   if (signal !== "SIGKILL") throw new Error(`it did not come to ${at}`);
 }
 
+/** Descriptors of ours. */
+const held: number[] = [];
+
 const broken = (here: Place): string => join(here.root, "binaries");
 
 export const RUNNING: readonly Scenario[] = [
@@ -64,6 +67,23 @@ export const RUNNING: readonly Scenario[] = [
       { at: ["ingest.committed", "run.committed", "run.tidied", "scratch.begun"], after: "finished: d m.bin stdout.log, " },
       { at: ["scratch.emptied", "scratch.settled"], after: CLEARED },
     ],
+    again: () => CLEARED,
+  },
+  {
+    title: "a scratch run whose file somebody has open",
+    call: call("--policy", "scratch"),
+    meanwhile: {
+      at: "scratch.begun",
+      async they(here) {
+        const { workspace } = await here.shown();
+        held.push(openSync(join(workspace as string, "m.bin"), "r+"));
+      },
+    },
+    mend() {
+      closeSync(held.pop() as number);
+    },
+    seen: newest,
+    kills: [{ at: ["scratch.copied", "scratch.replaced"], after: CLEARED }],
     again: () => CLEARED,
   },
   {
