@@ -15,6 +15,7 @@ import { command } from "./command.ts";
 import { currentRun } from "./current-run.ts";
 import type { Io } from "./io.ts";
 import { undoAtStop } from "./undo-at-stop.ts";
+import { writeManifests } from "./write-manifests.ts";
 
 export default command(
   {
@@ -67,6 +68,7 @@ export default command(
     const content = await hold(store, reader, artifact, inside);
     const [path] = target === undefined ? await readablePaths(store, reader, [content]) : [await writeOne(store, content, target)];
     recordRead(store, reader, [artifact]);
+    await writeManifests(store);
     io.print({ schema: "coffer.get/1", ...got(artifact, content, path as string) }, (document) => document.path);
     return EXIT.done;
   },
@@ -95,6 +97,7 @@ async function getAll(
   for (const one of there) contents.push(await hold(store, reader, one, one === artifact ? inside : undefined));
   const paths = directory === undefined ? await readablePaths(store, reader, contents) : await writeTogether(store, contents, directory);
   recordRead(store, reader, there);
+  await writeManifests(store);
   const order = there.map((one, index) => ({ ref: artifactRef(one), ...got(one, contents[index] as Held, paths[index] as string) }));
   const { ref: _, ...own } = order.at(-1) as (typeof order)[number];
   io.print({ schema: "coffer.get/1", ...own, order, gone: gone.map((one) => one.id) }, (document) =>

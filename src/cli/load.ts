@@ -17,6 +17,7 @@ import { parseContext } from "./context.ts";
 import { currentRun } from "./current-run.ts";
 import type { Io } from "./io.ts";
 import { table } from "./table.ts";
+import { writeManifests } from "./write-manifests.ts";
 
 const FLAGS = {
   pipeline: { type: "string", valueHint: "ID", description: "of which pipeline; inside a run, of its own unless said" },
@@ -53,7 +54,10 @@ export default command(
     if (wanted) refuse(flags, ["for-prediction", "columns"], "goes with --meta REF");
     else refuse(flags, ["pipeline", "step", "branch", "fold", "folds", "type", "dataset"], "does not go with --meta: it has its sources");
     using store = await io.openStore({ make: false, access: "hand-out" });
-    return wanted ? await loadStep(store, io, wanted, flags.list) : await loadMeta(store, io, flags);
+    const exit = wanted ? await loadStep(store, io, wanted, flags.list) : await loadMeta(store, io, flags);
+    // a run may have been given something after its end
+    await writeManifests(store);
+    return exit;
   },
 );
 

@@ -4,7 +4,7 @@ import type { Store } from "../store/store.ts";
 
 /** Writes the manifests that this command (or one that died) made due; loaded only when there is one. */
 export async function writeManifests(store: Store): Promise<void> {
-  if (runs.manifestDue(store.db).length === 0) return;
+  if (store.readOnly || runs.manifestDue(store.db).length === 0) return;
   const { writeRunManifests } = await import("../manifest/export/run-manifest.ts");
   try {
     if (writeRunManifests(store)) return;

@@ -3,6 +3,7 @@ import type { ArtifactRow } from "../db/records/artifacts.ts";
 import * as blobs from "../db/bytes/blobs.ts";
 import { unflushed, unflushedWhile } from "../db/open/open.ts";
 import * as inputs from "../db/records/run-inputs.ts";
+import * as runs from "../db/records/runs.ts";
 import type { RunRow } from "../db/records/runs.ts";
 import { formatDigest } from "../domain/digest.ts";
 import { CofferError, isFull } from "../domain/error.ts";
@@ -11,6 +12,7 @@ import { holdBlob, processLease, readerLease } from "../store/lease.ts";
 import { readTree } from "../store/read.ts";
 import type { Store } from "../store/store.ts";
 import type { Content } from "../store/write-out.ts";
+import { manifestIsDue } from "./record.ts";
 import { shownName } from "./shown-name.ts";
 
 /** Who is given bytes: a run, or else the process that called us. Its lease holds them. */
@@ -82,6 +84,8 @@ export function recordRead(store: Store, { run }: Reader, artifacts: readonly Ar
   store.transaction(() => {
     for (const { seq, digest, size } of artifacts)
       inputs.add(store.db, { run: run.seq, artifact: seq, path: null, digest, size, how: "got" });
+    // one that has ended is written down already
+    if (runs.bySeq(store.db, run.seq)?.state !== "running") manifestIsDue(store, run.seq);
   });
 }
 

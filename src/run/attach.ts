@@ -10,6 +10,7 @@ import { attachRun, detachRun } from "../sync/attach-run.ts";
 import type { Begun } from "./begin.ts";
 import type { CodeState } from "./code/code-state.ts";
 import { recordedCircumstances } from "./recorded-circumstances.ts";
+import { requireOpen } from "./require-open.ts";
 import type { RunRequest, Wrapper } from "./run.ts";
 import { codeColumns } from "./settle.ts";
 
@@ -43,7 +44,7 @@ export async function attach(
     return undefined;
   }
   const given = givenRun(store, begun.run, env);
-  const { run, delivery } = reserve(store, begun.run, request, code, given);
+  const { run, delivery } = reserve(store, begun, request, code, given);
   const slow = setTimeout(() => say.info(`waiting for ${trackingTarget(uri)}, for at most 5 s …`), QUIET_MS);
   try {
     const { remoteRun, experimentId, experiment, page, notes } = await attachRun(store, run, delivery, { env, signal: signals.early });
@@ -97,12 +98,14 @@ function withdraw({ db }: Store, delivery: number): void {
 /** On the disk before the server is asked: whoever comes after a crash finds the run there by its tag, and ends it. */
 function reserve(
   store: Store,
-  { seq }: RunRow,
+  begun: Begun,
   request: RunRequest,
   code: CodeState,
   remoteRun: string | undefined,
 ): { run: RunRow; delivery: number } {
+  const { seq } = begun.run;
   return store.transaction(() => {
+    requireOpen(store, begun);
     // the page shows them from the beginning
     runs.update(store.db, seq, { ...recordedCircumstances(store, request.env, request), ...codeColumns(code) });
     const run = runs.bySeq(store.db, seq) as RunRow;

@@ -19,6 +19,7 @@ import { knownSecrets, redactPairs, redactText } from "../domain/redact.ts";
 import { syncPoint } from "../domain/sync-point.ts";
 import { recordedCommand } from "./child/command-line.ts";
 import { recordedCircumstances } from "./recorded-circumstances.ts";
+import { isOpen, requireOpen } from "./require-open.ts";
 import type { RunRequest } from "./run.ts";
 import { makeWorkspace, workspacePath } from "./workspace/workspace.ts";
 
@@ -84,9 +85,11 @@ export async function beginRun(store: Store, request: RunRequest): Promise<Begun
   return begun;
 }
 
-/** There was no run: its rows go. */
-export function forgetBegun(store: Store, { run, lease }: Begun): void {
+/** There was no run: its rows go. One that was closed meanwhile stays, since a manifest tells of it. */
+export function forgetBegun(store: Store, begun: Begun): void {
+  const { run, lease } = begun;
   store.transaction(() => {
+    if (!isOpen(store, begun)) return;
     endLease(store, lease);
     for (const delivery of outbox.deliveriesOf(store.db, run.seq)) outbox.removeDelivery(store.db, delivery.seq);
     runs.forget(store.db, run.seq);
@@ -112,11 +115,14 @@ export function childVariables(store: Store, { run, workspace }: Begun): Record<
 /**
  * Writes down, while the child works already, what it runs on; and the child in the lease, since the run lives as long as wrapper or child do. A machine that stops
  * takes both along.
+ * @throws CofferError PROTECTED where the run was closed meanwhile
  */
-export function recordStart(store: Store, { run, lease }: Begun, request: RunRequest, child: Who | undefined): void {
+export function recordStart(store: Store, begun: Begun, request: RunRequest, child: Who | undefined): void {
+  const { run, lease } = begun;
   const circumstances = recordedCircumstances(store, request.env, request);
   unflushed(store.db, () =>
     store.transaction(() => {
+      requireOpen(store, begun);
       if (child) leases.setChild(store.db, lease.seq, JSON.stringify(child));
       runs.update(store.db, run.seq, circumstances);
     }),

@@ -25,6 +25,7 @@ import type { Outputs } from "./outputs/outputs.ts";
 import { readReadings } from "./outputs/readings.ts";
 import { findOutputs } from "./outputs/record-outputs.ts";
 import type { FoundOutputs } from "./outputs/record-outputs.ts";
+import { requireOpen } from "./require-open.ts";
 import type { RunRequest } from "./run.ts";
 import { settle } from "./settle.ts";
 import type { Findings, Settled } from "./settle.ts";
@@ -102,6 +103,7 @@ export async function keepOutputs(store: Store, begun: Begun, request: RunReques
 async function attemptToKeep(store: Store, begun: Begun, request: RunRequest, end: End, ended: Ended, isLast: boolean): Promise<Kept> {
   const { run, lease, workspace } = begun;
   const { snapshot } = ended;
+  requireOpen(store, begun);
   const found = await findOutputs(store, workspace, request, snapshot !== undefined);
   leaveOutUnreadable(found);
   syncPoint("run.outputs-found");
@@ -137,6 +139,7 @@ async function attemptToKeep(store: Store, begun: Begun, request: RunRequest, en
       workspaceState,
       notes: [...readings.skipped, ...ended.output.notes, ...found.notes, ...notes],
     };
+    requireOpen(store, begun);
     return settle(store, run.seq, request, end, findings);
   });
   syncPoint("run.committed");

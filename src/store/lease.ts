@@ -98,6 +98,20 @@ export function clearDeadStaging(root: string, now: number): boolean {
   }
 }
 
+/** Whether it is still ours: whoever takes this process for dead, or closes its run, ends the lease or makes it his own. */
+export function holdsLease(store: Store, { seq, token }: Lease): boolean {
+  const row = leases.bySeq(store.db, seq);
+  return row?.token === token && row.wrapper === JSON.stringify(self());
+}
+
+/** Inside the transaction that commits what the lease protected until now. @throws CofferError PROTECTED */
+export function requireLease(store: Store, lease: Lease): void {
+  if (holdsLease(store, lease)) return;
+  throw new CofferError("PROTECTED", "this process was taken for dead while it worked, and what it held in the store was given up", {
+    hint: "nothing of it was stored: run it again",
+  });
+}
+
 /** How a lease stands: dead when wrapper and child are; what cannot be known counts as alive. */
 export function leaseState(lease: LeaseRow, now: number): Liveness {
   return lease.until !== null && lease.until > now ? "alive" : processState(lease);

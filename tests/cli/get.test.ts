@@ -48,6 +48,17 @@ test.each([3, 60])("a directory (%d files in it) comes back as it was, by path a
   }
 });
 
+test("what a run was given after its end is written down with it", async () => {
+  using root = temporaryRoot();
+  writeFileSync(root.at("f.txt"), "bytes");
+  await done(["log", "f.txt", "--name", "n"], at(root));
+  await done(["run", "--", "true"], at(root));
+  const [run] = (await done(["runs", "--json"], at(root))).json<{ runs: { id: string }[] }>().runs;
+  await done(["get", "n"], { ...at(root), env: { COFFER_RUN_ID: run?.id as string } });
+  expect(readFileSync(root.at("s/manifests", `${run?.id}.yaml`), "utf8")).toContain('how: "got"');
+  await done(["verify"], at(root));
+});
+
 test("-o writes into a directory that is there, under the artifact's own name, and overwrites nothing", async () => {
   using root = temporaryRoot();
   writeFileSync(root.at("f.txt"), "bytes");

@@ -8,7 +8,15 @@ import { listDirectory } from "./list-artifacts.ts";
 
 /** What a marker is called, before what makes it the only one; it holds whose it is. */
 const MARKER = "coffer-probe-";
-const Owner = v.object({ pid: v.number(), start: v.string(), boot: v.string(), pidns: v.string(), host: v.string() });
+const Owner = v.object({
+  pid: v.number(),
+  start: v.string(),
+  boot: v.string(),
+  pidns: v.string(),
+  timens: v.optional(v.string(), ""),
+  host: v.string(),
+  machine: v.optional(v.array(v.string()), []),
+});
 
 /**
  * Whether `directory` on this disk is where the server keeps the run's artifacts: a marker written here must show there. Which directory

@@ -15,7 +15,7 @@ import { enqueueRun } from "../../registry/enqueue.ts";
 import { manifestIsDue, recordArtifact } from "../../registry/record.ts";
 import { shownName } from "../../registry/shown-name.ts";
 import { ingest } from "../../store/ingest/ingest.ts";
-import { closeLease, dropLease, endLease, freeDeadLeases, leaseState } from "../../store/lease.ts";
+import { closeLease, dropLease, endLease, freeDeadLeases, holdsLease, leaseState, requireLease } from "../../store/lease.ts";
 import type { Lease } from "../../store/lease.ts";
 import type { IngestUnit } from "../../store/ingest/ingest-unit.ts";
 import type { Store } from "../../store/store.ts";
@@ -41,7 +41,7 @@ export async function adoptDeadRuns(store: Store): Promise<RunRow[]> {
     const run = runs.bySeq(store.db, lease.run);
     if (run?.state !== "running") dropLease(store, lease);
     else if (!hasUnknownChild(run, lease)) {
-      const closed = await adopt(store, lease.run, false);
+      const closed = await adopt(store, lease.run, "seen");
       if (closed) adopted.push(closed);
     }
   }
@@ -72,7 +72,7 @@ export async function closeRun(store: Store, run: RunRow, assumeDead: boolean): 
       `whether run ${run.id} is alive cannot be seen from here (it began ${age} minutes ago on another machine or in another container)`,
       { hint: "if you know that it is dead: coffer runs close RUN --assume-dead" },
     );
-  return (await adopt(store, run.seq, true)) ?? (runs.bySeq(store.db, run.seq) as RunRow);
+  return (await adopt(store, run.seq, state === "unknown" ? "assumed" : "certain")) ?? (runs.bySeq(store.db, run.seq) as RunRow);
 }
 
 function aliveError(store: Store, run: RunRow): CofferError {
@@ -85,8 +85,11 @@ function aliveError(store: Store, run: RunRow): CofferError {
   });
 }
 
-async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRow | undefined> {
-  const lease = claim(store, seq, vouched);
+/** Who says that it is dead: its lease as it stands, whoever looked at that before, or a person who may be wrong. */
+type Death = "seen" | "certain" | "assumed";
+
+async function adopt(store: Store, seq: number, death: Death): Promise<RunRow | undefined> {
+  const lease = claim(store, seq, death !== "seen");
   if (!lease) return undefined;
   syncPoint("adopt.claimed");
   const run = runs.bySeq(store.db, seq) as RunRow;
@@ -125,31 +128,35 @@ async function adopt(store: Store, seq: number, vouched: boolean): Promise<RunRo
     enqueueRun(store, current);
     manifestIsDue(store, seq);
   };
-  try {
+  const discard = (): void =>
     discardStaged(
       store,
       lease,
       units.map((unit) => unit.source),
     );
+  // where its wrapper lives after all, it still writes the log there: gc takes that after the grace
+  const endGently = (): void => store.transaction(() => endLease(store, lease));
+  try {
+    if (death !== "assumed") discard();
     syncPoint("adopt.discarded");
     await ingest(store, lease, units, { dataset: run.dataset ?? DEFAULT_DATASET }, (admitted) => {
+      requireLease(store, lease);
       for (const unit of admitted) recordArtifact(store, run, unit, { role: "log", type: "log" });
       close(undefined);
     });
     syncPoint("adopt.committed");
-    closeLease(store, lease);
+    if (death === "assumed") endGently();
+    else closeLease(store, lease);
   } catch (error) {
     if (isFull(error)) {
       // its log stays where it is until there is room: whoever comes then adopts the run. What was copied of it would only take more
-      discardStaged(
-        store,
-        lease,
-        units.map((unit) => unit.source),
-      );
+      discard();
       throw error;
     }
     // otherwise the run must not stay open for its log: gc takes that with the staging, after the grace
     store.transaction(() => {
+      // somebody else took it over, and closes it
+      if (!holdsLease(store, lease)) return;
       close(reason(error));
       endLease(store, lease);
     });

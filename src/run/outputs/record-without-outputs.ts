@@ -2,7 +2,7 @@ import { constants, copyFileSync, existsSync, linkSync, lstatSync, rmSync } from
 import { join } from "node:path";
 import { errno, isFull, reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
-import { closeLease, endLease } from "../../store/lease.ts";
+import { clearStaging, closeLease, endLease } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";
 import type { Begun } from "../begin.ts";
 import { discardStaged } from "./discard-staged.ts";
@@ -11,18 +11,21 @@ import { leaveEnd } from "../adopt/left-end.ts";
 import type { KeptLog } from "../terminal/output-log.ts";
 import { readReadings } from "./readings.ts";
 import { nothingFound } from "./record-outputs.ts";
+import { isOpen, requireOpen } from "../require-open.ts";
 import type { RunRequest } from "../run.ts";
 import { settle } from "../settle.ts";
 
 /**
  * Records a run whose outputs could not be stored: its end, its readings, and that the outputs are missing. Its log goes to the workspace, which stays complete. Where
- * not even that can be recorded, the end is left in the workspace for whoever adopts the run. Returns sentences for the person.
+ * not even that can be recorded, the end is left in the workspace for whoever adopts the run. Of a run that somebody closed meanwhile nothing is recorded. Returns
+ * sentences for the person.
  */
 export function recordWithoutOutputs(store: Store, begun: Begun, request: RunRequest, end: End, ended: Ended, failure: unknown): string[] {
   const { run, lease, workspace } = begun;
   const why = reason(failure);
   let saved: SavedLogs | undefined;
   try {
+    if (!isOpen(store, begun)) return [...ended.output.notes, ...saveAll(store, begun, ended.output.logs)];
     // what of them was staged may be the very bytes that the disk has no room for
     discardStaged(
       store,
@@ -37,6 +40,7 @@ export function recordWithoutOutputs(store: Store, begun: Begun, request: RunReq
     // nobody knows this but us
     if (isFull(failure)) store.useReserve();
     store.transaction(() => {
+      requireOpen(store, begun);
       settle(store, run.seq, request, end, {
         outputs,
         captured: [],
@@ -64,6 +68,14 @@ export function recordWithoutOutputs(store: Store, begun: Begun, request: RunReq
         : `how the run ended could not be written anywhere (${reason(error)}): it will be shown as killed`,
     ];
   }
+}
+
+/** Of a run that was closed: its log up to then is recorded, and all of it is still where it was written, unless whoever closed it was sure. */
+function saveAll(store: Store, begun: Begun, logs: readonly KeptLog[]): string[] {
+  const left = logs.filter(({ path }) => existsSync(path));
+  const saved = saveLogs(store, begun, left);
+  if (saved.isWhole) clearStaging(store, begun.lease);
+  return left.length < logs.length ? [...saved.said, "what it printed is kept as far as it had come when the run was closed"] : saved.said;
 }
 
 interface SavedLogs {

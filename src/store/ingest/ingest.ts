@@ -9,6 +9,7 @@ import * as packs from "../../db/bytes/packs.ts";
 import { errno, reason } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
+import { requireLease } from "../lease.ts";
 import type { Lease } from "../lease.ts";
 import { cannotTake } from "./cannot-take.ts";
 import { stage } from "./stage.ts";
@@ -58,7 +59,7 @@ const MAX_ROUNDS = 5;
  *
  * What the store had when it was asked may be gone when the transaction looks again (a sweep took it meanwhile): then everything begins anew,
  * with those digests distrusted. Bytes that the store has lost or that were damaged are replaced by those that were read.
- * @throws CofferError UNREADABLE, STORE_UNUSABLE; nothing is kept then
+ * @throws CofferError UNREADABLE, STORE_UNUSABLE, PROTECTED where the lease was taken away; nothing is kept then
  */
 export async function ingest<T>(
   store: Store,
@@ -81,6 +82,7 @@ export async function ingest<T>(
     let result: T;
     try {
       result = store.transaction((() => {
+        requireLease(store, lease);
         const seqs = admitBlobs(store, staged, placed, { dataset: options.dataset, sha256 }, { surplus, moved, added });
         syncPoint("ingest.admitted");
         const committed = commit(

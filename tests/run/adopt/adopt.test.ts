@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, lstatSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as artifacts from "../../../src/db/records/artifacts.ts";
 import * as events from "../../../src/db/records/events.ts";
@@ -8,8 +8,11 @@ import * as metrics from "../../../src/db/records/metrics.ts";
 import * as params from "../../../src/db/records/params.ts";
 import * as runs from "../../../src/db/records/runs.ts";
 import type { RunRow } from "../../../src/db/records/runs.ts";
-import { self } from "../../../src/domain/process-identity.ts";
+import { of, self } from "../../../src/domain/process-identity.ts";
+import { checkManifests } from "../../../src/manifest/check/check-manifests.ts";
+import { writeDueManifests } from "../../../src/manifest/check/write-due-manifests.ts";
 import { adoptDeadRuns, closeRun } from "../../../src/run/adopt/adopt.ts";
+import { forgetBegun, recordStart } from "../../../src/run/begin.ts";
 import { keepOutputs } from "../../../src/run/finish.ts";
 import { leaveEnd, readLeftEnd } from "../../../src/run/adopt/left-end.ts";
 import type { LeftEnd } from "../../../src/run/adopt/left-end.ts";
@@ -154,6 +157,66 @@ test("closing: an ended run is refused, a live one too, one without a lease is c
   leases.remove(run.store.db, run.begun.lease);
   expect((await closeRun(run.store, row(run), false)).state).toBe("killed");
   await expect(closeRun(run.store, row(run), true)).rejects.toThrow("has ended (killed)");
+});
+
+/** As if its processes were where they cannot be seen from here. */
+function goElsewhere({ store, begun }: EndedRun): void {
+  leases.take(store.db, begun.lease.seq, JSON.stringify({ ...self(), host: "elsewhere" }));
+}
+
+/** An end like that of `coffer run`, with what was printed. */
+async function finish(run: EndedRun, printed: string): Promise<{ refused: string; said: string[] }> {
+  const log = {
+    name: "stdout.log",
+    path: join(staging(run.store, run.begun.lease), "stdout.log"),
+    bytes: printed.length,
+    isOpen: false,
+  } as const;
+  if (existsSync(log.path)) writeFileSync(log.path, printed);
+  const ended = { ...run.ended, output: { logs: [log], notes: [] } };
+  const failure = await keepOutputs(run.store, run.begun, run.request, SUCCESS, ended).then(
+    () => new Error("nothing was refused"),
+    (error: Error) => error,
+  );
+  return { refused: failure.message, said: recordWithoutOutputs(run.store, run.begun, run.request, SUCCESS, ended, failure) };
+}
+
+test("a run that somebody closed on his word, and that lives: its end changes nothing, and outputs and the whole log stay in its workspace", async () => {
+  using run = await endedRun({ "m.bin": "made later" }, { policy: "scratch", request: { register: new Map([["m.bin", ["m"]]]) } });
+  const { store, begun } = run;
+  writeFileSync(join(staging(store, begun.lease), "stdout.log"), "early ");
+  goElsewhere(run);
+  await closeRun(store, row(run), true);
+  writeDueManifests(store);
+  const closed = row(run);
+  expect(() => recordStart(store, begun, run.request, self())).toThrow("was closed");
+  forgetBegun(store, begun);
+  expect(await finish(run, "early and late")).toEqual({
+    refused: `run ${begun.run.id} was closed by another command while its own went on, and is recorded as killed`,
+    said: [`what it printed is in ${join(begun.workspace, "stdout.log")}`],
+  });
+  expect([row(run), closed.state, closed.manifest]).toEqual([closed, "killed", "written"]);
+  expect(artifacts.ofRun(store.db, closed.seq).map(({ path }) => path)).toEqual(["stdout.log"]);
+  expect(
+    readdirSync(begun.workspace)
+      .map((name) => [name, readFileSync(join(begun.workspace, name), "utf8")])
+      .toSorted(),
+  ).toEqual([
+    ["m.bin", "made later"],
+    ["stdout.log", "early and late"],
+  ]);
+  expect([leases.all(store.db), readdirSync(store.path("tmp"))]).toEqual([[], []]);
+  expect(await checkManifests(store, { share: 1, random: Math.random, stop: () => false })).toEqual([]);
+});
+
+test("a run that ends while another command closes it leaves that to it", async () => {
+  using run = await endedRun({ a: "1" });
+  const { store, begun } = run;
+  leases.take(store.db, begun.lease.seq, JSON.stringify(of(process.ppid)));
+  const { refused, said } = await finish(run, "");
+  expect(refused).toBe(`run ${begun.run.id} was closed by another command while its own went on`);
+  expect(said).toEqual(["what it printed is kept as far as it had come when the run was closed"]);
+  expect([row(run).state, readdirSync(begun.workspace), leases.all(store.db).length]).toEqual(["running", ["a"], 1]);
 });
 
 test("a log that cannot be stored does not keep a dead run open", async () => {

@@ -23,6 +23,7 @@ import { loadBlake3 } from "../../../src/blobs/blake3.ts";
 import * as blobs from "../../../src/db/bytes/blobs.ts";
 import type { BlobRow } from "../../../src/db/bytes/blobs.ts";
 import { ingest } from "../../../src/store/ingest/ingest.ts";
+import * as leases from "../../../src/db/bytes/leases.ts";
 import { dropLease, takeLease } from "../../../src/store/lease.ts";
 import { locate, readChecked } from "../../../src/store/read.ts";
 import { verify } from "../../../src/store/damage/verify.ts";
@@ -179,6 +180,18 @@ test("a blob that is swept between the look and the commit is stored again", asy
   expect([swept, added.blobs]).toEqual([true, 2]);
   expect((await readChecked(test.store, row(test, result[0]?.blob as number))).toString()).toBe("known before");
   expect(await whole(test)).toEqual([]);
+});
+
+test("whose lease was taken away meanwhile stores nothing", async () => {
+  using test = await openTestStore();
+  using root = temporaryRoot();
+  writeFileSync(root.at("a"), "a");
+  const lease = takeLease(test.store, "ingest");
+  leases.remove(test.store.db, lease);
+  const unit = { kind: "file", type: "file", class: null, typed: false, path: "a", source: root.at("a"), move: false } as const;
+  const work = ingest(test.store, lease, [unit], { dataset: "default" }, () => undefined);
+  await expect(work).rejects.toMatchObject({ code: "PROTECTED", message: expect.stringContaining("taken for dead") });
+  expect([countOf(test, "blobs"), storedFiles(test), readFileSync(root.at("a"), "utf8")]).toEqual([0, [], "a"]);
 });
 
 test("when commit refuses, no row, no file and no lease is left, and a moved file is where it was", async () => {
