@@ -64,7 +64,7 @@ export async function killAt(scenario: Scenario, points: readonly At[], after: u
   await nextCommand(here, env);
   expect(await scenario.seen(here)).toEqual(scenario.again(after));
 
-  const swept = await here.coffer(["gc", "--apply", "--grace", "0", "--yes"], { env });
+  const swept = await here.coffer(["gc", "--apply", "--grace", "0", "--yes", "--quiet"], { env });
   expect([swept.code, swept.stderr]).toEqual([0, ""]);
   expect(await leftOver(here, true)).toEqual(NOTHING_LEFT);
   expect(await contents(here)).toMatchObject(before);
