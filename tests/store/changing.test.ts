@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import * as blobs from "../../src/db/bytes/blobs.ts";
 import type { BlobRow } from "../../src/db/bytes/blobs.ts";
+import { atSyncPoints } from "../../src/domain/sync-point.ts";
 import type { Admitted } from "../../src/store/ingest/ingest.ts";
 import { ingest, settleMoved } from "../../src/store/ingest/ingest.ts";
 import { dropLease, takeLease } from "../../src/store/lease.ts";
@@ -117,6 +118,19 @@ test("a moved file becomes the blob: the same inode, read-only once its own name
     lstatSync(file, { bigint: true }).ctimeNs,
   ]);
   expect(await whole(test)).toEqual([]);
+});
+
+test("a moved file that is written to after it was read, and before a row names it, is read again", async () => {
+  using test = await openTestStore();
+  using root = temporaryRoot();
+  writeFileSync(root.at("f"), "first");
+  atSyncPoints((point) => {
+    if (point === "ingest.placed" && readFileSync(root.at("f"), "utf8") === "first") writeFileSync(root.at("f"), "other");
+  });
+  const { moved, result } = await keep(test, [{ source: root.at("f"), move: true }]).finally(() => atSyncPoints(() => undefined));
+  expect(moved).toHaveLength(1);
+  expect((await readChecked(test.store, row(test, result[0]?.blob as number))).toString()).toBe("other");
+  expect([countOf(test, "blobs"), storedFiles(test).length, await whole(test)]).toEqual([1, 1, []]);
 });
 
 test.each([

@@ -16,7 +16,7 @@ import { stage } from "./stage.ts";
 import type { IngestOptions, IngestUnit } from "./ingest-unit.ts";
 import { sayGone } from "./say-gone.ts";
 import { sha256OfStaged } from "../sha256.ts";
-import type { Staged, StagedBlob, StagedUnit } from "./staged.ts";
+import type { MovedIn, Staged, StagedBlob, StagedUnit } from "./staged.ts";
 import { stampOf } from "./stamp.ts";
 import type { Store } from "../store.ts";
 import type { Problem } from "./walk.ts";
@@ -57,8 +57,8 @@ const MAX_ROUNDS = 5;
  * Keeps units: 1. reads and hashes them into staging, durably; 2. gives the files their names in `binaries/`, durably; 3. in one write
  * transaction looks again at each digest, writes the rows, and calls `commit` for the rows that name them. Bytes before rows.
  *
- * What the store had when it was asked may be gone when the transaction looks again (a sweep took it meanwhile): then everything begins anew,
- * with those digests distrusted. Bytes that the store has lost or that were damaged are replaced by those that were read.
+ * What the store had when it was asked may be gone when the transaction looks again (a sweep took it meanwhile), and a file that is moved in may have been written to:
+ * then everything begins anew, with those digests distrusted. Bytes that the store has lost or that were damaged are replaced by those that were read.
  * @throws CofferError UNREADABLE, STORE_UNUSABLE, PROTECTED where the lease was taken away; nothing is kept then
  */
 export async function ingest<T>(
@@ -130,7 +130,7 @@ export function settleMoved(store: Store, moved: readonly Moved[]): void {
 class Vanished extends Error {
   readonly digests: readonly string[];
   constructor(digests: readonly string[]) {
-    super(`${digests.length} blobs went away between reading and writing`);
+    super(`${digests.length} blobs went away, or were written to, between reading and writing`);
     this.digests = digests;
   }
 }
@@ -233,6 +233,11 @@ function admitBlobs(
       vanished.push(hex);
       continue;
     }
+    // whoever has its inode wrote to it since it was hashed: it is read again
+    if (bytes.from === "file" && wasWritten(placed.files.get(hex) as string, size, bytes.moved)) {
+      vanished.push(hex);
+      continue;
+    }
     out.added.blobs++;
     out.added.bytes += size;
     if (bytes.from === "pack") {
@@ -247,7 +252,7 @@ function admitBlobs(
     if (row) blobs.replaceWithFile(store.db, row.seq, file);
     const seq = row?.seq ?? blobs.insertFile(store.db, { blake3: digest, size, created_at: store.now(), ...file });
     seqs.set(hex, seq);
-    if (bytes.moved !== undefined) out.moved.push({ source: bytes.moved, blob: seq, path });
+    if (bytes.moved) out.moved.push({ source: bytes.moved.source, blob: seq, path });
   }
   if (vanished.length > 0) throw new Vanished(vanished);
   if (packed.length > 0)
@@ -256,6 +261,12 @@ function admitBlobs(
   // every member of this pack turned out to be there already
   if (placed.pack && pack === undefined) out.surplus.push(placed.pack.path);
   return seqs;
+}
+
+function wasWritten(path: string, size: number, moved: MovedIn | undefined): boolean {
+  if (!moved) return false;
+  const stat = lstatSync(path, { bigint: true });
+  return stat.size !== BigInt(size) || stat.mtimeNs !== moved.mtime_ns;
 }
 
 /** The bytes of an import that nobody has read yet turn out to be these: its row gets them. */

@@ -305,7 +305,7 @@ class Stager {
       bytes: {
         from: "file",
         path: target,
-        moved: moved ? absolute : undefined,
+        moved: moved ? { source: absolute, mtime_ns: now.mtimeNs } : undefined,
         type: unit.kind === "tree" ? "file" : unit.type,
         class: unit.kind === "tree" ? null : unit.class,
         original,

@@ -5,7 +5,13 @@ import type { Problem } from "./walk.ts";
 export type StagedBytes =
   | { from: "known" }
   | { from: "pack"; offset: number }
-  | { from: "file"; path: string; moved: string | undefined; type: string; class: string | null; original: string };
+  | { from: "file"; path: string; moved: MovedIn | undefined; type: string; class: string | null; original: string };
+
+/** A file whose own inode is to be the blob: where else it has a name, and when it had been written to last when it was hashed. */
+export interface MovedIn {
+  source: string;
+  mtime_ns: bigint;
+}
 
 export interface StagedBlob {
   hex: string;
