@@ -1,10 +1,12 @@
 import type { Settings } from "../config/settings.ts";
 import { ConfigError } from "../config/file.ts";
 import { damagedDatabase } from "../domain/damaged-database.ts";
-import { CofferError, EXIT, isMalformed } from "../domain/error.ts";
+import { CofferError, EXIT, isMalformed, reason } from "../domain/error.ts";
 import { findingsOf } from "../domain/finding.ts";
 import type { Finding } from "../domain/finding.ts";
 import { strangeRuns } from "../gc/strange-manifests.ts";
+import { journalRefusal } from "../store/database/journal-file.ts";
+import { journalKnowsMoreAtItsEnd } from "../store/database/journal-knows-more.ts";
 import { examineStore } from "../store/examine-store.ts";
 import { examineDisks } from "../store/examine-disks.ts";
 import type { Store } from "../store/store.ts";
@@ -60,7 +62,7 @@ async function examine(io: Io, signal: AbortSignal): Promise<Finding[]> {
   const opened = await open(io);
   try {
     findings.push(...(await examineStore(settings, opened)));
-    if (!(opened instanceof CofferError)) findings.push(...examineManifests(opened));
+    if (!(opened instanceof CofferError)) findings.push(...examineManifests(opened), ...examineJournal(opened));
     findings.push(...examineDisks(settings));
     const { findings: ofServer, connection } = await examineServer(settings, io.env, signal);
     findings.push(...ofServer);
@@ -86,6 +88,23 @@ function examineManifests(store: Store): Finding[] {
   const found = `manifests tell of ${countOf(unknown.length, "run")} that the database does not know, such as ${first.manifest}`;
   const todo = "an older coffer.db may have been put back: coffer rebuild --force makes it anew from the manifests";
   return [warn("manifests", found, todo)];
+}
+
+/** The same, where only the journal tells; and whether changes reach it. */
+function examineJournal(store: Store): Finding[] {
+  const { warn } = findingsOf("store");
+  const journal = "manifests/journal.jsonl";
+  const refusal = journalRefusal(store.path(journal));
+  if (refusal !== undefined)
+    return [warn("journal", `${journal}: ${refusal}`, "coffer verify --repair sets it aside, and writes the journal anew")];
+  try {
+    const more = journalKnowsMoreAtItsEnd(store);
+    if (more === undefined) return [];
+    const todo = "an older coffer.db may have been put back, and gc deletes nothing: coffer rebuild --force makes it anew";
+    return [warn("journal", `${journal} ${more}`, todo)];
+  } catch (error) {
+    return [warn("journal", `${journal} cannot be read: ${reason(error)}`, "make it readable: gc deletes nothing before that")];
+  }
 }
 
 /** Runs of dead processes are left alone: a look changes nothing. */

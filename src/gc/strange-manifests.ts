@@ -39,8 +39,7 @@ export function* strangeArtifacts(store: Store): Generator<void, Stop[]> {
 
 function wordsOfJournal(store: Store): string | undefined {
   try {
-    const run = journalKnowsMore(store);
-    return run && `tells of what was logged to a run, ${run}, and is not in the database`;
+    return journalKnowsMore(store);
   } catch (error) {
     return `cannot be read (${reason(error)}), and may tell of what the database does not know`;
   }

@@ -228,15 +228,16 @@ function inodeOf(file: string): bigint | undefined {
 function flushAtOnce(store: Store): void {
   if (!journal.isPending(store.db)) return;
   using _ = withoutWaiting(store.db);
-  flush(store);
+  flush(store, true);
 }
 
 /** What was committed stays committed: lines that cannot reach the file now wait in their table for the next command. */
-function flush(store: Store): void {
+function flush(store: Store, byOthers = false): void {
   try {
-    flushJournal(store);
+    flushJournal(store, { byOthers });
   } catch (error) {
     if (error instanceof CofferError && error.code === "STORE_BUSY") return;
-    store.say(`the journal could not be written, and will be with the next command: ${reason(error)}`);
+    const todo = error instanceof CofferError && error.hint !== undefined ? `. ${error.hint}` : "";
+    store.say(`the journal could not be written, and will be with the next command: ${reason(error)}${todo}`);
   }
 }

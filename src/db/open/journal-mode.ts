@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { closeSync, fsyncSync, openSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import { isBusy } from "../wait/busy-database.ts";
 import { errno } from "../../domain/error.ts";
@@ -63,6 +64,8 @@ export function lacksSharedMemory(error: unknown): boolean {
 }
 
 const withRollback = new WeakSet<Database>();
+/** Those whose commits are not flushed for a while. */
+const lax = new WeakSet<Database>();
 
 /**
  * What is committed lasts: with a write-ahead log each commit is flushed, with a rollback journal its directory too, since it is the end of the journal that commits.
@@ -78,7 +81,27 @@ export function makeDurable(db: Database, mode: JournalMode, limit: number): voi
 
 /** `isFull` false: commits are not flushed. With a rollback journal they always are: without, a machine that stops could tear the database. */
 export function flush(db: Database, isFull: boolean): void {
+  if (isFull) lax.delete(db);
+  else lax.add(db);
   db.run(`PRAGMA synchronous = ${withRollback.has(db) ? "EXTRA" : isFull ? "FULL" : "NORMAL"}`);
+}
+
+/** What was committed and not flushed reaches the disk: before something that tells of it does. `byOthers`: so may be what other processes committed. */
+export function flushCommitted(db: Database, byOthers: boolean): void {
+  if (withRollback.has(db) || !(byOthers || lax.has(db))) return;
+  let fd: number;
+  try {
+    fd = openSync(`${realpathSync(db.filename)}-wal`, "r");
+  } catch (error) {
+    // there is none where the database has a rollback journal, which is always flushed
+    if (errno(error) !== "ENOENT") throw error;
+    return;
+  }
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Calls `attempt` in such a way that SQLite waits `slice` milliseconds at most, as it does anyway with a write-ahead log. */

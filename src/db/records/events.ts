@@ -17,6 +17,12 @@ export function record(db: Database, event: EventRow & { run?: number | null; ar
   );
 }
 
+/** The same, where it is not recorded already: two ways of telling it may have led here. */
+export function recordOnce(db: Database, event: EventRow & { run: number; artifact?: number | null }): void {
+  const known = db.query("SELECT 1 FROM events WHERE run = ? AND artifact IS ? AND at = ? AND kind = ? AND message = ?");
+  if (known.get(event.run, event.artifact ?? null, event.at, event.kind, event.message) === null) record(db, event);
+}
+
 export function ofRun(db: Database, run: number): EventRow[] {
   return db.query<EventRow, [number]>("SELECT at, kind, message FROM events WHERE run = ? ORDER BY seq").all(run);
 }

@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import * as metadata from "../open/metadata.ts";
 
 /** One later change, as `journal.jsonl` keeps it for `rebuild`. */
 export interface JournalEntry {
@@ -87,4 +88,42 @@ export function lastWritten(db: Database): number {
 /** The number of the last line that was ever written, here or to the file. */
 export function lastSeq(db: Database): number {
   return (db.query("SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0) AS last").get() as { last: number }).last;
+}
+
+/** Numbers of lines, both inclusive. */
+export interface Lines {
+  first: number;
+  last: number;
+}
+
+const UNKNOWN = "journal.unknown";
+
+/** Lines that the file had and this database never knew, from when it had to number on behind them: it took the place of a newer one. */
+export function unknown(db: Database): Lines | undefined {
+  const [first, last] = (metadata.get(db, UNKNOWN) ?? "").split("-").map(Number);
+  return first && last ? { first, last } : undefined;
+}
+
+/**
+ * Gives the lines that wait, and all to come, numbers above those that the file has, and notes which of these are unknown: no number is given twice, and a rebuild
+ * does what the lines tell in the order in which it was done.
+ */
+export function numberAbove(db: Database, highest: number, strange: Lines): void {
+  const by = highest - lastWritten(db);
+  // by way of numbers that none has: each is to be the only one at any moment
+  db.query("UPDATE journal SET seq = -(seq + ?)").run(by);
+  db.run("UPDATE journal SET seq = -seq WHERE seq < 0");
+  db.query("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'journal'").run(by);
+  const noted = unknown(db) ?? strange;
+  metadata.set(db, UNKNOWN, `${Math.min(noted.first, strange.first)}-${Math.max(noted.last, strange.last)}`);
+}
+
+export function forgetUnknown(db: Database): void {
+  metadata.remove(db, UNKNOWN);
+}
+
+/** The last line of which, and of all before it, rows know everything. */
+export function knownThrough(db: Database): number {
+  const noted = unknown(db);
+  return noted ? noted.first - 1 : lastSeq(db);
 }

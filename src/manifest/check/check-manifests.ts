@@ -10,6 +10,7 @@ import { errno, reason } from "../../domain/error.ts";
 import { pauseUntil } from "../../domain/pause.ts";
 import type { Damage } from "../../store/damage/damage.ts";
 import type { Store } from "../../store/store.ts";
+import { journalRefusal } from "../../store/database/journal-file.ts";
 import { journalKnowsMore } from "../../store/database/journal-knows-more.ts";
 import { manifestKnowsMore } from "../../store/database/manifest-knows-more.ts";
 import { manifestPieces } from "../export/run-manifest.ts";
@@ -44,7 +45,8 @@ export async function checkManifests(store: Store, { share, random, stop, only }
   const path = store.path("manifests", JOURNAL);
   const last = lines.lastWritten(store.db);
   let journal = await readJournal(path);
-  const damage = only ? [] : checkNames(store, path, journal, last);
+  const more = only || journal.failed !== undefined ? undefined : journalKnowsMore(store);
+  const damage = only ? [] : checkNames(store, path, journal, { last, more });
   // another process may be at it: whoever writes a manifest or marks something has the write lock
   const lookAgain = async <T>(look: (journal: Journal) => T | undefined): Promise<T | undefined> => {
     for (let tries = 1; ; tries++) {
@@ -59,10 +61,12 @@ export async function checkManifests(store: Store, { share, random, stop, only }
     await pause();
     if (stop()) break;
     if (share < 1 && random() >= share) continue;
-    const fault = faultOf(store, seq, journal) && (await lookAgain((now) => faultOf(store, seq, now)));
+    const look = (now: Journal): Damage | undefined => faultOf(store, seq, now, { leniently: only === undefined });
+    const fault = look(journal) && (await lookAgain(look));
     if (fault) damage.push(fault);
   }
-  if (!only && share === 1 && !stop() && journal.unread.length === 0) {
+  // where the journal tells of more, that is why
+  if (!only && share === 1 && !stop() && journal.unread.length === 0 && more === undefined) {
     const wrong =
       markContradiction(store.db, journal) &&
       (await lookAgain((now) => (lines.lastWritten(store.db) === now.last ? markContradiction(store.db, now) : undefined)));
@@ -80,8 +84,8 @@ function* runsOf(store: Store): Generator<number> {
   for (let run = runs.nextWithManifest(store.db, 0); run; run = runs.nextWithManifest(store.db, run.seq)) yield run.seq;
 }
 
-/** Manifests of runs that the rows do not know, and what the journal lacks or knows more. `last`: the line that it had before it was read. */
-function checkNames(store: Store, path: string, journal: Journal, last: number): Damage[] {
+/** Manifests of runs that the rows do not know, and what the journal lacks or knows more. `last`: the line that it had before it was read. `more`: what it knows more. */
+function checkNames(store: Store, path: string, journal: Journal, { last, more }: { last: number; more: string | undefined }): Damage[] {
   const damage: Damage[] = [];
   const names = listOrNothing(store.path("manifests"), ["ENOENT", "ENOTDIR"]).filter((name) => name.endsWith(EXTENSION));
   const strange = runs.unknownIds(
@@ -91,20 +95,20 @@ function checkNames(store: Store, path: string, journal: Journal, last: number):
   for (const id of strange)
     damage.push(of(store, id, "it tells of a run that the database does not know: coffer rebuild --force reads it"));
   if (journal.last < last) journal.unread.push(`lines ${journal.last + 1} to ${last} of journal.jsonl are not there`);
-  const [words, ...more] = journal.unread;
+  const refusal = journal.failed === undefined ? journalRefusal(path) : undefined;
+  if (refusal !== undefined) journal.unread.unshift(`${JOURNAL}: ${refusal}`);
+  const [words, ...others] = journal.unread;
   if (words !== undefined) {
-    const detail = more.length > 0 ? `${words}; and ${more.length} more` : words;
-    damage.push({ digest: "", path, what: "manifest", detail, fromRows: "journal" });
+    const detail = others.length > 0 ? `${words}; and ${others.length} more` : words;
+    // rows that lack what it tells of are nothing to write it from
+    damage.push({ digest: "", path, what: "manifest", detail, ...(more === undefined && { fromRows: "journal" as const }) });
   }
-  const logged = journal.failed === undefined ? journalKnowsMore(store) : undefined;
-  if (logged !== undefined) {
-    const detail = `it tells of what was logged to a run that the database does not know all of (${logged}): coffer rebuild --force reads it`;
-    damage.push({ digest: "", path, what: "manifest", detail });
-  }
+  if (more !== undefined) damage.push({ digest: "", path, what: "manifest", detail: `it ${more}: coffer rebuild --force reads it` });
   return damage;
 }
 
-function faultOf(store: Store, seq: number, journal: Journal): Damage | undefined {
+/** `leniently`: where lines of the journal are gone, a mark that the manifest does not know stood there. Not before something is deleted by it. */
+function faultOf(store: Store, seq: number, journal: Journal, { leniently }: { leniently: boolean }): Damage | undefined {
   const run = runs.bySeq(store.db, seq);
   if (!run || run.state === "running" || run.manifest === null) return undefined;
   const path = store.path("manifests", run.id + EXTENSION);
@@ -125,19 +129,22 @@ function faultOf(store: Store, seq: number, journal: Journal): Damage | undefine
   const more = manifestKnowsMore(store, path);
   if (more !== undefined) return of(store, run.id, `it ${more}: coffer rebuild --force reads it`);
   const now = readLostRun(rows, path);
-  const wrong = typeof now === "string" ? now : contradictionOf(now, then, isDue ? undefined : knownOf(store, journal, then.journal ?? 0));
+  const known = isDue ? undefined : knownOf(store, journal, { through: then.journal ?? 0, leniently });
+  const wrong = typeof now === "string" ? now : contradictionOf(now, then, known);
   if (wrong === undefined) return undefined;
   const detail = `${wrong}: manifests/${run.id}${EXTENSION} says so${seal === "whole" ? ", and is as it was written" : ""}`;
   return { digest: "", path: store.path(DATABASE), what: "database", detail };
 }
 
 /** `through`: the line of the journal that the manifest tells through. */
-function knownOf({ db }: Store, { marked }: Journal, through: number): Known {
+function knownOf({ db }: Store, journal: Journal, { through, leniently }: { through: number; leniently: boolean }): Known {
+  const { marked, unread, last } = journal;
+  const isGone = leniently && (unread.length > 0 || last < lines.lastWritten(db));
   const pending = new Set(lines.pendingOwners(db));
   return {
     run: (id) => runs.byId(db, id) !== null,
     artifact: (uid) => imported.byUid(db, uid) !== null,
-    isMarked: (id) => (marked.get(id) ?? 0) > through || pending.has(id),
+    isMarked: (id) => isGone || (marked.get(id) ?? 0) > through || pending.has(id),
   };
 }
 

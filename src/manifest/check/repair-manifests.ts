@@ -8,6 +8,7 @@ import type { Damage } from "../../store/damage/damage.ts";
 import type { Repair } from "../../store/damage/repair.ts";
 import { setAside } from "../../store/damage/set-aside.ts";
 import type { Store } from "../../store/store.ts";
+import { journalRefusal } from "../../store/database/journal-file.ts";
 import { journalLines } from "../../store/database/journal-lines.ts";
 import { journalRun } from "../../store/database/journal-run.ts";
 import { writeDueManifests } from "./write-due-manifests.ts";
@@ -47,10 +48,12 @@ function writeManifestAnew(store: Store, path: string, run: number): string | un
  * the old file is there.
  */
 function writeJournalAnew(store: Store, path: string): string | undefined {
-  // what is no file takes no lines
-  const unreadable = isReadable(path) ? undefined : moveAside(store, path);
+  // what is no file of ours takes no lines
+  const unreadable = isOwn(path) ? undefined : moveAside(store, path);
   const before = store.transaction(() => {
     const last = journal.lastSeq(store.db);
+    // none of them is there any more, or nothing would be written anew
+    journal.forgetUnknown(store.db);
     runs.allManifestsAreDue(store.db);
     journal.append(store.db, { at: store.now(), did: "anew" });
     journal.appendStanding(store.db, store.now());
@@ -73,7 +76,8 @@ function writeJournalAnew(store: Store, path: string): string | undefined {
   });
 }
 
-function isReadable(path: string): boolean {
+function isOwn(path: string): boolean {
+  if (journalRefusal(path) !== undefined) return false;
   try {
     for (const _ of journalLines(path)) continue;
     return true;

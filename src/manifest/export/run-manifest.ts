@@ -72,7 +72,7 @@ function runManifest(store: Store, run: RunRow): { readonly [key: string]: Plain
     coffer: {
       store: { id: metadata.get(store.db, "id"), created_at: Number(metadata.get(store.db, "created_at")) },
       // later lines of the journal tell of what changed since
-      journal: journal.lastSeq(store.db),
+      journal: journal.knownThrough(store.db),
       run: runBlock(store, run),
       artifacts: blocks(store, made, names),
     },

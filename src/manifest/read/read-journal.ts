@@ -3,11 +3,11 @@ import { setImmediate as yieldToSignals } from "node:timers/promises";
 import * as v from "valibot";
 import { errno, reason } from "../../domain/error.ts";
 import { LIMIT_NAMES } from "../../store/cache/limits.ts";
-import { journalLines } from "../../store/database/journal-lines.ts";
+import { HIGHEST, journalLines } from "../../store/database/journal-lines.ts";
 import type { JournalLine } from "../../store/database/journal-lines.ts";
 import { Artifact, Delivery, Run } from "./lost-run.ts";
 
-const seq = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const seq = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(HIGHEST));
 const at = v.pipe(v.number(), v.safeInteger());
 const common = { seq, at };
 const text = v.string();
@@ -92,12 +92,14 @@ async function readInto(journal: Journal, path: string): Promise<void> {
     if (seq > passed + 1 && !isFirst) journal.unread.push(`lines ${passed + 1} to ${seq - 1} of journal.jsonl are not there`);
     passed = Math.max(passed, seq);
   };
-  for await (const { text, seq: begun = 0, isTooLong } of linesAt(path)) {
+  for await (const { text, seq: begun = 0, isWhole, isTooLong } of linesAt(path)) {
     number++;
     // zeros: a crash left the length of what it was about to write; whether a line is missing is seen by the numbers
     if (text === "" || text.startsWith("\0")) continue;
     const line = isTooLong ? "it is longer than any that was written" : parse(text);
     if (typeof line === "string") {
+      // the number of one that cannot be understood is taken, too
+      if (isWhole) journal.last = Math.max(journal.last, begun);
       // half a line, which a crash left, comes once more as a whole
       const words = `line ${number} of journal.jsonl: ${line}`;
       if (begun > 0) torn.set(begun, words);

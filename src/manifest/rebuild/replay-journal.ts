@@ -64,7 +64,7 @@ class Replay {
     else if (line.did === "undeliver") {
       const delivery = outbox.deliveryOf(db, run.seq, line.target);
       if (delivery) outbox.removeDelivery(db, delivery.seq);
-    } else if (line.did === "event") events.record(db, { at: line.at, run: run.seq, kind: line.kind, message: line.message });
+    } else if (line.did === "event") events.recordOnce(db, { at: line.at, run: run.seq, kind: line.kind, message: line.message });
   }
 
   #artifact(line: Exclude<Line, { did: "deliver" | "unalias" | "cache-limit" | "log" | "anew" }>, uid: string): void {
@@ -91,7 +91,7 @@ class Replay {
     if (line.did === "tag") tags.set(db, "artifact", artifact, [[line.key, line.value]]);
     else if (line.did === "untag") tags.remove(db, "artifact", artifact, line.key);
     else if (line.did === "delete") {
-      if (line.message !== undefined) events.record(db, { at: line.at, run, artifact, kind: "deleted", message: line.message });
+      if (line.message !== undefined) events.recordOnce(db, { at: line.at, run, artifact, kind: "deleted", message: line.message });
     } else if (state !== "deleted") {
       const now = line.did === "remove" ? "removed" : line.did === "withdraw" ? "withdrawn" : "live";
       artifacts.setState(db, artifact, now, line.at);

@@ -5,6 +5,8 @@ import { CofferError, errno } from "../../domain/error.ts";
 const CHUNK = 1 << 20;
 /** Characters: far more than any line that we write. */
 const LONGEST = 64 << 20;
+/** No line was ever written that has a greater number: one more than it has is a number still. */
+export const HIGHEST = 2 ** 52;
 /** What is given of a longer one. */
 const BEGINNING = 1024;
 
@@ -54,7 +56,11 @@ export function* journalLines(path: string, longest = LONGEST): Generator<Journa
   }
 }
 
-function openJournal(path: string): number | undefined {
+/**
+ * Opens it for reading; undefined where there is none.
+ * @throws CofferError UNREADABLE where something else stands in its place
+ */
+export function openJournal(path: string): number | undefined {
   let fd: number;
   try {
     fd = openSync(path, FOLLOWING_READ);
@@ -72,10 +78,11 @@ function openJournal(path: string): number | undefined {
 function lineOf(pieces: readonly string[], isTooLong: boolean): JournalLine {
   const joined = pieces.join("");
   const text = joined.endsWith("\r") ? joined.slice(0, -1) : joined;
-  const seq = /^\{"seq":([0-9]+),/.exec(text)?.[1];
+  const number = Number(/^\{"seq":([0-9]+),/.exec(text)?.[1]);
+  const seq = number <= HIGHEST ? number : undefined;
   return {
     text,
-    seq: seq === undefined ? undefined : Number(seq),
+    seq,
     isWhole: !isTooLong && seq !== undefined && text.endsWith("}"),
     isTooLong,
   };
