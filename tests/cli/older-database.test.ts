@@ -61,9 +61,6 @@ test("gc takes nothing where the journal tells of pins, aliases and restored ver
     [4, "restore"],
     [5, "pin"],
   ]);
-  // its manifest is written anew
-  await here.coffer(["tag", "v@v1", "colour=red"]);
-  await here.coffer(["manifest", "v@v1"]);
   await expectRefused(here);
   expect((await here.coffer(["verify", "--repair"])).code).toBe(1);
   await expectRefused(here);

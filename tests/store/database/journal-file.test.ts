@@ -1,8 +1,12 @@
 import { expect, test } from "bun:test";
 import { appendFileSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import * as events from "../../../src/db/records/events.ts";
 import * as journal from "../../../src/db/records/journal.ts";
+import { recordLater } from "../../../src/db/records/later-events.ts";
 import { checkManifests } from "../../../src/manifest/check/check-manifests.ts";
 import { repairManifests } from "../../../src/manifest/check/repair-manifests.ts";
+import { readJournal } from "../../../src/manifest/read/read-journal.ts";
+import { replayJournal } from "../../../src/manifest/rebuild/replay-journal.ts";
 import { pin, setAlias } from "../../../src/registry/marks.ts";
 import { openStore } from "../../../src/store/store.ts";
 import type { Store } from "../../../src/store/store.ts";
@@ -61,6 +65,36 @@ test("lines that a crash left in the file and in the table are the same ones; so
   ).toBe('"seq":1,"seq":2,"seq":2,"seq":2,"seq":3');
   expect(journal.unknown(store.db)).toBeUndefined();
   expect(await checkManifests(store, ALL)).toEqual([]);
+});
+
+test("a journal that tells of more is not written anew from rows that lack it, whatever else is wrong with it", async () => {
+  using t = await openTestStore();
+  const { store } = t;
+  const path = store.path("manifests/journal.jsonl");
+  const artifact = await t.add({ name: "model" });
+  for (const note of ["one", "two", "three"]) pin(store, artifact, note);
+  appendFileSync(path, '{"seq":9,"at":1,"did":"what nobody understands"}\n');
+  expect((await readJournal(path)).last).toBe(9);
+  forget(store, 1);
+  const before = readFileSync(path, "utf8");
+  const found = await checkManifests(store, ALL);
+  expect(found.map(({ detail }) => detail)).toEqual([
+    expect.stringContaining("lines 4 to 8 of journal.jsonl are not there; and 1 more"),
+    "it tells of changes that the database does not know (lines 2 to 9): coffer rebuild --force reads it",
+  ]);
+  expect(repairManifests(store, found, { repaired: [], aside: [], failed: [] })).toEqual(found);
+  expect(readFileSync(path, "utf8")).toBe(before);
+});
+
+test("what is told twice befell once", async () => {
+  using t = await openTestStore();
+  const { store } = t;
+  const run = t.run();
+  store.transaction(() => recordLater(store.db, { run: run.seq, at: 7, kind: "kept", message: "a word" }));
+  const path = store.path("manifests/journal.jsonl");
+  writeFileSync(path, readFileSync(path, "utf8").repeat(2));
+  expect(await replayJournal(store.db, path, new Map(), new Map())).toEqual([]);
+  expect(events.ofRun(store.db, run.seq)).toEqual([{ at: 7, kind: "kept", message: "a word" }]);
 });
 
 const IN_PLACE: Record<string, (path: string, victim: string) => void> = {
