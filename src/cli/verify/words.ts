@@ -79,7 +79,7 @@ function whatToDo({ damage, repair }: VerifyReport): string | undefined {
       : `the database itself is damaged: ${REPLACE_DATABASE}; nothing else is repaired before that`;
   if (damage.every(({ what }) => what === "manifest"))
     return repair || damage.some(({ detail }) => detail.includes("does not know"))
-      ? "the manifests tell of more than the database, which may be an older one: coffer rebuild --force makes it anew from them; one that nobody needs is set aside by naming it …yaml.aside"
+      ? "manifests or the journal tell of more than the database, which may be an older one: coffer rebuild --force makes it anew from them; what nobody needs of them is set aside by adding .aside to its name"
       : "coffer verify --repair writes them anew, as the database has them";
   if (!repair)
     return "coffer verify --repair looks for other copies: in workspaces, the store, the cache, on the MLflow server, and below --from DIR";

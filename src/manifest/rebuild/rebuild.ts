@@ -18,6 +18,7 @@ import { syncPoint } from "../../domain/sync-point.ts";
 import type { Damage } from "../../store/damage/damage.ts";
 import { leaseState } from "../../store/lease.ts";
 import { LostBytes } from "../../store/damage/lost-bytes.ts";
+import { journalRefusal } from "../../store/database/journal-file.ts";
 import { DATABASE, replaceDatabase } from "../../store/database/replace-database.ts";
 import { openStore } from "../../store/store.ts";
 import { takeStock } from "../../store/database/take-stock.ts";
@@ -154,6 +155,16 @@ function holdOthers(settings: Settings, isWhole: boolean, because: Matter["becau
         },
       );
   }
+  const journal = join(settings.roots.store, "manifests", "journal.jsonl");
+  const refusal = journalRefusal(journal);
+  if (refusal !== undefined)
+    throw new CofferError(
+      "STORE_UNUSABLE",
+      `what only the database knows cannot be written down before it is set aside: ${journal}: ${refusal}`,
+      {
+        hint: "put the file itself in its place, or let coffer verify --repair write it anew; nothing was changed",
+      },
+    );
   throw new CofferError("STORE_BUSY", "others write to this store all the time", { hint: "wait until they are done; nothing was changed" });
 }
 

@@ -6,6 +6,7 @@ import { recordLater } from "../../../src/db/records/later-events.ts";
 import { checkManifests } from "../../../src/manifest/check/check-manifests.ts";
 import { repairManifests } from "../../../src/manifest/check/repair-manifests.ts";
 import { readJournal } from "../../../src/manifest/read/read-journal.ts";
+import { rebuild } from "../../../src/manifest/rebuild/rebuild.ts";
 import { replayJournal } from "../../../src/manifest/rebuild/replay-journal.ts";
 import { pin, setAlias } from "../../../src/registry/marks.ts";
 import { openStore } from "../../../src/store/store.ts";
@@ -95,6 +96,20 @@ test("what is told twice befell once", async () => {
   writeFileSync(path, readFileSync(path, "utf8").repeat(2));
   expect(await replayJournal(store.db, path, new Map(), new Map())).toEqual([]);
   expect(events.ofRun(store.db, run.seq)).toEqual([{ at: 7, kind: "kept", message: "a word" }]);
+});
+
+test("a rebuild by force sets no database aside whose lines cannot be written down first, and says why", async () => {
+  using t = await openTestStore();
+  const { store } = t;
+  const path = store.path("manifests/journal.jsonl");
+  const artifact = await t.add({ name: "model" });
+  mkdirSync(path, { recursive: true });
+  pin(store, artifact, "one");
+  const options = { force: true, dryRun: false, now: store.now, check: () => undefined };
+  await expect(rebuild(store.settings, options)).rejects.toMatchObject({
+    code: "STORE_UNUSABLE",
+    message: expect.stringContaining("not a regular file"),
+  });
 });
 
 const IN_PLACE: Record<string, (path: string, victim: string) => void> = {
