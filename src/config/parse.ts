@@ -59,13 +59,7 @@ function composed(tokens: readonly CST.Token[], length: number): Document.Parsed
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {
-    return [
-      ...new Composer({ prettyErrors: false, merge: true, uniqueKeys: false, logLevel: "error" }).compose(
-        tokens,
-        true,
-        length,
-      ),
-    ];
+    return [...new Composer({ prettyErrors: false, merge: true, uniqueKeys: false, logLevel: "error" }).compose(tokens, true, length)];
   } finally {
     Error.stackTraceLimit = limit;
   }

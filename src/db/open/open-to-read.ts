@@ -1,5 +1,16 @@
 import { Database, constants } from "bun:sqlite";
-import { closeSync, constants as fs, copyFileSync, existsSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants as fs,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { CofferError, errno } from "../../domain/error.ts";
 import { requireOurs, unusable } from "./cannot-open.ts";
