@@ -14,7 +14,7 @@ const OTHER_BOOT = "11111111-2222-3333-4444-555555555555";
 test("whoever sees another boot, or another time since the boot, closes no run that lives, and deletes nothing of it", async () => {
   using here = place();
   const env = { COFFER_ROOT: here.root };
-  const script = "echo a >$COFFER_WORKSPACE/a; echo >going; while [ ! -e go ]; do sleep 0.01; done; echo said";
+  const script = "echo a >$COFFER_WORKSPACE/a; echo >going; while [ -e going ] && [ ! -e go ]; do sleep 0.01; done; echo said";
   const running = spawnCoffer(["run", "--policy", "scratch", "--register", "a=a", "--", "sh", "-c", script], { cwd: here.path, env });
   await says(here.at("going"));
   const boot = here.write("boot", `${OTHER_BOOT}\n`);
@@ -33,7 +33,7 @@ test("a run in another container that is closed on somebody's word, and lives: i
   using here = place();
   // the store is there before, so that no two processes make it
   await here.coffer(["init", "--quiet"]);
-  const script = "echo early; echo >going; while [ ! -e go ]; do sleep 0.01; done; echo a >$COFFER_WORKSPACE/a; echo late";
+  const script = "echo early; echo >going; while [ -e going ] && [ ! -e go ]; do sleep 0.01; done; echo a >$COFFER_WORKSPACE/a; echo late";
   const running = spawnCoffer(["run", "--policy", "scratch", "--register", "a=a", "--", "sh", "-c", script], {
     cwd: here.path,
     env: { COFFER_ROOT: here.root },
