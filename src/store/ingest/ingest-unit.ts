@@ -1,4 +1,5 @@
 import type { BigIntStats } from "node:fs";
+import type { AheadFiles } from "./ahead-files.ts";
 
 /** One thing to keep: it becomes one artifact. */
 export interface IngestUnit {
@@ -22,6 +23,8 @@ export interface IngestOptions {
   ignored?: (unit: IngestUnit, path: string) => boolean;
   /** Another process has it open for writing: its inode may not become the blob. The descriptor only reads. */
   openElsewhere?: (stat: BigIntStats, fd: number) => boolean;
+  /** What was read before, while the run was still going. */
+  ahead?: AheadFiles;
   /** Filled before `commit` is called: SHA-256 of each unit's bytes, by its hex BLAKE3. */
   sha256?: Map<string, Buffer>;
 }

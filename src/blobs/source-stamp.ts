@@ -1,0 +1,45 @@
+import type { BigIntStats } from "node:fs";
+import { fileSystemOf } from "../domain/file-system.ts";
+
+/** What tells whether somebody's file is the very one that was read, unchanged. Nanoseconds. */
+export interface SourceStamp {
+  size: bigint;
+  mtime_ns: bigint;
+  ctime_ns: bigint;
+  inode: bigint;
+  device: bigint;
+}
+
+export function sourceStamp({ size, mtimeNs, ctimeNs, ino, dev }: BigIntStats): SourceStamp {
+  return { size, mtime_ns: mtimeNs, ctime_ns: ctimeNs, inode: ino, device: dev };
+}
+
+/** Nobody can set ctime, so a file that was written to differs, whatever was done to its other times. */
+export function hasStamp(stat: BigIntStats, stamp: SourceStamp): boolean {
+  return (
+    stat.size === stamp.size &&
+    stat.mtimeNs === stamp.mtime_ns &&
+    stat.ctimeNs === stamp.ctime_ns &&
+    stat.ino === stamp.inode &&
+    stat.dev === stamp.device
+  );
+}
+
+/** Milliseconds: some file systems count in whole seconds, the others in ticks of the kernel, of 10 ms at most. */
+const COARSEST = 2_000;
+
+/**
+ * Whether a later change is sure to give another ctime than the one that was seen. A file that changed a moment before it was read may change again within the same
+ * tick, and look the same. `readAt`: when its reading began, in milliseconds. One that seems to be of the future (a clock was set back) is not settled.
+ */
+export function isSettled(ctimeNs: bigint, readAt: number): boolean {
+  return ctimeNs < BigInt(readAt - COARSEST) * 1_000_000n;
+}
+
+/** Whose ctime is the kernel's own, and moves with each change: a server has a clock of its own, FAT has no ctime, and memory does not notice what is written through a mapping. */
+const EXACT = new Set(["ext4", "xfs", "btrfs", "overlay", "zfs", "f2fs", "bcachefs", "darwin"]);
+
+/** Whether a file's stamp is to be believed where it lies. `directory` exists. */
+export function keepsExactTimes(directory: string): boolean {
+  return EXACT.has(fileSystemOf(directory).name);
+}
