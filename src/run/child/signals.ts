@@ -107,6 +107,12 @@ export function holdSignals({ graceMs, ignored }: Options): HeldSignals {
   };
 }
 
+/**
+ * Bun ignores SIGPIPE and SIGXFSZ for itself, so that nothing can be told of how we were started. 32 and 33 are the C library's own: its posix_spawn, and so make and
+ * Python, starts every program with them ignored, and nobody else may.
+ */
+const NOBODYS: readonly number[] = [constants.signals.SIGPIPE, constants.signals.SIGXFSZ, 32, 33];
+
 /** Numbers of the signals that this process was started with as ignored (`nohup`, a shell's `&`). */
 export function ignoredSignals(): number[] {
   // 16 hex digits, four signals each, the first ones last
@@ -114,8 +120,7 @@ export function ignoredSignals(): number[] {
   const numbers = digits.flatMap((digit, index) =>
     [0, 1, 2, 3].filter((bit) => (Number.parseInt(digit, 16) >> bit) & 1).map((bit) => 4 * index + bit + 1),
   );
-  // Bun ignores these two for itself, so that nothing can be told of how we were started
-  return numbers.filter((number) => number !== constants.signals.SIGPIPE && number !== constants.signals.SIGXFSZ);
+  return numbers.filter((number) => !NOBODYS.includes(number));
 }
 
 function readStatus(): string {

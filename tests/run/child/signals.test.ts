@@ -76,6 +76,15 @@ test("a signal that was ignored at start stays ignored, by coffer and by the chi
   expect(readFileSync(directory.at("ignored"), "utf8")).toBe("SigIgn:\t0000000000004001\n");
 });
 
+test("what posix_spawn of the C library ignores is none of the command's signals", async () => {
+  using directory = scratch();
+  const line =
+    "import os, sys; pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ); sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))";
+  const command = wrapped({ directory: directory.path }, "sh", "-c", "exit 7");
+  const spawner = Bun.spawn(["python3", "-c", line, ...command], { stdio: ["ignore", "ignore", "pipe"] });
+  expect([await spawner.exited, await spawner.stderr.text()]).toEqual([7, ""]);
+});
+
 test("Ctrl-C in a terminal reaches the child once, and coffer stays for its end", async () => {
   using directory = scratch();
   const line = `cd ${directory.path}; trap 'echo x >> caught; [ $(wc -l < caught) -gt 0 ] && sleep 0.2 && exit 9' INT; ${WAIT}`;
