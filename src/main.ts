@@ -10,6 +10,7 @@ import { damagedDatabase } from "./domain/damaged-database.ts";
 import { troubleAdvice } from "./domain/disk-trouble.ts";
 import { CofferError, EXIT, errno, isFull, isMalformed, reason } from "./domain/error.ts";
 import { SYNC_POINTS_VARIABLE } from "./domain/sync-point.ts";
+import { READER_WORD } from "./run/ahead/reader-word.ts";
 
 const BUG = "This is a bug in coffer; nothing that was stored is lost. Please report it with these lines.";
 
@@ -25,6 +26,7 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     const points = process.env[SYNC_POINTS_VARIABLE];
     if (points) (await import("./domain/sync-points.ts")).armSyncPoints(points);
+    if (own[0] === READER_WORD) return await (await import("./run/ahead/serve-ahead.ts")).serveAhead();
     if (own[0] === "--version") {
       writeAll(1, `coffer ${pkg.version}\n`);
       return EXIT.done;

@@ -21,7 +21,7 @@ export const DEFAULTS: Config = {
       grace: 3_600_000,
     },
   },
-  workspace: { policy: "separated", root: null, retain: ["*.log"], ignore: [".tmp", "__pycache__"] },
+  workspace: { policy: "separated", root: null, retain: ["*.log"], ignore: [".tmp", "__pycache__"], hash_ahead: true },
   tracking: {
     mlflow: { uri: "", experiment: "Default", artifact_root: null, sync: "after", share: "auto", jobs: 16 },
     training: { enabled: true, log_checkpoint: true, log_metrics_json: true },

@@ -49,6 +49,12 @@ export function configSchema() {
       ),
       retain: keyed(patterns("what a scratch workspace keeps"), ["*.log"]),
       ignore: keyed(patterns("what is no output"), [".tmp", "__pycache__"]),
+      hash_ahead: keyed(
+        toggle(
+          "true: large outputs that are finished while the command still runs are read then, at the lowest priority, so that its end need not wait",
+        ),
+        true,
+      ),
     }),
     tracking: section("what MLflow is told", {
       mlflow: section("the server", {

@@ -6,6 +6,7 @@ import { CofferError, errno, reason } from "../domain/error.ts";
 import { DEFAULT_DATASET } from "../domain/names.ts";
 import type { RunState } from "../domain/run-state.ts";
 import { syncPoint } from "../domain/sync-point.ts";
+import type { AheadFiles } from "../store/ingest/ahead-files.ts";
 import { ingest, settleMoved } from "../store/ingest/ingest.ts";
 import type { Moved } from "../store/ingest/ingest.ts";
 import { clearStaging, closeLease } from "../store/lease.ts";
@@ -48,6 +49,8 @@ export interface Ended {
   code: CodeState | undefined;
   /** Of a scratch workspace that is to go. */
   snapshot: Snapshot | undefined;
+  /** What was read while it went on. */
+  ahead?: AheadFiles | undefined;
 }
 
 export interface Kept extends Settled {
@@ -117,6 +120,7 @@ async function attemptToKeep(store: Store, begun: Begun, request: RunRequest, en
   const options = {
     dataset: run.dataset ?? DEFAULT_DATASET,
     ignored: (unit: IngestUnit, path: string) => found.outputs.ignoredWithin(unit, path),
+    ...(ended.ahead && { ahead: ended.ahead }),
     ...(snapshot && {
       openElsewhere: staysInPlace(
         store,

@@ -7,6 +7,7 @@ import { syncPoint } from "../domain/sync-point.ts";
 import { shownName } from "../registry/shown-name.ts";
 import { clearStaging } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
+import { readAheadLater } from "./ahead/read-ahead-later.ts";
 import type { Attachment } from "./attach.ts";
 import { beginRun, childVariables, discardWorkspace, forgetBegun, recordStart } from "./begin.ts";
 import type { Begun } from "./begin.ts";
@@ -92,15 +93,23 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
   } catch (error) {
     wrapper.say.warn(`the command runs, but not all of it will be recorded: ${reason(error)}`);
   }
+  const reading = readAheadLater(store, begun, request);
   // what is needed when the child has ended is loaded while it works
   const { endOf } = await import("./finish.ts");
   const ended = await child.ended;
+  const ahead = await reading.end();
   const end = endOf(ended, wrapper.signals.received);
   const logged = await finishOutput(output, wrapper);
   syncPoint("run.ended");
   const isScratch = store.settings.values.workspace.policy === "scratch" && end.state === "finished";
   const snapshot = isScratch ? (await import("./workspace/empty-workspace.ts")).snapshotWorkspace(begun.workspace) : undefined;
-  const outcome = await settleRun(store, begun, request, wrapper, ended.code, end, { childPid: child.pid, output: logged, code, snapshot });
+  const outcome = await settleRun(store, begun, request, wrapper, ended.code, end, {
+    childPid: child.pid,
+    output: logged,
+    code,
+    snapshot,
+    ahead,
+  });
   return { ...outcome, serverAway };
 }
 

@@ -2,13 +2,14 @@ import { expect, test } from "bun:test";
 import { SYNC_POINTS } from "../../src/domain/sync-points.ts";
 import { IN_PARTS, ON_ONE_DISK, OVER_HTTP } from "./delivery-points.ts";
 import { killAt } from "./kill-at.ts";
+import { AHEAD } from "./scenarios/ahead.ts";
 import { COLLECTING } from "./scenarios/collecting.ts";
 import { KEEPING } from "./scenarios/keeping.ts";
 import { MENDING } from "./scenarios/mending.ts";
 import { READING } from "./scenarios/reading.ts";
 import { RUNNING } from "./scenarios/running.ts";
 
-const SCENARIOS = [...KEEPING, ...RUNNING, ...COLLECTING, ...READING, ...MENDING];
+const SCENARIOS = [...KEEPING, ...RUNNING, ...AHEAD, ...COLLECTING, ...READING, ...MENDING];
 
 for (const scenario of SCENARIOS)
   for (const { at, after, inTurn } of scenario.kills)

@@ -1,0 +1,82 @@
+import { closeSync, fstatSync, lstatSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { openRegular } from "../../blobs/copy.ts";
+import { isOpenForWriting } from "../../blobs/open-for-writing.ts";
+import { hasStamp } from "../../blobs/source-stamp.ts";
+import type { SourceStamp } from "../../blobs/source-stamp.ts";
+import type { AheadFile, AheadFiles } from "../../store/ingest/ahead-files.ts";
+
+export interface ReadAheadFile {
+  stamp: SourceStamp;
+  hex: string;
+  /** Its own bytes are on the disk. */
+  flushed: boolean;
+  /** A copy of it in the staging, and what that looked like when it was complete. */
+  copy: { path: string; stamp: SourceStamp } | undefined;
+}
+
+/** What is known of files that were read while their run was going, by absolute path. */
+export class FilesReadAhead implements AheadFiles {
+  readonly #files = new Map<string, ReadAheadFile>();
+
+  get count(): number {
+    return this.#files.size;
+  }
+
+  set(path: string, file: ReadAheadFile): void {
+    this.#files.set(path, file);
+  }
+
+  stampOf(path: string): SourceStamp | undefined {
+    return this.#files.get(path)?.stamp;
+  }
+
+  paths(): string[] {
+    return [...this.#files.keys()];
+  }
+
+  /** It changed, or is gone. Its copy goes on another thread: a large file takes its time. */
+  forget(path: string): Promise<void> {
+    const copy = this.#files.get(path)?.copy;
+    this.#files.delete(path);
+    return copy ? rm(copy.path, { force: true }) : Promise.resolve();
+  }
+
+  /** Gives up the largest copy, and keeps the digest. False where there is none. */
+  async forgetCopy(): Promise<boolean> {
+    const [largest] = [...this.#files.values()].filter(({ copy }) => copy).sort((one, other) => Number(other.stamp.size - one.stamp.size));
+    if (!largest?.copy) return false;
+    const { path } = largest.copy;
+    largest.copy = undefined;
+    await rm(path, { force: true });
+    return true;
+  }
+
+  /** Undefined as well where somebody has it open for writing by now, or mapped so: such a one may change it without a trace in its times. */
+  of(absolute: string): AheadFile | undefined {
+    const file = this.#files.get(absolute);
+    if (!file || !isAtRest(absolute, file.stamp)) return undefined;
+    const { stamp, hex, flushed, copy } = file;
+    return { stamp, hex, flushed, ...(copy && isUntouched(copy) && { staged: copy.path }) };
+  }
+}
+
+function isAtRest(path: string, stamp: SourceStamp): boolean {
+  try {
+    const { fd, stat } = openRegular(path);
+    try {
+      return hasStamp(stat, stamp) && isOpenForWriting(fd) === false && hasStamp(fstatSync(fd, { bigint: true }), stamp);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // told when it is to be stored
+    return false;
+  }
+}
+
+/** The command knows where the store is, and may write there as well. */
+function isUntouched({ path, stamp }: { path: string; stamp: SourceStamp }): boolean {
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat !== undefined && stat.isFile() && hasStamp(stat, stamp);
+}

@@ -1,0 +1,75 @@
+import { lstatSync, readdirSync } from "node:fs";
+import type { Dirent } from "node:fs";
+import { errno } from "../../domain/error.ts";
+import { sourceStamp } from "../../blobs/source-stamp.ts";
+import type { SourceStamp } from "../../blobs/source-stamp.ts";
+
+export interface Seen {
+  /** Files of at least the size that was asked for, by path within the directory. */
+  large: Map<string, SourceStamp>;
+  /** Bytes of all files. */
+  bytes: number;
+}
+
+const SLICE_MS = 4;
+/** Of one processor: a fiftieth. A directory of 100,000 files is looked through in 20 s. */
+const REST = 49;
+
+/**
+ * Looks through a directory while others work there: in slices so short that nothing else of this process waits for it, with a rest after each. No link is followed, and no other file system entered.
+ * `rest` pauses for so many milliseconds and resolves with false where nobody wants to know any more; then what was seen is incomplete, and undefined.
+ */
+export async function lookAround(
+  directory: string,
+  { atLeast, rest }: { atLeast: number; rest: (ms: number) => Promise<boolean> },
+): Promise<Seen | undefined> {
+  const seen: Seen = { large: new Map(), bytes: 0 };
+  const device = lookAt(directory)?.dev;
+  const waiting = [""];
+  let since = performance.now();
+  const pace = async (): Promise<boolean> => {
+    const took = performance.now() - since;
+    if (took < SLICE_MS) return true;
+    const goesOn = await rest(took * REST);
+    since = performance.now();
+    return goesOn;
+  };
+  for (let prefix = waiting.pop(); prefix !== undefined; prefix = waiting.pop()) {
+    for (const entry of entriesOf(`${directory}/${prefix}`)) {
+      const path = `${prefix}${entry.name}`;
+      if (entry.isDirectory()) waiting.push(`${path}/`);
+      else if (entry.isFile()) {
+        const stat = lookAt(`${directory}/${path}`);
+        if (stat?.dev !== device) continue;
+        seen.bytes += stat?.size ?? 0;
+        if (stat && stat.size >= atLeast) keep(seen, directory, path);
+      }
+      if (!(await pace())) return undefined;
+    }
+  }
+  return seen;
+}
+
+function keep({ large }: Seen, directory: string, path: string): void {
+  const stat = lstatSync(`${directory}/${path}`, { bigint: true, throwIfNoEntry: false });
+  if (stat?.isFile()) large.set(path, sourceStamp(stat));
+}
+
+/** What goes while we look, or cannot be looked at, is not there. */
+function lookAt(path: string): { dev: number; size: number } | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (errno(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+function entriesOf(directory: string): Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true });
+  } catch (error) {
+    if (errno(error) === undefined) throw error;
+    return [];
+  }
+}

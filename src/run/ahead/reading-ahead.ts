@@ -1,0 +1,202 @@
+import { closeSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { isOpenForWriting } from "../../blobs/open-for-writing.ts";
+import { keepsExactTimes, isSettled } from "../../blobs/source-stamp.ts";
+import type { SourceStamp } from "../../blobs/source-stamp.ts";
+import { openRegular } from "../../blobs/copy.ts";
+import { diskFigures } from "../../domain/file-system.ts";
+import { leftOutBy } from "../../domain/left-out.ts";
+import { syncPoint } from "../../domain/sync-point.ts";
+import type { AheadFiles } from "../../store/ingest/ahead-files.ts";
+import { freeRoom } from "../../store/reserve.ts";
+import type { Store } from "../../store/store.ts";
+import type { Begun } from "../begin.ts";
+import type { RunRequest } from "../run.ts";
+import { FilesReadAhead } from "./files-read-ahead.ts";
+import { lookAround } from "./look-around.ts";
+import type { Seen } from "./look-around.ts";
+import { roomToLeave } from "./room-to-leave.ts";
+import { startReader } from "./reader-process.ts";
+import type { ReaderProcess } from "./reader-process.ts";
+
+export interface ReadingAhead {
+  /** Ends it at once, and tells what was found out. */
+  end(): Promise<AheadFiles | undefined>;
+}
+
+/** Smaller ones are read in less time than it takes to look whether they were read ahead. */
+const WORTHWHILE = 8 << 20;
+const LOOK_EVERY_MS = 1_000;
+/** Looks in which there was nothing to read, after which the reader goes: it holds 40 MB. */
+const IDLE_LOOKS = 10;
+/** A file that changed after it had been read has to be at rest this many times as long before it is read again: a checkpoint that is written every minute is not read every minute. */
+const MORE_PATIENCE = 4;
+
+type Request = Pick<RunRequest, "env" | "ignore" | "outputs" | "register">;
+
+/** Begins to read a workspace ahead. undefined where its file system does not tell reliably that a file is still the same. */
+export function readWorkspaceAhead(store: Store, { workspace, lease }: Begun, request: Request): ReadingAhead | undefined {
+  if (!keepsExactTimes(workspace)) return undefined;
+  const reader = new WorkspaceReader(store, workspace, store.path("tmp", lease.token), request);
+  const reading = reader.read().catch(() => undefined);
+  return { end: () => reader.end(reading) };
+}
+
+class WorkspaceReader {
+  readonly #workspace: string;
+  readonly #staging: string;
+  readonly #env: Request["env"];
+  readonly #isOutput: (path: string) => boolean;
+  /** Its files become blobs as they are: nothing is copied. */
+  readonly #moves: boolean;
+  readonly #files = new FilesReadAhead();
+  /** How often a path was read, or begun to be read, in vain. */
+  readonly #changes = new Map<string, number>();
+  readonly #ending = Promise.withResolvers<boolean>();
+  /** The command has ended, or the reader. */
+  #isDone = false;
+  #process: ReaderProcess | undefined;
+  #copies = 0;
+  #inWork: string | undefined;
+
+  constructor(store: Store, workspace: string, staging: string, { env, ignore, outputs, register }: Request) {
+    const { policy, ignore: ignored } = store.settings.values.workspace;
+    const isLeftOut = leftOutBy({ ignore: [...ignored, ...ignore], outputs });
+    this.#workspace = workspace;
+    this.#staging = staging;
+    this.#env = env;
+    this.#isOutput = (path) => !isLeftOut(path) || register.has(path);
+    this.#moves = policy === "scratch" && statSync(workspace).dev === statSync(staging).dev;
+  }
+
+  async read(): Promise<void> {
+    for (let idle = 0; !this.#isDone;) {
+      const began = performance.now();
+      const seen = await lookAround(this.#workspace, { atLeast: WORTHWHILE, rest: (ms) => this.#rest(ms) });
+      if (!seen) return;
+      const took = performance.now() - began;
+      await this.#forgetChanged(seen);
+      await this.#makeRoom(seen.bytes);
+      idle++;
+      for (const path of this.#worthwhile(seen)) {
+        idle = 0;
+        await this.#readOne(path, seen);
+        // whether others came or changed meanwhile is asked first; but no more is looked than read
+        if (this.#isDone || performance.now() - began - took > Math.max(took, LOOK_EVERY_MS)) break;
+      }
+      if (idle === IDLE_LOOKS) await this.#dismissReader();
+      if (!(await this.#rest(idle === 0 ? 0 : LOOK_EVERY_MS))) return;
+    }
+  }
+
+  async end(reading: Promise<void>): Promise<AheadFiles | undefined> {
+    this.#ending.resolve(false);
+    await this.#dismissReader();
+    await reading;
+    syncPoint("ahead.ended");
+    return this.#files.count > 0 ? this.#files : undefined;
+  }
+
+  /** False where the command has ended meanwhile. */
+  async #rest(ms: number): Promise<boolean> {
+    let timer: Timer | undefined;
+    const pause = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, ms, true)));
+    return await Promise.race([pause, this.#ending.promise]).finally(() => clearTimeout(timer));
+  }
+
+  async #forgetChanged({ large }: Seen): Promise<void> {
+    for (const path of this.#files.paths()) {
+      const name = path.slice(this.#workspace.length + 1);
+      const now = large.get(name);
+      if (now && isSame(now, this.#files.stampOf(path))) continue;
+      this.#changed(name);
+      await this.#files.forget(path);
+    }
+  }
+
+  /** Copies go again when the disk gets short of room: the command may want it, and they can be made at its end. */
+  async #makeRoom(written: number): Promise<void> {
+    while (this.#roomFor(0n, written) === undefined && (await this.#files.forgetCopy()));
+  }
+
+  /** How many bytes a copy of so many has to leave; undefined where there is no room for it. */
+  #roomFor(bytes: bigint, written: number): number | undefined {
+    const figures = diskFigures(this.#staging);
+    if (!figures) return undefined;
+    const floor = roomToLeave(figures, written);
+    return freeRoom(figures) - Number(bytes) >= floor ? floor : undefined;
+  }
+
+  /** Paths of files that are finished and were not read yet; the largest first. */
+  *#worthwhile({ large }: Seen): Generator<string> {
+    const now = Date.now();
+    for (const [path, stamp] of [...large].sort(([, one], [, other]) => Number(other.size - one.size))) {
+      if (this.#files.stampOf(join(this.#workspace, path)) || !this.#isOutput(path) || path.includes("\uFFFD")) continue;
+      const patience = isSettledFor(now, this.#changes.get(path) ?? 0);
+      if (isSettled(stamp.ctime_ns, patience) && isClosed(join(this.#workspace, path))) yield path;
+    }
+  }
+
+  async #readOne(name: string, { large, bytes }: Seen): Promise<void> {
+    const path = join(this.#workspace, name);
+    const stamp = large.get(name) as SourceStamp;
+    const floor = this.#moves ? undefined : this.#roomFor(stamp.size, bytes);
+    const to = floor === undefined ? undefined : join(this.#staging, `ahead-${this.#copies++}`);
+    this.#inWork = to;
+    this.#process ??= startReader(this.#env);
+    const asked = this.#process.ask({ path, stamp, copy: to === undefined || floor === undefined ? undefined : { to, floor } });
+    syncPoint("ahead.asked");
+    // a reader that waits for the disk is not waited for
+    const reply = await Promise.race([asked, this.#ending.promise.then(() => undefined)]);
+    if (reply !== undefined) this.#inWork = undefined;
+    // ended with us, or by somebody else: then it is not tried again
+    if (reply === undefined) this.#isDone = true;
+    else if (typeof reply === "string") this.#changed(name);
+    else {
+      this.#files.set(path, {
+        stamp,
+        hex: reply.hex,
+        flushed: to === undefined,
+        copy: to !== undefined && reply.copy ? { path: to, stamp: reply.copy } : undefined,
+      });
+      syncPoint("ahead.read");
+    }
+  }
+
+  #changed(path: string): void {
+    this.#changes.set(path, (this.#changes.get(path) ?? 0) + 1);
+  }
+
+  async #dismissReader(): Promise<void> {
+    const reader = this.#process;
+    this.#process = undefined;
+    await reader?.end();
+    // half a copy; nobody waits until a large one is gone
+    if (this.#inWork !== undefined) rm(this.#inWork, { force: true }).catch(() => undefined);
+  }
+}
+
+function isSame(one: SourceStamp, other: SourceStamp | undefined): boolean {
+  return other !== undefined && (Object.keys(one) as (keyof SourceStamp)[]).every((key) => one[key] === other[key]);
+}
+
+const REST_MS = 2_000;
+
+/** The moment up to which a file must have been at rest, as `isSettled` counts. */
+function isSettledFor(now: number, changes: number): number {
+  return now - REST_MS * (MORE_PATIENCE ** changes - 1);
+}
+
+function isClosed(path: string): boolean {
+  try {
+    const { fd } = openRegular(path);
+    try {
+      return isOpenForWriting(fd) === false;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return false;
+  }
+}
