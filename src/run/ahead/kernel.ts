@@ -1,4 +1,5 @@
 import { dlopen } from "bun:ffi";
+import { writeFileSync } from "node:fs";
 
 const SCHED_IDLE = 5;
 const IOPRIO_WHO_PROCESS = 1;
@@ -9,6 +10,18 @@ const SIGKILL = 9;
 /** Write these pages out now, and wait until that is done. */
 const RANGE_WRITE_AND_WAIT = 7;
 const POSIX_FADV_DONTNEED = 4;
+
+/**
+ * Where sessions share the processors (autogroups), a priority counts within a session only, and ours is a session of its own: it would get as much as the command and all that it started.
+ * Where there are none of them, or another one's, this changes nothing.
+ */
+function yieldAsSession(): void {
+  try {
+    writeFileSync("/proc/self/autogroup", "19");
+  } catch {
+    // a kernel without them
+  }
+}
 
 /** What Node has no words for. Linux; glibc and musl answer to one name. */
 export interface Kernel {
@@ -33,6 +46,7 @@ export function loadKernel(): Kernel {
   // each of them is a courtesy: where the kernel refuses, the work is done all the same
   return {
     yieldToAll() {
+      yieldAsSession();
       symbols.sched_setscheduler(0, SCHED_IDLE, new Int32Array([0]));
       const number = IOPRIO_SET[process.arch];
       if (number !== undefined) symbols.syscall(number, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE);

@@ -1,0 +1,79 @@
+import { appendFileSync, chmodSync, closeSync, existsSync, lstatSync, openSync, writeFileSync } from "node:fs";
+import { expect, test } from "bun:test";
+import { sourceStamp } from "../../../src/blobs/source-stamp.ts";
+import { FilesReadAhead } from "../../../src/run/ahead/files-read-ahead.ts";
+import { temporaryRoot } from "../../support/temporary-root.ts";
+
+const HEX = "ab".repeat(32);
+
+function read(path: string, copy?: string): FilesReadAhead {
+  const stamp = (of: string) => sourceStamp(lstatSync(of, { bigint: true }));
+  const files = new FilesReadAhead();
+  files.set(path, {
+    stamp: stamp(path),
+    hex: HEX,
+    flushed: copy === undefined,
+    copy: copy === undefined ? undefined : { path: copy, stamp: stamp(copy) },
+  });
+  return files;
+}
+
+test("a file is known as long as it is the very same, and closed", () => {
+  using root = temporaryRoot();
+  const path = root.at("m");
+  writeFileSync(path, "bytes");
+  const files = read(path);
+  expect(files.of(path)).toMatchObject({ hex: HEX, flushed: true });
+  expect(files.of(root.at("other"))).toBeUndefined();
+  const fd = openSync(path, "r+");
+  expect(files.of(path)).toBeUndefined();
+  closeSync(fd);
+  expect(files.of(path)).toMatchObject({ hex: HEX });
+  chmodSync(path, 0o600);
+  expect(files.of(path)).toBeUndefined();
+});
+
+test("a file that somebody has mapped for writing is not known, and neither is what was written so", () => {
+  using root = temporaryRoot();
+  const path = root.at("m");
+  writeFileSync(path, "bytes");
+  const files = read(path);
+  const bytes = Bun.mmap(path, { shared: true });
+  expect(files.of(path)).toBeUndefined();
+  expect(bytes.length).toBe(5);
+});
+
+test("a copy that somebody touched is none", async () => {
+  using root = temporaryRoot();
+  for (const name of ["m", "n", "copy", "other"]) writeFileSync(root.at(name), name === "m" ? "by" : "bytes");
+  const files = read(root.at("n"), root.at("copy"));
+  expect(files.of(root.at("n"))).toMatchObject({ staged: root.at("copy"), flushed: false });
+  appendFileSync(root.at("copy"), "!");
+  expect(files.of(root.at("n"))).toEqual({ stamp: expect.anything(), hex: HEX, flushed: false });
+});
+
+test("copies are given up one by one, the largest first, and digests are kept", async () => {
+  using root = temporaryRoot();
+  const files = new FilesReadAhead();
+  for (const [name, bytes] of [
+    ["small", "12"],
+    ["large", "12345"],
+  ] as const) {
+    writeFileSync(root.at(name), bytes);
+    writeFileSync(root.at(`${name}-copy`), bytes);
+    const stamp = (of: string) => sourceStamp(lstatSync(root.at(of), { bigint: true }));
+    files.set(root.at(name), {
+      stamp: stamp(name),
+      hex: HEX,
+      flushed: false,
+      copy: { path: root.at(`${name}-copy`), stamp: stamp(`${name}-copy`) },
+    });
+  }
+  expect(await files.forgetCopy()).toBe(true);
+  expect([existsSync(root.at("small-copy")), existsSync(root.at("large-copy"))]).toEqual([true, false]);
+  expect(files.of(root.at("large"))).toEqual({ stamp: expect.anything(), hex: HEX, flushed: false });
+  expect(await files.forgetCopy()).toBe(true);
+  expect(await files.forgetCopy()).toBe(false);
+  await files.forget(root.at("small"));
+  expect(files.of(root.at("small"))).toBeUndefined();
+});

@@ -1,0 +1,76 @@
+import { closeSync, existsSync, lstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { loadBlake3 } from "../../../src/blobs/blake3.ts";
+import { sourceStamp } from "../../../src/blobs/source-stamp.ts";
+import type { SourceStamp } from "../../../src/blobs/source-stamp.ts";
+import { loadKernel } from "../../../src/run/ahead/kernel.ts";
+import { readAhead } from "../../../src/run/ahead/read-ahead.ts";
+import { mountExt4, needsMount } from "../../support/mount.ts";
+import { temporaryRoot } from "../../support/temporary-root.ts";
+
+const mounted = needsMount(test);
+const blake3 = await loadBlake3();
+const kernel = loadKernel();
+/** More than two steps, and no whole number of chunks. */
+const bytes = Buffer.alloc((70 << 20) + 12_345, "some bytes that come again and again; ");
+const hex = blake3.hash(bytes).toString("hex");
+
+const root = temporaryRoot();
+const path = root.at("m");
+let stamp: SourceStamp;
+
+/** What changed less than two seconds ago may change again unseen. */
+beforeAll(async () => {
+  writeFileSync(path, bytes);
+  stamp = sourceStamp(lstatSync(path, { bigint: true }));
+  await Bun.sleep(2_100);
+});
+afterAll(() => root[Symbol.dispose]());
+
+test("a finished file is hashed, or copied and hashed in one pass", () => {
+  expect(readAhead({ path, stamp, copy: undefined }, blake3, kernel)).toEqual({ hex, copy: undefined });
+  const to = root.at("copy");
+  const reply = readAhead({ path, stamp, copy: { to, floor: 0 } }, blake3, kernel);
+  const stat = lstatSync(to, { bigint: true });
+  expect(reply).toEqual({ hex, copy: sourceStamp(stat) });
+  expect(stat.mode & 0o777n).toBe(0o444n);
+  expect(readFileSync(to).equals(bytes)).toBe(true);
+  expect(sourceStamp(lstatSync(path, { bigint: true }))).toEqual(stamp);
+});
+
+test("one that is new, is another one, is open for writing, or is gone, is left, and there is no copy", () => {
+  const to = root.at("none");
+  const left = (of: string, as: SourceStamp) => readAhead({ path: of, stamp: as, copy: { to, floor: 0 } }, blake3, kernel);
+  writeFileSync(root.at("new"), "new");
+  expect(left(root.at("new"), sourceStamp(lstatSync(root.at("new"), { bigint: true })))).toBe("left");
+  expect(left(path, { ...stamp, ctime_ns: stamp.ctime_ns - 1n })).toBe("left");
+  expect(left(root.at("gone"), stamp)).toBe("left");
+  const fd = openSync(path, "r+");
+  expect(left(path, stamp)).toBe("left");
+  closeSync(fd);
+  expect(existsSync(to)).toBe(false);
+});
+
+test("a file that changes while it is copied is left", () => {
+  const to = root.at("none");
+  let steps = 0;
+  const meanwhile = { ...kernel, writeOut: () => void (++steps === 1 && writeFileSync(root.at("changing"), "x", { flag: "a" })) };
+  writeFileSync(root.at("changing"), bytes);
+  const seen = sourceStamp(lstatSync(root.at("changing"), { bigint: true }));
+  Bun.sleepSync(2_100);
+  expect(readAhead({ path: root.at("changing"), stamp: seen, copy: { to, floor: 0 } }, blake3, meanwhile)).toBe("left");
+  expect([steps, existsSync(to)]).toEqual([1, false]);
+});
+
+test("a copy that leaves too little room is given up while it is made", () => {
+  const to = root.at("none");
+  expect(readAhead({ path, stamp, copy: { to, floor: Number.MAX_SAFE_INTEGER } }, blake3, kernel)).toBe("full");
+  expect(existsSync(to)).toBe(false);
+});
+
+mounted("a copy that finds a full disk is given up", () => {
+  using _disk = mountExt4(root.at("disk"), "40m");
+  const to = root.at("disk/none");
+  expect(readAhead({ path, stamp, copy: { to, floor: 0 } }, blake3, kernel)).toBe("full");
+  expect(existsSync(to)).toBe(false);
+});
