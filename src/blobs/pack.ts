@@ -2,61 +2,61 @@ import { closeSync, openSync, rmSync } from "node:fs";
 import { CofferError } from "../domain/error.ts";
 import { syncPoint } from "../domain/sync-point.ts";
 import { FOLLOWING_READ } from "./copy.ts";
-import { syncFile, writeWhole } from "./durable.ts";
+import { syncFile } from "./durable.ts";
 import { readAt } from "./read-at.ts";
+import { WriteBehind } from "./write-behind.ts";
 
 const BLOCK = 512;
-const BUFFER = 8 << 20;
 
 /**
  * A pack: one plain ustar file whose members are named by their digests (`tar tf` lists them). Written once, from front to back,
- * never appended to. Members are put together in one buffer, so that 20,000 small files cost a few dozen writes and one fsync.
+ * never appended to. Members are put together in few buffers, so that 20,000 small files cost some hundred writes and one flush at the end.
  */
 export class PackWriter {
   readonly path: string;
   readonly #fd: number;
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER);
+  readonly #file: WriteBehind;
   #isOpen = true;
+  #segment: Buffer | undefined;
   #used = 0;
-  #written = 0;
 
   constructor(path: string) {
     this.path = path;
     this.#fd = openSync(path, "wx", 0o644);
+    this.#file = new WriteBehind(this.#fd);
   }
 
   /** Room for a member's bytes, up to `size`: read into it, then `keep` or forget it. The next call takes the same room. */
   room(size: number): Buffer {
-    if (this.#used + BLOCK + size + BLOCK > BUFFER) this.#flush();
-    if (BLOCK + size + BLOCK > BUFFER) throw new Error(`a member of ${size} bytes is too large for room(); use addLarge`);
-    return this.#buffer.subarray(this.#used + BLOCK, this.#used + BLOCK + size);
+    if (BLOCK + size + BLOCK > WriteBehind.SEGMENT) throw new Error(`a member of ${size} bytes is too large for room(); use add`);
+    if (this.#used + BLOCK + size + BLOCK > WriteBehind.SEGMENT) this.#flush();
+    this.#segment ??= this.#file.take();
+    return this.#segment.subarray(this.#used + BLOCK, this.#used + BLOCK + size);
   }
 
   /** Makes what lies in the last room a member. Returns the offset of its first byte in the pack. */
   keep(name: string, size: number): number {
+    const segment = this.#segment as Buffer;
     const start = this.#used;
-    writeHeader(this.#buffer, start, name, size);
+    writeHeader(segment, start, name, size);
     const end = start + BLOCK + size;
     const padded = end + padding(size);
-    this.#buffer.fill(0, end, padded);
+    segment.fill(0, end, padded);
     this.#used = padded;
-    return this.#written + start + BLOCK;
+    return this.#file.position + start + BLOCK;
   }
 
   /** A member that is in memory already, of any size. */
   add(name: string, bytes: Uint8Array): number {
-    if (bytes.length <= BUFFER / 2) {
+    if (bytes.length <= WriteBehind.SEGMENT / 2) {
       this.room(bytes.length).set(bytes);
       return this.keep(name, bytes.length);
     }
     this.#flush();
     const header = Buffer.alloc(BLOCK);
     writeHeader(header, 0, name, bytes.length);
-    const offset = this.#written + BLOCK;
-    for (const part of [header, bytes, Buffer.alloc(padding(bytes.length))]) {
-      writeWhole(this.#fd, part);
-      this.#written += part.length;
-    }
+    const offset = this.#file.position + BLOCK;
+    for (const part of [header, bytes, Buffer.alloc(padding(bytes.length))]) this.#file.writeNow(part);
     return offset;
   }
 
@@ -64,32 +64,37 @@ export class PackWriter {
   async finish(): Promise<number> {
     try {
       this.#flush();
-      writeWhole(this.#fd, Buffer.alloc(2 * BLOCK));
-      this.#written += 2 * BLOCK;
+      this.#file.writeNow(Buffer.alloc(2 * BLOCK));
+      await this.#file.done();
       syncPoint("pack.written");
       await syncFile(this.#fd);
       syncPoint("pack.flushed");
     } finally {
-      this.#isOpen = false;
-      closeSync(this.#fd);
+      await this.#close();
     }
-    return this.#written;
+    return this.#file.position;
   }
 
   /** Nothing of it is wanted, be it finished or not: the file is removed. Says nothing, so that whatever led here is heard. */
-  abandon(): void {
+  async abandon(): Promise<void> {
     try {
-      if (this.#isOpen) closeSync(this.#fd);
-      this.#isOpen = false;
+      await this.#close();
       rmSync(this.path, { force: true });
     } catch {
       // what is left lies in a staging directory, which goes as a whole
     }
   }
 
+  async #close(): Promise<void> {
+    // a write that is on its way must not meet another file under this number
+    await this.#file.settled();
+    if (this.#isOpen) closeSync(this.#fd);
+    this.#isOpen = false;
+  }
+
   #flush(): void {
-    writeWhole(this.#fd, this.#buffer, this.#used);
-    this.#written += this.#used;
+    if (this.#segment) this.#file.write(this.#segment, this.#used);
+    this.#segment = undefined;
     this.#used = 0;
   }
 }

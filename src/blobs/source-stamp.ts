@@ -1,5 +1,6 @@
 import type { BigIntStats } from "node:fs";
 import { fileSystemOf } from "../domain/file-system.ts";
+import { isOpenForWriting } from "./open-for-writing.ts";
 
 /** What tells whether somebody's file is the very one that was read, unchanged. Nanoseconds. */
 export interface SourceStamp {
@@ -34,6 +35,17 @@ const COARSEST = 2_000;
  */
 export function isSettled(ctimeNs: bigint, readAt: number): boolean {
   return ctimeNs < BigInt(readAt - COARSEST) * 1_000_000n;
+}
+
+/** Milliseconds. The kernel writes a page out within half a minute, and notices the next change of it then. */
+const WRITTEN_OUT = 15 * 60_000;
+
+/**
+ * Whether an opened file whose bytes are read from now on will show by its stamp that it was changed. Who has it mapped may change it again and again without another
+ * ctime, until the page is written out: so nobody may have it open for writing, or it must have been left alone for long.
+ */
+export function willTell(fd: number, ctimeNs: bigint, readAt: number): boolean {
+  return isSettled(ctimeNs, readAt) && (isSettled(ctimeNs, readAt - WRITTEN_OUT) || isOpenForWriting(fd) === false);
 }
 
 /** Whose ctime is the kernel's own, and moves with each change: a server has a clock of its own, FAT has no ctime, and memory does not notice what is written through a mapping. */

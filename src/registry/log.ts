@@ -104,6 +104,7 @@ export async function log(store: Store, given: LogRequest): Promise<Logged> {
     const leftOut = new Map<string, Problem>();
     const options = {
       dataset: request.particulars.dataset ?? request.run?.dataset ?? request.newRun?.dataset ?? DEFAULT_DATASET,
+      remember: true,
       ignored: (unit: IngestUnit, path: string) => {
         const why = pathOf.get(unit)?.leaveOut?.(path);
         if (why !== undefined) leftOut.set(`${unit.path}/${path}`, { path: `${unit.path}/${path}`, why, failed: false });

@@ -85,7 +85,7 @@ test("an abandoned pack leaves neither a file nor a descriptor, finished or not,
   const finished = new PackWriter(root.at("finished.tar"));
   await finished.finish();
   for (const pack of [begun, begun, finished]) {
-    pack.abandon();
+    await pack.abandon();
     expect([existsSync(pack.path), isOpen(pack.path)]).toEqual([false, false]);
   }
 });

@@ -28,6 +28,7 @@ const LOST = [
   "uploads",
   "upload_parts",
   "staged_outputs",
+  "sources",
   "damage",
   "journal",
 ];

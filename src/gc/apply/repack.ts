@@ -140,13 +140,13 @@ async function copyLiving(
         });
       offsets.set(member.seq, writer.add(hex, bytes));
       if (index % MEMBERS_PER_TURN === 0 && (await isToStop(sweep))) {
-        writer.abandon();
+        await writer.abandon();
         return undefined;
       }
     }
     return { offsets, size: await writer.finish() };
   } catch (error) {
-    writer.abandon();
+    await writer.abandon();
     throw error;
   }
 }

@@ -54,7 +54,7 @@ export async function mendPack(
     }
     size = await writer.finish();
   } catch (error) {
-    writer.abandon();
+    await writer.abandon();
     throw error;
   }
   if (anew.size + moved.size === 0) {

@@ -21,8 +21,7 @@ export interface AheadFiles {
 }
 
 /** What was found out about this very file as it is now. Where anything differs, it is read as if nobody had looked before. */
-export function foundAhead(files: AheadFiles | undefined, absolute: string, stat: BigIntStats): AheadFile | undefined {
-  const ahead = files?.of(absolute);
+export function foundAhead(ahead: AheadFile | undefined, stat: BigIntStats): AheadFile | undefined {
   return ahead && hasStamp(stat, ahead.stamp) ? ahead : undefined;
 }
 

@@ -25,6 +25,8 @@ export interface IngestOptions {
   openElsewhere?: (stat: BigIntStats, fd: number) => boolean;
   /** What was read before, while the run was still going. */
   ahead?: AheadFiles;
+  /** What these files look like is kept, so that those which do not change are not read the next time. */
+  remember?: boolean;
   /** Filled before `commit` is called: SHA-256 of each unit's bytes, by its hex BLAKE3. */
   sha256?: Map<string, Buffer>;
 }

@@ -6,6 +6,8 @@ import * as foreign from "../../db/bytes/foreign-blobs.ts";
 import { isUncertain } from "../../db/open/cannot-open.ts";
 import type { Work } from "../../db/open/open.ts";
 import * as packs from "../../db/bytes/packs.ts";
+import * as sources from "../../db/bytes/sources.ts";
+import * as treeMembers from "../../db/bytes/tree-members.ts";
 import { errno, reason } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
@@ -89,6 +91,7 @@ export async function ingest<T>(
           staged.units.map((unit) => admitUnit(store, unit, seqs)),
           staged.problems,
         );
+        remember(store, staged.units);
         syncPoint("ingest.recorded");
         return committed;
       }) as Work<T>);
@@ -281,15 +284,28 @@ function unreadOne(
 
 function admitUnit(
   store: Store,
-  { unit, hex, size, files, mode, members, unsettled }: StagedUnit,
+  { unit, hex, size, files, mode, members, basis, unsettled }: StagedUnit,
   seqs: ReadonlyMap<string, number>,
 ): Admitted {
   const blob = seqs.get(hex) as number;
-  if (unit.kind === "tree")
+  if (basis) {
+    const other = blobs.known(store.db, Buffer.from(basis.hex, "hex"))?.seq;
+    // a sweep came between
+    if (other === undefined || !treeMembers.revive(store.db, other, basis.members)) throw new Vanished([hex]);
+    if (other !== blob) treeMembers.insertFrom(store.db, blob, other, basis.without);
+  }
+  if (members.length > 0)
     blobs.insertMembers(
       store.db,
       blob,
       members.map((member) => seqs.get(member) as number).sort((a, b) => a - b),
     );
   return { unit, kind: unit.kind, blob, hex, size, files, mode, unsettled };
+}
+
+/** So that what does not change is not read again. */
+function remember(store: Store, units: readonly StagedUnit[]): void {
+  for (const { unit, seen } of units)
+    if (seen === "same") sources.touch(store.db, unit.source, store.now());
+    else if (seen) sources.keep(store.db, unit.source, seen, store.now());
 }

@@ -4,6 +4,7 @@ import { readMember } from "../../blobs/pack.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
 import * as damage from "../../db/bytes/damage.ts";
 import * as packs from "../../db/bytes/packs.ts";
+import * as treeMembers from "../../db/bytes/tree-members.ts";
 import { CofferError } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { checkedFile } from "../read.ts";
@@ -57,6 +58,26 @@ export class KnownBlobs {
     return undefined;
   }
 
+  /** How many members a directory has that the store has as a whole: none of them is damaged, and nobody touched a file or pack that they are in. Undefined otherwise. */
+  membersOf(hex: string): number | undefined {
+    if (this.#isEmpty || this.#distrusted.size > 0) return undefined;
+    const { db } = this.#store;
+    const tree = blobs.known(db, Buffer.from(hex, "hex"));
+    if (!tree) return undefined;
+    const places = treeMembers.places(db, tree.seq);
+    syncPoint("ingest.asked");
+    const areThere = places.every(
+      ({ state, place, pack }) =>
+        (state === "live" || state === "condemned") &&
+        place !== "foreign" &&
+        (place === "file" || this.#packAt(pack as number)?.untouched === true),
+    );
+    if (!areThere || treeMembers.hasDamage(db, tree.seq)) return undefined;
+    if (places.some(({ place }) => place === "file") && !treeMembers.files(db, tree.seq).every((seq) => this.#isUntouched(seq)))
+      return undefined;
+    return places.reduce((sum, { count }) => sum + count, 0);
+  }
+
   /** Hashes the file of a blob that somebody touched since it was hashed last. */
   async isIntact(hex: string): Promise<boolean> {
     if (this.#intact.has(hex)) return true;
@@ -79,11 +100,21 @@ export class KnownBlobs {
 
   /** Of a pack that nobody touched, a member is believed to be there; otherwise it is read. */
   #isInPack(seq: number, offset: number, size: number, digest: Uint8Array): boolean {
-    if (!this.#packs.has(seq)) this.#packs.set(seq, this.#lookAt(seq));
-    const pack = this.#packs.get(seq);
+    const pack = this.#packAt(seq);
     if (!pack) return false;
     if (pack.untouched) return true;
     return this.#isRead(pack.path, offset, size, digest);
+  }
+
+  #packAt(seq: number): { path: string; untouched: boolean } | undefined {
+    if (!this.#packs.has(seq)) this.#packs.set(seq, this.#lookAt(seq));
+    return this.#packs.get(seq);
+  }
+
+  #isUntouched(seq: number): boolean {
+    const row = blobs.bySeq(this.#store.db, seq);
+    const stat = row && lstatSync(this.#store.path(row.path as string), { bigint: true, throwIfNoEntry: false });
+    return row !== null && stat !== undefined && stat !== null && sameStamp(stat, row);
   }
 
   #lookAt(seq: number): { path: string; untouched: boolean } | undefined {

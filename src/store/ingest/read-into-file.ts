@@ -2,7 +2,7 @@ import { fchmodSync, fstatSync, openSync, rmSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { cloneOpened, copyOpened, hashFile, linkOpened } from "../../blobs/copy.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
-import { copyMadeAhead, foundAhead } from "./ahead-files.ts";
+import { copyMadeAhead } from "./ahead-files.ts";
 import type { AheadFile } from "./ahead-files.ts";
 import type { IngestUnit } from "./ingest-unit.ts";
 import type { StagingArea } from "./staging-area.ts";
@@ -17,6 +17,8 @@ export interface Source {
   path: string;
   /** It was not read yet, and found to be changing. */
   isFirst: boolean;
+  /** What is known of this very file, as it is now. */
+  ahead: AheadFile | undefined;
 }
 
 /**
@@ -26,8 +28,7 @@ export interface Source {
  */
 export async function readIntoFile(area: StagingArea, unit: IngestUnit, source: Source): Promise<string | undefined> {
   await area.flushes.room();
-  const { fd, stat, absolute } = source;
-  const ahead = source.isFirst ? foundAhead(area.options.ahead, absolute, stat) : undefined;
+  const { fd, stat, absolute, ahead } = source;
   if (ahead && (await area.hasIntact(ahead.hex, Buffer.from(ahead.hex, "hex")))) return ahead.hex;
   const copy = ahead && copyMadeAhead(ahead);
   if (ahead && copy !== undefined) {

@@ -1,5 +1,9 @@
 import { closeSync, fstatSync } from "node:fs";
+import type { BigIntStats } from "node:fs";
+import { willTell } from "../../blobs/source-stamp.ts";
 import { CofferError, errno, isFull, reason } from "../../domain/error.ts";
+import { foundAhead } from "./ahead-files.ts";
+import type { AheadFile } from "./ahead-files.ts";
 import { cannotTake } from "./cannot-take.ts";
 import type { IngestUnit } from "./ingest-unit.ts";
 import { SMALL } from "./known-blobs.ts";
@@ -14,27 +18,51 @@ export interface Reading {
   mode: number;
   /** It changed each time it was read. */
   unsettled: boolean;
+  /** From before it was read, where it will tell of a later change. */
+  stat: BigIntStats | undefined;
+}
+
+export interface FileToStage {
+  absolute: string;
+  /** Within the unit. */
+  path: string;
+  mayPack: boolean;
+  /** Whether it is of use to know what it looks like. */
+  remember: boolean;
+  /** What is known of it from the last time. */
+  before?: AheadFile | undefined;
 }
 
 const ATTEMPTS = 3;
 
 /**
- * Reads one file; where it changes meanwhile, again. `path`: within the unit.
+ * Reads one file; where it changes meanwhile, again. `isUnchanged`: it is what it was before, and was not read at all.
  * @throws CofferError UNREADABLE, STORE_UNUSABLE
  */
-export async function stageFile(area: StagingArea, unit: IngestUnit, absolute: string, path: string, mayPack: boolean): Promise<Reading> {
+export async function stageFile(area: StagingArea, unit: IngestUnit, file: FileToStage): Promise<Reading & { isUnchanged: boolean }> {
+  const { absolute, path, mayPack } = file;
   for (let attempt = 1; ; attempt++) {
+    const readAt = area.store.now();
     const { fd, stat } = openSource(absolute);
     try {
+      const tells = file.remember && willTell(fd, stat.ctimeNs, readAt);
+      const ahead = foundAhead(area.options.ahead?.of(absolute) ?? file.before, stat);
       const small = mayPack && area.hasPack && stat.size < BigInt(SMALL);
       const hex = small
         ? area.readIntoPack(fd, Number(stat.size))
-        : await readIntoFile(area, unit, { fd, stat, absolute, path, isFirst: attempt === 1 });
+        : await readIntoFile(area, unit, { fd, stat, absolute, path, isFirst: attempt === 1, ahead });
       const after = fstatSync(fd, { bigint: true });
       // our own link changes ctime: size and mtime tell of a writer
       const settled = hex !== undefined && after.size === stat.size && after.mtimeNs === stat.mtimeNs;
       if (settled || (attempt === ATTEMPTS && hex !== undefined))
-        return { hex, size: area.sizeOf(hex), mode: Number(stat.mode) & 0o777, unsettled: !settled };
+        return {
+          hex,
+          size: area.sizeOf(hex),
+          mode: Number(stat.mode) & 0o777,
+          unsettled: !settled,
+          stat: tells ? stat : undefined,
+          isUnchanged: ahead !== undefined && ahead === file.before && ahead.hex === hex,
+        };
       if (attempt === ATTEMPTS)
         throw new CofferError("UNREADABLE", `${absolute} keeps changing while it is read`, { hint: "wait until its writer is done" });
     } catch (error) {

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, lstatSync, openSync } from "node:fs";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { SAFE_READ } from "../../blobs/copy.ts";
+import { willTell } from "../../blobs/source-stamp.ts";
 import { encodeTree } from "../../blobs/tree.ts";
 import type { TreeEntry } from "../../blobs/tree.ts";
 import { reading } from "../../db/open/open.ts";
@@ -8,6 +9,7 @@ import { CofferError, errno, isFull, reason } from "../../domain/error.ts";
 import { cannotTake } from "./cannot-take.ts";
 import type { IngestUnit } from "./ingest-unit.ts";
 import { SMALL } from "./known-blobs.ts";
+import { SourceMemory } from "./source-memory.ts";
 import { stageFile } from "./stage-file.ts";
 import type { Reading } from "./stage-file.ts";
 import type { StagedUnit } from "./staged.ts";
@@ -21,71 +23,141 @@ const FILES_PER_TURN = 256;
 export async function stageTree(
   area: StagingArea,
   unit: IngestUnit,
-  { files, others }: Omit<Walked, "problems">,
+  walked: Omit<Walked, "problems">,
   problems: Problem[],
 ): Promise<StagedUnit> {
-  const entries: TreeEntry[] = [...others];
-  const members = new Set<string>();
-  let size = 0;
-  let unsettled = false;
-  const keep = (path: string, found: Reading): void => {
-    entries.push({ kind: "file", path, mode: found.mode, hex: found.hex, size: found.size });
-    members.add(found.hex);
-    size += found.size;
-    unsettled ||= found.unsettled;
-  };
-  const fail = (path: string, error: unknown): void => {
-    if (error instanceof CofferError && error.code === "STORE_UNUSABLE") throw error;
-    const why = errno(error) === "ENOENT" ? "it vanished while the directory was read" : reason(error);
-    problems.push({ path: `${unit.path}/${path}`, why, failed: true });
-  };
-  for (let at = 0; at < files.length; at += FILES_PER_TURN) {
+  const tree = new TreeReading(area, unit, walked, problems);
+  for (let from = 0; from < walked.files.length; from += FILES_PER_TURN) {
+    const turn = tree.changedAmong(from, Math.min(from + FILES_PER_TURN, walked.files.length));
     // one read transaction for many look-ups: alone, each would take and drop the lock
-    const turn = files.slice(at, at + FILES_PER_TURN);
-    const rest = area.hasPack ? reading(area.store.db, () => stageSmallOnes(area, unit, turn, keep, fail)) : turn;
-    await twoAtOnce(rest, async (path) => {
-      try {
-        keep(path, await stageFile(area, unit, `${unit.source}/${path}`, path, true));
-      } catch (error) {
-        fail(path, error);
-      }
-    });
+    const rest = area.hasPack && turn.length > 0 ? reading(area.store.db, () => turn.filter((index) => !tree.readSmallOne(index))) : turn;
+    await twoAtOnce(rest, (index) => tree.readOne(index));
     await yieldToSignals();
   }
-  const hex = area.addList(encodeTree(entries));
-  const { mode } = lstatSync(unit.source);
-  return { unit, hex, size, files: entries.length - others.length, mode: mode & 0o777, members: [...members], unsettled };
+  return tree.finish();
 }
 
-/** The way of the many small files: everything synchronous, one buffer, no promise. Returns those that go another way. */
-function stageSmallOnes(
-  area: StagingArea,
-  unit: IngestUnit,
-  paths: readonly string[],
-  keep: (path: string, found: Reading) => void,
-  fail: (path: string, error: unknown) => void,
-): string[] {
-  const rest: string[] = [];
-  for (const path of paths) {
+/** What is known of a directory's files, by their places among the sorted paths. */
+class TreeReading {
+  readonly #area: StagingArea;
+  readonly #unit: IngestUnit;
+  readonly #paths: readonly string[];
+  readonly #others: readonly TreeEntry[];
+  readonly #problems: Problem[];
+  readonly #memory: SourceMemory | undefined;
+  /** Of what was read. */
+  readonly #hexes: (string | undefined)[] = [];
+  readonly #sizes: Float64Array;
+  readonly #modes: Uint16Array;
+  #unsettled = false;
+
+  constructor(area: StagingArea, unit: IngestUnit, { files, others }: Omit<Walked, "problems">, problems: Problem[]) {
+    this.#area = area;
+    this.#unit = unit;
+    this.#paths = files;
+    this.#others = others;
+    this.#problems = problems;
+    this.#memory = SourceMemory.of(area, unit, files);
+    this.#sizes = new Float64Array(files.length);
+    this.#modes = new Uint16Array(files.length);
+  }
+
+  /** Those among some files that do not look as they did when they were read, or were never read. */
+  changedAmong(from: number, end: number): number[] {
+    const changed: number[] = [];
+    const memory = this.#memory?.isEmpty === false ? this.#memory : undefined;
+    for (let index = from; index < end; index++) {
+      const stat = memory && lstatSync(this.#absolute(index), { bigint: true, throwIfNoEntry: false });
+      if (stat && memory.isUnchanged(index, this.#paths[index] as string, stat)) {
+        this.#sizes[index] = Number(stat.size);
+        this.#modes[index] = Number(stat.mode) & 0o777;
+      } else changed.push(index);
+    }
+    return changed;
+  }
+
+  /** The way of the many small files: everything synchronous, one buffer, no promise. False where a file has to go another way. */
+  readSmallOne(index: number): boolean {
+    const area = this.#area;
+    const readAt = area.store.now();
     let fd: number;
     try {
-      fd = openSync(`${unit.source}/${path}`, SAFE_READ);
+      fd = openSync(this.#absolute(index), SAFE_READ);
     } catch (error) {
-      fail(path, error);
-      continue;
+      this.#fail(index, error);
+      return true;
     }
     try {
-      const stat = fstatSync(fd);
-      const { size, mode } = stat;
-      const hex = size < SMALL && stat.isFile() ? area.readIntoPack(fd, size) : undefined;
-      if (hex === undefined) rest.push(path);
-      else keep(path, { hex, size, mode: mode & 0o777, unsettled: false });
+      const stat = fstatSync(fd, { bigint: true });
+      const size = Number(stat.size);
+      if (size >= SMALL || !stat.isFile()) return false;
+      const tells = this.#memory !== undefined && willTell(fd, stat.ctimeNs, readAt);
+      const hex = area.readIntoPack(fd, size);
+      if (hex === undefined) return false;
+      this.#keep(index, { hex, size, mode: Number(stat.mode) & 0o777, unsettled: false, stat: tells ? stat : undefined });
     } catch (error) {
       if (isFull(error)) throw cannotTake(error);
-      fail(path, error);
+      this.#fail(index, error);
     } finally {
       closeSync(fd);
     }
+    return true;
   }
-  return rest;
+
+  async readOne(index: number): Promise<void> {
+    const path = this.#paths[index] as string;
+    const file = { absolute: this.#absolute(index), path, mayPack: true, remember: this.#memory !== undefined };
+    try {
+      this.#keep(index, await stageFile(this.#area, this.#unit, file));
+    } catch (error) {
+      this.#fail(index, error);
+    }
+  }
+
+  finish(): StagedUnit {
+    const others = this.#area.blake3.hash(encodeTree(this.#others)).toString("hex");
+    const known = this.#memory?.wholeAs(others);
+    const isSame = known !== undefined && this.#area.has(known, Buffer.from(known, "hex"));
+    const entries = isSame ? undefined : this.#entries();
+    const hex = isSame ? known : this.#area.addList(encodeTree([...this.#others, ...(entries ?? [])]));
+    return {
+      unit: this.#unit,
+      hex,
+      size: this.#sizes.reduce((sum, size) => sum + size, 0),
+      files: entries?.length ?? this.#paths.length,
+      mode: lstatSync(this.#unit.source).mode & 0o777,
+      members: [...new Set(this.#hexes.filter((one) => one !== undefined))],
+      basis: this.#memory?.basis,
+      seen: isSame ? "same" : this.#memory?.next(hex, others),
+      unsettled: this.#unsettled,
+    };
+  }
+
+  #absolute(index: number): string {
+    return `${this.#unit.source}/${this.#paths[index]}`;
+  }
+
+  #keep(index: number, { hex, size, mode, unsettled, stat }: Reading): void {
+    this.#hexes[index] = hex;
+    this.#sizes[index] = size;
+    this.#modes[index] = mode;
+    this.#unsettled ||= unsettled;
+    this.#memory?.note(index, hex, stat);
+  }
+
+  #fail(index: number, error: unknown): void {
+    if (error instanceof CofferError && error.code === "STORE_UNUSABLE") throw error;
+    const why = errno(error) === "ENOENT" ? "it vanished while the directory was read" : reason(error);
+    this.#problems.push({ path: `${this.#unit.path}/${this.#paths[index]}`, why, failed: true });
+  }
+
+  #entries(): TreeEntry[] {
+    const entries: TreeEntry[] = [];
+    for (const [index, path] of this.#paths.entries()) {
+      const hex = this.#hexes[index] ?? this.#memory?.hexOf(index);
+      if (hex !== undefined)
+        entries.push({ kind: "file", path, mode: this.#modes[index] as number, hex, size: this.#sizes[index] as number });
+    }
+    return entries;
+  }
 }

@@ -1,3 +1,4 @@
+import { lstatSync } from "node:fs";
 import { loadBlake3 } from "../../blobs/blake3.ts";
 import { CofferError, errno } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
@@ -5,6 +6,8 @@ import type { Lease } from "../lease.ts";
 import type { Store } from "../store.ts";
 import { cannotTake } from "./cannot-take.ts";
 import type { IngestOptions, IngestUnit } from "./ingest-unit.ts";
+import { SMALL } from "./known-blobs.ts";
+import { SourceMemory } from "./source-memory.ts";
 import { stageFile } from "./stage-file.ts";
 import { stageTree } from "./stage-tree.ts";
 import type { Staged, StagedUnit } from "./staged.ts";
@@ -12,6 +15,9 @@ import { StagingArea } from "./staging-area.ts";
 import { twoAtOnce } from "./two-at-once.ts";
 import { walk } from "./walk.ts";
 import type { Problem } from "./walk.ts";
+
+/** A file has nothing in it that is no file. */
+const NOTHING = "00".repeat(32);
 
 /** So many files that may go into a pack make one. */
 const PACK_FROM = 32;
@@ -58,5 +64,11 @@ async function stageUnits(area: StagingArea, units: readonly IngestUnit[]): Prom
 }
 
 async function stageFileUnit(area: StagingArea, unit: IngestUnit): Promise<StagedUnit> {
-  return { unit, ...(await stageFile(area, unit, unit.source, unit.path, !unit.typed)), files: 1, members: [] };
+  // a small one is read as fast as looked up
+  const isSmall = (lstatSync(unit.source, { throwIfNoEntry: false })?.size ?? 0) < SMALL;
+  const memory = isSmall ? undefined : SourceMemory.of(area, unit, [""]);
+  const file = { absolute: unit.source, path: unit.path, mayPack: !unit.typed, remember: memory !== undefined, before: memory?.file };
+  const { stat, isUnchanged, ...reading } = await stageFile(area, unit, file);
+  if (!isUnchanged) memory?.note(0, reading.hex, stat);
+  return { unit, ...reading, files: 1, members: [], seen: isUnchanged ? "same" : memory?.next(reading.hex, NOTHING) };
 }

@@ -25,8 +25,12 @@ export interface StagedUnit {
   size: number;
   files: number;
   mode: number;
-  /** Hex digests of a tree's members. */
+  /** Hex digests of a tree's members; those of its basis left out. */
   members: string[];
+  /** A directory in the store that has so many members, all of which are there; this one has them too, but for a few. */
+  basis?: { hex: string; members: number; without: string[] } | undefined;
+  /** What its files look like, for the next time. */
+  seen?: "same" | Buffer | undefined;
   /** It changed each time it was read. */
   unsettled: boolean;
 }

@@ -136,7 +136,7 @@ export class StagingArea {
   /** Nothing of it is wanted: the staging directory goes as a whole later; here, descriptors and flushes end. */
   async abandon(): Promise<void> {
     await this.flushes.settled();
-    this.#pack?.abandon();
+    await this.#pack?.abandon();
   }
 
   async #finishPack(): Promise<Staged["pack"]> {
@@ -144,7 +144,7 @@ export class StagingArea {
     if (!pack) return undefined;
     this.#pack = undefined;
     if (this.#packed > 0) return { path: pack.path, size: await pack.finish() };
-    pack.abandon();
+    await pack.abandon();
     return undefined;
   }
 

@@ -13,7 +13,7 @@ export interface Problem {
 }
 
 export interface Walked {
-  /** Relative paths of regular files. */
+  /** Relative paths of regular files, sorted. */
   files: string[];
   /** Links inside the directory, and directories without entries or with a mode of their own. */
   others: Exclude<TreeEntry, { kind: "file" }>[];
@@ -84,5 +84,6 @@ function list(root: string, ignored: (path: string) => boolean): Walked {
   // a link that leads nowhere now may lead out by way of another one
   const out = new Set(linksThatLeave(found.others));
   for (const path of out) found.problems.push({ path, why: "it is a link out of the directory, by way of another one", failed: true });
+  found.files.sort();
   return { ...found, others: found.others.filter(({ path }) => !out.has(path)) };
 }

@@ -1,0 +1,29 @@
+import type { Database } from "bun:sqlite";
+
+/** More than these are not kept: bytes of all rows (a file takes about 90), and rows. */
+const MOST_BYTES = 64 << 20;
+const MOST_ROWS = 1000;
+
+/** What a file or directory outside of the store looked like when it was read last; null where nobody knows. */
+export function seen(db: Database, path: string): Uint8Array | null {
+  return db.query<{ seen: Uint8Array }, [string]>("SELECT seen FROM sources WHERE path = ?").get(path)?.seen ?? null;
+}
+
+/** Replaces what was known of it. What was used longest ago makes room; what has none at all is not kept. */
+export function keep(db: Database, path: string, bytes: Uint8Array, at: number): void {
+  if (bytes.length > MOST_BYTES) return forget(db, path);
+  db.query("INSERT OR REPLACE INTO sources (path, seen, bytes, used_at) VALUES (?, ?, ?, ?)").run(path, bytes, bytes.length, at);
+  db.query(
+    `DELETE FROM sources WHERE path IN (SELECT path FROM (SELECT path, row_number() OVER latest AS nth, sum(bytes) OVER latest AS upto FROM sources
+       WINDOW latest AS (ORDER BY used_at DESC, rowid DESC ROWS UNBOUNDED PRECEDING)) WHERE nth > ? OR upto > ?)`,
+  ).run(MOST_ROWS, MOST_BYTES);
+}
+
+/** It was found to be as it was. */
+export function touch(db: Database, path: string, at: number): void {
+  db.query("UPDATE sources SET used_at = ? WHERE path = ?").run(at, path);
+}
+
+function forget(db: Database, path: string): void {
+  db.query("DELETE FROM sources WHERE path = ?").run(path);
+}
