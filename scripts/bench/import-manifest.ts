@@ -11,6 +11,7 @@ export const importManifest: Subject = {
   goal: { most: 2000 },
   memory: 200e6,
   rounds: 5,
+  durable: true,
   async prepare({ directory, coffer, compile }) {
     const workspace = join(directory, "workspace");
     prepareBy("fill-workspace.ts", workspace);

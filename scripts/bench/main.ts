@@ -1,9 +1,13 @@
-// `bun run bench [NAME…] [--rounds N] [--write]`: whole processes, timed in turn with a reference. --write puts their rows into docs/benchmarks.md.
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { cpus, release, tmpdir } from "node:os";
+// `bun run bench [NAME…] [--rounds N] [--peers] [--write]`: whole processes, timed in turn with a reference, and with --peers with others.
+// --growth: at three sizes instead; --fsyncs: what they flush instead. --write puts the rows into docs/benchmarks.md.
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { installPeers } from "../peers/install.ts";
+import type { Peers } from "../peers/install.ts";
 import { copyLarge, moveLarge } from "./few-large.ts";
+import { FLUSHES, traceFlushes } from "./flushes.ts";
+import { GROWTH, measureGrowth } from "./growth.ts";
 import { importManifest } from "./import-manifest.ts";
 import { drawLineage } from "./lineage.ts";
 import { manySmall } from "./many-small.ts";
@@ -11,12 +15,15 @@ import { measure } from "./measure.ts";
 import { deliverToMlflow } from "./mlflow.ts";
 import { stopServers } from "./mlflow-servers.ts";
 import { openStore } from "./open-store.ts";
+import { renderPage } from "./page.ts";
+import { makeHome, makePlace } from "./place.ts";
 import { planGc } from "./plan-gc.ts";
 import { askMillion } from "./registry.ts";
+import { smallAgain } from "./small-again.ts";
 import { start } from "./start.ts";
-import type { Place, Subject } from "./subject.ts";
-import { makeRow, mergeRows, renderTable } from "./table.ts";
-import type { Row } from "./table.ts";
+import type { Subject } from "./subject.ts";
+import { GOALS, makeRow, peerRows, PEERS, renderRow, renderTable } from "./table.ts";
+import type { Row, Table } from "./table.ts";
 import { wrap, wrapInGit } from "./wrap.ts";
 import { writeOut } from "./write-out.ts";
 
@@ -26,6 +33,7 @@ const SUBJECTS: readonly Subject[] = [
   wrap,
   wrapInGit,
   manySmall,
+  ...smallAgain,
   moveLarge,
   copyLarge,
   writeOut,
@@ -37,7 +45,19 @@ const SUBJECTS: readonly Subject[] = [
 ];
 const project = join(import.meta.dir, "../..");
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: { type: "string" }, write: { type: "boolean" } } });
+/** A row of three sizes is twelve measurements with three rounds. */
+const GROWTH_ROUNDS = 3;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string" },
+    peers: { type: "boolean" },
+    growth: { type: "boolean" },
+    fsyncs: { type: "boolean" },
+    write: { type: "boolean" },
+  },
+});
 /** `mlflow` means all of `mlflow-…` too. */
 const isMeant = (name: string, { name: own }: Subject): boolean => own === name || own.startsWith(`${name}-`);
 const unknown = positionals.filter((name) => !SUBJECTS.some((subject) => isMeant(name, subject)));
@@ -58,76 +78,56 @@ copyFileSync(join(project, "dist/coffer"), coffer);
 // what a server keeps, on the disk and in memory, does not go by itself
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stopServers().finally(() => process.exit(130)));
 
-const rows: Row[] = [];
+const peers: Peers = values.peers ? await installPeers(console.error) : new Map();
+const made = new Map<Table, Row[]>();
+const missed: string[] = [];
 try {
-  for (const subject of chosen) {
-    using place = makePlace();
-    console.error(`${subject.name}: ${subject.what} …`);
-    const contest = await subject.prepare(place);
-    rows.push(makeRow(subject, await measure(contest, values.rounds === undefined ? subject.rounds : Number(values.rounds))));
-    console.error(renderTable(rows.slice(-1)).split("\n").at(-1));
-  }
+  if (values.growth) for (const subject of chosen.filter(({ growth }) => growth)) await grow(subject);
+  if (values.fsyncs) await traceAll(chosen.filter(({ durable }) => durable ?? positionals.length > 0));
+  if (!values.growth && !values.fsyncs) for (const subject of chosen) await race(subject);
 } finally {
   await stopServers();
 }
-console.log(renderTable(rows));
+for (const [table, rows] of made) console.log(`${renderTable(table, rows)}\n`);
 if (values.write) {
   const path = join(project, "docs/benchmarks.md");
-  const before = existsSync(path) ? readFileSync(path, "utf8") : "";
-  writeFileSync(path, page(mergeRows(SUBJECTS, before, rows)));
+  writeFileSync(path, renderPage(SUBJECTS, existsSync(path) ? readFileSync(path, "utf8") : "", made));
 }
-process.exitCode = rows.every((row) => row.met) ? 0 : 1;
+process.exitCode = missed.length === 0 ? 0 : 1;
 
-/**
- * On the disk of the checkout, since a temporary directory may be memory; but in the temporary directory where that is on the same
- * disk, since inside of the checkout each run would capture the state of our own repository.
- */
-function makeHome(): { directory: string } & Disposable {
-  const parent = statSync(tmpdir()).dev === statSync(project).dev ? tmpdir() : join(project, ".cache");
-  mkdirSync(parent, { recursive: true });
-  const directory = mkdtempSync(join(parent, "coffer-bench-"));
-  return { directory, [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) };
+async function race(subject: Subject): Promise<void> {
+  using place = makePlace(coffer, peers);
+  console.error(`${subject.name}: ${subject.what} …`);
+  const samples = await measure(await subject.prepare(place), roundsOf(subject.rounds));
+  const row = makeRow(subject, samples);
+  if (!row.met) missed.push(row.what);
+  keep(GOALS, [row]);
+  keep(PEERS, peerRows(subject, samples));
 }
 
-function makePlace(): Place & Disposable {
-  const { directory, [Symbol.dispose]: dispose } = makeHome();
-  return {
-    directory,
-    coffer,
-    async compile(program) {
-      const outfile = join(directory, program);
-      // not by Bun.build: what this process once held in memory counts as the peak of all that it starts
-      const words = [
-        "build",
-        "--compile",
-        "--minify",
-        "--no-compile-autoload-dotenv",
-        "--no-compile-autoload-bunfig",
-        join(import.meta.dir, "programs", `${program}.ts`),
-      ];
-      const build = Bun.spawnSync([process.execPath, ...words, "--outfile", outfile], { stdio: ["ignore", "ignore", "inherit"] });
-      if (build.exitCode !== 0) throw new Error(`${program} cannot be built`);
-      return outfile;
-    },
-    [Symbol.dispose]: dispose,
-  };
+async function grow(subject: Subject): Promise<void> {
+  console.error(`${subject.name}: ${subject.what}, at three sizes …`);
+  keep(GROWTH, [await measureGrowth(subject, roundsOf(GROWTH_ROUNDS), () => makePlace(coffer, new Map()))]);
 }
 
-/** `table`: what was measured now, and of the other subjects what was before. */
-function page(table: string): string {
-  const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? "?"}, ${process.platform} ${release()}`;
-  return `# Benchmarks
+async function traceAll(subjects: readonly Subject[]): Promise<void> {
+  if (!Bun.which("strace")) {
+    console.error("the flushes are left out: strace is not installed");
+    return;
+  }
+  for (const subject of subjects) {
+    using place = makePlace(coffer, new Map());
+    console.error(`${subject.name}: ${subject.what}, under strace …`);
+    keep(FLUSHES, [await traceFlushes(subject, place)]);
+  }
+}
 
-Whole processes, from start to exit, measured by \`bun run bench --write\` until ${new Date().toISOString().slice(0, 10)}: ${machine}, on the disk of the
-checkout. (\`bun run bench NAME --write\` makes some rows anew and keeps the others.) Each row is timed in turn with its reference (A B A B …) after one round for warming up; medians, with the range in brackets.
-Inputs are random bytes, made anew for each round and written out before the clock starts. Peak memory is the highest of all runs,
-over all processes of one; at most 150 MB is the goal, 300 MB for gc and 200 MB for the import. A wide range means that the disk had two speeds:
-then hold the lower ends against each other, not the medians.
+function roundsOf(usual: number): number {
+  return values.rounds === undefined ? usual : Number(values.rounds);
+}
 
-The rows of \`sync-mlflow\` stand against MLflow's own Python client 3.17.2, of which only the call itself is timed, without its imports and the making of a
-run; ours is the whole process, which finds or makes the run, sends, and reads everything back. The server is \`mlflow server\` with its defaults, made on the
-same machine; memory there is that of our process alone.
-
-${table}
-`;
+function keep(table: Table, rows: readonly Row[]): void {
+  if (rows.length === 0) return;
+  made.set(table, [...(made.get(table) ?? []), ...rows]);
+  for (const row of rows) console.error(renderRow(row));
 }

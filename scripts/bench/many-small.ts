@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { beside } from "./beside.ts";
 import { settle, writeRandomFiles } from "./random-files.ts";
 import type { Contestant, Subject } from "./subject.ts";
 
@@ -10,14 +11,17 @@ export const manySmall: Subject = {
   name: "small",
   what: `${FILES.toLocaleString("en")} × 10 KiB logged, durable`,
   reference: "cp -r and sync -f",
-  goal: { times: 0.8 },
+  goal: { times: 0.5 },
   rounds: 7,
-  async prepare({ directory, coffer }) {
+  durable: true,
+  growth: { sizes: [FILES / 10, FILES, FILES * 10], unit: "files" },
+  async prepare(place, files = FILES) {
+    const { directory, coffer } = place;
     const input = join(directory, "input");
     const root = join(directory, "root");
     const copy = join(directory, "copy");
     const fresh = (remove: string): Pick<Contestant, "before" | "after"> => ({
-      before: async () => void (await writeRandomFiles(input, FILES, SIZE)),
+      before: async () => void (await writeRandomFiles(input, files, SIZE)),
       async after() {
         for (const path of [input, remove]) rmSync(path, { recursive: true, force: true });
         await settle(directory);
@@ -26,6 +30,9 @@ export const manySmall: Subject = {
     return {
       coffer: { command: [coffer, "log", input, "--quiet"], cwd: directory, env: { HOME: directory, COFFER_ROOT: root }, ...fresh(root) },
       reference: { command: ["sh", "-c", `cp -r "$0" "$1" && sync -f "$1"`, input, copy], cwd: directory, ...fresh(copy) },
+      peers: await beside(place, ["restic", "borg", "dvc", "wandb", "oxen"], {
+        before: async (home) => void (await writeRandomFiles(join(home, "input"), files, SIZE)),
+      }),
     };
   },
 };

@@ -1,12 +1,15 @@
-import { watchMemory } from "../../tests/support/watch-memory.ts";
+import { join } from "node:path";
 import type { Contest, Contestant } from "./subject.ts";
 
 export interface Sample {
   /** Of each timed run. */
   milliseconds: number[];
-  /** The highest of all runs, over all processes of the program; never below what this process itself holds, unless it `isAlone`. */
+  /** The highest of all runs, over all processes of the program. */
   peakBytes: number;
 }
+
+/** Those beside coffer take ten times as long, and nothing is decided by them. */
+const PEER_ROUNDS = 3;
 
 /** Runs everybody once for warming up, then `rounds` times in turn (A B A B …), so that whatever else the machine does hits all of them. */
 export async function measure(contest: Contest, rounds: number): Promise<Record<string, Sample>> {
@@ -19,6 +22,7 @@ export async function measure(contest: Contest, rounds: number): Promise<Record<
   for (let round = 0; round <= rounds; round++) {
     await contest.beforeRound?.();
     for (const [name, contestant] of contestants) {
+      if (round > PEER_ROUNDS && contest.peers?.[name] !== undefined) continue;
       await contestant.before?.();
       const { milliseconds, peakBytes } = await time(contestant);
       await contestant.after?.();
@@ -38,19 +42,18 @@ export function median(values: readonly number[]): number {
 }
 
 async function time(contestant: Contestant): Promise<{ milliseconds: number; peakBytes: number }> {
-  const begun = performance.now();
-  const child = Bun.spawn([...contestant.command], {
-    stdio: ["ignore", contestant.saysItsTime ? "pipe" : "ignore", "pipe"],
+  const words = [...(contestant.saysItsTime ? ["--keep-output"] : []), ...contestant.command];
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "run-once.ts"), ...words], {
+    stdio: ["ignore", "pipe", "inherit"],
     ...(contestant.cwd !== undefined && { cwd: contestant.cwd }),
     env: { PATH: process.env["PATH"] ?? "", ...contestant.env },
   });
-  const words = child.stderr.text();
-  const own = contestant.isAlone ? watchMemory(child) : undefined;
-  const said = child.stdout instanceof ReadableStream ? child.stdout.text() : undefined;
-  const code = await child.exited;
-  const whole = performance.now() - begun;
-  if (code !== 0) throw new Error(`${contestant.command.join(" ")} ended with ${code}: ${(await words).trim()}`);
-  const milliseconds = said === undefined ? whole : Number((await said).trim().split("\n").at(-1));
-  if (!Number.isFinite(milliseconds)) throw new Error(`${contestant.command.join(" ")} does not say its time: ${await said}`);
-  return { milliseconds, peakBytes: (await own) ?? child.resourceUsage()?.maxRSS ?? 0 };
+  const [report] = await Promise.all([child.stdout.text(), child.exited]);
+  const command = contestant.command.join(" ");
+  if (child.exitCode !== 0) throw new Error(`${command} cannot be started`);
+  const ran = JSON.parse(report) as { milliseconds: number; peakBytes: number; code: number | null; said: string; words: string };
+  if (ran.code !== 0) throw new Error(`${command} ended with ${ran.code}: ${ran.words.trim()}`);
+  const milliseconds = contestant.saysItsTime ? Number(ran.said.trim().split("\n").at(-1)) : ran.milliseconds;
+  if (!Number.isFinite(milliseconds)) throw new Error(`${command} does not say its time: ${ran.said}`);
+  return { milliseconds, peakBytes: ran.peakBytes };
 }

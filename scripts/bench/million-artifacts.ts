@@ -1,7 +1,8 @@
-// `bun scripts/bench/million-artifacts.ts [DIR]`: prints the root of a store of 1,000,000 artifacts; with DIR, of a copy of it that may be changed.
+// `bun scripts/bench/million-artifacts.ts [--artifacts N] [DIR]`: prints the root of a store of 1,000,000 artifacts, or of N; with DIR, of a copy of it that may be changed.
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { closeDatabase, openDatabase } from "../../src/db/open/open.ts";
 import { MIGRATIONS } from "../../src/db/open/migrations.ts";
 import { fillRows } from "./million-rows.ts";
@@ -9,20 +10,21 @@ import { hexOf } from "./steady.ts";
 
 if (Bun.spawnSync([process.execPath, join(import.meta.dir, "../build.ts")], { stdio: ["ignore", "ignore", "inherit"] }).exitCode !== 0)
   process.exit(1);
-const root = millionArtifacts(join(import.meta.dir, "../../dist/coffer"));
-const copy = process.argv[2] === undefined ? undefined : resolve(process.argv[2]);
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { artifacts: { type: "string", default: "1000000" } } });
+const root = manyArtifacts(join(import.meta.dir, "../../dist/coffer"), Number(values.artifacts));
+const copy = positionals[0] === undefined ? undefined : resolve(positionals[0]);
 if (copy !== undefined) cpSync(root, copy, { recursive: true, errorOnExist: true, force: false });
 console.log(copy ?? root);
 
 /** The root of the store, made where this machine does not have it yet. Nothing in it may be changed but what a reader changes. */
-function millionArtifacts(coffer: string): string {
-  const kept = join(tmpdir(), `coffer-bench-million-${fingerprint()}`);
+function manyArtifacts(coffer: string, artifacts: number): string {
+  const kept = join(tmpdir(), `coffer-bench-${artifacts === 1_000_000 ? "million" : artifacts}-${fingerprint()}`);
   if (existsSync(kept)) return kept;
   const making = mkdtempSync(`${kept}-`);
   try {
     const root = join(making, "root");
     mkdirSync(root);
-    fill(join(root, "coffer.db"));
+    fill(join(root, "coffer.db"), artifacts);
     logReadable(coffer, root, making);
     try {
       renameSync(root, kept);
@@ -45,12 +47,12 @@ function fingerprint(): string {
     .slice(0, 12);
 }
 
-function fill(path: string): void {
+function fill(path: string, artifacts: number): void {
   const db = openDatabase(path, { make: true, say: console.error });
   try {
     for (const pragma of ["journal_mode = OFF", "synchronous = OFF", "foreign_keys = OFF", "cache_size = -1000000"])
       db.run(`PRAGMA ${pragma}`);
-    fillRows(db);
+    fillRows(db, artifacts);
     db.run("PRAGMA journal_mode = WAL");
   } finally {
     closeDatabase(db);

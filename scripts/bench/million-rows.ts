@@ -4,7 +4,6 @@ import { inserters } from "./million-inserts.ts";
 import type { Inserters } from "./million-inserts.ts";
 import { BEGAN, fraction, hexOf, uuid } from "./steady.ts";
 
-const RUNS = 50_000;
 const EACH = 20;
 const CHAIN = 90;
 const BETWEEN_MS = 600_000;
@@ -23,15 +22,16 @@ const PER_PACK = 100;
  * binary itself: `bench-model` (three versions), `bench-data` (a directory), pipeline `bench` with steps, branches and folds.
  */
 
-/** Fills an empty database, in one transaction. */
-export function fillRows(db: Database): void {
+/** Fills an empty database, in one transaction. Fewer artifacts are fewer runs, with as many less models. */
+export function fillRows(db: Database, artifacts: number): void {
+  const runs = Math.floor(artifacts / EACH);
   db.transaction(() => {
     metadata.set(db, "id", uuid(0, 0));
     metadata.set(db, "created_at", String(BEGAN));
     const insert = inserters(db);
-    for (let run = 0; run < RUNS; run++) {
+    for (let run = 0; run < runs; run++) {
       addRun(insert, run);
-      for (let slot = 0; slot < EACH; slot++) addArtifact(insert, run, slot);
+      for (let slot = 0; slot < EACH; slot++) addArtifact(insert, run, slot, runs);
       if (run % 1000 === 999) addMetaModel(insert, run);
     }
     addSeries(db);
@@ -72,7 +72,8 @@ function addRun(insert: Inserters, run: number): void {
   if (run % PER_PACK === 0) insert.pack(packOf(run), uuid(2, run), `binaries/default/packs/${uuid(2, run)}.tar`, started);
 }
 
-function addArtifact(insert: Inserters, run: number, slot: number): void {
+function addArtifact(insert: Inserters, run: number, slot: number, runs: number): void {
+  const models = runs / 10;
   const seq = artifactAt(run, slot);
   const created = startOf(run) + 30_000 + slot;
   const isStep = slot >= 2 && slot < DATA;
@@ -89,11 +90,11 @@ function addArtifact(insert: Inserters, run: number, slot: number): void {
             ? "data.parquet"
             : `out/part-${slot}.csv`;
   const type = slot === 0 || isStep ? "model" : slot === 1 ? "metrics" : "dataset";
-  const name = slot === 0 ? `model-${run % 5000}` : stepId;
+  const name = slot === 0 ? `model-${run % models}` : stepId;
   // of a step: as many runs of the pipeline had this branch before
-  const version = slot === 0 ? Math.floor(run / 5000) + 1 : isStep ? Math.floor(run / (PIPELINES * 4)) + 1 : 1;
+  const version = slot === 0 ? Math.floor(run / models) + 1 : isStep ? Math.floor(run / (PIPELINES * 4)) + 1 : 1;
   const blob = addBlob(insert, run, slot, type, path, created);
-  const isBuried = run < 500 && slot === 11;
+  const isBuried = run < runs / 100 && slot === 11;
   insert.artifact(
     seq,
     uuid(3, seq),
@@ -122,7 +123,7 @@ function addArtifact(insert: Inserters, run: number, slot: number): void {
   if (slot !== 0) return;
   if (run % 50 === 0) insert.artifactTag(seq, "stage", "production");
   if (run % 1000 === 0) insert.pin(seq, created);
-  if (run >= RUNS - 5000) insert.alias(name as string, "best", artifactAt(run - 5000 * (run % 4), 0), created);
+  if (run >= runs - models) insert.alias(name as string, "best", artifactAt(run - models * (run % 4), 0), created);
 }
 
 /** Slots 17 and 18 of every second run have the bytes of the run before. Returns the blob's seq, which gives digest and size. */

@@ -41,7 +41,6 @@ export async function raceClient({ directory, coffer }: Place, race: Race): Prom
       command: [coffer, "sync-mlflow", "--quiet"],
       cwd: directory,
       env: { ...env, ...(race.sharesDisk && { MLFLOW_DEFAULT_ARTIFACT_ROOT: server.artifacts }), MLFLOW_TRACKING_URI: uri },
-      isAlone: true,
       async before() {
         if (!race.keepStore) rmSync(root, { recursive: true, force: true });
         log();
@@ -57,7 +56,6 @@ export async function raceClient({ directory, coffer }: Place, race: Race): Prom
       cwd: directory,
       env: { HOME: directory, ...race.env },
       saysItsTime: true,
-      isAlone: true,
       after,
     },
   };

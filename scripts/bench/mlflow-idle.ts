@@ -26,7 +26,6 @@ export const syncNothing: Subject = {
         command: [coffer, "sync-mlflow"],
         cwd: directory,
         env,
-        isAlone: true,
         after() {
           if (watched.connections > 0) throw new Error(`a sync with nothing new made ${watched.connections} connections`);
         },

@@ -18,10 +18,11 @@ function ask(name: string, words: readonly string[]): Subject {
     name: `million-${name}`,
     what: `coffer ${words.map((word) => (word.includes(" ") ? `'${word}'` : word)).join(" ")}, of 1,000,000 artifacts`,
     reference: "the smallest compiled Bun program",
-    goal: { most: 30 },
+    goal: { most: 25 },
     rounds: 20,
-    async prepare({ directory, coffer, compile }) {
-      const env = { HOME: directory, COFFER_ROOT: prepareBy("million-artifacts.ts") };
+    growth: { sizes: [10_000, 100_000, 1_000_000], unit: "artifacts" },
+    async prepare({ directory, coffer, compile }, artifacts = 1_000_000) {
+      const env = { HOME: directory, COFFER_ROOT: prepareBy("million-artifacts.ts", "--artifacts", String(artifacts)) };
       return { coffer: { command: [coffer, ...words], cwd: directory, env }, reference: { command: [await compile("smallest")] } };
     },
   };

@@ -1,12 +1,17 @@
+import { beside } from "./beside.ts";
 import type { Subject } from "./subject.ts";
 
 export const start: Subject = {
   name: "start",
   what: "coffer --version",
   reference: "the smallest compiled Bun program",
-  goal: { times: 2 },
+  goal: { times: 1.5 },
   rounds: 40,
-  async prepare({ coffer, compile }) {
-    return { coffer: { command: [coffer, "--version"] }, reference: { command: [await compile("smallest")] } };
+  async prepare(place) {
+    return {
+      coffer: { command: [place.coffer, "--version"] },
+      reference: { command: [await place.compile("smallest")] },
+      peers: await beside(place, ["mlflow"]),
+    };
   },
 };

@@ -1,3 +1,5 @@
+import type { Peers } from "../peers/install.ts";
+
 /** One program to time. */
 export interface Contestant {
   command: readonly string[];
@@ -9,11 +11,9 @@ export interface Contestant {
   after?(): Promise<void> | void;
   /** Its last line on standard output is its time in milliseconds: what it did before does not count. */
   saysItsTime?: boolean;
-  /** Its memory is its own process's, watched as it runs (Linux only), not the most of all that it started. */
-  isAlone?: boolean;
 }
 
-/** What is compared: coffer, the reference that the goal speaks of, and whoever else stands beside them. */
+/** What is compared: coffer, the reference that the goal speaks of, and whoever else stands beside them, by title. */
 export interface Contest {
   coffer: Contestant;
   reference: Contestant;
@@ -39,14 +39,20 @@ export interface Subject {
   memory?: number;
   /** Timed rounds after one for warming up. */
   rounds: number;
-  /** Sets everything up in an empty directory on the project's disk. */
-  prepare(place: Place): Promise<Contest>;
+  /** It writes into a store: `--fsyncs` shows what it waits for. */
+  durable?: boolean;
+  /** How its cost grows: `--growth` prepares it with each of these sizes, a tenth, once and ten times something. */
+  growth?: { sizes: readonly [number, number, number]; unit: string };
+  /** Sets everything up in an empty directory on the project's disk. `size`: other than the one that `what` tells. */
+  prepare(place: Place, size?: number): Promise<Contest>;
 }
 
 export interface Place {
   directory: string;
   /** The compiled coffer. */
   coffer: string;
+  /** Who can be timed beside it: nobody without `--peers`. */
+  peers: Peers;
   /** Compiles one of the programs beside this file, and returns the path of the binary. */
-  compile(program: "smallest" | "hash"): Promise<string>;
+  compile(program: "smallest" | "hash" | "compare"): Promise<string>;
 }

@@ -1,54 +1,89 @@
 import { median } from "./measure.ts";
 import type { Sample } from "./measure.ts";
+import { spellMemory, spellSample, spellTime } from "./spell.ts";
 import type { Goal, Subject } from "./subject.ts";
 
+/** One line of a table. What it is about comes first; there may be several lines about one. */
 export interface Row {
   what: string;
-  coffer: string;
-  reference: string;
-  result: string;
-  goal: string;
-  met: boolean;
-  peakBytes: number;
+  cells: readonly string[];
 }
 
-const HEAD = ["| | coffer | reference | result | goal | | peak memory |", "|---|---|---|---|---|---|---|"];
+export interface Table {
+  /** Of the section that it stands in. */
+  title: string;
+  head: readonly string[];
+}
+
+export const GOALS: Table = { title: "Goals", head: ["", "coffer", "reference", "result", "goal", "", "peak memory"] };
+export const PEERS: Table = { title: "Others beside it", head: ["", "", "time", "× the reference", "× coffer", "peak memory"] };
 
 /** More is a failure, unless the subject has a limit of its own. */
-const MOST_MEMORY = 150e6;
+const MOST_MEMORY = 120e6;
 
-export function makeRow(subject: Subject, samples: Record<string, Sample>): Row {
+export function makeRow(subject: Subject, samples: Record<string, Sample>): Row & { met: boolean } {
   const [ours, theirs] = [samples["coffer"], samples["reference"]] as [Sample, Sample];
   const [time, base] = [median(ours.milliseconds), median(theirs.milliseconds)];
   const { reached, result } = compare(subject.goal, time, base, ours.peakBytes);
+  const most = subject.memory ?? MOST_MEMORY;
+  const met = reached && ("memory" in subject.goal || ours.peakBytes <= most);
+  const verdict = met ? "met" : reached ? `MISSED: memory, ${spellMemory(most)}` : "MISSED";
   return {
     what: subject.what,
-    coffer: spell(ours),
-    reference: `${spell(theirs)} (${subject.reference})`,
-    result,
-    goal: spellGoal(subject.goal),
-    met: reached && ("memory" in subject.goal || ours.peakBytes <= (subject.memory ?? MOST_MEMORY)),
-    peakBytes: ours.peakBytes,
+    cells: [
+      spellSample(ours),
+      `${spellSample(theirs)} (${subject.reference})`,
+      `**${result}**`,
+      spellGoal(subject.goal),
+      verdict,
+      spellMemory(ours.peakBytes),
+    ],
+    met,
   };
 }
 
+/** A line for everybody who was measured beside coffer and the reference. */
+export function peerRows(subject: Subject, samples: Record<string, Sample>): Row[] {
+  const { coffer, reference, ...peers } = samples;
+  const times = (one: Sample, other: Sample | undefined): string =>
+    other === undefined ? "" : `${Number((median(one.milliseconds) / median(other.milliseconds)).toPrecision(2))} ×`;
+  return Object.entries(peers).map(([title, sample]) => ({
+    what: subject.what,
+    cells: [title, spellSample(sample), times(sample, reference), times(sample, coffer), spellMemory(sample.peakBytes)],
+  }));
+}
+
 /** Markdown. */
-export function renderTable(rows: readonly Row[]): string {
-  return [...HEAD, ...rows.map(renderRow)].join("\n");
+export function renderTable({ head }: Table, rows: readonly Row[]): string {
+  return [renderLine(head), `|${"---|".repeat(head.length)}`, ...rows.map(renderRow)].join("\n");
 }
 
-/** The table of a page with rows measured anew; of other subjects the rows that it has. */
-export function mergeRows(subjects: readonly Subject[], page: string, rows: readonly Row[]): string {
-  const old = page.split("\n").filter((line) => line.startsWith("| "));
-  const lines = subjects.flatMap(({ what }) => {
-    const row = rows.find((measured) => measured.what === what);
-    return row ? [renderRow(row)] : old.filter((line) => line.startsWith(`| ${what} |`));
+export function renderRow({ what, cells }: Row): string {
+  return renderLine([what, ...cells]);
+}
+
+/** The table as it is in a page, with rows made anew; of other subjects the rows that it has. */
+export function mergeRows(table: Table, subjects: readonly Subject[], page: string, rows: readonly Row[]): string {
+  const old = readRows(table, page);
+  const merged = subjects.flatMap(({ what }) => {
+    const own = rows.filter((row) => row.what === what);
+    return own.length > 0 ? own : old.filter((row) => row.what === what);
   });
-  return [...HEAD, ...lines].join("\n");
+  return renderTable(table, merged);
 }
 
-function renderRow(row: Row): string {
-  return `| ${row.what} | ${row.coffer} | ${row.reference} | **${row.result}** | ${row.goal} | ${row.met ? "met" : "MISSED"} | ${spellMemory(row.peakBytes)} |`;
+function renderLine(cells: readonly string[]): string {
+  return `|${cells.map((cell) => (cell === "" ? " |" : ` ${cell} |`)).join("")}`;
+}
+
+/** Of the section with the table's title. */
+function readRows({ title, head }: Table, page: string): Row[] {
+  const section = page.split(/^## /m).find((text) => text.startsWith(`${title}\n`)) ?? "";
+  const lines = section.split("\n").filter((line) => line.startsWith("| ") && line.endsWith(" |"));
+  return lines
+    .map((line) => line.slice(2, -2).split(" | "))
+    .filter((cells) => cells.length === head.length)
+    .map(([what = "", ...cells]) => ({ what, cells }));
 }
 
 function compare(goal: Goal, time: number, base: number, peak: number): { reached: boolean; result: string } {
@@ -64,20 +99,4 @@ function spellGoal(goal: Goal): string {
   if ("memory" in goal) return spellMemory(goal.memory);
   if ("faster" in goal) return `${goal.faster} × as fast`;
   return "times" in goal ? `${goal.times} ×` : `+${goal.more} ms`;
-}
-
-function spellMemory(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(0)} MB`;
-}
-
-function spellTime(milliseconds: number): string {
-  return milliseconds < 1000 ? `${Number(milliseconds.toFixed(1))} ms` : `${Number((milliseconds / 1000).toFixed(2))} s`;
-}
-
-/** The median, and the range in brackets. */
-function spell({ milliseconds }: Sample): string {
-  const [low, middle, high] = [Math.min(...milliseconds), median(milliseconds), Math.max(...milliseconds)];
-  const [divisor, unit] = middle < 1000 ? [1, "ms"] : [1000, "s"];
-  const digits = middle < 100 ? 1 : middle < 1000 ? 0 : 2;
-  return `${(middle / divisor).toFixed(digits)} ${unit} [${(low / divisor).toFixed(digits)}–${(high / divisor).toFixed(digits)}]`;
 }

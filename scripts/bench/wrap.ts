@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { beside } from "./beside.ts";
 import { writeRandomFiles } from "./random-files.ts";
 import type { Subject } from "./subject.ts";
 
@@ -7,11 +8,17 @@ export const wrap: Subject = {
   name: "run",
   what: "coffer run -- true",
   reference: "true",
-  goal: { more: 20 },
+  goal: { more: 12 },
   rounds: 40,
-  async prepare({ directory, coffer }) {
+  durable: true,
+  async prepare(place) {
+    const { directory, coffer } = place;
     const env = { HOME: directory, COFFER_ROOT: join(directory, "root") };
-    return { coffer: { command: [coffer, "run", "--", "true"], cwd: directory, env }, reference: { command: ["true"] } };
+    return {
+      coffer: { command: [coffer, "run", "--", "true"], cwd: directory, env },
+      reference: { command: ["true"] },
+      peers: await beside(place, ["guild", "dvc-repro", "dvc-experiment"]),
+    };
   },
 };
 
@@ -23,12 +30,13 @@ export const wrapInGit: Subject = {
   reference: "coffer run -- true outside of it",
   goal: { more: 40 },
   rounds: 20,
-  async prepare({ directory, coffer }) {
+  growth: { sizes: [FILES / 10, FILES, FILES * 10], unit: "files" },
+  async prepare({ directory, coffer }, files = FILES) {
     const env = { HOME: directory, COFFER_ROOT: join(directory, "root") };
     const repository = join(directory, "repository");
     const outside = join(directory, "outside");
     mkdirSync(outside);
-    await writeRandomFiles(repository, FILES, 1024);
+    await writeRandomFiles(repository, files, 1024);
     const git = ["git", "-C", repository, "-c", "user.name=bench", "-c", "user.email=bench@localhost"];
     for (const words of [
       ["init", "-q"],

@@ -11,8 +11,10 @@ export const writeOut: Subject = {
   reference: "cp",
   goal: { times: 1.2 },
   rounds: 5,
-  async prepare({ directory, coffer }) {
-    const [input] = (await writeRandomFiles(join(directory, "input"), 1, SIZE)) as [string];
+  growth: { sizes: [50, 500, 5000], unit: "MiB" },
+  async prepare({ directory, coffer }, mebibytes) {
+    const size = mebibytes === undefined ? SIZE : mebibytes * 2 ** 20;
+    const [input] = (await writeRandomFiles(join(directory, "input"), 1, size)) as [string];
     const env = { HOME: directory, COFFER_ROOT: join(directory, "root") };
     const log = Bun.spawn([coffer, "log", input, "--name", "large", "--quiet"], {
       stdio: ["ignore", "ignore", "inherit"],

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { installedPython, lock, run } from "./environment.ts";
+import { lock } from "../parts/lock.ts";
+import { runToEnd } from "../parts/run-to-end.ts";
+import { installedPython } from "./environment.ts";
 
 /** A virtual environment of few packages; what it does not hold is found in MLflow's own. */
 export interface Layer {
@@ -34,15 +36,18 @@ export async function installLayer(layer: Layer, say: (words: string) => void): 
   if (ready) return ready;
   rmSync(folder, { recursive: true, force: true });
   say(`$ python3 -m venv --without-pip ${folder}`);
-  await run([mlflow, "-m", "venv", "--without-pip", folder], "python3 -m venv failed");
+  await runToEnd([mlflow, "-m", "venv", "--without-pip", folder], "python3 -m venv failed");
   // a second copy of MLflow's requirements would be a gigabyte
   writeFileSync(join(sitePackages(folder), "mlflow.pth"), `${sitePackages(dirname(dirname(mlflow)))}\n`);
   const python = join(folder, "bin/python");
   const list = join(import.meta.dir, layer.requirements);
   say(`$ pip install -r ${list}`);
   const pip = [mlflow, "-m", "pip", "--disable-pip-version-check", "--python", python];
-  await run([...pip, "install", "--quiet", ...(layer.exact ? ["--no-deps"] : []), "-r", list], `pip could not install ${basename(list)}`);
-  if (layer.exact) await run([...pip, "check"], `${basename(list)} lacks something`);
+  await runToEnd(
+    [...pip, "install", "--quiet", ...(layer.exact ? ["--no-deps"] : []), "-r", list],
+    `pip could not install ${basename(list)}`,
+  );
+  if (layer.exact) await runToEnd([...pip, "check"], `${basename(list)} lacks something`);
   writeFileSync(stampOf(layer), wanted(layer));
   return python;
 }

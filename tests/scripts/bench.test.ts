@@ -1,8 +1,12 @@
 import { join } from "node:path";
 import { expect, test } from "bun:test";
+import { countFlushes } from "../../scripts/bench/flushes.ts";
+import { exponent, measureGrowth } from "../../scripts/bench/growth.ts";
 import { measure, median } from "../../scripts/bench/measure.ts";
+import { renderPage } from "../../scripts/bench/page.ts";
 import type { Subject } from "../../scripts/bench/subject.ts";
-import { makeRow, renderTable } from "../../scripts/bench/table.ts";
+import { GOALS, makeRow, peerRows, PEERS, renderTable } from "../../scripts/bench/table.ts";
+import type { Table } from "../../scripts/bench/table.ts";
 
 const subject: Subject = {
   name: "example",
@@ -23,32 +27,125 @@ test.each([
 
 test("a row compares medians, and misses its goal by time or by memory", () => {
   const reference = { milliseconds: [10, 11, 12], peakBytes: 1e6 };
-  const ours = (milliseconds: number[], peakBytes = 50e6) => makeRow(subject, { coffer: { milliseconds, peakBytes }, reference });
-  expect(ours([20, 22, 900])).toMatchObject({ result: "2.00 ×", met: true });
-  expect(ours([20, 23, 24])).toMatchObject({ result: "2.09 ×", met: false });
-  expect(ours([1, 1, 1], 151e6)).toMatchObject({ met: false });
-  expect(makeRow({ ...subject, goal: { more: 5 } }, { coffer: { milliseconds: [16], peakBytes: 0 }, reference })).toMatchObject({
-    result: "+5.0 ms",
-    goal: "+5 ms",
-    met: true,
-  });
-  expect(
-    makeRow({ ...subject, goal: { most: 2000 }, memory: 200e6 }, { coffer: { milliseconds: [2100], peakBytes: 160e6 }, reference }),
-  ).toMatchObject({
-    result: "2.1 s",
-    goal: "2 s",
-    met: false,
-  });
-  expect(
-    makeRow({ ...subject, goal: { most: 30 }, memory: 200e6 }, { coffer: { milliseconds: [29.96], peakBytes: 160e6 }, reference }),
-  ).toMatchObject({
-    result: "30 ms",
-    goal: "30 ms",
-    met: true,
-  });
-  expect(renderTable([ours([20, 22, 900])])).toContain(
-    "| an example | 22.0 ms [20.0–900.0] | 11.0 ms [10.0–12.0] (another) | **2.00 ×** | 2 × | met | 50 MB |",
+  const row = (changes: Partial<Subject>, milliseconds: number[], peakBytes = 50e6) => {
+    const { cells, met } = makeRow({ ...subject, ...changes }, { coffer: { milliseconds, peakBytes }, reference });
+    return { result: cells[2], goal: cells[3], verdict: cells[4], met };
+  };
+  expect(row({}, [20, 22, 900])).toEqual({ result: "**2.00 ×**", goal: "2 ×", verdict: "met", met: true });
+  expect(row({}, [20, 23, 24])).toMatchObject({ result: "**2.09 ×**", verdict: "MISSED", met: false });
+  expect(row({}, [1, 1, 1], 121e6)).toMatchObject({ verdict: "MISSED: memory, 120 MB", met: false });
+  expect(row({ goal: { more: 5 } }, [16])).toMatchObject({ result: "**+5.0 ms**", goal: "+5 ms", met: true });
+  expect(row({ goal: { most: 2000 }, memory: 200e6 }, [2100], 160e6)).toMatchObject({ result: "**2.1 s**", goal: "2 s", met: false });
+  expect(row({ goal: { most: 30 }, memory: 200e6 }, [29.96], 160e6)).toMatchObject({ result: "**30 ms**", goal: "30 ms", met: true });
+  const made = makeRow(subject, { coffer: { milliseconds: [20, 22, 900], peakBytes: 50e6 }, reference });
+  expect(renderTable(GOALS, [made])).toBe(
+    [
+      "| | coffer | reference | result | goal | | peak memory |",
+      "|---|---|---|---|---|---|---|",
+      "| an example | 22.0 ms [20.0–900.0] | 11.0 ms [10.0–12.0] (another) | **2.00 ×** | 2 × | met | 50 MB |",
+    ].join("\n"),
   );
+});
+
+test("who was measured beside coffer has a row of its own, held against coffer and against the reference", () => {
+  const sample = (milliseconds: number) => ({ milliseconds: [milliseconds], peakBytes: 170e6 });
+  expect(peerRows(subject, { reference: sample(100), coffer: sample(50), "restic 1": sample(275) })).toEqual([
+    { what: "an example", cells: ["restic 1", "275 ms [275–275]", "2.8 ×", "5.5 ×", "170 MB"] },
+  ]);
+});
+
+test("a page keeps the rows that were not made anew, in the table that they stand in", () => {
+  const other = { ...subject, what: "another example" };
+  const subjects = [subject, other];
+  const row = (what: string, first: string, table: Table) => ({ what, cells: [first, ...table.head.slice(2).map(() => "-")] });
+  const first = renderPage(
+    subjects,
+    "",
+    new Map([
+      [GOALS, [row(subject.what, "1 ms", GOALS), row(other.what, "2 ms", GOALS)]],
+      [PEERS, [row(subject.what, "restic 1", PEERS), row(subject.what, "borg 1", PEERS), row(other.what, "borg 1", PEERS)]],
+    ]),
+  );
+  const second = renderPage(subjects, first, new Map([[PEERS, [row(subject.what, "restic 2", PEERS)]]]));
+  expect(second.split("\n").filter((line) => /^\| an(other)? example/.test(line))).toEqual([
+    "| an example | 1 ms | - | - | - | - | - |",
+    "| another example | 2 ms | - | - | - | - | - |",
+    "| an example | restic 2 | - | - | - | - |",
+    "| another example | borg 1 | - | - | - | - |",
+  ]);
+  expect(renderPage([other], second, new Map())).not.toContain("| an example ");
+});
+
+test.each([
+  ["grows as the size does", (size: number) => 3 * size, 1],
+  ["stays", () => 250, 0],
+  ["grows as the square of the size", (size: number) => size ** 2, 2],
+  ["grows as the root of the size", (size: number) => 7 * Math.sqrt(size), 0.5],
+])("the exponent of what %s", (_, time, expected) => {
+  expect(exponent([10, 100, 1000].map((size) => [size, time(size)] as const))).toBeCloseTo(expected, 10);
+});
+
+test("a cost that does not grow flattens the exponent", () => {
+  // log10 of 11, 20, 110 against 1, 2, 3: half of the rise from the first to the last
+  expect(
+    exponent([
+      [10, 11],
+      [100, 20],
+      [1000, 110],
+    ] as const),
+  ).toBeCloseTo(0.5, 10);
+});
+
+test("a subject is measured at each of its sizes", async () => {
+  const sizes: (number | undefined)[] = [];
+  const place = () => ({
+    directory: "/",
+    coffer: "",
+    peers: new Map(),
+    compile: () => Promise.reject(new Error("not needed")),
+    [Symbol.dispose]() {},
+  });
+  const grown: Subject = {
+    ...subject,
+    growth: { sizes: [1000, 10_000, 100_000], unit: "files" },
+    async prepare(_, size) {
+      sizes.push(size);
+      return { coffer: { command: ["true"] }, reference: { command: ["true"] } };
+    },
+  };
+  const { cells } = await measureGrowth(grown, 1, place);
+  expect(sizes).toEqual([1000, 10_000, 100_000]);
+  expect(cells[0]).toBe("1,000 · 10,000 · 100,000 files");
+  expect(cells[1]).toMatch(/^[\d.]+ ms · [\d.]+ ms · [\d.]+ ms$/);
+});
+
+test("flushes are counted by what they flush", () => {
+  const log = `13782 fsync(5</s>)       = 0
+13782 fsync(6</s/coffer.db-wal>) = 0
+13788 fsync(11</s/tmp/01a1/blob-1> <unfinished ...>
+13787 fdatasync(8</s/tmp/01a1/pack-0>) = 0
+13788 <... fsync resumed>)              = 0
+13782 fsync(6</s/coffer.db-wal>) = 0
+13782 fsync(5</s/coffer.db>)              = 0
+13782 fsync(8</s/manifests/.01.yaml.tmp>) = 0
+13782 fsync(9</s/journal.jsonl>)        = 0
+13782 syncfs(9</s>)                     = 0
+13782 sync()                            = 0
+13786 fsync(4</home/a (b)>c.bin>)       = 0
+13786 +++ exited with 0 +++
+`;
+  expect(Object.fromEntries(countFlushes(log, (path) => path === "/s"))).toEqual({
+    directory: 1,
+    "the database's write-ahead log": 2,
+    blob: 1,
+    pack: 1,
+    "the database": 1,
+    manifest: 1,
+    "the journal": 1,
+    "the whole file system (syncfs)": 1,
+    "the whole file system (sync)": 1,
+    "another file": 1,
+  });
 });
 
 test("everybody is measured in turn, after one round that does not count", async () => {
@@ -58,6 +155,29 @@ test("everybody is measured in turn, after one round that does not count", async
   expect(order).toEqual(["reference", "coffer", "reference", "coffer", "reference", "coffer"]);
   expect(samples["coffer"]?.milliseconds).toHaveLength(2);
   expect(samples["reference"]?.peakBytes).toBeGreaterThan(0);
+});
+
+test("who stands beside is measured three times at most", async () => {
+  const program = { command: ["true"] };
+  const samples = await measure({ coffer: program, reference: program, peers: { other: program } }, 5);
+  expect(Object.fromEntries(Object.entries(samples).map(([name, { milliseconds }]) => [name, milliseconds.length]))).toEqual({
+    reference: 5,
+    coffer: 5,
+    other: 3,
+  });
+});
+
+test("the memory of a small program is its own, and not that of the one that measures", async () => {
+  const ballast = Buffer.alloc(200 << 20, 1);
+  const { coffer } = await measure({ coffer: { command: ["true"] }, reference: { command: ["true"] } }, 1);
+  expect(ballast.at(-1)).toBe(1);
+  expect(coffer?.peakBytes).toBeLessThan(100e6);
+});
+
+test("the memory of what a program starts counts, too", async () => {
+  const hungry = { command: ["sh", "-c", '"$0" -e "Buffer.alloc(150 << 20, 1)"; true', process.execPath] };
+  const { coffer } = await measure({ coffer: hungry, reference: { command: ["true"] } }, 1);
+  expect(coffer?.peakBytes).toBeGreaterThan(150e6);
 });
 
 test("a program that fails is no measurement", async () => {
