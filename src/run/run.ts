@@ -93,11 +93,11 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
   } catch (error) {
     wrapper.say.warn(`the command runs, but not all of it will be recorded: ${reason(error)}`);
   }
-  const reading = readAheadLater(store, begun, request);
+  const ahead = readAheadLater(store, begun, request);
   // what is needed when the child has ended is loaded while it works
   const { endOf } = await import("./finish.ts");
   const ended = await child.ended;
-  const ahead = await reading.end();
+  const reading = ahead.end();
   const end = endOf(ended, wrapper.signals.received);
   const logged = await finishOutput(output, wrapper);
   syncPoint("run.ended");
@@ -108,7 +108,7 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
     output: logged,
     code,
     snapshot,
-    ahead,
+    ahead: await reading,
   });
   return { ...outcome, serverAway };
 }

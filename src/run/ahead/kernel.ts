@@ -29,8 +29,11 @@ export interface Kernel {
   yieldToAll(): void;
   /** This process ends when the one that started it does, however that ends. */
   endWithParent(): void;
-  /** Bytes of an open file reach the disk, but not what is needed to find them there: fsync has to follow. */
-  writeOut(fd: number, from: number, length: number): void;
+  /**
+   * Bytes of an open file reach the disk, but not what is needed to find them there: fsync has to follow. False where that failed: the kernel tells it once, so that a later fsync of
+   * this descriptor would succeed.
+   */
+  writeOut(fd: number, from: number, length: number): boolean;
   /** Nobody is going to read these bytes soon: others may have their memory. */
   forget(fd: number, from: number, length: number): void;
 }
@@ -43,7 +46,7 @@ export function loadKernel(): Kernel {
     sync_file_range: { args: ["int", "i64", "i64", "u32"], returns: "int" },
     posix_fadvise: { args: ["int", "i64", "i64", "int"], returns: "int" },
   });
-  // each of them is a courtesy: where the kernel refuses, the work is done all the same
+  // but for the flush, each is a courtesy: where the kernel refuses, the work is done all the same
   return {
     yieldToAll() {
       yieldAsSession();
@@ -52,7 +55,7 @@ export function loadKernel(): Kernel {
       if (number !== undefined) symbols.syscall(number, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE);
     },
     endWithParent: () => void symbols.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0),
-    writeOut: (fd, from, length) => void symbols.sync_file_range(fd, from, length, RANGE_WRITE_AND_WAIT),
+    writeOut: (fd, from, length) => symbols.sync_file_range(fd, from, length, RANGE_WRITE_AND_WAIT) === 0,
     forget: (fd, from, length) => void symbols.posix_fadvise(fd, from, length, POSIX_FADV_DONTNEED),
   };
 }

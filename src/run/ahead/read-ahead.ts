@@ -72,7 +72,7 @@ function hashStepwise(fd: number, stamp: SourceStamp, blake3: Blake3, kernel: Ke
     fd,
     stamp,
     (chunk) => hasher.update(chunk),
-    (from, length) => atMostHalf(() => kernel.writeOut(fd, from, length)),
+    (from, length) => writeOutGently(kernel, fd, from, length),
   );
   fdatasyncSync(fd);
   return { hex: hasher.digest().toString("hex"), copy: undefined };
@@ -105,7 +105,7 @@ function copyStepwise(
           writeWhole(fd, chunk);
         },
         (start, length) => {
-          atMostHalf(() => kernel.writeOut(fd, start, length));
+          writeOutGently(kernel, fd, start, length);
           // its next reader, if there is one, comes much later
           kernel.forget(fd, start, length);
           if (freeRoom(diskFigures(dirname(to))) < floor) throw new NoRoom();
@@ -143,8 +143,8 @@ function eachStep(
 let shared: Buffer | undefined;
 
 /** A disk knows no idle priority where its queue is not sorted: so it has as long a rest as it had work. */
-function atMostHalf(work: () => void): void {
+function writeOutGently(kernel: Kernel, fd: number, from: number, length: number): void {
   const began = performance.now();
-  work();
-  Bun.sleepSync(Math.max(performance.now() - began, 0));
+  if (!kernel.writeOut(fd, from, length)) throw new Left();
+  Bun.sleepSync(performance.now() - began);
 }

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, lstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, closeSync, existsSync, lstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { loadBlake3 } from "../../../src/blobs/blake3.ts";
 import { sourceStamp } from "../../../src/blobs/source-stamp.ts";
@@ -54,12 +54,25 @@ test("one that is new, is another one, is open for writing, or is gone, is left,
 test("a file that changes while it is copied is left", () => {
   const to = root.at("none");
   let steps = 0;
-  const meanwhile = { ...kernel, writeOut: () => void (++steps === 1 && writeFileSync(root.at("changing"), "x", { flag: "a" })) };
+  const meanwhile = {
+    ...kernel,
+    writeOut() {
+      if (++steps === 1) appendFileSync(root.at("changing"), "x");
+      return true;
+    },
+  };
   writeFileSync(root.at("changing"), bytes);
   const seen = sourceStamp(lstatSync(root.at("changing"), { bigint: true }));
   Bun.sleepSync(2_100);
   expect(readAhead({ path: root.at("changing"), stamp: seen, copy: { to, floor: 0 } }, blake3, meanwhile)).toBe("left");
   expect([steps, existsSync(to)]).toEqual([1, false]);
+});
+
+test("a file whose bytes do not reach the disk is left, since a later flush would not tell of it", () => {
+  const to = root.at("none");
+  const failing = { ...kernel, writeOut: () => false };
+  for (const copy of [undefined, { to, floor: 0 }]) expect(readAhead({ path, stamp, copy }, blake3, failing)).toBe("left");
+  expect(existsSync(to)).toBe(false);
 });
 
 test("a copy that leaves too little room is given up while it is made", () => {
