@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { installPeers } from "../peers/install.ts";
 import type { Peers } from "../peers/install.ts";
+import { endOfRun } from "./ahead.ts";
 import { copyLarge, moveLarge } from "./few-large.ts";
 import { FLUSHES, traceFlushes } from "./flushes.ts";
 import { GROWTH, measureGrowth } from "./growth.ts";
@@ -36,6 +37,7 @@ const SUBJECTS: readonly Subject[] = [
   ...smallAgain,
   moveLarge,
   copyLarge,
+  ...endOfRun,
   writeOut,
   ...askMillion,
   ...planGc,
