@@ -10,6 +10,7 @@ import { ServerRefusal, TRANSIENT_STATUS } from "../http/refusal.ts";
 import { parseRetryAfter } from "../http/retry-settings.ts";
 import { retry, Transient } from "../http/retry.ts";
 import { httpAddress, send } from "../http/send.ts";
+import type { HttpAddress } from "../http/send.ts";
 import type { UploadBody } from "./upload-body.ts";
 
 export interface StoreRequest {
@@ -57,11 +58,12 @@ export function askStore(
 ): Promise<StoreAnswer> {
   return retry(connection, what, async (repetition) => {
     const request = await make(repetition);
-    const { origin } = httpAddress(connection, request.url);
+    const address = httpAddress(connection, request.url);
+    const { origin } = new URL(address);
     const there: Connection = { ...connection, displayUri: origin, headers: () => ({}), tls: stores.tls };
     using body = file?.open();
     try {
-      const answer = await askOnce(there, what, request, body, file?.sent);
+      const answer = await askOnce(there, what, { ...request, address }, body, file?.sent);
       stores.reached.add(origin);
       return answer;
     } catch (error) {
@@ -78,7 +80,7 @@ export function askStore(
 async function askOnce(
   connection: Connection,
   what: string,
-  request: StoreRequest,
+  request: StoreRequest & { address: HttpAddress },
   file: UploadBody | undefined,
   sent?: (bytes: number) => void,
 ): Promise<StoreAnswer> {
@@ -93,7 +95,7 @@ async function askOnce(
   try {
     const response = await onStorage(
       connection,
-      send(connection, request.url, {
+      send(connection, request.address, {
         method: request.method,
         headers: { ...request.headers, ...(length !== undefined && { "content-length": String(length) }) },
         body,

@@ -1,4 +1,3 @@
-import { createHash, createHmac } from "node:crypto";
 import type { S3Credentials } from "./s3-settings.ts";
 
 export interface S3Request {
@@ -58,9 +57,9 @@ function canonicalQuery(url: URL): string {
 }
 
 function hmac(key: string | Buffer, text: string): Buffer {
-  return createHmac("sha256", key).update(text).digest();
+  return new Bun.CryptoHasher("sha256", key).update(text).digest() as Buffer;
 }
 
 function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return new Bun.CryptoHasher("sha256").update(text).digest("hex");
 }

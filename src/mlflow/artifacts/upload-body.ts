@@ -32,30 +32,35 @@ export function openBody(source: UploadSource, from = 0, to = source.size): Uplo
   let fault: { error: unknown } | undefined;
   let closed = false;
 
-  /** Reads only when the network asks for more, so that progress is real and memory stays small: `Bun.file` over TLS holds all of it. */
-  const stream = (progress: (bytes: number) => void): ReadableStream<Uint8Array<ArrayBuffer>> => {
-    let position = 0;
-    return new ReadableStream(
-      {
-        type: "bytes",
-        pull(controller) {
-          // fetch may settle early (a 413) with its hands still on the stream
-          if (position >= size || closed) return controller.close();
-          const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK, size - position));
+  /**
+   * Reads on only when the network has taken what was read, so that progress is real and memory stays small: `Bun.file` over TLS holds all of it. Bun's own kind of
+   * stream takes half the time of a stream of bytes, and copies what is written to it.
+   */
+  const stream = (progress: (bytes: number) => void): ReadableStream<Uint8Array<ArrayBuffer>> =>
+    new ReadableStream({
+      type: "direct",
+      async pull(controller) {
+        const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK, size));
+        // fetch may settle early (a 413) with its hands still on the stream
+        for (let position = 0; position < size && !closed;) {
+          const chunk = buffer.subarray(0, Math.min(buffer.length, size - position));
           try {
             readSource(fd, chunk, at + position);
           } catch (error) {
             fault = { error };
-            return controller.error(error);
+            throw error;
           }
+          controller.write(chunk);
+          await controller.flush();
           position += chunk.length;
-          progress(position);
-          controller.enqueue(chunk);
-        },
+          if (!closed) progress(position);
+        }
+        controller.close();
       },
-      { highWaterMark: 0 },
-    );
-  };
+      cancel() {
+        closed = true;
+      },
+    });
 
   return {
     size,

@@ -70,12 +70,23 @@ export function connect({ uri, env, signal, onRetry, onAnswer }: ConnectOptions)
     who: authorization.who,
     scrub: (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, "***"), text),
     tls: tls && (() => ({ ...tls })),
-    proxyTo: (address) => findProxy(env, new URL(address)),
+    proxyTo: proxies(env),
     retry: readRetrySettings(env),
     timeout: readNumber(env, "MLFLOW_HTTP_REQUEST_TIMEOUT", 120) * 1000,
     signal,
     onRetry,
     onAnswer,
+  };
+}
+
+/** Looked up once for each scheme, host and port: a sync asks it of thousands of files. */
+function proxies(env: Environment): Connection["proxyTo"] {
+  const found = new Map<string, Proxy | undefined>();
+  return (address) => {
+    const slash = address.indexOf("/", address.indexOf("//") + 2);
+    const place = slash < 0 ? address : address.slice(0, slash);
+    if (!found.has(place)) found.set(place, findProxy(env, new URL(address)));
+    return found.get(place);
   };
 }
 
@@ -87,7 +98,7 @@ export function asNobody(connection: Connection): Connection {
 
 /** Whether an address is on the tracking server itself: same scheme, host and port. Credentials are for nobody else. */
 export function isOnServer(connection: Connection, address: string): boolean {
-  return URL.parse(address)?.origin === new URL(connection.displayUri).origin;
+  return address.startsWith(`${connection.displayUri}/`) || URL.parse(address)?.origin === new URL(connection.displayUri).origin;
 }
 
 /** The page of a run in MLflow's own interface. */

@@ -82,7 +82,7 @@ export async function exchange<T>(
   const signal = connection.signal ? AbortSignal.any([connection.signal, watch.signal]) : watch.signal;
   try {
     const body = request.body?.(watch.touch);
-    const address = httpAddress(connection, addressOf(connection, request)).href;
+    const address = httpAddress(connection, addressOf(connection, request));
     const proxy = connection.proxyTo(address);
     const isTrusted = isOnServer(connection, address);
     const response = await onNetwork(

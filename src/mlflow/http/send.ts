@@ -8,14 +8,13 @@ export type Outgoing = Pick<RequestInit, "method" | "body" | "signal" | "keepali
   tls?: Tls | undefined;
 };
 
-/**
- * All requests go through here, by the proxy that the environment wants, and never further than to the address given.
- * @throws CofferError SERVER_REFUSED, at once, for an address that is not `httpAddress`'s; rejects with what `fetch` says
- */
-export function send(connection: Connection, address: string, { body, tls, ...request }: Outgoing): Promise<Response> {
-  const { href } = httpAddress(connection, address);
-  const proxy = connection.proxyTo(href);
-  return fetch(href, {
+/** An address that requests may go to. */
+export type HttpAddress = string & { readonly isHttp: unique symbol };
+
+/** All requests go through here, by the proxy that the environment wants, and never further than to the address given. Rejects with what `fetch` says. */
+export function send(connection: Connection, address: HttpAddress, { body, tls, ...request }: Outgoing): Promise<Response> {
+  const proxy = connection.proxyTo(address);
+  return fetch(address, {
     ...request,
     ...(body !== undefined && { body }),
     ...(tls && { tls }),
@@ -36,7 +35,7 @@ export function takesFiles(connection: Connection, address: string): boolean {
  * the user's own AWS keys. A name and a password within are nobody's to choose but the user's.
  * @throws CofferError SERVER_REFUSED, without anything of it that may be a secret
  */
-export function httpAddress(connection: Connection, address: string): URL {
+export function httpAddress(connection: Connection, address: string): HttpAddress {
   const url = URL.parse(address);
   const fault = !url
     ? "one that is malformed"
@@ -45,7 +44,7 @@ export function httpAddress(connection: Connection, address: string): URL {
       : url.username !== "" || url.password !== ""
         ? `${url.protocol}//…@${url.host}, with a name in it`
         : undefined;
-  if (url && fault === undefined) return url;
+  if (url && fault === undefined) return url.href as HttpAddress;
   throw new ServerRefusal(`${connection.displayUri} gave an address that coffer does not go to: ${fault}`, {
     status: 0,
     hint: "look at the storage that the server is configured with: its addresses are to be those of http or https",

@@ -1,4 +1,3 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CofferError, reason } from "../../domain/error.ts";
@@ -39,11 +38,14 @@ export function readTls(env: Environment): Tls | undefined {
   return Object.keys(tls).length > 0 ? tls : undefined;
 }
 
+/** Loading it takes milliseconds, and few connections show or check a certificate of their own. */
+const crypto = () => process.getBuiltinModule("node:crypto");
+
 /** A file of certificates, or a directory of such files. */
 function readAuthorities(name: string, path: string): string {
   const text = readPem(name, path);
   const certificates = text.match(CERTIFICATE) ?? [];
-  const sound = certificates.filter((pem) => check(name, path, () => new X509Certificate(pem)) !== undefined);
+  const sound = certificates.filter((pem) => check(name, path, () => new (crypto().X509Certificate)(pem)) !== undefined);
   if (sound.length === 0) throw invalid(name, path, "it holds no certificate", "give a PEM file with the certificate of the authority");
   return text;
 }
@@ -54,7 +56,7 @@ function readIdentity(name: string, path: string): string {
   const hint = "give one PEM file with your certificate and its private key, without a passphrase";
   if (certificate === undefined || !text.includes("PRIVATE KEY-----"))
     throw invalid(name, path, "it does not hold a certificate and a private key", hint);
-  const fits = check(name, path, () => new X509Certificate(certificate).checkPrivateKey(createPrivateKey(text)));
+  const fits = check(name, path, () => new (crypto().X509Certificate)(certificate).checkPrivateKey(crypto().createPrivateKey(text)));
   if (!fits) throw invalid(name, path, "its private key is not that of its certificate", hint);
   return text;
 }

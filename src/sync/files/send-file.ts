@@ -7,15 +7,13 @@ import { putObject } from "../../mlflow/artifacts/s3-object.ts";
 import { placeShared } from "./place-shared.ts";
 import { uploadArtifact } from "../../mlflow/artifacts/upload-artifact.ts";
 import { uploadSmall } from "../../mlflow/artifacts/upload-small.ts";
-import type { UploadSource } from "../../mlflow/artifacts/upload-source.ts";
 import type { Arrival } from "./arrival.ts";
 import { keyOf, whyNot } from "./choose-route.ts";
 import type { Route, Way } from "./choose-route.ts";
 import type { RemoteFile } from "./lay-out.ts";
 import { partsTarget } from "./parts-target.ts";
 import { sendParts } from "./send-parts.ts";
-import { storedSource } from "./stored-source.ts";
-import { checkTime } from "../sync.ts";
+import type { StoredSource } from "./stored-source.ts";
 import type { Delivering } from "../sync.ts";
 
 export interface Sent {
@@ -28,10 +26,14 @@ export interface Sent {
  * Sends one file by the first way that takes it. One that turns out to lead nowhere is not tried again in this call.
  * @throws CofferError SERVER_REFUSED where no way is left; SERVER_UNREACHABLE, CORRUPT, UNREADABLE, COLLISION
  */
-export async function sendFile(one: Delivering, route: Route, file: RemoteFile, moved: (bytes: number) => void): Promise<Sent> {
+export async function sendFile(
+  one: Delivering,
+  route: Route,
+  file: RemoteFile,
+  stored: StoredSource,
+  moved: (bytes: number) => void,
+): Promise<Sent> {
   const { sync } = one;
-  checkTime(sync);
-  const { row, source } = await storedSource(sync.store, file.digest);
   const reasons: string[] = [];
   let refusal: CofferError | undefined;
   for (const way of route.ways) {
@@ -41,7 +43,7 @@ export async function sendFile(one: Delivering, route: Route, file: RemoteFile, 
       continue;
     }
     try {
-      return await go(one, way, file, { row, source }, moved);
+      return await go(one, way, file, stored, moved);
     } catch (error) {
       const shut = whyShut(way, error);
       if (shut === undefined) throw error;
@@ -57,7 +59,7 @@ async function go(
   one: Delivering,
   way: Way,
   file: RemoteFile,
-  { row, source }: { row: BlobRow; source: UploadSource },
+  { row, source }: StoredSource,
   moved: (bytes: number) => void,
 ): Promise<Sent> {
   const { connection, routes } = one.sync;

@@ -7,6 +7,8 @@ export class UploadProgress {
   readonly #files: { done: number; of: number };
   readonly #bytes: { done: number; of: number };
   readonly #flying = new Map<RemoteFile, number>();
+  /** Bytes of all that fly. */
+  #aloft = 0;
 
   constructor(one: Delivering, files: readonly RemoteFile[]) {
     this.#one = one;
@@ -17,12 +19,14 @@ export class UploadProgress {
 
   /** `sent`: bytes of it that the network took in the present try. */
   moved(file: RemoteFile, sent: number): void {
+    this.#aloft += sent - (this.#flying.get(file) ?? 0);
     this.#flying.set(file, sent);
     this.#tell();
   }
 
   /** It is there, or stays away for good. */
   done(file: RemoteFile): void {
+    this.#aloft -= this.#flying.get(file) ?? 0;
     this.#flying.delete(file);
     this.#files.done++;
     this.#bytes.done += file.size;
@@ -30,12 +34,11 @@ export class UploadProgress {
   }
 
   #tell(): void {
-    const flying = [...this.#flying.values()].reduce((sum, sent) => sum + sent, 0);
     this.#one.tally.progress({
       run: this.#one.run.id,
       points: { done: 0, of: 0 },
       files: { ...this.#files },
-      bytes: { done: this.#bytes.done + flying, of: this.#bytes.of },
+      bytes: { done: this.#bytes.done + this.#aloft, of: this.#bytes.of },
     });
   }
 }

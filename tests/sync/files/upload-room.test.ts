@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Progress } from "../../../src/sync/tally.ts";
 import { UploadRoom } from "../../../src/sync/files/upload-room.ts";
+import type { Load } from "../../../src/sync/files/upload-room.ts";
 import { faultyProxy } from "../../support/faulty-proxy.ts";
 import { mlflow, needsMlflow } from "../../support/mlflow.ts";
 import { storeFor, sync, tellLater } from "../../support/told.ts";
@@ -23,7 +24,7 @@ function counting() {
   return { seen, upload };
 }
 
-const weigh = (own: number): number => own;
+const weigh = (own: number): Load => ({ bytes: own, places: 1 });
 
 const cases: [what: string, weights: number[], room: UploadRoom, uploads: number, bytes: number][] = [
   ["nothing", [], new UploadRoom(4, 10), 0, 0],
@@ -49,6 +50,18 @@ test("those who share it share its uploads and its bytes, and none waits for eve
   }
 });
 
+test("what takes several places leaves fewer to others, and goes alone where there are not so many", async () => {
+  for (const [jobs, uploads] of [
+    [6, 3],
+    [5, 2],
+    [1, 1],
+  ] as const) {
+    const { seen, upload } = counting();
+    await new UploadRoom(jobs).each([1, 1, 1, 1, 1], (bytes) => ({ bytes, places: 2 }), upload);
+    expect(seen.uploads).toBe(uploads);
+  }
+});
+
 test("a heavy one is not passed for ever by light ones of somebody else", async () => {
   const room = new UploadRoom(4, 10);
   const { seen, upload } = counting();
@@ -67,7 +80,7 @@ test("after an error nothing else of the same call begins, and others go on", as
   });
   const goesOn = room.each(
     ["a", "b", "c"],
-    () => 1,
+    () => ({ bytes: 1, places: 1 }),
     async (name) => void done.push(name),
   );
   expect(await fails.catch((error: unknown) => error)).toEqual(new Error("away"));
@@ -95,4 +108,24 @@ needsMlflow(test)("files of models that go side by side share one room, and are 
   expect(seen.filter(({ files: { done } }, at) => done < (seen[at - 1]?.files.done ?? 0))).toHaveLength(1);
   expect(new Set(seen.map(({ files: { of } }) => of))).toEqual(new Set([12]));
   expect(proxy.requests.filter((request) => request.includes("/models/"))).toHaveLength(12);
+});
+
+needsMlflow(test)("large files go four at once through a server, and small ones as many as there are jobs", async () => {
+  for (const [size, most] of [
+    [1024 * 1024, 4],
+    [1000, 8],
+  ] as const) {
+    let flying = 0;
+    let seen = 0;
+    await using proxy = await faultyProxy(mlflow.proxied.uri, (request) => {
+      if (!request.startsWith("PUT ")) return undefined;
+      seen = Math.max(seen, ++flying);
+      return { held: Bun.sleep(100).then(() => flying--) };
+    });
+    using stored = await storeFor(proxy.uri);
+    const files = Object.fromEntries(Array.from({ length: 12 }, (_, nth) => [`f${nth}`, `${nth}`.padEnd(size)]));
+    await tellLater(stored, { artifacts: [{ path: "d", files }] });
+    expect(await sync(stored, { jobs: 8 })).toMatchObject({ synced: 1, left: 0 });
+    expect(seen).toBe(most);
+  }
 });
