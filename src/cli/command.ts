@@ -1,8 +1,7 @@
-import { parseArgs } from "node:util";
-import type { ParseArgsConfig } from "node:util";
 import { closest } from "../domain/closest.ts";
 import { CofferError } from "../domain/error.ts";
 import type { Io } from "./io.ts";
+import { splitWords } from "./split-words.ts";
 
 /** One flag of a command. `multiple` flags keep every value. */
 export type Flag = {
@@ -93,39 +92,38 @@ export function parseCall<F extends Flags>(
   argv: readonly string[],
 ): { flags: Values<F>; globals: GlobalValues; positionals: string[] } {
   const all: Flags = { ...spec.flags, ...GLOBAL_FLAGS };
-  const options: NonNullable<ParseArgsConfig["options"]> = {};
-  for (const [name, flag] of Object.entries(all))
-    options[name] = { type: flag.type, ...(flag.multiple && { multiple: true }), ...(flag.alias !== undefined && { short: flag.alias }) };
-
-  const { tokens } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: false, tokens: true });
+  const flagOf = (name: string): Flag | undefined => (Object.hasOwn(all, name) ? all[name] : undefined);
+  const ofLetter = (letter: string): string | undefined => Object.keys(all).find((name) => all[name]?.alias === letter);
   const values: Record<string, string | boolean | string[]> = {};
   for (const [name, flag] of Object.entries(all))
     if (flag.multiple) values[name] = [];
     else if (flag.type === "boolean") values[name] = false;
   const positionals: string[] = [];
-  for (const token of tokens ?? []) {
-    if (token.kind === "positional") positionals.push(token.value);
-    if (token.kind !== "option") continue;
-    const flag = Object.hasOwn(all, token.name) ? all[token.name] : undefined;
-    if (!flag) throw unknownFlag(token.rawName, Object.keys(all));
-    if (flag.type === "boolean") {
-      if (token.value !== undefined) throw new CofferError("USAGE", `${token.rawName} takes no value`, { hint: "see --help" });
-      values[token.name] = true;
+  for (const word of splitWords(argv, { ofLetter, takesValue: (name) => flagOf(name)?.type === "string" })) {
+    if (word.kind === "word") {
+      positionals.push(word.value);
       continue;
     }
-    const value = token.value;
+    const { name, raw, value, isGlued } = word;
+    const flag = flagOf(name);
+    if (!flag) throw unknownFlag(raw, Object.keys(all));
+    if (flag.type === "boolean") {
+      if (value !== undefined) throw new CofferError("USAGE", `${raw} takes no value`, { hint: "see --help" });
+      values[name] = true;
+      continue;
+    }
     // a value that begins with a dash must be glued on with =: otherwise `--name --json` would eat a flag
-    if (value === undefined || (!token.inlineValue && /^--?[A-Za-z]/.test(value)))
-      throw new CofferError("USAGE", `${token.rawName} needs a value`, { hint: `write ${token.rawName}=VALUE` });
+    if (value === undefined || (!isGlued && /^--?[A-Za-z]/.test(value)))
+      throw new CofferError("USAGE", `${raw} needs a value`, { hint: `write ${raw}=VALUE` });
     if (flag.options && !flag.options.includes(value)) {
       const near = closest(value, flag.options);
-      throw new CofferError("USAGE", `${token.rawName} cannot be “${value}”`, {
+      throw new CofferError("USAGE", `${raw} cannot be “${value}”`, {
         hint: `${near ? `did you mean ${near}? ` : ""}It is one of: ${flag.options.join(", ")}`,
       });
     }
-    if (flag.multiple) (values[token.name] as string[]).push(value);
-    else if (values[token.name] !== undefined) throw new CofferError("USAGE", `${token.rawName} was given twice`, { hint: "give it once" });
-    else values[token.name] = value;
+    if (flag.multiple) (values[name] as string[]).push(value);
+    else if (values[name] !== undefined) throw new CofferError("USAGE", `${raw} was given twice`, { hint: "give it once" });
+    else values[name] = value;
   }
   if (values["help"] !== true) checkPositionals(spec, positionals);
   return { flags: values as Values<F>, globals: values as GlobalValues, positionals };

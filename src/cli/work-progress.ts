@@ -1,4 +1,4 @@
-import { writeAll } from "./io.ts";
+import { writeAll } from "./write-all.ts";
 import type { Io } from "./io.ts";
 
 /** What is done sooner shows nothing. */

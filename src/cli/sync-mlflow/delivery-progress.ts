@@ -1,7 +1,7 @@
 import type { Progress } from "../../sync/tally.ts";
 import { Pace, paceWords } from "./delivery-pace.ts";
 import type { Standing } from "./delivery-pace.ts";
-import { writeAll } from "../io.ts";
+import { writeAll } from "../write-all.ts";
 import type { Io } from "../io.ts";
 
 const REDRAW_MS = 100;
