@@ -1,11 +1,9 @@
 import { version } from "../package.json" with { type: "json" };
 import { writeAll } from "./cli/write-all.ts";
-import { READER_WORD } from "./run/ahead/reader-word.ts";
 
 // the entry is loaded by every start, whatever it is for: all else comes when it is called for
 const argv = process.argv.slice(2);
 if (argv[0] === "--version") await sayVersion();
-else if (argv[0] === READER_WORD) process.exitCode = await (await import("./run/ahead/serve-ahead.ts")).serveAhead();
 else process.exitCode = await (await import("./cli/call-command.ts")).callCommand(argv);
 
 async function sayVersion(): Promise<void> {

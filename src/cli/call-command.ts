@@ -4,6 +4,7 @@ import { parseCall } from "./command.ts";
 import type { GlobalValues } from "./command.ts";
 import { CofferError, EXIT } from "../domain/error.ts";
 import { SYNC_POINTS_VARIABLE } from "../domain/sync-point.ts";
+import { READER_WORD } from "../run/ahead/reader-word.ts";
 import { writeAll } from "./write-all.ts";
 
 /** Cuts argv at `--`, finds the command, runs it; the one place where errors become words and exit codes. */
@@ -16,6 +17,7 @@ export async function callCommand(argv: readonly string[]): Promise<number> {
   try {
     const points = process.env[SYNC_POINTS_VARIABLE];
     if (points) (await import("../domain/sync-points.ts")).armSyncPoints(points);
+    if (own[0] === READER_WORD) return await (await import("../run/ahead/serve-ahead.ts")).serveAhead();
     if (own.length === 0 || own[0] === "--help" || own[0] === "-h" || own[0] === "help") {
       const { rootHelp } = await import("./help.ts");
       writeAll(own.length === 0 ? 2 : 1, rootHelp(version));
