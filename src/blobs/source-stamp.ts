@@ -34,7 +34,7 @@ const COARSEST = 2_000;
  * tick, and look the same. `readAt`: when its reading began, in milliseconds. One that seems to be of the future (a clock was set back) is not settled.
  */
 export function isSettled(ctimeNs: bigint, readAt: number): boolean {
-  return ctimeNs < BigInt(readAt - COARSEST) * 1_000_000n;
+  return isOlder(Number(ctimeNs / 1_000n) / 1_000, readAt, COARSEST);
 }
 
 /** Milliseconds. The kernel writes a page out within half a minute, and notices the next change of it then. */
@@ -44,8 +44,12 @@ const WRITTEN_OUT = 15 * 60_000;
  * Whether an opened file whose bytes are read from now on will show by its stamp that it was changed. Who has it mapped may change it again and again without another
  * ctime, until the page is written out: so nobody may have it open for writing, or it must have been left alone for long.
  */
-export function willTell(fd: number, ctimeNs: bigint, readAt: number): boolean {
-  return isSettled(ctimeNs, readAt) && (isSettled(ctimeNs, readAt - WRITTEN_OUT) || isOpenForWriting(fd) === false);
+export function willTell(fd: number, ctimeMs: number, readAt: number): boolean {
+  return isOlder(ctimeMs, readAt, COARSEST) && (isOlder(ctimeMs, readAt, WRITTEN_OUT) || isOpenForWriting(fd) === false);
+}
+
+function isOlder(ctimeMs: number, readAt: number, by: number): boolean {
+  return ctimeMs < readAt - by;
 }
 
 /** Whose ctime is the kernel's own, and moves with each change: a server has a clock of its own, FAT has no ctime, and memory does not notice what is written through a mapping. */

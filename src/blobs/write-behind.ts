@@ -1,7 +1,7 @@
 import { fdatasync, write, writeSync } from "node:fs";
 
-/** A buffer, and what of it waits to be written. */
-const SEGMENT = 1 << 20;
+/** Bytes of a buffer: what was filled is still in the processor's own memory when it is written. */
+const SEGMENT = 1 << 19;
 const SEGMENTS = 6;
 /** So many bytes are sent to the disk together, so that the last flush finds little left. */
 const FLUSH_EVERY = 32 << 20;

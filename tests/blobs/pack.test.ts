@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, truncateSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { PackWriter, readMember } from "../../src/blobs/pack.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";
 
@@ -55,11 +55,21 @@ test("the same members make the same pack, byte for byte", async () => {
   expect(readFileSync(root.at("a.tar")).equals(readFileSync(root.at("b.tar")))).toBe(true);
 });
 
-test("room that was taken and not kept leaves nothing behind", async () => {
+test("a file that was read and not kept leaves nothing behind, and one of another size is not read", async () => {
   using root = temporaryRoot();
   const pack = new PackWriter(root.at("p.tar"));
-  pack.room(100_000).fill(7);
-  pack.room(3).set(Buffer.from("abc"));
+  writeFileSync(root.at("large"), Buffer.alloc(100_000, 7));
+  writeFileSync(root.at("small"), "abc");
+  const read = (name: string, size: number): string | undefined => {
+    const fd = openSync(root.at(name), "r");
+    try {
+      return pack.read(fd, size)?.toString();
+    } finally {
+      closeSync(fd);
+    }
+  };
+  expect(read("large", 100_000)?.length).toBe(100_000);
+  expect([read("small", 2), read("small", 4), read("small", 3)]).toEqual([undefined, undefined, "abc"]);
   const offset = pack.keep("f".repeat(64), 3);
   expect(await pack.finish()).toBe(512 + 512 + 1024);
   expect(readMember(root.at("p.tar"), offset, 3).toString()).toBe("abc");

@@ -220,9 +220,9 @@ function admitBlobs(
   };
   const packed: { hex: string; blake3: Uint8Array; size: number; offset: number }[] = [];
   const isEmpty = blobs.isEmpty(store.db);
-  // in the order of the index: random digests would touch a page each
-  const sorted = [...staged.blobs.values()].sort((a, b) => (a.hex < b.hex ? -1 : 1));
-  for (const { hex, size, bytes } of sorted) {
+  // in the order of the index: random digests would touch a page each. Sorted as strings, since 20,000 calls of a comparison take longer
+  for (const hex of [...staged.blobs.keys()].sort()) {
+    const { size, bytes } = staged.blobs.get(hex) as StagedBlob;
     const digest = Buffer.from(hex, "hex");
     const row = isEmpty ? null : (blobs.known(store.db, digest) ?? unreadOne(store, { blake3: digest, size, sha256: sha256.get(hex) }));
     const alive = row !== null && (row.state === "live" || row.state === "condemned");

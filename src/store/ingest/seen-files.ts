@@ -1,7 +1,5 @@
-import type { BigIntStats } from "node:fs";
+import type { Stats } from "node:fs";
 import type { Blake3 } from "../../blobs/blake3.ts";
-import { sourceStamp } from "../../blobs/source-stamp.ts";
-import type { SourceStamp } from "../../blobs/source-stamp.ts";
 
 /*
  * What the files of a unit looked like when they were read, in one run of bytes, since a row a file would cost as much as the files:
@@ -13,16 +11,17 @@ import type { SourceStamp } from "../../blobs/source-stamp.ts";
  *     digest of each file                                 32
  *     path of each file, and a zero byte
  *
- * Paths are sorted as JavaScript does. A file unit has one path, the empty one.
+ * Times are milliseconds with a fraction, and all numbers are doubles: they cost half of what bigints do, in time and in memory, and a change that counts moves a ctime by
+ * seconds (`willTell`). Paths are sorted as JavaScript does. A file unit has one path, the empty one.
  */
 
-const FORMAT = 1n;
+const FORMAT = 1;
 const DIGEST = 32;
 const WORD = 8;
 const COLUMNS = 4;
 const COLUMNS_AT = 3 * DIGEST + 4 * WORD;
 /** In place of a ctime: the file may have changed unnoticed since it was read. */
-const UNKNOWN = 0n;
+const UNKNOWN = 0;
 
 /** A unit as it was read before. */
 export class SeenFiles {
@@ -31,14 +30,14 @@ export class SeenFiles {
   /** Hex digits of links and bare directories, as a list of their own. */
   readonly others: string;
   readonly paths: readonly string[];
-  readonly device: bigint;
-  readonly columns: BigUint64Array;
+  readonly device: number;
+  readonly columns: Float64Array;
   readonly digests: Buffer;
 
   private constructor(
-    head: { hex: string; others: string; device: bigint },
+    head: { hex: string; others: string; device: number },
     paths: readonly string[],
-    columns: BigUint64Array,
+    columns: Float64Array,
     digests: Buffer,
   ) {
     this.hex = head.hex;
@@ -53,11 +52,11 @@ export class SeenFiles {
   static decode(bytes: Uint8Array, blake3: Blake3): SeenFiles | undefined {
     const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (all.length < COLUMNS_AT || !blake3.hash(all.subarray(DIGEST)).equals(all.subarray(0, DIGEST))) return undefined;
-    const [format, count, pathBytes, device] = [...wordsOf(all, DIGEST, 4)] as [bigint, bigint, bigint, bigint];
-    const files = Number(count);
+    const [format, files, pathBytes, device] = [...wordsOf(all, DIGEST, 4)] as [number, number, number, number];
+
     const digestsAt = COLUMNS_AT + files * COLUMNS * WORD;
     const pathsAt = digestsAt + files * DIGEST;
-    if (format !== FORMAT || all.length !== pathsAt + Number(pathBytes)) return undefined;
+    if (format !== FORMAT || all.length !== pathsAt + pathBytes) return undefined;
     const paths = all.toString("utf8", pathsAt).split("\0").slice(0, -1);
     if (paths.length !== files) return undefined;
     const head = {
@@ -72,24 +71,17 @@ export class SeenFiles {
     return this.digests.toString("hex", index * DIGEST, (index + 1) * DIGEST);
   }
 
-  /** What its file had then; undefined where that proves nothing. */
-  stampOf(index: number): SourceStamp | undefined {
-    const at = index * COLUMNS;
-    const [size, mtime_ns, ctime_ns, inode] = [...this.columns.subarray(at, at + COLUMNS)] as [bigint, bigint, bigint, bigint];
-    return ctime_ns === UNKNOWN ? undefined : { size, mtime_ns: BigInt.asIntN(64, mtime_ns), ctime_ns, inode, device: this.device };
-  }
-
   /** Whether this is the very file, unchanged. */
-  isUnchanged(index: number, stat: BigIntStats): boolean {
+  isUnchanged(index: number, { ctimeMs, mtimeMs, size, ino, dev }: Stats): boolean {
     const at = index * COLUMNS;
     const columns = this.columns;
     return (
-      columns[at + 2] === stat.ctimeNs &&
-      stat.ctimeNs !== UNKNOWN &&
-      columns[at + 1] === BigInt.asUintN(64, stat.mtimeNs) &&
-      columns[at] === stat.size &&
-      columns[at + 3] === BigInt.asUintN(64, stat.ino) &&
-      stat.dev === this.device
+      columns[at + 2] === ctimeMs &&
+      ctimeMs !== UNKNOWN &&
+      columns[at + 1] === mtimeMs &&
+      columns[at] === size &&
+      columns[at + 3] === ino &&
+      dev === this.device
     );
   }
 }
@@ -97,27 +89,30 @@ export class SeenFiles {
 /** The same of a unit that is being read. */
 export class SeenBuilder {
   readonly #paths: readonly string[];
-  readonly #device: bigint;
-  readonly #columns: BigUint64Array;
+  readonly #device: number;
+  readonly #columns: Float64Array;
   readonly #digests: Buffer;
   #noted = 0;
   #believed = 0;
 
-  constructor(paths: readonly string[], device: bigint) {
+  constructor(paths: readonly string[], device: number) {
     this.#paths = paths;
     this.#device = device;
-    this.#columns = new BigUint64Array(paths.length * COLUMNS);
+    this.#columns = new Float64Array(paths.length * COLUMNS);
     this.#digests = Buffer.alloc(paths.length * DIGEST);
   }
 
   /** `stat`: where it will tell of a change. */
-  note(index: number, hex: string, stat: BigIntStats | undefined): void {
+  note(index: number, hex: string, stat: Stats | undefined): void {
     this.#noted++;
     this.#digests.write(hex, index * DIGEST, "hex");
     if (stat === undefined || stat.dev !== this.#device) return;
     this.#believed++;
-    const { size, mtime_ns, ctime_ns, inode } = sourceStamp(stat);
-    this.#columns.set([size, mtime_ns, ctime_ns, inode], index * COLUMNS);
+    const at = index * COLUMNS;
+    this.#columns[at] = stat.size;
+    this.#columns[at + 1] = stat.mtimeMs;
+    this.#columns[at + 2] = stat.ctimeMs;
+    this.#columns[at + 3] = stat.ino;
   }
 
   /** One that looks as it did. */
@@ -133,7 +128,7 @@ export class SeenBuilder {
     const files = this.#paths.length;
     if (this.#noted !== files || this.#believed === 0) return undefined;
     const paths = Buffer.from(`${this.#paths.join("\0")}\0`);
-    const words = new BigUint64Array([FORMAT, BigInt(files), BigInt(paths.length), this.#device]);
+    const words = new Float64Array([FORMAT, files, paths.length, this.#device]);
     const all = Buffer.concat([
       Buffer.alloc(DIGEST),
       bytesOf(words),
@@ -147,11 +142,11 @@ export class SeenBuilder {
   }
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: BigUint64Array): Buffer {
+function bytesOf({ buffer, byteOffset, byteLength }: Float64Array): Buffer {
   return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
 }
 
 /** Copied, since they need not be aligned. */
-function wordsOf(bytes: Buffer, at: number, count: number): BigUint64Array {
-  return new BigUint64Array(Uint8Array.prototype.slice.call(bytes, at, at + count * WORD).buffer);
+function wordsOf(bytes: Buffer, at: number, count: number): Float64Array {
+  return new Float64Array(Uint8Array.prototype.slice.call(bytes, at, at + count * WORD).buffer);
 }

@@ -1,9 +1,8 @@
 import { lstatSync } from "node:fs";
-import type { BigIntStats } from "node:fs";
+import type { Stats } from "node:fs";
 import { dirname } from "node:path";
 import { keepsExactTimes } from "../../blobs/source-stamp.ts";
 import * as sources from "../../db/bytes/sources.ts";
-import type { AheadFile } from "./ahead-files.ts";
 import type { IngestUnit } from "./ingest-unit.ts";
 import { SeenBuilder, SeenFiles } from "./seen-files.ts";
 import type { StagedUnit } from "./staged.ts";
@@ -42,11 +41,12 @@ export class SourceMemory {
   /** Undefined where nothing is to be remembered: what is moved in is gone then, and not every file system has times that prove something. `paths`: of its files, sorted. */
   static of(area: StagingArea, unit: IngestUnit, paths: readonly string[]): SourceMemory | undefined {
     if (area.options.remember !== true || unit.move) return undefined;
-    if (!keepsExactTimes(unit.kind === "tree" ? unit.source : dirname(unit.source))) return undefined;
+    const root = lstatSync(unit.source, { throwIfNoEntry: false });
+    if (!root || !keepsExactTimes(unit.kind === "tree" ? unit.source : dirname(unit.source))) return undefined;
     const bytes = sources.seen(area.store.db, unit.source);
     const before = bytes ? SeenFiles.decode(bytes, area.blake3) : undefined;
     const members = before && (unit.kind === "tree" ? area.known.membersOf(before.hex) : 1);
-    const seen = new SeenBuilder(paths, lstatSync(unit.source, { bigint: true }).dev);
+    const seen = new SeenBuilder(paths, root.dev);
     return new SourceMemory(area, before && members !== undefined ? { before, members } : undefined, { files: paths.length, seen });
   }
 
@@ -55,7 +55,7 @@ export class SourceMemory {
   }
 
   /** Whether a file looks as it did. Asked for each, in their order. */
-  isUnchanged(index: number, path: string, stat: BigIntStats): boolean {
+  isUnchanged(index: number, path: string, stat: Stats): boolean {
     const before = this.#before;
     if (!before) return false;
     while (this.#at < before.paths.length && (before.paths[this.#at] as string) < path) this.#at++;
@@ -78,14 +78,8 @@ export class SourceMemory {
     return isSame ? before.hex : undefined;
   }
 
-  /** What is known of a unit that is one file, in the words of those who read it ahead. */
-  get file(): AheadFile | undefined {
-    const stamp = this.#before?.stampOf(0);
-    return this.#before && stamp && { stamp, hex: this.#before.hex, flushed: false };
-  }
-
   /** A file was read. `stat`: from before, where it will tell of a change. */
-  note(index: number, hex: string, stat: BigIntStats | undefined): void {
+  note(index: number, hex: string, stat: Stats | undefined): void {
     this.#next.note(index, hex, stat);
   }
 

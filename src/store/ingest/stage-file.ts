@@ -1,5 +1,5 @@
 import { closeSync, fstatSync } from "node:fs";
-import type { BigIntStats } from "node:fs";
+import type { Stats } from "node:fs";
 import { willTell } from "../../blobs/source-stamp.ts";
 import { CofferError, errno, isFull, reason } from "../../domain/error.ts";
 import { foundAhead } from "./ahead-files.ts";
@@ -19,7 +19,7 @@ export interface Reading {
   /** It changed each time it was read. */
   unsettled: boolean;
   /** From before it was read, where it will tell of a later change. */
-  stat: BigIntStats | undefined;
+  stat: Stats | undefined;
 }
 
 export interface FileToStage {
@@ -45,7 +45,8 @@ export async function stageFile(area: StagingArea, unit: IngestUnit, file: FileT
     const readAt = area.store.now();
     const { fd, stat } = openSource(absolute);
     try {
-      const tells = file.remember && willTell(fd, stat.ctimeNs, readAt);
+      const before = file.remember ? fstatSync(fd) : undefined;
+      const tells = before !== undefined && willTell(fd, before.ctimeMs, readAt);
       const ahead = foundAhead(area.options.ahead?.of(absolute) ?? file.before, stat);
       const small = mayPack && area.hasPack && stat.size < BigInt(SMALL);
       const hex = small
@@ -60,7 +61,7 @@ export async function stageFile(area: StagingArea, unit: IngestUnit, file: FileT
           size: area.sizeOf(hex),
           mode: Number(stat.mode) & 0o777,
           unsettled: !settled,
-          stat: tells ? stat : undefined,
+          stat: tells ? before : undefined,
           isUnchanged: ahead !== undefined && ahead === file.before && ahead.hex === hex,
         };
       if (attempt === ATTEMPTS)

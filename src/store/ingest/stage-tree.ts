@@ -30,7 +30,7 @@ export async function stageTree(
   for (let from = 0; from < walked.files.length; from += FILES_PER_TURN) {
     const turn = tree.changedAmong(from, Math.min(from + FILES_PER_TURN, walked.files.length));
     // one read transaction for many look-ups: alone, each would take and drop the lock
-    const rest = area.hasPack && turn.length > 0 ? reading(area.store.db, () => turn.filter((index) => !tree.readSmallOne(index))) : turn;
+    const rest = area.hasPack && turn.length > 0 ? reading(area.store.db, () => tree.readSmallOnes(turn)) : turn;
     await twoAtOnce(rest, (index) => tree.readOne(index));
     await yieldToSignals();
   }
@@ -67,19 +67,23 @@ class TreeReading {
     const changed: number[] = [];
     const memory = this.#memory?.isEmpty === false ? this.#memory : undefined;
     for (let index = from; index < end; index++) {
-      const stat = memory && lstatSync(this.#absolute(index), { bigint: true, throwIfNoEntry: false });
+      const stat = memory && lstatSync(this.#absolute(index), { throwIfNoEntry: false });
       if (stat && memory.isUnchanged(index, this.#paths[index] as string, stat)) {
-        this.#sizes[index] = Number(stat.size);
-        this.#modes[index] = Number(stat.mode) & 0o777;
+        this.#sizes[index] = stat.size;
+        this.#modes[index] = stat.mode & 0o777;
       } else changed.push(index);
     }
     return changed;
   }
 
-  /** The way of the many small files: everything synchronous, one buffer, no promise. False where a file has to go another way. */
-  readSmallOne(index: number): boolean {
+  /** The way of the many small files: everything synchronous, few buffers, no promise. Returns those that have to go another way. */
+  readSmallOnes(files: readonly number[]): number[] {
+    const readAt = this.#area.store.now();
+    return files.filter((index) => !this.#readSmallOne(index, readAt));
+  }
+
+  #readSmallOne(index: number, readAt: number): boolean {
     const area = this.#area;
-    const readAt = area.store.now();
     let fd: number;
     try {
       fd = openSync(this.#absolute(index), SAFE_READ);
@@ -88,13 +92,13 @@ class TreeReading {
       return true;
     }
     try {
-      const stat = fstatSync(fd, { bigint: true });
-      const size = Number(stat.size);
+      const stat = fstatSync(fd);
+      const { size } = stat;
       if (size >= SMALL || !stat.isFile()) return false;
-      const tells = this.#memory !== undefined && willTell(fd, stat.ctimeNs, readAt);
+      const tells = this.#memory !== undefined && willTell(fd, stat.ctimeMs, readAt);
       const hex = area.readIntoPack(fd, size);
       if (hex === undefined) return false;
-      this.#keep(index, { hex, size, mode: Number(stat.mode) & 0o777, unsettled: false, stat: tells ? stat : undefined });
+      this.#keep(index, { hex, size, mode: stat.mode & 0o777, unsettled: false, stat: tells ? stat : undefined });
     } catch (error) {
       if (isFull(error)) throw cannotTake(error);
       this.#fail(index, error);

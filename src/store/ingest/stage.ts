@@ -1,9 +1,11 @@
 import { lstatSync } from "node:fs";
 import { loadBlake3 } from "../../blobs/blake3.ts";
+import { sourceStamp } from "../../blobs/source-stamp.ts";
 import { CofferError, errno } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import type { Lease } from "../lease.ts";
 import type { Store } from "../store.ts";
+import type { AheadFile } from "./ahead-files.ts";
 import { cannotTake } from "./cannot-take.ts";
 import type { IngestOptions, IngestUnit } from "./ingest-unit.ts";
 import { SMALL } from "./known-blobs.ts";
@@ -67,8 +69,23 @@ async function stageFileUnit(area: StagingArea, unit: IngestUnit): Promise<Stage
   // a small one is read as fast as looked up
   const isSmall = (lstatSync(unit.source, { throwIfNoEntry: false })?.size ?? 0) < SMALL;
   const memory = isSmall ? undefined : SourceMemory.of(area, unit, [""]);
-  const file = { absolute: unit.source, path: unit.path, mayPack: !unit.typed, remember: memory !== undefined, before: memory?.file };
+  const file = {
+    absolute: unit.source,
+    path: unit.path,
+    mayPack: !unit.typed,
+    remember: memory !== undefined,
+    before: memory && seenBefore(memory, unit),
+  };
   const { stat, isUnchanged, ...reading } = await stageFile(area, unit, file);
   if (!isUnchanged) memory?.note(0, reading.hex, stat);
   return { unit, ...reading, files: 1, members: [], seen: isUnchanged ? "same" : memory?.next(reading.hex, NOTHING) };
+}
+
+/** What is known of a file that looks as it did, in the words of those who read it ahead. */
+function seenBefore(memory: SourceMemory, { source }: IngestUnit): AheadFile | undefined {
+  // the exact stamp comes first: what the other look finds unchanged was so before
+  const exact = lstatSync(source, { bigint: true, throwIfNoEntry: false });
+  const stat = exact && lstatSync(source, { throwIfNoEntry: false });
+  const hex = stat && memory.isUnchanged(0, "", stat) ? memory.hexOf(0) : undefined;
+  return exact && hex !== undefined ? { stamp: sourceStamp(exact), hex, flushed: false } : undefined;
 }

@@ -1,4 +1,4 @@
-import { openSync, readSync, rmSync } from "node:fs";
+import { openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Blake3 } from "../../blobs/blake3.ts";
 import { writeWhole } from "../../blobs/durable.ts";
@@ -76,12 +76,12 @@ export class StagingArea {
     return (this.#blobs.get(hex) as StagedBlob).size;
   }
 
-  /** Reads an opened file into the pack. Undefined where it has not the size that it should have; one that grows is found out by a byte more. */
+  /** Reads an opened file into the pack. Undefined where it has not the size that it should have. */
   readIntoPack(fd: number, size: number): string | undefined {
     const pack = this.#pack as PackWriter;
-    const room = pack.room(size + 1);
-    if (readSync(fd, room, 0, size + 1, 0) !== size) return undefined;
-    const digest = this.blake3.hash(room.subarray(0, size));
+    const bytes = pack.read(fd, size);
+    if (!bytes) return undefined;
+    const digest = this.blake3.hash(bytes);
     const hex = digest.toString("hex");
     if (!this.has(hex, digest)) {
       this.#blobs.set(hex, { hex, size, bytes: { from: "pack", offset: pack.keep(hex, size) } });
