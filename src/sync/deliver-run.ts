@@ -11,8 +11,9 @@ import { syncPoint } from "../domain/sync-point.ts";
 import { updateRun } from "../mlflow/tracking/runs.ts";
 import type { RemoteRun } from "../mlflow/tracking/runs.ts";
 import { dropTwins } from "./record/drop-twins.ts";
-import { layOut } from "./files/lay-out.ts";
+import { directoriesOf, layOut } from "./files/lay-out.ts";
 import type { Laid, Layout } from "./files/lay-out.ts";
+import { listThere } from "./record/list-there.ts";
 import { reachRun, standingOf } from "./record/reach-run.ts";
 import { readBack } from "./record/read-back.ts";
 import type { Missing } from "./record/read-back.ts";
@@ -96,6 +97,8 @@ export async function deliverRun(one: Delivering): Promise<RunResult> {
  */
 export async function sendOpen(one: Delivering, again: boolean, laid: Laid): Promise<CofferError | undefined> {
   const { sync } = one;
+  // what was asked for in an earlier round knows nothing of the files of this one
+  one.listing = undefined;
   const live = one.run.state === "running";
   let failure: CofferError | undefined;
   const step = async (name: Exclude<OutboxStep, "artifact">, send: (entry: OutboxRow) => Promise<void>): Promise<boolean> => {
@@ -129,8 +132,20 @@ export async function sendOpen(one: Delivering, again: boolean, laid: Laid): Pro
   // a model counts as ready once its files are there
   if (openArtifacts(one).length === 0)
     await step("models", async (entry) => sendModels(one, entry, await layOut(sync.store, one.delivery.seq, laid), alongside));
-  await step("end", (entry) => sendEnd(one, entry, given));
+  await step("end", async (entry) => {
+    if (openArtifacts(one).length === 0) await listAhead(one, laid);
+    await sendEnd(one, entry, given);
+  });
   return failure;
+}
+
+/** The files are all there by now, whatever the server is told of the run: its answer is waited for when it is needed. */
+async function listAhead(one: Delivering, laid: Laid): Promise<void> {
+  const { pieces } = await layOut(one.sync.store, one.delivery.seq, laid);
+  const files = pieces.flatMap((piece) => piece.files);
+  if (files.length === 0) return;
+  one.listing = listThere(one, directoriesOf(files));
+  one.listing.catch(() => undefined);
 }
 
 async function sendOpenFiles(

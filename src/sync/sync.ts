@@ -49,6 +49,8 @@ export interface Delivering {
   /** As the database has it now. */
   delivery: DeliveryRow;
   readonly tally: Tally;
+  /** What the server has of the run's files, asked for while its end was told: for the look that comes next. */
+  listing?: Promise<Map<string, number>> | undefined;
 }
 
 /** The server cannot be reached or refuses whatever is asked, or time is up: no other request is worth a try now. Anything else concerns one step or one file. */

@@ -142,9 +142,11 @@ function isTold({ sync: { store }, delivery }: Delivering, step: "inputs" | "mod
 
 async function checkArtifacts(one: Delivering, { pieces }: Layout): Promise<Map<number, string>> {
   const missing = new Map<number, string>();
+  const { listing } = one;
+  one.listing = undefined;
   const files = pieces.flatMap((piece) => piece.files);
   if (files.length === 0) return missing;
-  const there = await listThere(one, directoriesOf(files));
+  const there = await (listing ?? listThere(one, directoriesOf(files)));
   for (const piece of pieces) {
     const bad = piece.files.find((file) => there.get(file.path) !== file.size);
     if (!bad) continue;
