@@ -17,7 +17,7 @@ checkout. Absolute times do not travel between machines; ratios do.
 | command | makes |
 |---|---|
 | \`bun run bench --write\` | the table of goals; \`bun run bench NAME --write\` some of its rows, and keeps the others |
-| \`bun run bench --peers --write\` | the table of goals, and the one of others; who is not there is installed first, below \`.venv\` and \`.cache\` |
+| \`bun run bench --peers --write\` | the table of goals, and the one of others; whoever is missing is installed first, below \`.venv\` and \`.cache\` |
 | \`bun run bench --growth --write\` | the table of growth |
 | \`bun run bench --fsyncs --write\` | the table of flushes |
 

@@ -14,7 +14,16 @@ export function makeHome(): { directory: string } & Disposable {
   const parent = statSync(tmpdir()).dev === statSync(project).dev ? tmpdir() : join(project, ".cache");
   mkdirSync(parent, { recursive: true });
   const directory = mkdtempSync(join(parent, "coffer-bench-"));
-  return { directory, [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) };
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  // a signal ends the process without leaving any scope
+  process.once("exit", remove);
+  return {
+    directory,
+    [Symbol.dispose]() {
+      process.off("exit", remove);
+      remove();
+    },
+  };
 }
 
 /** Where one subject is prepared and measured; `coffer`: the compiled one. */
