@@ -25,8 +25,8 @@ export interface ReadingAhead {
   end(): Promise<AheadFiles | undefined>;
 }
 
-/** Smaller ones are read in less time than it takes to look whether they were read ahead. */
-const WORTHWHILE = 8 << 20;
+/** Bytes. 190 files of this size cost the end of a run 0.6 s when they are read then, and 0.25 s when they were read ahead. */
+const WORTHWHILE = 1 << 20;
 const LOOK_EVERY_MS = 1_000;
 /** Looks in which there was nothing to read, after which the reader goes: it holds 40 MB. */
 const IDLE_LOOKS = 10;

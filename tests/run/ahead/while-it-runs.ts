@@ -6,7 +6,7 @@ import type { CofferOptions } from "../../support/coffer.ts";
 import { appears } from "../../support/appears.ts";
 import type { Place } from "../../cli/run-place.ts";
 
-/** Bytes; more than what is too small to be read ahead. */
+/** Bytes: it is read ahead. */
 export const LARGE = 9_000_000;
 
 /** In bash: `make NAME` makes a file that is read ahead, `held` waits until all are, and `go` lets coffer know that they were changed. */
