@@ -1,12 +1,17 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
+import { beside, besideAgain } from "../../scripts/bench/beside.ts";
 import { countFlushes } from "../../scripts/bench/flushes.ts";
 import { exponent, measureGrowth } from "../../scripts/bench/growth.ts";
 import { measure, median } from "../../scripts/bench/measure.ts";
 import { renderPage } from "../../scripts/bench/page.ts";
-import type { Subject } from "../../scripts/bench/subject.ts";
+import type { Place, Subject } from "../../scripts/bench/subject.ts";
 import { GOALS, makeRow, peerRows, PEERS, renderTable } from "../../scripts/bench/table.ts";
 import type { Table } from "../../scripts/bench/table.ts";
+import type { Peers } from "../../scripts/peers/install.ts";
+import type { Peer } from "../../scripts/peers/peer.ts";
+import { temporaryRoot } from "../support/temporary-root.ts";
 
 const subject: Subject = {
   name: "example",
@@ -117,6 +122,35 @@ test("a subject is measured at each of its sizes", async () => {
   expect(sizes).toEqual([1000, 10_000, 100_000]);
   expect(cells[0]).toBe("1,000 · 10,000 · 100,000 files");
   expect(cells[1]).toMatch(/^[\d.]+ ms · [\d.]+ ms · [\d.]+ ms$/);
+});
+
+const log: Peer = {
+  title: "a log",
+  command: ["sh", "-c", "cat input >> begun; cat begun >> ../said"],
+  env: () => ({}),
+  begin: async (home) => void (await Bun.write(join(home, "begun"), "begun ")),
+};
+
+function placeWith(directory: string, peers: Peers): Place {
+  return { directory, coffer: "", peers, compile: () => Promise.reject(new Error("not needed")) };
+}
+
+test("who stands beside begins in a new home for each round, which is gone afterwards; who is not there is left out", async () => {
+  using directory = temporaryRoot();
+  const place = placeWith(directory.path, new Map([["restic", log]]));
+  const peers = await beside(place, ["restic", "borg"], { before: async (home) => void (await Bun.write(join(home, "input"), "input\n")) });
+  expect(Object.keys(peers)).toEqual(["a log"]);
+  await measure({ coffer: { command: ["true"] }, reference: { command: ["true"] }, peers }, 1);
+  expect(readFileSync(join(directory.path, "said"), "utf8")).toBe("begun input\nbegun input\n");
+  expect(readdirSync(directory.path)).toEqual(["said"]);
+});
+
+test("who takes the same in again does it in one home", async () => {
+  using directory = temporaryRoot();
+  const place = placeWith(directory.path, new Map([["restic", log]]));
+  const peers = await besideAgain(place, ["restic"], async (home) => void (await Bun.write(join(home, "input"), "input\n")));
+  await measure({ coffer: { command: ["true"] }, reference: { command: ["true"] }, peers }, 1);
+  expect(readFileSync(join(directory.path, "said"), "utf8")).toBe("begun input\nbegun input\ninput\n");
 });
 
 test("flushes are counted by what they flush", () => {
