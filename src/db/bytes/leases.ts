@@ -90,6 +90,12 @@ export function tellOnce(db: Database, lease: number): boolean {
   return db.query("INSERT OR IGNORE INTO lease_entries (lease, cache_path) VALUES (?, ?)").run(lease, TOLD).changes > 0;
 }
 
+/** Those of some blobs that any lease holds. */
+export function heldAmong(db: Database, blobs: readonly number[]): Set<number> {
+  const held = db.query("SELECT blob FROM lease_blobs WHERE blob IN (SELECT value FROM json_each(?))").values(JSON.stringify(blobs));
+  return new Set((held as [number][]).map(([blob]) => blob));
+}
+
 /** Whether any lease holds a blob. */
 export function holds(db: Database, blob: number): boolean {
   return db.query("SELECT 1 FROM lease_blobs WHERE blob = ?").get(blob) !== null;

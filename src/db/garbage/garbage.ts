@@ -48,7 +48,7 @@ export function stoppedBecause(db: Database): string | undefined {
 // What rules condemn; each returns how many it did ----------------------------------------------------------------------------------------------
 
 /** A rule's word, the same here, in a plan, and on the screen. */
-type Rule = "removed" | "failed-runs" | "versions" | "age" | "size" | "purge";
+export type Rule = "removed" | "failed-runs" | "versions" | "age" | "size" | "purge";
 export type Counts = Partial<Record<Rule, number>>;
 
 const condemn = (rule: Rule, detail: string, from: string): string =>
@@ -193,13 +193,14 @@ export function kept(db: Database, most: number): Iterable<KeptRow> {
   return db.query<KeptRow, [number]>("SELECT seq, rule, because, needed_by FROM temp.gc_kept ORDER BY seq LIMIT ?").iterate(most);
 }
 
-/** The next garbage to bury, those made last first. */
-export function nextGarbage(db: Database, below: number, most: number): { seq: number; rule: Rule; detail: number }[] {
-  return db
-    .query<{ seq: number; rule: Rule; detail: number }, [number, number]>(
-      `SELECT g.seq, g.rule, ${DETAIL} AS detail FROM temp.gc_garbage g LEFT JOIN artifacts a ON a.seq = g.seq WHERE g.seq < ? ORDER BY g.seq DESC LIMIT ?`,
+/** The next garbage to bury, those made last first: from which seq on; undefined where none is left. */
+export function nextGarbage(db: Database, below: number, most: number): number | undefined {
+  const { first } = db
+    .query<{ first: number | null }, [number, number]>(
+      "SELECT min(seq) AS first FROM (SELECT seq FROM temp.gc_garbage WHERE seq < ? ORDER BY seq DESC LIMIT ?)",
     )
-    .all(below, most);
+    .get(below, most) as { first: number | null };
+  return first ?? undefined;
 }
 
 export function isNone(db: Database): boolean {
@@ -212,11 +213,7 @@ export function runsOfGarbage(db: Database): number[] {
   return (seqs as [number][]).map(([run]) => run);
 }
 
-export function isGarbage(db: Database, artifact: number): boolean {
-  return db.query("SELECT 1 FROM temp.gc_garbage WHERE seq = ?").get(artifact) !== null;
-}
-
-/** It is buried, or it stays. */
-export function settleGarbage(db: Database, artifact: number): void {
-  db.query("DELETE FROM temp.gc_garbage WHERE seq = ?").run(artifact);
+/** They are buried, or they stay. */
+export function settleGarbage(db: Database, artifacts: readonly number[]): void {
+  db.query("DELETE FROM temp.gc_garbage WHERE seq IN (SELECT value FROM json_each(?))").run(JSON.stringify(artifacts));
 }

@@ -96,6 +96,20 @@ export function keepersOf(db: Database, artifact: number, except: ReadonlySet<Ke
     .all(artifact);
 }
 
+/** The same of all garbage from a seq up to another: by artifact, one reason for each. */
+export function keepersAmong(
+  db: Database,
+  { from, below }: { from: number; below: number },
+  except: ReadonlySet<Keeper>,
+): Map<number, string> {
+  const one = ({ artifact, because, from: tables }: Protection): string =>
+    `SELECT gone.seq, ${because} AS because FROM temp.gc_garbage gone CROSS JOIN ${tables("JOIN")} AND ${artifact} = gone.seq AND gone.seq >= ?1 AND gone.seq < ?2`;
+  const found = new Map<number, string>();
+  for (const protection of PROTECTIONS.filter(({ by }) => !except.has(by)))
+    for (const [seq, because] of db.query(one(protection)).values(from, below) as [number, string][]) found.set(seq, because);
+  return found;
+}
+
 /** The newest live version of each name. */
 export const NEWEST = `SELECT iif(a.state = 'live', a.seq, (SELECT o.seq FROM artifacts o WHERE o.name = a.name AND o.state = 'live' ORDER BY o.version DESC LIMIT 1)) AS seq
   FROM (SELECT seq, max(version) FROM artifacts WHERE name IS NOT NULL GROUP BY name) n CROSS JOIN artifacts a ON a.seq = n.seq`;

@@ -1,19 +1,26 @@
 import type { Database } from "bun:sqlite";
 import { revive } from "../bytes/blobs.ts";
+import { DETAIL } from "./garbage.ts";
+import type { Rule } from "./garbage.ts";
 
 /*
- * What the sweep asks and changes, one row at a time, inside its write transactions. A blob goes live → condemned → trashed → no row; until it is
+ * What the sweep asks and changes inside its write transactions, a batch of rows in each statement. A blob goes live → condemned → trashed → no row; until it is
  * trashed an ingest may revive it.
  */
 
-/** For many rows in places all over the database: pages are kept longer, and moved into it less often. Until the connection ends. */
-export function expectMuch(db: Database): void {
-  db.run("PRAGMA cache_size = -32768"); // KiB
-  db.run("PRAGMA wal_autocheckpoint = 8192"); // pages
+/**
+ * For many rows in places all over the database: pages are kept longer, and moved into it less often, so that one that many batches write to is moved once. The log takes
+ * up to 128 MiB for that where there is `room`, else 32. Until the connection ends.
+ */
+export function expectMuch(db: Database, { room }: { room: boolean }): void {
+  db.run("PRAGMA cache_size = -40960"); // KiB
+  db.run(`PRAGMA wal_autocheckpoint = ${room ? 32_768 : 8192}`); // pages
 }
 
 export interface Suspect {
   seq: number;
+  rule: Rule;
+  detail: number;
   uid: string;
   id: string;
   name: string | null;
@@ -28,20 +35,30 @@ export interface Suspect {
   outdone: 0 | 1;
 }
 
+/** Garbage from a seq up to, and without, another. */
+export interface Span {
+  from: number;
+  below: number;
+}
+
+const IN_SPAN = "g.seq >= ?1 AND g.seq < ?2";
+
 /**
- * How a condemned artifact stands now. `newer`: how many newer versions of its name there must be: one that is live, the others live or deleted
- * since `planned`, when they were counted.
+ * How condemned artifacts stand now, those made last first. `newer`: how many newer versions of their names there must be by each rule: one that is live, the others live
+ * or deleted since `planned`, when they were counted; more than one by the rule of versions alone. What is live the index knows: each row of a newer version would be a page of its own.
  */
-export function suspect(db: Database, seq: number, newer: number, planned: number): Suspect | null {
+export function suspects(db: Database, { from, below }: Span, newer: Readonly<Record<Rule, number>>, planned: number): Suspect[] {
+  const live = "EXISTS (SELECT 1 FROM artifacts s INDEXED BY artifacts_in_sight WHERE s.seq = n.seq AND s.state = 'live')";
+  const newerOnes = "SELECT 1 FROM artifacts n WHERE n.name = a.name AND n.version > a.version AND";
+  const since = "EXISTS (SELECT 1 FROM artifacts d WHERE d.seq = n.seq AND d.state = 'deleted' AND d.state_at >= ?4)";
   return db
-    .query<Suspect, [number, number, number]>(
-      `SELECT a.seq, a.uid, a.id, a.name, a.version, a.run, a.state, a.state_at, a.blob, a.digest, a.size,
-         ?2 = 0 OR a.name IS NULL OR (EXISTS (SELECT 1 FROM artifacts n WHERE n.name = a.name AND n.version > a.version AND n.state = 'live')
-           AND (SELECT 1 FROM artifacts n WHERE n.name = a.name AND n.version > a.version AND (n.state = 'live' OR (n.state = 'deleted' AND n.state_at >= ?3))
-                LIMIT 1 OFFSET ?2 - 1) IS NOT NULL) AS outdone
-       FROM artifacts a WHERE a.seq = ?1`,
+    .query<Suspect, [number, number, string, number]>(
+      `SELECT a.seq, g.rule, ${DETAIL} AS detail, a.uid, a.id, a.name, a.version, a.run, a.state, a.state_at, a.blob, a.digest, a.size,
+         ?3 ->> g.rule = 0 OR a.name IS NULL OR (EXISTS (${newerOnes} ${live})
+           AND (?3 ->> g.rule = 1 OR (${newerOnes} (${live} OR ${since}) LIMIT 1 OFFSET max(0, ?3 ->> 'versions' - 1)) IS NOT NULL)) AS outdone
+       FROM temp.gc_garbage g CROSS JOIN artifacts a ON a.seq = g.seq WHERE ${IN_SPAN} ORDER BY g.seq DESC`,
     )
-    .get(seq, newer, planned);
+    .all(from, below, JSON.stringify(newer), planned);
 }
 
 /** From here on every lease protects what it holds: those of dead processes were freed before the sweep. */
@@ -61,29 +78,50 @@ export function dependents(db: Database, artifact: number): number[] {
     .map((row) => row.seq);
 }
 
+/** The same of garbage, and whether each of them is garbage too. */
+export function dependentsAmong(db: Database, { from, below }: Span): { of: number; seq: number; isGarbage: 0 | 1 }[] {
+  const made = (table: string, source: string): string =>
+    `SELECT g.seq AS of, d.seq, d.seq IN (SELECT seq FROM temp.gc_garbage) AS isGarbage
+     FROM temp.gc_garbage g CROSS JOIN ${table} e ON e.${source} = g.seq CROSS JOIN artifacts d ON d.seq = e.artifact WHERE ${IN_SPAN} AND d.state <> 'deleted'`;
+  return db
+    .query<{ of: number; seq: number; isGarbage: 0 | 1 }, [number, number]>(
+      `${made("edges", "dependency")} UNION ${made("meta_sources", "source")}`,
+    )
+    .all(from, below);
+}
+
 const UNNAMED = `NOT EXISTS (SELECT 1 FROM artifacts WHERE blob = blobs.seq) AND NOT EXISTS (SELECT 1 FROM tree_members WHERE member = blobs.seq)
   AND NOT EXISTS (SELECT 1 FROM lease_blobs WHERE blob = blobs.seq)`;
+const GIVEN = "seq IN (SELECT value FROM json_each(?1))";
 
-/** Condemns a blob that nothing names any more. True where it is condemned or trashed now. */
-export function condemn(db: Database, blob: number, at: number): boolean {
-  db.query(`UPDATE blobs SET state = 'condemned', condemned_at = ? WHERE seq = ? AND state IN ('live', 'unverified') AND ${UNNAMED}`).run(
+/** Condemns those of some blobs that nothing names any more. Returns which are condemned or trashed now. */
+export function condemn(db: Database, blobs: readonly number[], at: number): number[] {
+  const given = JSON.stringify(blobs);
+  db.query(`UPDATE blobs SET state = 'condemned', condemned_at = ?2 WHERE ${GIVEN} AND state IN ('live', 'unverified') AND ${UNNAMED}`).run(
+    given,
     at,
-    blob,
   );
-  return db.query("SELECT 1 FROM blobs WHERE seq = ? AND state IN ('condemned', 'trashed')").get(blob) !== null;
+  return (db.query(`SELECT seq FROM blobs WHERE ${GIVEN} AND state IN ('condemned', 'trashed')`).values(given) as [number][]).map(
+    ([seq]) => seq,
+  );
 }
 
-/** The second look: from here on nobody reads its bytes, and an ingest writes them anew. A condemned one that is named again is revived. */
-export function trash(db: Database, blob: number): void {
-  db.query(`UPDATE blobs SET state = 'trashed' WHERE seq = ? AND state = 'condemned' AND ${UNNAMED}`).run(blob);
-  revive(db, blob);
+/** The second look: from here on nobody reads their bytes, and an ingest writes them anew. A condemned one that is named again is revived. */
+export function trash(db: Database, blobs: readonly number[]): void {
+  const given = JSON.stringify(blobs);
+  db.query(`UPDATE blobs SET state = 'trashed' WHERE ${GIVEN} AND state = 'condemned' AND ${UNNAMED}`).run(given);
+  for (const [blob] of db.query(`SELECT seq FROM blobs WHERE ${GIVEN} AND state = 'condemned'`).values(given) as [number][])
+    revive(db, blob);
 }
 
-/** Takes the row of a trashed blob away. Returns the members of the directory that it listed, which may be unnamed now. */
-export function forgetBlob(db: Database, blob: number): number[] {
-  const members = db.query<{ member: number }, [number]>("DELETE FROM tree_members WHERE tree = ? RETURNING member").all(blob);
-  db.query("DELETE FROM blobs WHERE seq = ? AND state = 'trashed'").run(blob);
-  return members.map((row) => row.member);
+/** Takes the rows of trashed blobs away. Returns the members of the directories that they listed, which may be unnamed now. */
+export function forgetBlobs(db: Database, blobs: readonly number[]): number[] {
+  const given = JSON.stringify(blobs);
+  const members = db.query("DELETE FROM tree_members WHERE tree IN (SELECT value FROM json_each(?1)) RETURNING member").values(given) as [
+    number,
+  ][];
+  db.query(`DELETE FROM blobs WHERE ${GIVEN} AND state = 'trashed'`).run(given);
+  return members.map(([member]) => member);
 }
 
 /** Takes the cache entries of some blobs out of the index, but for those that a reader holds. Returns their paths under the cache. */

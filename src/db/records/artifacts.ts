@@ -209,11 +209,13 @@ export function allowDelivery(db: Database, seq: number): void {
   db.query("UPDATE artifacts SET deliver = 1 WHERE seq = ?").run(seq);
 }
 
-/** Makes it a tombstone: digest, size, maker and edges stay. */
-export function entomb(db: Database, seq: number, at: number): void {
-  db.query("UPDATE artifacts SET state = 'deleted', state_at = ?, blob = NULL WHERE seq = ?").run(at, seq);
-  db.query("DELETE FROM aliases WHERE artifact = ?").run(seq);
-  db.query("DELETE FROM pins WHERE artifact = ?").run(seq);
+/** Makes one, or many at once, tombstones: digest, size, maker and edges stay. */
+export function entomb(db: Database, seqs: number | readonly number[], at: number): void {
+  const given = JSON.stringify([seqs].flat());
+  const some = "(SELECT value FROM json_each(?1))";
+  db.query(`UPDATE artifacts SET state = 'deleted', state_at = ?2, blob = NULL WHERE seq IN ${some}`).run(given, at);
+  db.query(`DELETE FROM aliases WHERE artifact IN ${some}`).run(given);
+  db.query(`DELETE FROM pins WHERE artifact IN ${some}`).run(given);
 }
 
 /** Names in their order, also of what is out of sight: for the error that lists candidates. */

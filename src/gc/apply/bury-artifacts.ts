@@ -2,16 +2,16 @@ import * as artifacts from "../../db/records/artifacts.ts";
 import * as events from "../../db/records/events.ts";
 import * as garbage from "../../db/garbage/garbage.ts";
 import * as journal from "../../db/records/journal.ts";
-import { keepersOf } from "../../db/garbage/protection.ts";
+import { keepersAmong } from "../../db/garbage/protection.ts";
 import type { Keeper } from "../../db/garbage/protection.ts";
-import { condemn, dependents, respectAllLeases, suspect } from "../../db/garbage/sweeping.ts";
-import type { Suspect } from "../../db/garbage/sweeping.ts";
+import { condemn, dependentsAmong, respectAllLeases, suspects } from "../../db/garbage/sweeping.ts";
+import type { Span, Suspect } from "../../db/garbage/sweeping.ts";
 import { artifactRef } from "../../domain/artifact-ref.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { newerNeeded } from "../why/described.ts";
 import { protectingNothing } from "../plan/plan.ts";
-import { verdictWords } from "../plan/retention.ts";
-import type { Verdict } from "../plan/retention.ts";
+import { RETENTION_RULES, verdictWords } from "../plan/retention.ts";
+import type { RetentionRule } from "../plan/retention.ts";
 import { FIRST_BATCH, isToStop, nextBatch } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
@@ -27,61 +27,72 @@ export async function buryArtifacts(sweep: Sweep): Promise<Set<number>> {
   for (let isSettled = true; isSettled;) {
     isSettled = false;
     for (let below = Number.MAX_SAFE_INTEGER; ;) {
-      const batch = garbage.nextGarbage(store.db, below, size);
-      const last = batch.at(-1);
-      if (!last) break;
+      const from = garbage.nextGarbage(store.db, below, size);
+      if (from === undefined) break;
       sweep.tell({ doing: "artifacts", done, of });
       if (await isToStop(sweep)) return condemned;
       const began = performance.now();
-      store.transaction(() => {
-        respectAllLeases(store.db);
-        for (const item of batch) {
-          if (!buryOne(sweep, item, except, condemned)) continue;
-          garbage.settleGarbage(store.db, item.seq);
-          isSettled = true;
-          done++;
-        }
-      });
+      const settled = store.transaction(() => buryBatch(sweep, { from, below }, except, condemned));
+      done += settled;
+      if (settled > 0) isSettled = true;
       size = nextBatch(size, performance.now() - began);
       syncPoint("gc.buried");
-      below = last.seq;
+      below = from;
     }
   }
   return condemned;
 }
 
-/** False where it has to wait for others that go. */
-function buryOne(sweep: Sweep, item: Verdict & { seq: number }, except: ReadonlySet<Keeper>, condemned: Set<number>): boolean {
-  const { store, swept, plan } = sweep;
-  const now = suspect(store.db, item.seq, newerNeeded(item.rule, plan.rules), plan.at);
-  if (now?.state === "deleted" || !now) return true;
-  const what = artifactRef(now);
-  const needing = dependents(store.db, item.seq);
-  const keeper =
-    changed(item, now, store.now() - plan.rules.grace) ??
-    keepersOf(store.db, item.seq, except)[0]?.because ??
-    (needing.some((seq) => !garbage.isGarbage(store.db, seq)) ? "something that stays was made from it" : undefined);
-  if (keeper !== undefined) {
-    swept.stayed.push({ what, because: keeper });
-    return true;
-  }
-  if (needing.length > 0) return false;
+/** Buries what nothing keeps and nothing waits for. Returns how many have their place now, be it buried or left. */
+function buryBatch(sweep: Sweep, span: Span, except: ReadonlySet<Keeper>, condemned: Set<number>): number {
+  const { store, plan, swept } = sweep;
+  const { db } = store;
   const at = store.now();
-  const why = verdictWords(item, plan.rules, plan.at);
-  const message = `gc deleted ${what}: ${why}`;
-  artifacts.entomb(store.db, item.seq, at);
-  journal.append(store.db, { at, did: "delete", artifact: now.uid, id: now.id, digest: now.digest, size: now.size, message });
-  events.record(store.db, { at, run: now.run, artifact: item.seq, kind: "deleted", message });
-  if (now.blob !== null && condemn(store.db, now.blob, at)) condemned.add(now.blob);
-  swept.deleted.push({ kind: "artifact", what, why, bytes: 0, planned: true });
-  return true;
+  respectAllLeases(db);
+  const keepers = keepersAmong(db, span, except);
+  const needing = Map.groupBy(dependentsAmong(db, span), ({ of }) => of);
+  const newer = Object.fromEntries(RETENTION_RULES.map((rule) => [rule, newerNeeded(rule, plan.rules)])) as Record<RetentionRule, number>;
+  const buried = new Map<number, Suspect>();
+  const left = new Set<number>();
+  for (const now of suspects(db, span, newer, plan.at)) {
+    if (now.state === "deleted") {
+      left.add(now.seq);
+      continue;
+    }
+    // as it is in this moment of the batch
+    const waiting = needing.get(now.seq)?.filter(({ seq }) => !buried.has(seq)) ?? [];
+    const keeper =
+      changed(now, at - plan.rules.grace) ??
+      keepers.get(now.seq) ??
+      (waiting.some(({ seq, isGarbage }) => isGarbage === 0 || left.has(seq)) ? "something that stays was made from it" : undefined);
+    if (keeper !== undefined) {
+      swept.stayed.push({ what: artifactRef(now), because: keeper });
+      left.add(now.seq);
+    } else if (waiting.length === 0) buried.set(now.seq, now);
+  }
+  for (const now of buried.values()) tellOf(sweep, now, at);
+  artifacts.entomb(db, [...buried.keys()], at);
+  const bytes = [...new Set([...buried.values()].flatMap(({ blob }) => blob ?? []))];
+  for (const blob of condemn(db, bytes, at)) condemned.add(blob);
+  garbage.settleGarbage(db, [...buried.keys(), ...left]);
+  return buried.size + left.size;
 }
 
-const STATE_OF: Partial<Record<Verdict["rule"], Suspect["state"]>> = { removed: "removed", "failed-runs": "withdrawn" };
+/** Writes down that it goes. */
+function tellOf({ store, plan, swept }: Sweep, now: Suspect, at: number): void {
+  const what = artifactRef(now);
+  const why = verdictWords(now, plan.rules, plan.at);
+  const message = `gc deleted ${what}: ${why}`;
+  journal.append(store.db, { at, did: "delete", artifact: now.uid, id: now.id, digest: now.digest, size: now.size, message });
+  events.record(store.db, { at, run: now.run, artifact: now.seq, kind: "deleted", message });
+  swept.deleted.push({ kind: "artifact", what, why, bytes: 0, planned: true });
+}
 
-function changed({ rule }: Verdict, now: Suspect, graceBegan: number): string | undefined {
-  if (rule === "purge") return undefined;
-  if (now.state !== (STATE_OF[rule] ?? "live")) return `it is ${now.state} now`;
-  if (rule === "removed" && now.state_at > graceBegan) return "it was taken out of sight anew";
+const STATE_OF: Partial<Record<RetentionRule, Suspect["state"]>> = { removed: "removed", "failed-runs": "withdrawn" };
+
+function changed(now: Suspect, graceBegan: number): string | undefined {
+  if (now.rule === "purge") return undefined;
+  if (now.state !== (STATE_OF[now.rule] ?? "live")) return `it is ${now.state} now`;
+  if (now.rule === "removed" && now.state_at > graceBegan) return "it was taken out of sight anew";
   return now.outdone === 0 ? "newer versions of its name are gone meanwhile" : undefined;
 }

@@ -2,48 +2,67 @@ import { lstatSync } from "node:fs";
 import * as blobs from "../../db/bytes/blobs.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";
 import * as leases from "../../db/bytes/leases.ts";
-import { condemn, forgetBlob, forgetCacheEntries, trash } from "../../db/garbage/sweeping.ts";
+import { condemn, forgetBlobs, forgetCacheEntries, trash } from "../../db/garbage/sweeping.ts";
 import { formatDigest } from "../../domain/digest.ts";
 import { reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { hexOf } from "../../store/read.ts";
 import { blobWords } from "../why/described.ts";
-import { batches, sweepAway, unlinkMoved } from "./swept.ts";
+import { batches, sweepAway, unlinkBehind } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
 /** Deletes blobs that nothing names, `planned` among them, and then what was named by them alone (steps 3 to 5 of the sweep). */
 export async function dropBlobs(sweep: Sweep, unnamed: Iterable<number>, planned: ReadonlySet<number>): Promise<void> {
   const { store, swept } = sweep;
-  for (let wave = [...new Set(unnamed)]; wave.length > 0 && !swept.interrupted;) {
-    const next = new Set<number>();
-    for await (const batch of batches(sweep, "blobs", wave)) {
-      store.transaction(() => {
-        for (const blob of batch) {
-          condemn(store.db, blob, store.now());
-          trash(store.db, blob);
-        }
-        syncPoint("gc.trashing");
-      });
-      syncPoint("gc.trashed");
-      store.transaction(() => {
-        const dropped = batch.filter((blob) => dropOne(sweep, blob, next, planned.has(blob)));
-        for (const copy of forgetCacheEntries(store.db, dropped)) dropCopy(sweep, copy);
-        syncPoint("gc.forgotten");
-      });
-      unlinkMoved(sweep);
+  let unlinking = Promise.resolve();
+  try {
+    for (let wave = inOrder(unnamed); wave.length > 0 && !swept.interrupted;) {
+      const next = new Set<number>();
+      for await (const batch of batches(sweep, "blobs", wave)) {
+        store.transaction(() => {
+          condemn(store.db, batch, store.now());
+          trash(store.db, batch);
+          syncPoint("gc.trashing");
+        });
+        syncPoint("gc.trashed");
+        store.transaction(() => {
+          const dropped = dropBatch(sweep, batch, planned);
+          for (const member of condemn(store.db, forgetBlobs(store.db, dropped), store.now())) next.add(member);
+          for (const copy of forgetCacheEntries(store.db, dropped)) dropCopy(sweep, copy);
+          syncPoint("gc.forgotten");
+        });
+        await unlinking;
+        unlinking = unlinkBehind(sweep);
+      }
+      wave = inOrder(next);
     }
-    wave = [...next];
+  } finally {
+    await unlinking;
   }
 }
 
-/** True where its row is gone. */
-function dropOne(sweep: Sweep, blob: number, next: Set<number>, planned: boolean): boolean {
-  const { store, swept } = sweep;
-  const row = blobs.bySeq(store.db, blob);
-  if (!row) return true;
+/** Each once, in the order of the rows: neighbours lie in one page. */
+function inOrder(blobs: Iterable<number>): number[] {
+  return [...new Uint32Array(new Set(blobs)).sort()];
+}
+
+/** Moves the files of those away that are trashed still. Returns what may be forgotten. */
+function dropBatch(sweep: Sweep, batch: readonly number[], planned: ReadonlySet<number>): number[] {
+  const rows = blobs.bySeqs(sweep.store.db, batch);
+  const held = leases.heldAmong(sweep.store.db, batch);
+  // one without a row is gone already
+  return batch.filter((seq) => {
+    const row = rows.get(seq);
+    return row === undefined || dropOne(sweep, row, { isHeld: held.has(seq), isPlanned: planned.has(seq) });
+  });
+}
+
+/** True where its row may go. */
+function dropOne(sweep: Sweep, row: BlobRow, { isHeld, isPlanned }: { isHeld: boolean; isPlanned: boolean }): boolean {
+  const { swept } = sweep;
   const digest = formatDigest({ algorithm: row.blake3 ? "blake3" : "sha256", hex: hexOf(row) });
   const what = blobWords({ path: row.place === "file" ? row.path : null, digest });
-  if (row.state !== "trashed" || leases.holds(store.db, blob)) {
+  if (row.state !== "trashed" || isHeld) {
     swept.stayed.push({ what, because: row.state === "trashed" ? "a live process uses it now" : "it is wanted again" });
     return false;
   }
@@ -54,8 +73,13 @@ function dropOne(sweep: Sweep, blob: number, next: Set<number>, planned: boolean
     swept.failed.push({ what, error: reason(error) });
     return false;
   }
-  for (const member of forgetBlob(store.db, blob)) if (condemn(store.db, member, store.now())) next.add(member);
-  swept.deleted.push({ kind: "blob", what, why: planned ? "no artifact names it" : "only what went named it", bytes, planned });
+  swept.deleted.push({
+    kind: "blob",
+    what,
+    why: isPlanned ? "no artifact names it" : "only what went named it",
+    bytes,
+    planned: isPlanned,
+  });
   return true;
 }
 

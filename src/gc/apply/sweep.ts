@@ -1,8 +1,10 @@
 import * as deadBlobs from "../../db/bytes/dead-blobs.ts";
 import * as metadata from "../../db/open/metadata.ts";
 import { expectMuch } from "../../db/garbage/sweeping.ts";
+import { diskFigures } from "../../domain/file-system.ts";
 import { giveUpDelivery } from "../../store/give-up-delivery.ts";
 import { dropLease, freeDeadLeases, staging, takeLease } from "../../store/lease.ts";
+import { freeRoom } from "../../store/reserve.ts";
 import type { Store } from "../../store/store.ts";
 import { buryArtifacts } from "./bury-artifacts.ts";
 import { dropBlobs } from "./drop-blobs.ts";
@@ -14,6 +16,9 @@ import { dropEmptyPacks, repack } from "./repack.ts";
 import { isToStop } from "./swept.ts";
 import type { Sweep, SweepStep, Swept } from "./swept.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
+
+/** Bytes that are free on the disk where the log need not be kept short. */
+const MUCH_ROOM = 2 * 2 ** 30;
 
 /**
  * Applies a plan. Whatever it deletes it looks at once more, in the write transaction that does so.
@@ -42,7 +47,7 @@ export async function sweep(
   const swept: Swept = { deleted: [], stayed: [], failed: [], repacked: [], rehoused: [], freed: 0, interrupted: false };
   if (plan.stopped.length > 0) return swept;
   freeDeadLeases(store);
-  expectMuch(store.db);
+  expectMuch(store.db, { room: freeRoom(diskFigures(store.root)) > MUCH_ROOM });
   const lease = takeLease(store, "sweep");
   const sweeping: Sweep = {
     store,
@@ -53,6 +58,7 @@ export async function sweep(
     tell,
     swept,
     moved: [],
+    count: 0,
   };
   syncPoint("gc.begun");
   try {

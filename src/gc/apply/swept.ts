@@ -1,4 +1,5 @@
 import { rmSync, unlinkSync } from "node:fs";
+import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { moveAway } from "../../blobs/move-away.ts";
@@ -40,6 +41,12 @@ export interface Swept {
   interrupted: boolean;
 }
 
+interface Moved {
+  path: string;
+  what: string;
+  bytes: number;
+}
+
 /** A sweep at work. */
 export interface Sweep {
   readonly store: Store;
@@ -51,12 +58,14 @@ export interface Sweep {
   readonly tell: (step: SweepStep) => void;
   readonly swept: Swept;
   /** Files that were renamed away and wait for the commit, and their bytes. */
-  readonly moved: { path: string; what: string; bytes: number }[];
+  readonly moved: Moved[];
+  /** How many were renamed away so far: each gets a number as its name. */
+  count: number;
 }
 
 /** How many items the first write transaction takes. */
 export const FIRST_BATCH = 250;
-const LARGEST_BATCH = 2000;
+const LARGEST_BATCH = 4000;
 const SMALLEST_BATCH = 20;
 const AIM_MS = 250;
 
@@ -89,7 +98,7 @@ export async function* batches<T>(sweep: Sweep, doing: SweepStep["doing"], items
 
 /** Takes the name of a file or directory away, inside a transaction; `unlinkMoved` takes the bytes, after it. What is gone already is fine. */
 export function sweepAway(sweep: Sweep, path: string, what: string, bytes: number): void {
-  const to = join(sweep.trash, String(sweep.moved.length));
+  const to = join(sweep.trash, String(sweep.count++));
   try {
     if (moveAway(path, to)) sweep.moved.push({ path: to, what, bytes });
     syncPoint("gc.moved-away");
@@ -102,16 +111,39 @@ export function sweepAway(sweep: Sweep, path: string, what: string, bytes: numbe
 }
 
 export function unlinkMoved({ moved, swept }: Sweep): void {
-  for (const { path, what, bytes } of moved.splice(0)) {
+  for (const one of moved.splice(0)) {
     try {
       syncPoint("gc.unlinking");
-      remove(path);
+      remove(one.path);
       syncPoint("gc.unlinked");
-      swept.freed += bytes;
+      swept.freed += one.bytes;
     } catch (error) {
-      swept.failed.push({ what, error: reason(error) });
+      swept.failed.push({ what: one.what, error: reason(error) });
     }
   }
+}
+
+/** The same off this thread, for many files: a file system takes as long for them as the database for their rows. */
+export async function unlinkBehind({ moved, swept }: Sweep): Promise<void> {
+  const taken = moved.splice(0);
+  if (taken.length === 0) return;
+  syncPoint("gc.unlinking");
+  await Promise.all(
+    taken.map(async ({ path, what, bytes }) => {
+      try {
+        await unlink(path);
+        swept.freed += bytes;
+      } catch (error) {
+        try {
+          if (errno(error) !== "ENOENT") rmSync(path, { recursive: true });
+          swept.freed += bytes;
+        } catch (again) {
+          swept.failed.push({ what, error: reason(again) });
+        }
+      }
+    }),
+  );
+  syncPoint("gc.unlinked");
 }
 
 function remove(path: string): void {

@@ -697,9 +697,9 @@ test("what was condemned and is named again is what it was: bytes that nobody re
   ).lastInsertRowid as number;
   for (const blob of [foreign, name.blob as number]) {
     db.query("UPDATE artifacts SET blob = ? WHERE seq = ?").run(blob === foreign ? name.blob : foreign, name.seq);
-    expect(condemn(db, blob, t.now)).toBe(true);
+    expect(condemn(db, [blob], t.now)).toEqual([blob]);
     db.query("UPDATE artifacts SET blob = ? WHERE seq = ?").run(blob, name.seq);
-    trash(db, blob);
+    trash(db, [blob]);
   }
   expect([foreign, name.blob as number].map((blob) => blobs.bySeq(db, blob)?.state)).toEqual(["unverified", "live"]);
 });
