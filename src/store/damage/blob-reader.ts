@@ -1,8 +1,9 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, read } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
-import type { Blake3 } from "../../blobs/blake3.ts";
+import type { Blake3, Hasher } from "../../blobs/blake3.ts";
 import { FOLLOWING_READ } from "../../blobs/copy.ts";
+import { readAt } from "../../blobs/read-at.ts";
 import type { BlobRow, FileStamp } from "../../db/bytes/blobs.ts";
 import * as packs from "../../db/bytes/packs.ts";
 import { errno, reason } from "../../domain/error.ts";
@@ -12,6 +13,7 @@ import { sameStamp, stampOf } from "../ingest/stamp.ts";
 import type { Store } from "../store.ts";
 
 const CHUNK = 4 << 20;
+const YIELD = 4 << 20;
 const WRITABLE = 0o222n;
 
 /** What a look at a blob's bytes found. */
@@ -27,7 +29,7 @@ export interface Look {
 export class BlobReader implements Disposable {
   readonly #blake3: Blake3;
   readonly #stop: () => boolean;
-  readonly #buffer = Buffer.allocUnsafeSlow(CHUNK);
+  readonly #buffers = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)] as const;
   #open: { path: string; fd: number } | undefined;
   #unyielded = 0;
 
@@ -48,16 +50,9 @@ export class BlobReader implements Disposable {
       if (stat && stat.size !== BigInt(row.size))
         return hurt(stat.size < row.size ? "short" : "changed", `${stat.size} bytes instead of ${row.size}`);
       const hasher = this.#blake3.hasher();
-      const start = row.offset ?? 0;
-      let at = 0;
-      while (at < row.size) {
-        const read = readSync(fd, this.#buffer, 0, Math.min(CHUNK, row.size - at), start + at);
-        if (read === 0) return hurt("short", `${at} bytes instead of ${row.size}`);
-        hasher.update(read === CHUNK ? this.#buffer : this.#buffer.subarray(0, read));
-        at += read;
-        await this.#yield(read);
-        if (at < row.size && this.#stop()) return { isStopped: true };
-      }
+      const read = await this.#read(fd, { start: row.offset ?? 0, size: row.size }, hasher);
+      if (read === "stopped") return { isStopped: true };
+      if (read < row.size) return hurt("short", `${read} bytes instead of ${row.size}`);
       if (!Buffer.from(hasher.digest()).equals(row.blake3 as Uint8Array)) return hurt("changed", "its bytes are not those of its digest");
       return stat && row.place === "file" ? touchedOf(row, stat, fstatSync(fd, { bigint: true })) : {};
     } catch (error) {
@@ -76,13 +71,46 @@ export class BlobReader implements Disposable {
     return (this.#open = { path, fd: openSync(path, FOLLOWING_READ) }).fd;
   }
 
+  /** Hashes what lies there. Returns how much there is. */
+  async #read(fd: number, at: { start: number; size: number }, hasher: Hasher): Promise<number | "stopped"> {
+    if (at.size > CHUNK) return this.#readAhead(fd, at, hasher);
+    const [buffer] = this.#buffers;
+    const bytes = buffer.subarray(0, at.size);
+    const read = readAt(fd, bytes, at.start);
+    hasher.update(bytes.subarray(0, read));
+    await this.#yield(read);
+    return read;
+  }
+
+  /** Another thread reads the next piece while this one is hashed: the disk, or the copy out of the page cache, takes no time of its own. */
+  async #readAhead(fd: number, { start, size }: { start: number; size: number }, hasher: Hasher): Promise<number | "stopped"> {
+    let [now, ahead]: readonly [Buffer, Buffer] = this.#buffers;
+    const ask = (buffer: Buffer, from: number): Promise<number> => readSome(fd, buffer, Math.min(CHUNK, size - from), start + from);
+    let coming = ask(now, 0);
+    for (let at = 0; ;) {
+      const read = await coming;
+      at += read;
+      if (read === 0 || at === size || this.#stop()) {
+        hasher.update(now.subarray(0, read));
+        return read === 0 || at === size ? at : "stopped";
+      }
+      coming = ask(ahead, at);
+      hasher.update(read === CHUNK ? now : now.subarray(0, read));
+      [now, ahead] = [ahead, now];
+    }
+  }
+
   /** Between some megabytes, signals are handled. */
   async #yield(read: number): Promise<void> {
     this.#unyielded += read;
-    if (this.#unyielded < CHUNK) return;
+    if (this.#unyielded < YIELD) return;
     this.#unyielded = 0;
     await yieldToSignals();
   }
+}
+
+function readSome(fd: number, into: Buffer, length: number, at: number): Promise<number> {
+  return new Promise((resolve, reject) => read(fd, into, 0, length, at, (error, count) => (error ? reject(error) : resolve(count))));
 }
 
 function touchedOf(row: BlobRow, before: BigIntStats, after: BigIntStats): Look {
