@@ -7,6 +7,7 @@ import { installPeers } from "../peers/install.ts";
 import type { Peers } from "../peers/install.ts";
 import { endOfRun } from "./ahead.ts";
 import { copyLarge, moveLarge } from "./few-large.ts";
+import { getSmall } from "./get-small.ts";
 import { FLUSHES, traceFlushes } from "./flushes.ts";
 import { GROWTH, measureGrowth } from "./growth.ts";
 import { importManifest } from "./import-manifest.ts";
@@ -22,9 +23,11 @@ import { planGc } from "./plan-gc.ts";
 import { askMillion } from "./registry.ts";
 import { smallAgain } from "./small-again.ts";
 import { start } from "./start.ts";
+import { logLines } from "./stdin.ts";
 import type { Subject } from "./subject.ts";
 import { GOALS, makeRow, peerRows, PEERS, renderRow, renderTable } from "./table.ts";
 import type { Row, Table } from "./table.ts";
+import { verifyBytes } from "./verify.ts";
 import { wrap, wrapInGit } from "./wrap.ts";
 import { writeOut } from "./write-out.ts";
 
@@ -39,6 +42,9 @@ const SUBJECTS: readonly Subject[] = [
   copyLarge,
   ...endOfRun,
   writeOut,
+  getSmall,
+  ...verifyBytes,
+  logLines,
   ...askMillion,
   ...planGc,
   ...drawLineage,
@@ -60,8 +66,9 @@ const { values, positionals } = parseArgs({
     write: { type: "boolean" },
   },
 });
-/** `mlflow` means all of `mlflow-…` too. */
-const isMeant = (name: string, { name: own }: Subject): boolean => own === name || own.startsWith(`${name}-`);
+/** `mlflow` means all of `mlflow-…`, but a name that is a subject's own means that one. */
+const isMeant = (name: string, { name: own }: Subject): boolean =>
+  own === name || (own.startsWith(`${name}-`) && !SUBJECTS.some((subject) => subject.name === name));
 const unknown = positionals.filter((name) => !SUBJECTS.some((subject) => isMeant(name, subject)));
 if (unknown.length > 0) {
   console.error(`no such subject: ${unknown.join(", ")}; there are ${SUBJECTS.map(({ name }) => name).join(", ")}`);

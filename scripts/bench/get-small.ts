@@ -1,0 +1,36 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { settle, writeRandomFiles } from "./random-files.ts";
+import type { Subject } from "./subject.ts";
+
+const FILES = 100_000;
+const SIZE = 1 << 10;
+
+export const getSmall: Subject = {
+  name: "get-small",
+  what: `coffer get -o of ${FILES.toLocaleString("en")} × 1 KiB, hashed on the way`,
+  reference: "cp -r",
+  goal: { times: 1.1 },
+  memory: 120e6,
+  rounds: 5,
+  async prepare({ directory, coffer }) {
+    const input = join(directory, "input");
+    await writeRandomFiles(input, FILES, SIZE);
+    const env = { HOME: directory, COFFER_ROOT: join(directory, "root") };
+    const log = Bun.spawn([coffer, "log", input, "--name", "small", "--quiet"], {
+      stdio: ["ignore", "ignore", "inherit"],
+      cwd: directory,
+      env,
+    });
+    if ((await log.exited) !== 0) throw new Error("coffer log failed");
+    const [ours, theirs] = [join(directory, "ours"), join(directory, "theirs")];
+    const remove = (path: string) => async () => {
+      rmSync(path, { recursive: true, force: true });
+      await settle(directory);
+    };
+    return {
+      coffer: { command: [coffer, "get", "small", "-o", ours], cwd: directory, env, after: remove(ours) },
+      reference: { command: ["cp", "-r", input, theirs], cwd: directory, after: remove(theirs) },
+    };
+  },
+};
