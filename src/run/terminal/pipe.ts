@@ -5,6 +5,8 @@ import { join } from "node:path";
 export interface Pipe {
   read: number;
   write: number;
+  /** Nothing is in it, and nobody is left who could write. Asked once our own end is closed; false where that cannot be told. */
+  isOver(): boolean;
 }
 
 export type PipeMaker = (directory: string) => Promise<Pipe>;
@@ -23,7 +25,7 @@ export const openByFifo: PipeMaker = async (directory) => {
   const first = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const write = openSync(path, constants.O_WRONLY);
-    return { read: openSync(path, constants.O_RDONLY), write };
+    return { read: openSync(path, constants.O_RDONLY), write, isOver: () => false };
   } finally {
     closeSync(first);
     unlinkSync(path);
@@ -33,13 +35,36 @@ export const openByFifo: PipeMaker = async (directory) => {
 async function openByPipe2(): Promise<Pipe | undefined> {
   if (process.platform !== "linux") return undefined;
   try {
-    const { dlopen, ptr } = await import("bun:ffi");
-    // musl answers to this name too
-    const { pipe2 } = dlopen("libc.so.6", { pipe2: { args: ["ptr", "int"], returns: "int" } }).symbols;
+    libc ??= await loadLibc();
+    const { pipe2, poll, ptr } = libc;
     const pair = new Int32Array(2);
-    const O_CLOEXEC = 0o2000000;
-    return pipe2(ptr(pair), O_CLOEXEC) === 0 ? { read: pair[0] as number, write: pair[1] as number } : undefined;
+    if (pipe2(ptr(pair), O_CLOEXEC) !== 0) return undefined;
+    const [read, write] = [pair[0] as number, pair[1] as number];
+    return {
+      read,
+      write,
+      isOver() {
+        const asked = new Int32Array([read, POLLIN]);
+        return poll(ptr(asked), 1, 0) === 1 && asked[1] === ((POLLHUP << 16) | POLLIN);
+      },
+    };
   } catch {
     return undefined;
   }
+}
+
+const O_CLOEXEC = 0o2000000;
+const POLLIN = 1;
+const POLLHUP = 16;
+
+let libc: Awaited<ReturnType<typeof loadLibc>> | undefined;
+
+async function loadLibc() {
+  const { dlopen, ptr } = await import("bun:ffi");
+  // musl answers to this name too
+  const { symbols } = dlopen("libc.so.6", {
+    pipe2: { args: ["ptr", "int"], returns: "int" },
+    poll: { args: ["ptr", "u64", "int"], returns: "int" },
+  });
+  return { ...symbols, ptr };
 }

@@ -1,0 +1,115 @@
+import { closeSync, fstatSync } from "node:fs";
+import { follow } from "../child/follow.ts";
+import type { Log } from "./output-log.ts";
+import { missingWords } from "./missing-words.ts";
+
+export interface Keeping {
+  finish(tooLong: Promise<false>, stopped: Promise<false>): Promise<TeeEnd>;
+}
+
+export type LogKeeper = (read: number, log: Log, file: number, out: 1 | 2) => Keeping;
+
+export interface TeeEnd {
+  notes: string[];
+  /** The keeper still appends. */
+  isOpen: boolean;
+}
+
+/**
+ * The keeper is a `tee`: each byte goes to us, and then to the log. When the log takes nothing more (a full disk) it still gives us all; when we are gone it still
+ * writes the log. Takes over both descriptors: the pipe's reading end, and the log's file to read from.
+ */
+export const keepLog: LogKeeper = (read, log, file, out) => {
+  const keeper = startKeeper(read, log.path);
+  const complaints = keeper.stderr.getReader();
+  const notes: string[] = [];
+  let reading = true;
+  let fault: string | undefined;
+  let complaint: string | undefined;
+  let successor: Bun.Subprocess | undefined;
+  let wasEnded = false;
+  const writersGone = keeper.exited.then(onKeeperEnd);
+  const follower = follow(keeper.stdout, file, out);
+  void follower.over.then(onFault);
+  const heard = hear();
+
+  /** What it says first, which may come in pieces. */
+  async function hear(): Promise<void> {
+    let words = "";
+    for (;;) {
+      const { value } = await complaints.read();
+      if (!value) return;
+      words += Buffer.from(value).toString();
+      complaint = words.trim();
+      if (fault !== undefined) endWriters();
+      if (words.includes("\n")) return;
+    }
+  }
+
+  // We hold the reading end as well, so that a keeper which dies does not take the child with it.
+  function letGo(): void {
+    if (reading) closeSync(read);
+    reading = false;
+  }
+
+  /** Nobody takes what the child writes: it gets SIGPIPE or an error, as it would without us. */
+  function endWriters(): void {
+    letGo();
+    keeper.kill("SIGKILL");
+  }
+
+  function onFault(code: string | undefined): void {
+    fault = code;
+    // its reader has left (`| head -1`), or neither the log nor where the user sent it takes anything; otherwise the log still does
+    if (code === "EPIPE" || (code !== undefined && complaint !== undefined)) endWriters();
+  }
+
+  async function onKeeperEnd(code: number): Promise<void> {
+    // 1: all was read, and the log has not taken all of it
+    if (code === 0 || code === 1 || !reading) return letGo();
+    wasEnded = true;
+    notes.push(`${log.name} is incomplete: its writer was ended (exit code ${code})`);
+    await follower.finish(false);
+    if (!reading) return;
+    if (fault !== undefined) return letGo();
+    // the output goes on to where the user sent it; when that fails too, the child is told by its own write
+    successor = Bun.spawn([pathOf("cat")], { stdio: [read, out, "ignore"], cwd: "/", env: {} });
+    await successor.exited;
+    letGo();
+  }
+
+  return {
+    async finish(tooLong, stopped) {
+      const isOpen = (await Promise.race([writersGone, tooLong, stopped])) === false;
+      if (isOpen) notes.push(`a process that outlives the command still writes to ${log.name}`);
+      const shown = await Promise.race([follower.finish(isOpen), stopped]);
+      const printed = follower.taken();
+      const { size } = fstatSync(file);
+      // where its reader has left the keeper was ended in the middle
+      const isShort = wasEnded || (!isOpen && fault !== "EPIPE" && size < printed);
+      if (isShort) await heard;
+      if (isShort && !wasEnded) notes.push(missingWords(log.name, size, printed, complaint));
+      const elsewhere = isShort ? "" : `; ${log.name} has it`;
+      if (fault !== undefined && fault !== "EPIPE") notes.push(`the output could not be shown to its end (${fault})${elsewhere}`);
+      if (shown === false) notes.push(`the output was not shown to its end${elsewhere}`);
+      else closeSync(file);
+      letGo();
+      follower.leave();
+      void complaints.cancel();
+      keeper.unref();
+      successor?.unref();
+      return { notes, isOpen };
+    },
+  };
+};
+
+/** Detached, in a session of its own: neither Ctrl-C nor our death reaches it. It bears no COFFER_RUN_ID, so it is not killed with the run either. */
+function startKeeper(read: number, path: string): Bun.Subprocess<number, "pipe", "pipe"> {
+  // what would end a tee without a word: our own death, and a log that is larger than the user lets files be (ulimit -f)
+  const command = ["/bin/sh", "-c", 'trap "" PIPE XFSZ; exec "$0" -a "$1"', pathOf("tee"), path];
+  return Bun.spawn(command, { stdio: [read, "pipe", "pipe"], detached: true, cwd: "/", env: {} });
+}
+
+function pathOf(program: "cat" | "tee"): string {
+  return Bun.which(program) ?? `/usr/bin/${program}`;
+}
