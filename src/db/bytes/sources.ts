@@ -9,10 +9,13 @@ export function seen(db: Database, path: string): Uint8Array | null {
   return db.query<{ seen: Uint8Array }, [string]>("SELECT seen FROM sources WHERE path = ?").get(path)?.seen ?? null;
 }
 
-/** Replaces what was known of it. What was used longest ago makes room; what has none at all is not kept. */
+/** Replaces what was known of it. */
 export function keep(db: Database, path: string, bytes: Uint8Array, at: number): void {
-  if (bytes.length > MOST_BYTES) return forget(db, path);
   db.query("INSERT OR REPLACE INTO sources (path, seen, bytes, used_at) VALUES (?, ?, ?, ?)").run(path, bytes, bytes.length, at);
+}
+
+/** What was used longest ago goes, until the rest is within bounds. */
+export function makeRoom(db: Database): void {
   db.query(
     `DELETE FROM sources WHERE path IN (SELECT path FROM (SELECT path, row_number() OVER latest AS nth, sum(bytes) OVER latest AS upto FROM sources
        WINDOW latest AS (ORDER BY used_at DESC, rowid DESC ROWS UNBOUNDED PRECEDING)) WHERE nth > ? OR upto > ?)`,
@@ -22,8 +25,4 @@ export function keep(db: Database, path: string, bytes: Uint8Array, at: number):
 /** It was found to be as it was. */
 export function touch(db: Database, path: string, at: number): void {
   db.query("UPDATE sources SET used_at = ? WHERE path = ?").run(at, path);
-}
-
-function forget(db: Database, path: string): void {
-  db.query("DELETE FROM sources WHERE path = ?").run(path);
 }

@@ -2,8 +2,8 @@
 -- rows alone: they may be lost at any time, and what was used longest ago goes where there are too many. Paths are absolute, since these files are not the store's.
 CREATE TABLE sources (
   path TEXT PRIMARY KEY,                        -- of a file, or of a directory with all that is in it
-  seen BLOB NOT NULL,                           -- sizes, times, inodes and digests, with a checksum
+  used_at INTEGER NOT NULL,
   bytes INTEGER NOT NULL,                       -- of `seen`
-  used_at INTEGER NOT NULL
+  seen BLOB NOT NULL                            -- sizes, times, inodes and digests, with a checksum; last, since it may be large
 ) STRICT;
 CREATE INDEX sources_by_use ON sources (used_at, bytes);

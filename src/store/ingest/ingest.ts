@@ -308,7 +308,11 @@ function admitUnit(
 
 /** So that what does not change is not read again. */
 function remember(store: Store, units: readonly StagedUnit[]): void {
-  for (const { unit, seen } of units)
+  let isNew = false;
+  for (const { unit, seen } of units) {
     if (seen === "same") sources.touch(store.db, unit.source, store.now());
     else if (seen) sources.keep(store.db, unit.source, seen, store.now());
+    isNew ||= seen instanceof Buffer;
+  }
+  if (isNew) sources.makeRoom(store.db);
 }

@@ -286,17 +286,19 @@ test("what was used longest ago goes when there are too many, or they are too la
   using test = await openTestStore();
   const { db } = test.store;
   const paths = () => (db.query("SELECT path FROM sources ORDER BY used_at").values() as [string][]).map(([path]) => path);
+  const keepAll = (...all: [path: string, bytes: number, at: number][]): void =>
+    test.store.transaction(() => {
+      for (const [path, bytes, at] of all) sources.keep(db, path, Buffer.alloc(bytes), at);
+      sources.makeRoom(db);
+    });
   test.store.transaction(() => {
     for (let at = 0; at < 1005; at++) sources.keep(db, `/${at}`, Buffer.from("x"), at);
     sources.touch(db, "/5", 2000);
-    sources.keep(db, "/last", Buffer.from("x"), 3000);
   });
+  keepAll(["/last", 1, 3000]);
   expect([paths().length, paths()[0], paths().slice(-2)]).toEqual([1000, "/7", ["/5", "/last"]]);
-  test.store.transaction(() => {
-    sources.keep(db, "/large", Buffer.alloc(60 << 20), 4000);
-    sources.keep(db, "/larger", Buffer.alloc(10 << 20), 5000);
-  });
+  keepAll(["/large", 60 << 20, 4000], ["/larger", 10 << 20, 5000]);
   expect(paths()).toEqual(["/larger"]);
-  test.store.transaction(() => sources.keep(db, "/larger", Buffer.alloc(65 << 20), 6000));
+  keepAll(["/larger", 65 << 20, 6000]);
   expect(paths()).toEqual([]);
 });
