@@ -1,5 +1,8 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { runToEnd } from "../parts/run-to-end.ts";
+import type { Peer } from "../peers/peer.ts";
+import { besideAgain } from "./beside.ts";
 import { settle, writeRandomFiles } from "./random-files.ts";
 import type { Subject } from "./subject.ts";
 
@@ -13,9 +16,11 @@ export const getSmall: Subject = {
   goal: { times: 1.1 },
   memory: 120e6,
   rounds: 5,
-  async prepare({ directory, coffer }) {
+  growth: { sizes: [FILES / 100, FILES / 10, FILES], unit: "files" },
+  async prepare(place, files = FILES) {
+    const { directory, coffer } = place;
     const input = join(directory, "input");
-    await writeRandomFiles(input, FILES, SIZE);
+    await writeRandomFiles(input, files, SIZE);
     const env = { HOME: directory, COFFER_ROOT: join(directory, "root") };
     const log = Bun.spawn([coffer, "log", input, "--name", "small", "--quiet"], {
       stdio: ["ignore", "ignore", "inherit"],
@@ -31,6 +36,16 @@ export const getSmall: Subject = {
     return {
       coffer: { command: [coffer, "get", "small", "-o", ours], cwd: directory, env, after: remove(ours) },
       reference: { command: ["cp", "-r", input, theirs], cwd: directory, after: remove(theirs) },
+      peers: await besideAgain(
+        place,
+        ["dvc-checkout"],
+        async (home) => {
+          await writeRandomFiles(join(home, "input"), files, SIZE);
+          const { command, env } = place.peers.get("dvc") as Peer;
+          await runToEnd(command, "dvc add failed", home, { PATH: process.env["PATH"] ?? "", ...env(home) });
+        },
+        (home) => remove(join(home, "input"))(),
+      ),
     };
   },
 };

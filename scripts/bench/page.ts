@@ -48,8 +48,8 @@ ${table(PEERS)}
 ## ${GROWTH.title}
 
 The same work at three sizes, each ten times the one before. The exponent is the slope of time over size on logarithmic scales: 0 does not grow, 1 grows as the
-size does, 2 as its square. What a process costs at least flattens it, most where the times are small. Rows of a million artifacts have the million as the
-largest size, and large files are 5 GB at most, since ten times as much would not fit on the disk.
+size does, 2 as its square. What a process costs at least flattens it, most where the times are small. Where ten times the work would not fit on the disk, or
+take an hour, the work itself is the largest size (a million artifacts, 100,000 files written out), and large files are 5 GB at most.
 
 ${table(GROWTH)}
 

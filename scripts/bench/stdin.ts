@@ -11,9 +11,11 @@ export const logLines: Subject = {
   goal: { most: 100 },
   memory: 120e6,
   rounds: 9,
-  async prepare({ directory, coffer, compile }) {
+  durable: true,
+  growth: { sizes: [CALLS / 10, CALLS, CALLS * 10], unit: "metrics" },
+  async prepare({ directory, coffer, compile }, calls = CALLS) {
     const lines = join(directory, "lines");
-    const text = Array.from({ length: CALLS }, (_, step) => JSON.stringify({ metric: "loss", value: 1 / (step + 1), step }));
+    const text = Array.from({ length: calls }, (_, step) => JSON.stringify({ metric: "loss", value: 1 / (step + 1), step }));
     writeFileSync(lines, `${text.join("\n")}\n`);
     const root = join(directory, "root");
     const env = { HOME: directory, COFFER_ROOT: root };

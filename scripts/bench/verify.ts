@@ -17,8 +17,10 @@ function of(name: "warm" | "cold", where: string): Subject {
     goal: { times: 1.1 },
     memory: 120e6,
     rounds: 5,
-    async prepare({ directory, coffer }) {
-      const inputs = await writeRandomFiles(join(directory, "input"), FILES, SIZE);
+    growth: { sizes: [50, 500, 5000], unit: `MiB in ${FILES} files` },
+    async prepare({ directory, coffer }, mebibytes) {
+      const size = mebibytes === undefined ? SIZE : (mebibytes * 2 ** 20) / FILES;
+      const inputs = await writeRandomFiles(join(directory, "input"), FILES, size);
       const env = { HOME: directory, COFFER_ROOT: join(directory, "root") };
       const make = Bun.spawn([coffer, "log", ...inputs, "--quiet"], { stdio: ["ignore", "ignore", "inherit"], cwd: directory, env });
       if ((await make.exited) !== 0) throw new Error("coffer log failed");
