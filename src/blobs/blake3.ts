@@ -1,7 +1,6 @@
 import { chmodSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
 
 export interface Hasher {
   update(bytes: Uint8Array): void;
@@ -52,7 +51,7 @@ async function loadAddon(): Promise<Addon> {
     module,
     import.meta.url.includes("/$bunfs/")
       ? unpacked((await import("#blake-addon", { with: { type: "file" } })).default)
-      : fileURLToPath(import.meta.resolve("#blake-addon")),
+      : Bun.fileURLToPath(import.meta.resolve("#blake-addon")),
   );
   return module.exports;
 }

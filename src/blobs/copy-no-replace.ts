@@ -1,11 +1,11 @@
 import { chmodSync, constants, rmSync } from "node:fs";
-import { copyFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errno } from "../domain/error.ts";
 import { syncDirectory, syncPath } from "./durable.ts";
 
 /** Copies a file to another file system, durably and read-only. False where something has that name already; where it fails nothing is left. */
 export async function copyNoReplace(from: string, to: string): Promise<boolean> {
+  const { copyFile } = await import("node:fs/promises");
   try {
     await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
     chmodSync(to, 0o444);

@@ -1,6 +1,5 @@
 import { closeSync, constants, copyFileSync, fstatSync, linkSync, lstatSync, openSync, readSync, rmSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
-import { copyFile } from "node:fs/promises";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { CofferError, errno, isFull } from "../domain/error.ts";
 import type { Hasher } from "./blake3.ts";
@@ -46,7 +45,10 @@ export async function copyAndHash(from: number, to: number, hasher: Hasher): Pro
 
 /** Copies an open file under a new name, in the kernel and off the event loop where that can be. */
 export async function copyOpened(fd: number, to: string): Promise<void> {
-  if (process.platform === "linux") return copyFile(`/proc/self/fd/${fd}`, to, constants.COPYFILE_EXCL);
+  if (process.platform === "linux") {
+    const { copyFile } = await import("node:fs/promises");
+    return copyFile(`/proc/self/fd/${fd}`, to, constants.COPYFILE_EXCL);
+  }
   const target = openSync(to, "wx", 0o644);
   try {
     await eachChunk(fd, (chunk) => writeWhole(target, chunk));

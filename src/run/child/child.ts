@@ -62,12 +62,14 @@ export function spawnChild(request: ChildRequest): Child {
   const { command, cwd, env, ignored, signals, now } = request;
   // they count the steps of this very process: what the command calls would be stopped in its place
   const extraEnv = { ...request.extraEnv, [SYNC_POINTS_VARIABLE]: undefined };
-  const file = findCommand(command, cwd, { ...env, ...extraEnv });
+  const find = (): string | undefined => findCommand(command, cwd, { ...env, ...extraEnv });
   const launch = planLaunch({ command, env, extraEnv, ignored, ...ownBytes(command, ignored) });
   const options = { cwd, ...(launch.env && { env: launch.env }), ...streamsOf(request) };
   const startedAt = now();
   const floor = ownPeak();
-  const child = start(launch.argv, options, command[0] as string, file);
+  // what starts it in our place would tell by its exit code alone that it could not
+  if (launch.argv[0] !== command[0]) find();
+  const child = start(launch.argv, options, command[0] as string, find);
   const { pid } = child;
   signals.aim({
     sharesGroup: !("terminal" in request.streams),
@@ -106,11 +108,13 @@ function ownPeak(): number {
 
 type SpawnOptions = Parameters<typeof Bun.spawn>[1] & object;
 
-function start(argv: string[], options: SpawnOptions, name: string, file: string | undefined): Bun.Subprocess {
+/** `find` says why it cannot be started, or which file it is that cannot. */
+function start(argv: string[], options: SpawnOptions, name: string, find: () => string | undefined): Bun.Subprocess {
   try {
     return Bun.spawn(argv, options);
   } catch (error) {
     const code = errno(error) ?? "EACCES";
+    const file = find();
     // a script without #! is run by sh, as execvp does; a binary for another machine is not
     if (code !== "ENOEXEC" || file === undefined || argv[0] !== name) throw startFault(name, code);
     return runByShell([file, ...argv.slice(1)], options, name);

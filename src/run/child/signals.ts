@@ -115,12 +115,11 @@ const NOBODYS: readonly number[] = [constants.signals.SIGPIPE, constants.signals
 
 /** Numbers of the signals that this process was started with as ignored (`nohup`, a shell's `&`). */
 export function ignoredSignals(): number[] {
-  // 16 hex digits, four signals each, the first ones last
-  const digits = [...(/SigIgn:\s+([0-9a-f]+)/.exec(readStatus())?.[1] ?? "")].toReversed();
-  const numbers = digits.flatMap((digit, index) =>
-    [0, 1, 2, 3].filter((bit) => (Number.parseInt(digit, 16) >> bit) & 1).map((bit) => 4 * index + bit + 1),
-  );
-  return numbers.filter((number) => !NOBODYS.includes(number));
+  const mask = BigInt(`0x${/SigIgn:\s+([0-9a-f]+)/.exec(readStatus())?.[1] ?? "0"}`);
+  const numbers: number[] = [];
+  for (let number = 1; mask >> BigInt(number - 1) > 0n; number++)
+    if ((mask >> BigInt(number - 1)) & 1n && !NOBODYS.includes(number)) numbers.push(number);
+  return numbers;
 }
 
 function readStatus(): string {

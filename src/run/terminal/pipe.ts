@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import { loadLibc } from "./libc.ts";
 
 /** Descriptors of ours, closed in every child that is not given them. */
 export interface Pipe {
@@ -35,8 +36,7 @@ export const openByFifo: PipeMaker = async (directory) => {
 async function openByPipe2(): Promise<Pipe | undefined> {
   if (process.platform !== "linux") return undefined;
   try {
-    libc ??= await loadLibc();
-    const { pipe2, poll, ptr } = libc;
+    const { pipe2, poll, ptr } = await loadLibc();
     const pair = new Int32Array(2);
     if (pipe2(ptr(pair), O_CLOEXEC) !== 0) return undefined;
     const [read, write] = [pair[0] as number, pair[1] as number];
@@ -56,15 +56,3 @@ async function openByPipe2(): Promise<Pipe | undefined> {
 const O_CLOEXEC = 0o2000000;
 const POLLIN = 1;
 const POLLHUP = 16;
-
-let libc: Awaited<ReturnType<typeof loadLibc>> | undefined;
-
-async function loadLibc() {
-  const { dlopen, ptr } = await import("bun:ffi");
-  // musl answers to this name too
-  const { symbols } = dlopen("libc.so.6", {
-    pipe2: { args: ["ptr", "int"], returns: "int" },
-    poll: { args: ["ptr", "u64", "int"], returns: "int" },
-  });
-  return { ...symbols, ptr };
-}
