@@ -7,22 +7,28 @@
  */
 export function matcher(patterns: readonly string[]): (path: string) => boolean {
   if (patterns.length === 0) return () => false;
+  // most are plain names, and are asked of each file of a directory
+  const names = new Set<string>();
   const parts: Bun.Glob[] = [];
   const paths: Bun.Glob[] = [];
   for (const pattern of patterns) {
     const plain = pattern.replace(/^\.\//, "").replace(/\/+$/, "");
     if (plain === "") continue;
     if (plain.includes("/")) paths.push(new Bun.Glob(plain.replace(/^\//, "")));
+    else if (PLAIN.test(plain)) names.add(plain);
     else parts.push(new Bun.Glob(plain));
   }
   return (path) => {
-    const names = path.split("/");
-    if (parts.some((glob) => names.some((name) => glob.match(name)))) return true;
+    const own = path.split("/");
+    if (own.some((name) => names.has(name) || parts.some((glob) => glob.match(name)))) return true;
     if (paths.length === 0) return false;
-    for (let end = names.length; end > 0; end--) {
-      const upTo = names.slice(0, end).join("/");
+    for (let end = own.length; end > 0; end--) {
+      const upTo = own.slice(0, end).join("/");
       if (paths.some((glob) => glob.match(upTo))) return true;
     }
     return false;
   };
 }
+
+/** Nothing in it means anything but itself. */
+const PLAIN = /^[^*?[\]{}!\\]+$/;
