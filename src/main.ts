@@ -1,16 +1,17 @@
 import { version } from "../package.json" with { type: "json" };
-import { writeAll } from "./cli/write-all.ts";
+import { STDOUT_INFO, wasClosedByInfo } from "./cli/closed-stdout.ts";
 
 // the entry is loaded by every start, whatever it is for: all else comes when it is called for
 const argv = process.argv.slice(2);
-if (argv[0] === "--version") await sayVersion();
-else process.exitCode = await (await import("./cli/call-command.ts")).callCommand(argv);
+if (argv[0] !== "--version" || !(await saidVersion())) process.exitCode = await (await import("./cli/call-command.ts")).callCommand(argv);
 
-async function sayVersion(): Promise<void> {
+/** By Bun's own means: node:fs takes a millisecond to load. What does not take it is told by what writes everything else. */
+async function saidVersion(): Promise<boolean> {
   try {
-    writeAll(1, `coffer ${version}\n`);
-  } catch (error) {
-    const { tellError } = await import("./cli/tell-error.ts");
-    process.exitCode = tellError(error, { asJson: argv.includes("--json"), failsWith: undefined });
+    if (wasClosedByInfo(await Bun.file(STDOUT_INFO).text())) return false;
+    await Bun.write(Bun.stdout, `coffer ${version}\n`);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -18,6 +18,10 @@ export async function callCommand(argv: readonly string[]): Promise<number> {
     const points = process.env[SYNC_POINTS_VARIABLE];
     if (points) (await import("../domain/sync-points.ts")).armSyncPoints(points);
     if (own[0] === READER_WORD) return await (await import("../run/ahead/serve-ahead.ts")).serveAhead();
+    if (own[0] === "--version") {
+      writeAll(1, `coffer ${version}\n`);
+      return EXIT.done;
+    }
     if (own.length === 0 || own[0] === "--help" || own[0] === "-h" || own[0] === "help") {
       const { rootHelp } = await import("./help.ts");
       writeAll(own.length === 0 ? 2 : 1, rootHelp(version));

@@ -1,4 +1,5 @@
 import { readFileSync, writeSync } from "node:fs";
+import { STDOUT_INFO, wasClosedByInfo } from "./closed-stdout.ts";
 import { CofferError, errno, isFull, reason } from "../domain/error.ts";
 
 /**
@@ -23,12 +24,10 @@ export function writeAll(fd: 1 | 2, text: string): void {
 
 let closed: boolean | undefined;
 
-/** Bun opens /dev/null in the place of a stdout that is closed (`>&-`). What it opened itself closes at an exec (02000000), so that nobody can have handed it down. */
 function wasClosed(): boolean {
   if (closed === undefined && process.platform === "linux") {
     try {
-      const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync("/proc/self/fdinfo/1", "latin1"))?.[1] ?? "0";
-      closed = (parseInt(flags, 8) & 0o2000000) !== 0;
+      closed = wasClosedByInfo(readFileSync(STDOUT_INFO, "latin1"));
     } catch {
       // no /proc: what is written tells
     }
