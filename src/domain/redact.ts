@@ -36,7 +36,18 @@ const ANNOUNCED = [
 /**
  * The values in this environment that must not be written down, longest first. Short ones (`1`, `true`) are left: they would be found everywhere.
  */
-export function knownSecrets(env: Env): string[] {
+export function knownSecrets(env: Env): readonly string[] {
+  // a run asks four times for those of one environment, which is as it was when we were started
+  const before = known.get(env);
+  if (before) return before;
+  const secrets = secretsIn(env);
+  known.set(env, secrets);
+  return secrets;
+}
+
+const known = new WeakMap<Env, readonly string[]>();
+
+function secretsIn(env: Env): string[] {
   const found = new Set<string>();
   for (const [name, value = ""] of Object.entries(env)) {
     // MLFLOW_TRACKING_USERNAME is half of a credential

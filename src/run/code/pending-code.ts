@@ -11,12 +11,16 @@ export interface PendingCode extends Disposable {
 export function beginCodeState(options: Omit<CodeOptions, "captureTo">): PendingCode {
   const place = Promise.withResolvers<string>();
   const unwanted = new AbortController();
-  const state = readCodeState({ ...options, captureTo: place.promise, signal: unwanted.signal });
+  let isKnown = false;
+  const state = readCodeState({ ...options, captureTo: place.promise, signal: unwanted.signal }).finally(() => (isKnown = true));
   return {
     read(captureTo) {
       place.resolve(captureTo);
       return state;
     },
-    [Symbol.dispose]: () => unwanted.abort(),
+    [Symbol.dispose]() {
+      // half a millisecond where nobody is left to hear it
+      if (!isKnown) unwanted.abort();
+    },
   };
 }
