@@ -39,7 +39,10 @@ export function startReader(env: Readonly<Record<string, string | undefined>>): 
     },
     async end() {
       child.kill("SIGKILL");
-      await Promise.race([child.exited, Bun.sleep(PATIENCE_MS)]);
+      let timer: Timer | undefined;
+      const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, PATIENCE_MS)));
+      // a timer that is left would keep us from ending
+      await Promise.race([child.exited, patience]).finally(() => clearTimeout(timer));
     },
   };
 }
