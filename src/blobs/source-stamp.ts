@@ -1,6 +1,7 @@
 import type { BigIntStats } from "node:fs";
 import { fileSystemOf } from "../domain/file-system.ts";
 import { isOpenForWriting } from "./open-for-writing.ts";
+import { isWrittenOut } from "./written-out.ts";
 
 /** What tells whether somebody's file is the very one that was read, unchanged. Nanoseconds. */
 export interface SourceStamp {
@@ -41,19 +42,23 @@ export function isSettled(ctimeNs: bigint, readAt: number): boolean {
 const WRITTEN_OUT = 15 * 60_000;
 
 /**
- * Whether an opened file whose bytes are read from now on will show by its stamp that it was changed. Who has it mapped may change it again and again without another
- * ctime, until the page is written out: so nobody may have it open for writing, or it must have been left alone for long.
+ * Whether an opened file whose bytes are read from now on will show by its ctime that it was changed. Who has it mapped may change it again and again without another
+ * ctime, until the page is written out: so nothing of it may wait for that, or nobody may have it open for writing, or it must have been left alone for long.
  */
 export function willTell(fd: number, ctimeMs: number, readAt: number): boolean {
-  return isOlder(ctimeMs, readAt, COARSEST) && (isOlder(ctimeMs, readAt, WRITTEN_OUT) || isOpenForWriting(fd) === false);
+  if (!isOlder(ctimeMs, readAt, COARSEST)) return false;
+  return isOlder(ctimeMs, readAt, WRITTEN_OUT) || isWrittenOut(fd) || isOpenForWriting(fd) === false;
 }
 
 function isOlder(ctimeMs: number, readAt: number, by: number): boolean {
   return ctimeMs < readAt - by;
 }
 
-/** Whose ctime is the kernel's own, and moves with each change: a server has a clock of its own, FAT has no ctime, and memory does not notice what is written through a mapping. */
-const EXACT = new Set(["ext4", "xfs", "btrfs", "overlay", "zfs", "f2fs", "bcachefs", "darwin"]);
+/**
+ * Whose ctime is the kernel's own, and moves with each change. A server has a clock of its own, FAT has no ctime, memory never notices what is written through a mapping, ZFS only when
+ * that reaches the disk, and what is mapped of an overlay belongs to another file.
+ */
+const EXACT = new Set(["ext4", "xfs", "btrfs", "f2fs", "bcachefs"]);
 
 /** Whether a file's stamp is to be believed where it lies. `directory` exists. */
 export function keepsExactTimes(directory: string): boolean {

@@ -1,0 +1,31 @@
+import type * as Ffi from "bun:ffi";
+
+/** Of cachestat(2), on every machine; Linux has it from 6.5 on. */
+const CACHESTAT = 451;
+
+/**
+ * Whether all that the page cache has of an opened file is on its way to the disk no more. Whoever writes through a mapping from then on makes the kernel note it, in ctime too.
+ * False where nothing of it is in memory, and where the kernel does not say.
+ */
+export function isWrittenOut(fd: number): boolean {
+  const asked = (kernel ??= load());
+  return asked !== false && asked(fd);
+}
+
+let kernel: ((fd: number) => boolean) | false | undefined;
+
+function load(): ((fd: number) => boolean) | false {
+  if (process.platform !== "linux") return false;
+  try {
+    const { dlopen, ptr } = require("bun:ffi") as typeof Ffi;
+    const { syscall } = dlopen("libc.so.6", { syscall: { args: ["i64", "int", "ptr", "ptr", "int"], returns: "int" } }).symbols;
+    // offset and length; a length of 0 is the whole
+    const range = new BigUint64Array(2);
+    // pages: cached, dirty, being written, evicted, evicted of late
+    const pages = new BigUint64Array(5);
+    const [from, to] = [ptr(range), ptr(pages)];
+    return (fd) => syscall(CACHESTAT, fd, from, to, 0) === 0 && pages[0] !== 0n && pages[1] === 0n && pages[2] === 0n;
+  } catch {
+    return false;
+  }
+}
