@@ -20,8 +20,10 @@ export async function measureGrowth(subject: Subject, rounds: number, makePlace:
     theirs.push(samples["reference"] as Sample);
   }
   const times = (samples: readonly Sample[]): number[] => samples.map(({ milliseconds }) => median(milliseconds));
-  const slope = (samples: readonly Sample[]): string =>
-    exponent(times(samples).map((time, nth) => [sizes[nth] as number, time] as const)).toFixed(2);
+  const slope = (samples: readonly Sample[]): string => {
+    const points = times(samples).map((time, nth) => [sizes[nth] as number, time] as const);
+    return `${exponent(points).toFixed(2)} [${exponent(points.slice(-2)).toFixed(2)}]`;
+  };
   const spell = (samples: readonly Sample[]): string => times(samples).map(spellTime).join(" · ");
   return {
     what: subject.what,

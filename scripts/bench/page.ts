@@ -48,7 +48,8 @@ ${table(PEERS)}
 ## ${GROWTH.title}
 
 The same work at three sizes, each ten times the one before. The exponent is the slope of time over size on logarithmic scales: 0 does not grow, 1 grows as the
-size does, 2 as its square. What a process costs at least flattens it, most where the times are small. Where ten times the work would not fit on the disk, or
+size does, 2 as its square. What a process costs at least flattens it, most where the times are small: in brackets the slope from the second
+size to the third. Where ten times the work would not fit on the disk, or
 take an hour, the work itself is the largest size (a million artifacts, 100,000 files written out), and large files are 5 GB at most.
 
 ${table(GROWTH)}

@@ -122,6 +122,7 @@ test("a subject is measured at each of its sizes", async () => {
   expect(sizes).toEqual([1000, 10_000, 100_000]);
   expect(cells[0]).toBe("1,000 · 10,000 · 100,000 files");
   expect(cells[1]).toMatch(/^[\d.]+ ms · [\d.]+ ms · [\d.]+ ms$/);
+  expect(cells[2]).toMatch(/^\*\*-?\d\.\d\d \[-?\d\.\d\d\]\*\*$/);
 });
 
 const log: Peer = {
