@@ -7,6 +7,7 @@ import { installPeers } from "../peers/install.ts";
 import type { Peers } from "../peers/install.ts";
 import { endOfRun } from "./ahead.ts";
 import { copyLarge, moveLarge } from "./few-large.ts";
+import { applyGc } from "./gc-apply.ts";
 import { getSmall } from "./get-small.ts";
 import { FLUSHES, traceFlushes } from "./flushes.ts";
 import { GROWTH, measureGrowth } from "./growth.ts";
@@ -21,6 +22,7 @@ import { renderPage } from "./page.ts";
 import { makeHome, makePlace } from "./place.ts";
 import { planGc } from "./plan-gc.ts";
 import { askMillion } from "./registry.ts";
+import { repackStore } from "./repack.ts";
 import { smallAgain } from "./small-again.ts";
 import { start } from "./start.ts";
 import { logLines } from "./stdin.ts";
@@ -47,6 +49,8 @@ const SUBJECTS: readonly Subject[] = [
   logLines,
   ...askMillion,
   ...planGc,
+  applyGc,
+  repackStore,
   ...drawLineage,
   importManifest,
   ...deliverToMlflow,
