@@ -58,16 +58,18 @@ export function isHeld(db: Database, pack: number): boolean {
   );
 }
 
-/** Moves a member whose bytes were written to another pack, unless it is no longer where it was. */
-export function moveMember(db: Database, blob: number, from: number, to: { pack: number; offset: number; dataset: string }): void {
-  db.query("UPDATE blobs SET pack = ?, offset = ?, dataset = ? WHERE seq = ? AND pack = ? AND state IN ('live', 'condemned')").run(
-    to.pack,
-    to.offset,
-    to.dataset,
-    blob,
-    from,
+/** Moves members whose bytes were written to another pack, each to its offset there, but for those that are no longer where they were. */
+export function moveMembers(db: Database, offsets: ReadonlyMap<number, number>, from: number, to: { pack: number; dataset: string }): void {
+  const all = [...offsets];
+  const move = db.query(
+    `UPDATE blobs SET pack = ?1, dataset = ?2, offset = moved.value ->> 1 FROM json_each(?3) moved
+     WHERE blobs.seq = moved.value ->> 0 AND blobs.pack = ?4 AND blobs.state IN ('live', 'condemned')`,
   );
+  for (let at = 0; at < all.length; at += MOVED_AT_ONCE)
+    move.run(to.pack, to.dataset, JSON.stringify(all.slice(at, at + MOVED_AT_ONCE)), from);
 }
+
+const MOVED_AT_ONCE = 5000;
 
 /** Members whose bytes are wanted, in the order of the file. */
 export function members(db: Database, pack: number): { seq: number; blake3: Uint8Array; size: number; offset: number }[] {

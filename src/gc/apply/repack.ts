@@ -3,7 +3,8 @@ import { basename, dirname, join } from "node:path";
 import { loadBlake3 } from "../../blobs/blake3.ts";
 import { copyNoReplace } from "../../blobs/copy-no-replace.ts";
 import { makeDirectory, renameNoReplace, syncDirectory } from "../../blobs/durable.ts";
-import { PackWriter, readMember } from "../../blobs/pack.ts";
+import { PackWindow } from "../../blobs/pack-window.ts";
+import { PackWriter } from "../../blobs/pack.ts";
 import { hollowNow } from "../../db/bytes/hollow-packs.ts";
 import * as packs from "../../db/bytes/packs.ts";
 import type { PackRow } from "../../db/bytes/packs.ts";
@@ -91,7 +92,7 @@ export async function writeAnew(
       created_at: store.now(),
       ...stampOf(lstatSync(path, { bigint: true })),
     });
-    for (const [blob, offset] of offsets) packs.moveMember(store.db, blob, old.seq, { pack, offset, dataset: into.dataset });
+    packs.moveMembers(store.db, offsets, old.seq, { pack, dataset: into.dataset });
     return true;
   });
   if (!moved) {
@@ -130,11 +131,12 @@ async function copyLiving(
   const offsets = new Map<number, number>();
   const writer = new PackWriter(to);
   try {
+    using from = new PackWindow(store.path(old.path));
     for (const [index, member] of packs.members(store.db, old.seq).entries()) {
       if (!isWanted(member.seq)) continue;
-      const bytes = readMember(store.path(old.path), member.offset, member.size);
+      const bytes = from.read(member.offset, member.size);
       const hex = Buffer.from(member.blake3).toString("hex");
-      if (!Buffer.from(blake3.hash(bytes)).equals(Buffer.from(member.blake3)))
+      if (!blake3.hash(bytes).equals(member.blake3))
         throw new CofferError("CORRUPT", `blake3:${hex} in ${basename(old.path)} is damaged, so the pack stays as it is`, {
           hint: "coffer verify lists what is damaged",
         });

@@ -77,7 +77,7 @@ export async function mendPack(
       blobs.replaceWithPacked(store.db, row.seq, { pack, offset: anew.get(row.seq) as number, dataset: row.dataset });
       if (isList) linkMembers(store, row.seq, readFileSync(from));
     }
-    for (const [blob, offset] of moved) packs.moveMember(store.db, blob, old.seq, { pack, offset, dataset: old.dataset });
+    packs.moveMembers(store.db, moved, old.seq, { pack, dataset: old.dataset });
     return {
       isEmpty: !packs.isHeld(store.db, old.seq) && forgetPack(store.db, old.seq) !== null,
       isUseless: forgetPack(store.db, pack) !== null,
