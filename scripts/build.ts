@@ -1,5 +1,6 @@
 import { mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { commonChunk } from "./common-chunk.ts";
 
 const project = join(import.meta.dir, "..");
 const dist = join(project, "dist");
@@ -17,6 +18,7 @@ const result = await Bun.build({
   format: "esm",
   bytecode: true,
   splitting: true,
+  plugins: [commonChunk(project)],
   minify: true,
   // goes into the binary: a stack shows our own files and lines
   sourcemap: "linked",
