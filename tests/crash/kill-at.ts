@@ -32,6 +32,8 @@ export interface Scenario {
   goes?: readonly string[];
   /** The store is damaged until the command has done its work. */
   isDamaged?: boolean;
+  /** Something is read ahead, which is not done on every file system. */
+  readsAhead?: boolean;
   /** What others do while the command stands still at a point before the one where it is killed. */
   meanwhile?: { at: SyncPoint; they: (here: Place) => Promise<unknown> };
   /** What somebody has to do before the next command, because the scenario broke the store. */

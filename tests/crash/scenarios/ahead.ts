@@ -18,6 +18,7 @@ export const AHEAD: readonly Scenario[] = [
     title: "a run whose output is being read while it goes on",
     call: call(),
     seen: newest,
+    readsAhead: true,
     kills: [{ at: ["ahead.asked", "ahead.read"], after: LEFT }],
     mend: go,
     again: () => "finished: m.bin, m.bin",
@@ -27,6 +28,7 @@ export const AHEAD: readonly Scenario[] = [
     call: call(),
     meanwhile,
     seen: newest,
+    readsAhead: true,
     kills: [
       { at: ["ahead.ended", "ingest.staged", "ingest.placed"], after: LEFT },
       { at: ["ingest.committed"], after: "finished: m.bin, m.bin" },
@@ -38,6 +40,7 @@ export const AHEAD: readonly Scenario[] = [
     call: call("--policy", "scratch"),
     meanwhile,
     seen: newest,
+    readsAhead: true,
     kills: [
       { at: ["ingest.moved-in", "ingest.placed"], after: LEFT },
       { at: ["ingest.committed"], after: "finished: m.bin, " },

@@ -1,15 +1,17 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "bun:test";
+import { expect, test as anyTest } from "bun:test";
 import { loadBlake3 } from "../../../src/blobs/blake3.ts";
 import { SYNC_POINTS_VARIABLE } from "../../../src/domain/sync-point.ts";
 import { place } from "../../cli/run-place.ts";
 import type { Place } from "../../cli/run-place.ts";
+import { needsExactTimes } from "../../support/exact-times.ts";
 import { mountExt4, needsMount } from "../../support/mount.ts";
 import { appears } from "../../support/appears.ts";
 import { copies, LARGE, runThatIsHeld } from "./while-it-runs.ts";
 
-const mounted = needsMount(test);
+const test = needsExactTimes(anyTest);
+const mounted = needsMount(anyTest);
 
 /** What happens to a file after it was read ahead, in bash; and whether what was read of it is still its bytes. */
 const CHANGES: Record<string, { how: string; isStill?: true }> = {
