@@ -85,17 +85,17 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
   const begun = await beginRun(store, request);
   const started = await start(store, begun, request, wrapper, pending);
   const { child, output, code, serverAway } = started;
-  // what is needed when the child has ended is loaded while it works; whoever has ended by then without a word needs nobody to keep its log
-  const { endOf } = await import("./finish.ts");
+  syncPoint("run.started");
   try {
     output.started(child.terminal);
-    syncPoint("run.started");
     recordStart(store, begun, request, child.who);
     syncPoint("run.start-recorded");
   } catch (error) {
     wrapper.say.warn(`the command runs, but not all of it will be recorded: ${reason(error)}`);
   }
   const ahead = readAheadLater(store, begun, request);
+  // what is needed when the child has ended is loaded while it works
+  const { endOf } = await import("./finish.ts");
   const ended = await child.ended;
   const reading = ahead.end();
   const end = endOf(ended, wrapper.signals.received);

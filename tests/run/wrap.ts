@@ -17,8 +17,6 @@ export interface WrapOptions {
   graceMs?: number;
   drainMs?: number;
   fifo?: boolean;
-  /** No process can be started that would keep the log. */
-  noKeeper?: boolean;
   /** Milliseconds to stay after the child, as storing its outputs would. */
   linger?: number;
   extraEnv?: Record<string, string>;
@@ -33,11 +31,6 @@ const log = await openOutputLog({
   directory: options.directory,
   capture: options.capture ?? false,
   makePipe: options.fifo ? openByFifo : openPipe,
-  ...(options.noKeeper && {
-    keep: () => {
-      throw new Error("resource temporarily unavailable");
-    },
-  }),
   ...(options.drainMs !== undefined && { drainMs: options.drainMs }),
 });
 const signals = holdSignals({ graceMs: options.graceMs ?? 10_000, ignored });

@@ -13,7 +13,6 @@ async function load() {
   const { symbols } = dlopen("libc.so.6", {
     isatty: { args: ["int"], returns: "int" },
     pipe2: { args: ["ptr", "int"], returns: "int" },
-    poll: { args: ["ptr", "u64", "int"], returns: "int" },
   });
   return { ...symbols, ptr };
 }

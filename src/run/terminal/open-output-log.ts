@@ -2,8 +2,6 @@ import { fstatSync } from "node:fs";
 import { join } from "node:path";
 import { isTerminal } from "./is-terminal.ts";
 import type { Log, OutputLog } from "./output-log.ts";
-import { keepLog } from "./keep-log.ts";
-import type { LogKeeper } from "./keep-log.ts";
 import { openPipe } from "./pipe.ts";
 import type { PipeMaker } from "./pipe.ts";
 import { openTee, teeLog } from "./tee-log.ts";
@@ -18,27 +16,17 @@ interface Options {
   shown?: 1 | 2;
   /** How pipes are made; tests take the first choice away. */
   makePipe?: PipeMaker;
-  /** What writes the log; tests have one that cannot be started. */
-  keep?: LogKeeper;
   /** Milliseconds that a process which outlives the child may hold the log open before coffer goes on without it. */
   drainMs?: number;
 }
 
-export async function openOutputLog({
-  directory,
-  capture,
-  shown = 1,
-  makePipe = openPipe,
-  keep = keepLog,
-  drainMs = 2000,
-}: Options): Promise<OutputLog> {
+export async function openOutputLog({ directory, capture, shown = 1, makePipe = openPipe, drainMs = 2000 }: Options): Promise<OutputLog> {
   const terminals = await Promise.all([0, 1, 2].map(isTerminal));
   if (capture && terminals.every(Boolean))
     return (await import("./terminal-log.ts")).openTerminalLog({ name: "output.log", path: join(directory, "output.log") }, drainMs);
   const keepsOut = capture || terminals[shown] === false;
   const keepsErr = capture || terminals[2] === false;
-  const open = (name: Log["name"], out: 1 | 2): Promise<Tee> =>
-    openTee({ name, path: join(directory, name) }, out, directory, { makePipe, keep });
+  const open = (name: Log["name"], out: 1 | 2): Promise<Tee> => openTee({ name, path: join(directory, name) }, out, directory, makePipe);
   if (keepsOut && keepsErr && sameFile(shown, 2)) {
     const both = await open("output.log", shown);
     return teeLog({ stdout: both.write, stderr: both.write }, [both], drainMs);

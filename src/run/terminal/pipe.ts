@@ -6,8 +6,6 @@ import { loadLibc } from "./libc.ts";
 export interface Pipe {
   read: number;
   write: number;
-  /** Nothing is in it, and nobody is left who could write. Asked once our own end is closed; false where that cannot be told. */
-  isOver(): boolean;
 }
 
 export type PipeMaker = (directory: string) => Promise<Pipe>;
@@ -26,7 +24,7 @@ export const openByFifo: PipeMaker = async (directory) => {
   const first = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const write = openSync(path, constants.O_WRONLY);
-    return { read: openSync(path, constants.O_RDONLY), write, isOver: () => false };
+    return { read: openSync(path, constants.O_RDONLY), write };
   } finally {
     closeSync(first);
     unlinkSync(path);
@@ -36,23 +34,12 @@ export const openByFifo: PipeMaker = async (directory) => {
 async function openByPipe2(): Promise<Pipe | undefined> {
   if (process.platform !== "linux") return undefined;
   try {
-    const { pipe2, poll, ptr } = await loadLibc();
+    const { pipe2, ptr } = await loadLibc();
     const pair = new Int32Array(2);
-    if (pipe2(ptr(pair), O_CLOEXEC) !== 0) return undefined;
-    const [read, write] = [pair[0] as number, pair[1] as number];
-    return {
-      read,
-      write,
-      isOver() {
-        const asked = new Int32Array([read, POLLIN]);
-        return poll(ptr(asked), 1, 0) === 1 && asked[1] === ((POLLHUP << 16) | POLLIN);
-      },
-    };
+    return pipe2(ptr(pair), O_CLOEXEC) === 0 ? { read: pair[0] as number, write: pair[1] as number } : undefined;
   } catch {
     return undefined;
   }
 }
 
 const O_CLOEXEC = 0o2000000;
-const POLLIN = 1;
-const POLLHUP = 16;

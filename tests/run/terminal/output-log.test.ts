@@ -127,22 +127,6 @@ test("all is shown when the log takes nothing more, from whatever byte on, and e
   expect(endOf(full.path).output.notes).toEqual(["output.log has nothing of the 13 B that were printed (No space left on device)"]);
 });
 
-test("where nothing can be started that keeps the log, the output is shown, and it is said that it was not kept", async () => {
-  using directory = scratch();
-  const { code, out, err } = await wrap({ directory: directory.path, noKeeper: true }, "sh", "-c", "seq 1 200000; echo bad >&2; exit 4");
-  expect([code, out, err]).toEqual([4, seq(200_000), "bad\n"]);
-  expect(endOf(directory.path).output.notes).toEqual([
-    "stdout.log was not kept: resource temporarily unavailable",
-    "stderr.log was not kept: resource temporarily unavailable",
-  ]);
-});
-
-test("where nothing keeps the log and the reader goes away, the child gets SIGPIPE", async () => {
-  using directory = scratch();
-  await bash(`"$@" yes | head -1`, { directory: directory.path, noKeeper: true });
-  expect(endOf(directory.path).end.signal).toBe("SIGPIPE");
-});
-
 test("where neither the log nor the user's file takes anything, the command is told", async () => {
   using directory = scratch();
   symlinkSync("/dev/full", directory.at("stdout.log"));
