@@ -1,22 +1,15 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { Database } from "bun:sqlite";
 
-/** Two who install at once must not do it into one folder. The directory is the lock; its owner's pid is inside. */
+/** Two who install at once must not do it into one folder. The lock is SQLite's on a file that stays empty: the system takes it from whoever dies. */
 export async function lock(path: string): Promise<AsyncDisposable> {
+  const file = new Database(path, { create: true });
   for (;;) {
     try {
-      mkdirSync(path);
-      writeFileSync(join(path, "pid"), String(process.pid));
-      return { [Symbol.asyncDispose]: async () => rmSync(path, { recursive: true, force: true }) };
+      file.run("BEGIN EXCLUSIVE");
+      return { [Symbol.asyncDispose]: async () => file.close() };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if ((error as { code?: string }).code !== "SQLITE_BUSY") throw error;
     }
     await Bun.sleep(200);
-    const owner = Number(readIfThere(join(path, "pid")));
-    if (owner && !existsSync(`/proc/${owner}`) && process.platform === "linux") rmSync(path, { recursive: true, force: true });
   }
-}
-
-function readIfThere(path: string): string | undefined {
-  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
 }

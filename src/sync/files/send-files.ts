@@ -65,6 +65,6 @@ async function weigher({ sync }: Delivering, { ways }: Route, files: readonly Re
   const throughServer = ways.some(({ kind }) => kind === "put");
   return ({ size }) => {
     if (inParts && size >= partsFrom) return { bytes: partsWeight(sync, size), places: 1 };
-    return { bytes: size, places: throughServer && size >= LARGE ? Math.ceil(sync.jobs / LARGE_AT_ONCE) : 1 };
+    return { bytes: size, places: throughServer && size >= LARGE ? Math.max(1, sync.jobs / LARGE_AT_ONCE) : 1 };
   };
 }

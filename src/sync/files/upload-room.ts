@@ -6,7 +6,7 @@ const BYTES_IN_FLIGHT = 256 * 1024 * 1024;
 /** What one upload takes of the room. */
 export interface Load {
   bytes: number;
-  /** Of `jobs`. */
+  /** Of `jobs`; it need not be whole. */
   places: number;
 }
 

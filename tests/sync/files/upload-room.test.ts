@@ -24,6 +24,23 @@ function counting() {
   return { seen, upload };
 }
 
+/** Holds the first ones until `enough` are there together, and a moment longer for one too many. */
+function crowded(enough: number) {
+  const { promise: full, resolve } = Promise.withResolvers<void>();
+  let flying = 0;
+  let most = 0;
+  return {
+    async join(): Promise<void> {
+      most = Math.max(most, ++flying);
+      if (most >= enough) resolve();
+      await Promise.race([full, Bun.sleep(20_000)]);
+      await Bun.sleep(50);
+      flying--;
+    },
+    most: () => most,
+  };
+}
+
 const weigh = (own: number): Load => ({ bytes: own, places: 1 });
 
 const cases: [what: string, weights: number[], room: UploadRoom, uploads: number, bytes: number][] = [
@@ -89,20 +106,17 @@ test("after an error nothing else of the same call begins, and others go on", as
 });
 
 needsMlflow(test)("files of models that go side by side share one room, and are told as they go", async () => {
-  let flying = 0;
-  let most = 0;
-  await using proxy = await faultyProxy(mlflow.proxied.uri, (request) => {
-    if (!request.startsWith("PUT ")) return undefined;
-    most = Math.max(most, ++flying);
-    return { held: Bun.sleep(30).then(() => flying--) };
-  });
+  const flights = crowded(3);
+  await using proxy = await faultyProxy(mlflow.proxied.uri, (request) =>
+    request.startsWith("PUT ") ? { held: flights.join() } : undefined,
+  );
   using stored = await storeFor(proxy.uri);
   const files = { MLmodel: "flavors: {}", "data/a": "aa", "data/b": "bbb" };
   await tellLater(stored, { artifacts: ["m", "n", "o", "p"].map((path) => ({ path, files })) });
   const seen: Progress[] = [];
   const report = await sync(stored, { jobs: 3, progress: (progress) => seen.push(progress) });
   expect(report).toMatchObject({ synced: 1, left: 0, runs: [{ sent: { models: 4, files: 12 } }] });
-  expect(most).toBe(3);
+  expect(flights.most()).toBe(3);
   expect(seen.at(-1)).toMatchObject({ files: { done: 12, of: 12 }, bytes: { done: 64, of: 64 } });
   // first the run's, then those of all its models: whoever adds them up is told of each once
   expect(seen.filter(({ files: { done } }, at) => done < (seen[at - 1]?.files.done ?? 0))).toHaveLength(1);
@@ -111,21 +125,20 @@ needsMlflow(test)("files of models that go side by side share one room, and are 
 });
 
 needsMlflow(test)("large files go four at once through a server, and small ones as many as there are jobs", async () => {
-  for (const [size, most] of [
-    [1024 * 1024, 4],
-    [1000, 8],
+  for (const [size, jobs, most] of [
+    [1024 * 1024, 8, 4],
+    [1024 * 1024, 5, 4],
+    [1024 * 1024, 2, 2],
+    [1000, 8, 8],
   ] as const) {
-    let flying = 0;
-    let seen = 0;
-    await using proxy = await faultyProxy(mlflow.proxied.uri, (request) => {
-      if (!request.startsWith("PUT ")) return undefined;
-      seen = Math.max(seen, ++flying);
-      return { held: Bun.sleep(100).then(() => flying--) };
-    });
+    const flights = crowded(most);
+    await using proxy = await faultyProxy(mlflow.proxied.uri, (request) =>
+      request.startsWith("PUT ") ? { held: flights.join() } : undefined,
+    );
     using stored = await storeFor(proxy.uri);
     const files = Object.fromEntries(Array.from({ length: 12 }, (_, nth) => [`f${nth}`, `${nth}`.padEnd(size)]));
     await tellLater(stored, { artifacts: [{ path: "d", files }] });
-    expect(await sync(stored, { jobs: 8 })).toMatchObject({ synced: 1, left: 0 });
-    expect(seen).toBe(most);
+    expect(await sync(stored, { jobs })).toMatchObject({ synced: 1, left: 0 });
+    expect(flights.most()).toBe(most);
   }
 });
