@@ -61,9 +61,10 @@ export function isHeld(db: Database, pack: number): boolean {
 /** Moves members whose bytes were written to another pack, each to its offset there, but for those that are no longer where they were. */
 export function moveMembers(db: Database, offsets: ReadonlyMap<number, number>, from: number, to: { pack: number; dataset: string }): void {
   const all = [...offsets];
+  // the plus: else SQLite goes through all of the pack, and through the list for each of its members
   const move = db.query(
     `UPDATE blobs SET pack = ?1, dataset = ?2, offset = moved.value ->> 1 FROM json_each(?3) moved
-     WHERE blobs.seq = moved.value ->> 0 AND blobs.pack = ?4 AND blobs.state IN ('live', 'condemned')`,
+     WHERE blobs.seq = moved.value ->> 0 AND +blobs.pack = ?4 AND blobs.state IN ('live', 'condemned')`,
   );
   for (let at = 0; at < all.length; at += MOVED_AT_ONCE)
     move.run(to.pack, to.dataset, JSON.stringify(all.slice(at, at + MOVED_AT_ONCE)), from);
