@@ -1,5 +1,6 @@
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import type { Dirent } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { errno } from "../../domain/error.ts";
 import { sourceStamp } from "../../blobs/source-stamp.ts";
 import type { SourceStamp } from "../../blobs/source-stamp.ts";
@@ -16,26 +17,41 @@ const SLICE_MS = 4;
 const REST = 49;
 
 /**
+ * Bytes of a directory, not of its files: 100,000 entries. One that is larger is not looked at, nor what is below it: there is no list of a part of a directory, and the whole would come to us in one
+ * piece (of a million entries, 80 ms).
+ */
+const HUGE = 4 << 20;
+
+interface LookOptions {
+  atLeast: number;
+  /** Pauses for so many milliseconds, and resolves with false where nobody wants to know any more. */
+  rest: (ms: number) => Promise<boolean>;
+  /** Milliseconds of a clock that only goes forward. */
+  now?: () => number;
+  huge?: number;
+}
+
+/**
  * Looks through a directory while others work there: in slices so short that nothing else of this process waits for it, with a rest after each. No link is followed, and no other file system entered.
- * `rest` pauses for so many milliseconds and resolves with false where nobody wants to know any more; then what was seen is incomplete, and undefined.
+ * Where nobody wants to know any more, what was seen is incomplete, and undefined.
  */
 export async function lookAround(
   directory: string,
-  { atLeast, rest }: { atLeast: number; rest: (ms: number) => Promise<boolean> },
+  { atLeast, rest, now = () => performance.now(), huge = HUGE }: LookOptions,
 ): Promise<Seen | undefined> {
   const seen: Seen = { large: new Map(), bytes: 0 };
   const device = lookAt(directory)?.dev;
   const waiting = [""];
-  let since = performance.now();
+  let since = now();
   const pace = async (): Promise<boolean> => {
-    const took = performance.now() - since;
+    const took = now() - since;
     if (took < SLICE_MS) return true;
     const goesOn = await rest(took * REST);
-    since = performance.now();
+    since = now();
     return goesOn;
   };
   for (let prefix = waiting.pop(); prefix !== undefined; prefix = waiting.pop()) {
-    for (const entry of entriesOf(`${directory}/${prefix}`)) {
+    for (const entry of await entriesOf(`${directory}/${prefix}`, huge)) {
       const path = `${prefix}${entry.name}`;
       if (entry.isDirectory()) waiting.push(`${path}/`);
       else if (entry.isFile()) {
@@ -65,9 +81,12 @@ function lookAt(path: string): { dev: number; size: number } | undefined {
   }
 }
 
-function entriesOf(directory: string): Dirent[] {
+/** Another thread reads them. */
+async function entriesOf(directory: string, huge: number): Promise<Dirent[]> {
+  const size = lookAt(directory)?.size;
+  if (size === undefined || size > huge) return [];
   try {
-    return readdirSync(directory, { withFileTypes: true });
+    return await readdir(directory, { withFileTypes: true });
   } catch (error) {
     if (errno(error) === undefined) throw error;
     return [];

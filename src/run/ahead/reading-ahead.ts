@@ -35,10 +35,18 @@ const MORE_PATIENCE = 4;
 
 type Request = Pick<RunRequest, "env" | "ignore" | "outputs" | "register">;
 
-/** Begins to read a workspace ahead. undefined where its file system does not tell reliably that a file is still the same. */
-export function readWorkspaceAhead(store: Store, { workspace, lease }: Begun, request: Request): ReadingAhead | undefined {
+/**
+ * Begins to read a workspace ahead. undefined where its file system does not tell reliably that a file is still the same. `start` starts what reads, once there is something to read; `files` is
+ * what was found out so far.
+ */
+export function readWorkspaceAhead(
+  store: Store,
+  { workspace, lease }: Pick<Begun, "workspace" | "lease">,
+  request: Request,
+  { start = startReader, files = new FilesReadAhead() }: { start?: typeof startReader; files?: FilesReadAhead } = {},
+): ReadingAhead | undefined {
   if (!keepsExactTimes(workspace)) return undefined;
-  const reader = new WorkspaceReader(store, workspace, store.path("tmp", lease.token), request);
+  const reader = new WorkspaceReader(store, workspace, store.path("tmp", lease.token), request, start, files);
   const reading = reader.read().catch(() => undefined);
   return { end: () => reader.end(reading) };
 }
@@ -46,11 +54,11 @@ export function readWorkspaceAhead(store: Store, { workspace, lease }: Begun, re
 class WorkspaceReader {
   readonly #workspace: string;
   readonly #staging: string;
-  readonly #env: Request["env"];
+  readonly #start: () => ReaderProcess;
   readonly #isOutput: (path: string) => boolean;
   /** Its files become blobs as they are: nothing is copied. */
   readonly #moves: boolean;
-  readonly #files = new FilesReadAhead();
+  readonly #files: FilesReadAhead;
   /** How often a path was read, or begun to be read, in vain. */
   readonly #changes = new Map<string, number>();
   readonly #ending = Promise.withResolvers<boolean>();
@@ -60,12 +68,20 @@ class WorkspaceReader {
   #copies = 0;
   #inWork: string | undefined;
 
-  constructor(store: Store, workspace: string, staging: string, { env, ignore, outputs, register }: Request) {
+  constructor(
+    store: Store,
+    workspace: string,
+    staging: string,
+    { env, ignore, outputs, register }: Request,
+    start: typeof startReader,
+    files: FilesReadAhead,
+  ) {
     const { policy, ignore: ignored } = store.settings.values.workspace;
     const isLeftOut = leftOutBy({ ignore: [...ignored, ...ignore], outputs });
     this.#workspace = workspace;
     this.#staging = staging;
-    this.#env = env;
+    this.#start = () => start(env);
+    this.#files = files;
     this.#isOutput = (path) => !isLeftOut(path) || register.has(path);
     this.#moves = policy === "scratch" && statSync(workspace).dev === statSync(staging).dev;
   }
@@ -78,6 +94,8 @@ class WorkspaceReader {
       const took = performance.now() - began;
       await this.#forgetChanged(seen);
       await this.#makeRoom(seen.bytes);
+      // what was removed there may have been large, and the command may have ended meanwhile: nobody would end a reader that begins now
+      if (this.#isDone) return;
       idle++;
       for (const path of this.#worthwhile(seen)) {
         idle = 0;
@@ -91,6 +109,7 @@ class WorkspaceReader {
   }
 
   async end(reading: Promise<void>): Promise<AheadFiles | undefined> {
+    this.#isDone = true;
     this.#ending.resolve(false);
     await this.#dismissReader();
     await reading;
@@ -107,6 +126,7 @@ class WorkspaceReader {
 
   async #forgetChanged({ large }: Seen): Promise<void> {
     for (const path of this.#files.paths()) {
+      if (this.#isDone) return;
       const name = path.slice(this.#workspace.length + 1);
       const now = large.get(name);
       if (now && isSame(now, this.#files.stampOf(path))) continue;
@@ -117,7 +137,7 @@ class WorkspaceReader {
 
   /** Copies go again when the disk gets short of room: the command may want it, and they can be made at its end. */
   async #makeRoom(written: number): Promise<void> {
-    while (this.#roomFor(0n, written) === undefined && (await this.#files.forgetCopy()));
+    while (!this.#isDone && this.#roomFor(0n, written) === undefined && (await this.#files.forgetCopy()));
   }
 
   /** How many bytes a copy of so many has to leave; undefined where there is no room for it. */
@@ -144,7 +164,7 @@ class WorkspaceReader {
     const floor = this.#moves ? undefined : this.#roomFor(stamp.size, bytes);
     const to = floor === undefined ? undefined : join(this.#staging, `ahead-${this.#copies++}`);
     this.#inWork = to;
-    this.#process ??= startReader(this.#env);
+    this.#process ??= this.#start();
     const asked = this.#process.ask({ path, stamp, copy: to === undefined || floor === undefined ? undefined : { to, floor } });
     syncPoint("ahead.asked");
     // a reader that waits for the disk is not waited for

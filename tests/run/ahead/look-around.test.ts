@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { expect, test } from "bun:test";
 import { lookAround } from "../../../src/run/ahead/look-around.ts";
 import { temporaryRoot } from "../../support/temporary-root.ts";
@@ -32,14 +32,47 @@ test("large files are found at any depth, and no link is followed", async () => 
   expect(seen?.bytes).toBe(449);
 });
 
-test("a directory that is gone holds nothing, and whoever is not wanted any more stops", async () => {
+test("a directory that is gone holds nothing", async () => {
   using root = temporaryRoot();
   expect(await lookAround(root.at("gone"), { atLeast: 0, rest: goOn })).toEqual({ large: new Map(), bytes: 0 });
-  for (let nth = 0; nth < 3000; nth++) writeFileSync(root.at(`${nth}`), "");
-  expect((await lookAround(root.path, { atLeast: 1, rest: goOn }))?.large.size).toBe(0);
-  let rests = 0;
-  expect(await lookAround(root.path, { atLeast: 0, rest: async () => rests++ < 0 })).toBeUndefined();
-  expect(rests).toBe(1);
+});
+
+test("after 4 ms of work comes a rest that is 49 times as long, and whoever is not wanted any more stops", async () => {
+  using root = temporaryRoot();
+  for (let nth = 0; nth < 10; nth++) writeFileSync(root.at(`${nth}`), "");
+  const restsOf = async (step: number, goesOn: boolean) => {
+    let time = 0;
+    const rests: number[] = [];
+    const rest = async (ms: number) => rests.push(ms) > 0 && goesOn;
+    const seen = await lookAround(root.path, { atLeast: 0, rest, now: () => (time += step) });
+    return { rests, files: seen?.large.size };
+  };
+  expect(await restsOf(0, true)).toEqual({ rests: [], files: 10 });
+  // asked after each file; the second time since a rest it is 4 ms
+  expect(await restsOf(2, true)).toEqual({ rests: Array(5).fill(4 * 49), files: 10 });
+  expect(await restsOf(7, true)).toEqual({ rests: Array(10).fill(7 * 49), files: 10 });
+  expect(await restsOf(7, false)).toEqual({ rests: [7 * 49], files: undefined });
+});
+
+test("a huge directory is not looked at, and what is beside it is", async () => {
+  using root = temporaryRoot();
+  mkdirSync(root.at("many"));
+  for (let nth = 0; nth < 1000; nth++) writeFileSync(root.at(`many/${nth}`), "x");
+  writeFileSync(root.at("m"), "bytes");
+  const { size } = statSync(root.at("many"));
+  const bytes = async (huge: number) => (await lookAround(root.path, { atLeast: 0, rest: goOn, huge }))?.bytes;
+  expect([await bytes(size), await bytes(size - 1)]).toEqual([1005, 5]);
+});
+
+test("others have their turn while directories are read", async () => {
+  using root = temporaryRoot();
+  mkdirSync(root.at("a/b/c/d/e/f/g/h"), { recursive: true });
+  let turns = 0;
+  const count = (): void => void (turns++, (next = setImmediate(count)));
+  let next = setImmediate(count);
+  await lookAround(root.path, { atLeast: 0, rest: goOn, now: () => 0 });
+  clearImmediate(next);
+  expect(turns).toBeGreaterThan(0);
 });
 
 mounted("another file system in it is not entered", async () => {
