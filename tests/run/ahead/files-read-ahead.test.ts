@@ -1,7 +1,9 @@
-import { appendFileSync, chmodSync, closeSync, existsSync, lstatSync, openSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, closeSync, existsSync, lstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "bun:test";
+import { isOpenForWriting } from "../../../src/blobs/open-for-writing.ts";
 import { sourceStamp } from "../../../src/blobs/source-stamp.ts";
 import { FilesReadAhead } from "../../../src/run/ahead/files-read-ahead.ts";
+import { needsExactTimes } from "../../support/exact-times.ts";
 import { temporaryRoot } from "../../support/temporary-root.ts";
 
 const HEX = "ab".repeat(32);
@@ -33,14 +35,24 @@ test("a file is known as long as it is the very same, and closed", () => {
   expect(files.of(path)).toBeUndefined();
 });
 
-test("a file that somebody has mapped for writing is not known, and neither is what was written so", () => {
+needsExactTimes(test)("a file that somebody has mapped for writing is not known, and neither is one that was written so", async () => {
   using root = temporaryRoot();
-  const path = root.at("m");
-  writeFileSync(path, "bytes");
-  const files = read(path);
-  const bytes = Bun.mmap(path, { shared: true });
-  expect(files.of(path)).toBeUndefined();
+  const [mapped, written] = [root.at("mapped"), root.at("written")];
+  for (const path of [mapped, written]) writeFileSync(path, "bytes");
+  const files = new Map([mapped, written].map((path) => [path, read(path)]));
+  const bytes = Bun.mmap(mapped, { shared: true });
+  expect(files.get(mapped)?.of(mapped)).toBeUndefined();
   expect(bytes.length).toBe(5);
+  // a tick of the kernel's clock
+  await Bun.sleep(20);
+  // ends with its mapping: nobody holds the file afterwards
+  const writing = Bun.spawn([process.execPath, "-e", `Bun.mmap(${JSON.stringify(written)}, { shared: true })[0] = 66`]);
+  expect(await writing.exited).toBe(0);
+  expect(readFileSync(written, "utf8")).toBe("Bytes");
+  const reader = openSync(written, "r");
+  expect(isOpenForWriting(reader)).toBe(false);
+  closeSync(reader);
+  expect(files.get(written)?.of(written)).toBeUndefined();
 });
 
 test("a copy that somebody touched is none", async () => {

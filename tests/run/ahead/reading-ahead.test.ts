@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, statfsSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test as anyTest } from "bun:test";
 import { loadBlake3 } from "../../../src/blobs/blake3.ts";
@@ -211,7 +211,6 @@ mounted(
     );
     await run.isHeld();
     expect(copies(here.root).size).toBe(1);
-    expect(statfsSync(here.root).bavail).toBeGreaterThan(0);
     expect(await run.end()).toMatchObject({ stdout: "given up\n" });
   },
   60_000,
