@@ -41,6 +41,11 @@ export function self(): Who {
   return who;
 }
 
+/** The boot of this machine; empty where the platform does not tell. */
+export function thisBoot(): string {
+  return here().boot;
+}
+
 /** A live process of this host; undefined where there is none with that pid. */
 export function of(pid: number): Who | undefined {
   const start = startOf(pid);

@@ -4,14 +4,22 @@ import type { Database } from "bun:sqlite";
 const MOST_BYTES = 64 << 20;
 const MOST_ROWS = 1000;
 
-/** What a file or directory outside of the store looked like when it was read last; null where nobody knows. */
-export function seen(db: Database, path: string): Uint8Array | null {
-  return db.query<{ seen: Uint8Array }, [string]>("SELECT seen FROM sources WHERE path = ?").get(path)?.seen ?? null;
+/** What a file or directory outside of the store looked like when it was read last, in the same boot of the machine; null where nobody knows. */
+export function seen(db: Database, path: string, boot: string): Uint8Array | null {
+  return (
+    db.query<{ seen: Uint8Array }, [string, string]>("SELECT seen FROM sources WHERE path = ? AND boot = ?").get(path, boot)?.seen ?? null
+  );
 }
 
 /** Replaces what was known of it. */
-export function keep(db: Database, path: string, bytes: Uint8Array, at: number): void {
-  db.query("INSERT OR REPLACE INTO sources (path, seen, bytes, used_at) VALUES (?, ?, ?, ?)").run(path, bytes, bytes.length, at);
+export function keep(db: Database, path: string, { boot, bytes }: { boot: string; bytes: Uint8Array }, at: number): void {
+  db.query("INSERT OR REPLACE INTO sources (path, boot, seen, bytes, used_at) VALUES (?, ?, ?, ?, ?)").run(
+    path,
+    boot,
+    bytes,
+    bytes.length,
+    at,
+  );
 }
 
 /** What was used longest ago goes, until the rest is within bounds. */

@@ -3,6 +3,7 @@
 CREATE TABLE sources (
   path TEXT PRIMARY KEY,                        -- of a file, or of a directory with all that is in it
   used_at INTEGER NOT NULL,
+  boot TEXT NOT NULL,                           -- of the machine: times that a crash took back are of no use after it
   bytes INTEGER NOT NULL,                       -- of `seen`
   seen BLOB NOT NULL                            -- sizes, times, inodes and digests, with a checksum; last, since it may be large
 ) STRICT;

@@ -5,7 +5,7 @@ import type { SourceStamp } from "../../blobs/source-stamp.ts";
 
 /** What somebody found out about a file before the ingest, while its run was still going. */
 export interface AheadFile {
-  /** Taken from the opened file before its first byte was read, and found the same after its last one, where times are exact and this one was settled (`source-stamp.ts`). */
+  /** Taken from the opened file before its first byte was read, and found the same after its last one, where times are exact and this one was settled (`believed-stamp.ts`). */
   stamp: SourceStamp;
   /** 64 hex digits of BLAKE3: of the bytes of the staged copy where there is one, otherwise of the file's own. */
   hex: string;

@@ -11,6 +11,7 @@ import * as sources from "../../db/bytes/sources.ts";
 import * as treeMembers from "../../db/bytes/tree-members.ts";
 import { errno, reason } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
+import { thisBoot } from "../../domain/process-identity.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { requireLease } from "../lease.ts";
 import type { Lease } from "../lease.ts";
@@ -311,7 +312,7 @@ function remember(store: Store, units: readonly StagedUnit[]): void {
   let isNew = false;
   for (const { unit, seen } of units) {
     if (seen === "same") sources.touch(store.db, unit.source, store.now());
-    else if (seen) sources.keep(store.db, unit.source, seen, store.now());
+    else if (seen) sources.keep(store.db, unit.source, { boot: thisBoot(), bytes: seen }, store.now());
     isNew ||= seen instanceof Buffer;
   }
   if (isNew) sources.makeRoom(store.db);

@@ -38,7 +38,8 @@ export async function readIntoFile(area: StagingArea, unit: IngestUnit, source: 
   const target = area.newName("blob");
   const mayMove = unit.move && source.isFirst && stat.nlink === 1n && !(area.options.openElsewhere?.(stat, fd) ?? false);
   const moved = mayMove && linkOpened(absolute, stat, target);
-  if (!moved) {
+  // of what was read ahead and is still the same, the store was asked already
+  if (!moved && !ahead) {
     const known = await knownByReading(area, fd, stat);
     if (known !== undefined) return known;
   }

@@ -19,56 +19,69 @@ const FORMAT = 1;
 const DIGEST = 32;
 const WORD = 8;
 const COLUMNS = 4;
+const CTIME = 2;
 const COLUMNS_AT = 3 * DIGEST + 4 * WORD;
 /** In place of a ctime: the file may have changed unnoticed since it was read. */
 const UNKNOWN = 0;
 
-/** A unit as it was read before. */
-export class SeenFiles {
+/** A unit, and what its files looked like. */
+export interface SeenUnit {
   /** Hex digits: of a directory, its list's. */
-  readonly hex: string;
+  hex: string;
   /** Hex digits of links and bare directories, as a list of their own. */
-  readonly others: string;
+  others: string;
+  files: SeenFiles;
+}
+
+/** Undefined where the bytes are not what `encodeSeen` made. */
+export function decodeSeen(bytes: Uint8Array, blake3: Blake3): SeenUnit | undefined {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (all.length < COLUMNS_AT || !blake3.hash(all.subarray(DIGEST)).equals(all.subarray(0, DIGEST))) return undefined;
+  const [format, count, pathBytes, device] = [...wordsOf(all, DIGEST, 4)] as [number, number, number, number];
+
+  const digestsAt = COLUMNS_AT + count * COLUMNS * WORD;
+  const pathsAt = digestsAt + count * DIGEST;
+  if (format !== FORMAT || all.length !== pathsAt + pathBytes) return undefined;
+  const paths = all.toString("utf8", pathsAt).split("\0").slice(0, -1);
+  if (paths.length !== count) return undefined;
+  return {
+    hex: all.toString("hex", COLUMNS_AT - 2 * DIGEST, COLUMNS_AT - DIGEST),
+    others: all.toString("hex", COLUMNS_AT - DIGEST, COLUMNS_AT),
+    files: new SeenFiles(paths, device, { columns: wordsOf(all, COLUMNS_AT, count * COLUMNS), digests: all.subarray(digestsAt, pathsAt) }),
+  };
+}
+
+/** Undefined where none of them will be believed. */
+export function encodeSeen({ hex, others, files }: SeenUnit, blake3: Blake3): Buffer | undefined {
+  if (!files.paths.some((_, index) => files.isBelieved(index))) return undefined;
+  const paths = Buffer.from(`${files.paths.join("\0")}\0`);
+  const words = new Float64Array([FORMAT, files.paths.length, paths.length, files.device]);
+  const parts = [bytesOf(words), Buffer.from(hex + others, "hex"), bytesOf(files.columns), files.digests, paths];
+  const all = Buffer.concat([Buffer.alloc(DIGEST), ...parts]);
+  all.set(blake3.hash(all.subarray(DIGEST)));
+  return all;
+}
+
+/** What some files looked like, by their places among their sorted paths. Of one that was not set, nothing is believed. */
+export class SeenFiles {
   readonly paths: readonly string[];
   readonly device: number;
   readonly columns: Float64Array;
   readonly digests: Buffer;
 
-  private constructor(
-    head: { hex: string; others: string; device: number },
-    paths: readonly string[],
-    columns: Float64Array,
-    digests: Buffer,
-  ) {
-    this.hex = head.hex;
-    this.others = head.others;
-    this.device = head.device;
+  constructor(paths: readonly string[], device: number, filled?: { columns: Float64Array; digests: Buffer }) {
     this.paths = paths;
-    this.columns = columns;
-    this.digests = digests;
-  }
-
-  /** Undefined where the bytes are not what `SeenBuilder` made. */
-  static decode(bytes: Uint8Array, blake3: Blake3): SeenFiles | undefined {
-    const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (all.length < COLUMNS_AT || !blake3.hash(all.subarray(DIGEST)).equals(all.subarray(0, DIGEST))) return undefined;
-    const [format, files, pathBytes, device] = [...wordsOf(all, DIGEST, 4)] as [number, number, number, number];
-
-    const digestsAt = COLUMNS_AT + files * COLUMNS * WORD;
-    const pathsAt = digestsAt + files * DIGEST;
-    if (format !== FORMAT || all.length !== pathsAt + pathBytes) return undefined;
-    const paths = all.toString("utf8", pathsAt).split("\0").slice(0, -1);
-    if (paths.length !== files) return undefined;
-    const head = {
-      hex: all.toString("hex", COLUMNS_AT - 2 * DIGEST, COLUMNS_AT - DIGEST),
-      others: all.toString("hex", COLUMNS_AT - DIGEST, COLUMNS_AT),
-      device,
-    };
-    return new SeenFiles(head, paths, wordsOf(all, COLUMNS_AT, files * COLUMNS), all.subarray(digestsAt, pathsAt));
+    this.device = device;
+    this.columns = filled?.columns ?? new Float64Array(paths.length * COLUMNS);
+    this.digests = filled?.digests ?? Buffer.alloc(paths.length * DIGEST);
   }
 
   hexOf(index: number): string {
     return this.digests.toString("hex", index * DIGEST, (index + 1) * DIGEST);
+  }
+
+  isBelieved(index: number): boolean {
+    return this.columns[index * COLUMNS + CTIME] !== UNKNOWN;
   }
 
   /** Whether this is the very file, unchanged. */
@@ -76,7 +89,7 @@ export class SeenFiles {
     const at = index * COLUMNS;
     const columns = this.columns;
     return (
-      columns[at + 2] === ctimeMs &&
+      columns[at + CTIME] === ctimeMs &&
       ctimeMs !== UNKNOWN &&
       columns[at + 1] === mtimeMs &&
       columns[at] === size &&
@@ -84,61 +97,18 @@ export class SeenFiles {
       dev === this.device
     );
   }
-}
 
-/** The same of a unit that is being read. */
-export class SeenBuilder {
-  readonly #paths: readonly string[];
-  readonly #device: number;
-  readonly #columns: Float64Array;
-  readonly #digests: Buffer;
-  #noted = 0;
-  #believed = 0;
-
-  constructor(paths: readonly string[], device: number) {
-    this.#paths = paths;
-    this.#device = device;
-    this.#columns = new Float64Array(paths.length * COLUMNS);
-    this.#digests = Buffer.alloc(paths.length * DIGEST);
-  }
-
-  /** `stat`: where it will tell of a change. */
-  note(index: number, hex: string, stat: Stats | undefined): void {
-    this.#noted++;
-    this.#digests.write(hex, index * DIGEST, "hex");
-    if (stat === undefined || stat.dev !== this.#device) return;
-    this.#believed++;
-    const at = index * COLUMNS;
-    this.#columns[at] = stat.size;
-    this.#columns[at + 1] = stat.mtimeMs;
-    this.#columns[at + 2] = stat.ctimeMs;
-    this.#columns[at + 3] = stat.ino;
+  /** One that was read. `stat`: where it will tell of a change. */
+  set(index: number, hex: string, stat: Stats | undefined): void {
+    this.digests.write(hex, index * DIGEST, "hex");
+    const isTold = stat !== undefined && stat.dev === this.device;
+    this.columns.set(isTold ? [stat.size, stat.mtimeMs, stat.ctimeMs, stat.ino] : [0, 0, UNKNOWN, 0], index * COLUMNS);
   }
 
   /** One that looks as it did. */
   copy(index: number, from: SeenFiles, at: number): void {
-    this.#noted++;
-    this.#believed++;
-    this.#digests.set(from.digests.subarray(at * DIGEST, (at + 1) * DIGEST), index * DIGEST);
-    this.#columns.set(from.columns.subarray(at * COLUMNS, (at + 1) * COLUMNS), index * COLUMNS);
-  }
-
-  /** Undefined where a file is missing, or none will be believed. */
-  encode(unit: { hex: string; others: string }, blake3: Blake3): Buffer | undefined {
-    const files = this.#paths.length;
-    if (this.#noted !== files || this.#believed === 0) return undefined;
-    const paths = Buffer.from(`${this.#paths.join("\0")}\0`);
-    const words = new Float64Array([FORMAT, files, paths.length, this.#device]);
-    const all = Buffer.concat([
-      Buffer.alloc(DIGEST),
-      bytesOf(words),
-      Buffer.from(unit.hex + unit.others, "hex"),
-      bytesOf(this.#columns),
-      this.#digests,
-      paths,
-    ]);
-    all.set(blake3.hash(all.subarray(DIGEST)));
-    return all;
+    this.digests.set(from.digests.subarray(at * DIGEST, (at + 1) * DIGEST), index * DIGEST);
+    this.columns.set(from.columns.subarray(at * COLUMNS, (at + 1) * COLUMNS), index * COLUMNS);
   }
 }
 

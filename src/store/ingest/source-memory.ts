@@ -1,104 +1,126 @@
 import { lstatSync } from "node:fs";
 import type { Stats } from "node:fs";
 import { dirname } from "node:path";
-import { keepsExactTimes } from "../../blobs/source-stamp.ts";
+import { keepsExactTimes } from "../../blobs/believed-stamp.ts";
 import * as sources from "../../db/bytes/sources.ts";
+import { thisBoot } from "../../domain/process-identity.ts";
 import type { IngestUnit } from "./ingest-unit.ts";
-import { SeenBuilder, SeenFiles } from "./seen-files.ts";
+import { SeenFiles, decodeSeen, encodeSeen } from "./seen-files.ts";
+import type { SeenUnit } from "./seen-files.ts";
 import type { StagedUnit } from "./staged.ts";
 import type { StagingArea } from "./staging-area.ts";
 
-const CHANGED = -1;
+/** Among the files of the last time. */
+const NOWHERE = -1;
+
+/** How it came to be known what a file has; the last word counts. */
+const MISSING = 0;
+const READ = 1;
+const UNCHANGED = 2;
 
 /**
- * What is known of a unit's files from the last time that it was logged, and what is to be known the next time. What was known counts only as long as the store has
- * all of it.
+ * What is known of a unit's files from the last time that it was logged, merged with what is found out now: that is to be known the next time. What was known counts
+ * only as long as the store has all of it.
  */
 export class SourceMemory {
   readonly #area: StagingArea;
-  readonly #before: SeenFiles | undefined;
+  readonly #before: SeenUnit | undefined;
   /** Of the directory as it was. */
   readonly #members: number;
-  /** Where each file that has not changed was then. */
+  /** Where each file was then. */
   readonly #places: Int32Array;
-  readonly #next: SeenBuilder;
-  /** Both lists are sorted. */
-  #at = 0;
-  #unchanged = 0;
+  readonly #next: SeenFiles;
+  readonly #found: Uint8Array;
 
-  private constructor(
-    area: StagingArea,
-    known: { before: SeenFiles; members: number } | undefined,
-    next: { files: number; seen: SeenBuilder },
-  ) {
+  private constructor(area: StagingArea, known: { before: SeenUnit; members: number } | undefined, next: SeenFiles) {
     this.#area = area;
     this.#before = known?.before;
     this.#members = known?.members ?? 0;
-    this.#places = new Int32Array(next.files).fill(CHANGED);
-    this.#next = next.seen;
+    this.#places = placesAmong(known?.before.files.paths ?? [], next.paths);
+    this.#next = next;
+    this.#found = new Uint8Array(next.paths.length);
   }
 
-  /** Undefined where nothing is to be remembered: what is moved in is gone then, and not every file system has times that prove something. `paths`: of its files, sorted. */
+  /**
+   * Undefined where nothing is to be remembered: what is moved in is gone then, and not every file system has times that prove something. After a crash of the machine
+   * none has: new bytes may have reached the disk without their new time, which no flush of data takes along. `paths`: of its files, sorted.
+   */
   static of(area: StagingArea, unit: IngestUnit, paths: readonly string[]): SourceMemory | undefined {
-    if (area.options.remember !== true || unit.move) return undefined;
+    if (area.options.remember !== true || unit.move || thisBoot() === "") return undefined;
     const root = lstatSync(unit.source, { throwIfNoEntry: false });
     if (!root || !keepsExactTimes(unit.kind === "tree" ? unit.source : dirname(unit.source))) return undefined;
-    const bytes = sources.seen(area.store.db, unit.source);
-    const before = bytes ? SeenFiles.decode(bytes, area.blake3) : undefined;
+    const bytes = sources.seen(area.store.db, unit.source, thisBoot());
+    const before = bytes ? decodeSeen(bytes, area.blake3) : undefined;
     const members = before && (unit.kind === "tree" ? area.known.membersOf(before.hex) : 1);
-    const seen = new SeenBuilder(paths, root.dev);
-    return new SourceMemory(area, before && members !== undefined ? { before, members } : undefined, { files: paths.length, seen });
+    return new SourceMemory(area, before && members !== undefined ? { before, members } : undefined, new SeenFiles(paths, root.dev));
   }
 
   get isEmpty(): boolean {
     return this.#before === undefined;
   }
 
-  /** Whether a file looks as it did. Asked for each, in their order. */
-  isUnchanged(index: number, path: string, stat: Stats): boolean {
-    const before = this.#before;
-    if (!before) return false;
-    while (this.#at < before.paths.length && (before.paths[this.#at] as string) < path) this.#at++;
-    if (before.paths[this.#at] !== path || !before.isUnchanged(this.#at, stat)) return false;
-    this.#places[index] = this.#at;
-    this.#unchanged++;
+  /** The digest of a file that looks as it did. */
+  knownOf(index: number, stat: Stats): string | undefined {
+    return this.#looksSame(index, stat) ? this.#before?.files.hexOf(this.#places[index] as number) : undefined;
+  }
+
+  /** Takes a file for what it was, if it looks as it did. */
+  believe(index: number, stat: Stats): boolean {
+    if (!this.#before || !this.#looksSame(index, stat)) return false;
+    this.#next.copy(index, this.#before.files, this.#places[index] as number);
+    this.#found[index] = UNCHANGED;
     return true;
   }
 
-  /** The digest of a file that has not changed. */
+  /** A file was read. `stat`: from before, where it will tell of a change. */
+  note(index: number, hex: string, stat: Stats | undefined): void {
+    this.#next.set(index, hex, stat);
+    this.#found[index] = READ;
+  }
+
+  /** The digest of a file that was believed. */
   hexOf(index: number): string | undefined {
-    const place = this.#places[index] as number;
-    return place === CHANGED ? undefined : this.#before?.hexOf(place);
+    return this.#found[index] === UNCHANGED ? this.#next.hexOf(index) : undefined;
   }
 
   /** The digest of a directory in which nothing has changed. `others`: of what is no file. */
   wholeAs(others: string): string | undefined {
     const before = this.#before;
-    const isSame = before && this.#unchanged === this.#places.length && this.#unchanged === before.paths.length && before.others === others;
-    return isSame ? before.hex : undefined;
-  }
-
-  /** A file was read. `stat`: from before, where it will tell of a change. */
-  note(index: number, hex: string, stat: Stats | undefined): void {
-    this.#next.note(index, hex, stat);
+    if (before?.others !== others || before.files.paths.length !== this.#found.length) return undefined;
+    return this.#found.every((found) => found === UNCHANGED) ? before.hex : undefined;
   }
 
   /** The directory in the store whose members this one has, but for a few. */
   get basis(): StagedUnit["basis"] {
     const before = this.#before;
-    if (!before || this.#unchanged === 0) return undefined;
-    const basis = { hex: before.hex, members: this.#members };
-    if (this.#unchanged === before.paths.length) return { ...basis, without: [] };
-    const stays = new Set(this.#places);
+    if (!before || !this.#found.includes(UNCHANGED)) return undefined;
+    const { files, hex } = before;
+    const stays = new Uint8Array(files.paths.length);
+    for (const [index, place] of this.#places.entries()) if (this.#found[index] === UNCHANGED) stays[place] = 1;
+    if (!stays.includes(0)) return { hex, members: this.#members, without: [] };
     const [kept, gone] = [new Set<string>(), new Set<string>()];
-    for (let place = 0; place < before.paths.length; place++) (stays.has(place) ? kept : gone).add(before.hexOf(place));
-    return { ...basis, without: [...gone.difference(kept)] };
+    for (const [place, isKept] of stays.entries()) (isKept ? kept : gone).add(files.hexOf(place));
+    return { hex, members: this.#members, without: [...gone.difference(kept)] };
   }
 
-  /** What is to be known the next time. */
+  /** What is to be known the next time. Undefined where that is nothing, or a file is missing. */
   next(hex: string, others: string): Buffer | undefined {
-    const before = this.#before;
-    if (before) for (const [index, place] of this.#places.entries()) if (place !== CHANGED) this.#next.copy(index, before, place);
-    return this.#next.encode({ hex, others }, this.#area.blake3);
+    return this.#found.includes(MISSING) ? undefined : encodeSeen({ hex, others, files: this.#next }, this.#area.blake3);
   }
+
+  #looksSame(index: number, stat: Stats): boolean {
+    const place = this.#places[index] as number;
+    return place !== NOWHERE && this.#before?.files.isUnchanged(place, stat) === true;
+  }
+}
+
+/** Where each path is among `others`. Both are sorted. */
+function placesAmong(others: readonly string[], paths: readonly string[]): Int32Array {
+  const places = new Int32Array(paths.length).fill(NOWHERE);
+  let at = 0;
+  for (const [index, path] of paths.entries()) {
+    while (at < others.length && (others[at] as string) < path) at++;
+    if (others[at] === path) places[index] = at;
+  }
+  return places;
 }

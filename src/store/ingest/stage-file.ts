@@ -1,6 +1,6 @@
 import { closeSync, fstatSync } from "node:fs";
 import type { Stats } from "node:fs";
-import { willTell } from "../../blobs/source-stamp.ts";
+import { willTell } from "../../blobs/believed-stamp.ts";
 import { CofferError, errno, isFull, reason } from "../../domain/error.ts";
 import { foundAhead } from "./ahead-files.ts";
 import type { AheadFile } from "./ahead-files.ts";

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, lstatSync, openSync } from "node:fs";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { SAFE_READ } from "../../blobs/copy.ts";
-import { willTell } from "../../blobs/source-stamp.ts";
+import { willTell } from "../../blobs/believed-stamp.ts";
 import { encodeTree } from "../../blobs/tree.ts";
 import type { TreeEntry } from "../../blobs/tree.ts";
 import { reading } from "../../db/open/open.ts";
@@ -18,6 +18,7 @@ import { twoAtOnce } from "./two-at-once.ts";
 import type { Problem, Walked } from "./walk.ts";
 
 const FILES_PER_TURN = 256;
+const LOOKS_PER_TURN = 1024;
 
 /** Reads the files of a directory, and makes its list. What cannot be read is added to `problems`. */
 export async function stageTree(
@@ -27,10 +28,11 @@ export async function stageTree(
   problems: Problem[],
 ): Promise<StagedUnit> {
   const tree = new TreeReading(area, unit, walked, problems);
-  for (let from = 0; from < walked.files.length; from += FILES_PER_TURN) {
-    const turn = tree.changedAmong(from, Math.min(from + FILES_PER_TURN, walked.files.length));
+  const changed = await tree.changed();
+  for (let from = 0; from < changed.length; from += FILES_PER_TURN) {
+    const turn = changed.slice(from, from + FILES_PER_TURN);
     // one read transaction for many look-ups: alone, each would take and drop the lock
-    const rest = area.hasPack && turn.length > 0 ? reading(area.store.db, () => tree.readSmallOnes(turn)) : turn;
+    const rest = area.hasPack ? reading(area.store.db, () => tree.readSmallOnes(turn)) : turn;
     await twoAtOnce(rest, (index) => tree.readOne(index));
     await yieldToSignals();
   }
@@ -62,16 +64,17 @@ class TreeReading {
     this.#modes = new Uint16Array(files.length);
   }
 
-  /** Those among some files that do not look as they did when they were read, or were never read. */
-  changedAmong(from: number, end: number): number[] {
+  /** Those that do not look as they did when they were read, or were never read. */
+  async changed(): Promise<number[]> {
+    if (!this.#memory || this.#memory.isEmpty) return [...this.#paths.keys()];
     const changed: number[] = [];
-    const memory = this.#memory?.isEmpty === false ? this.#memory : undefined;
-    for (let index = from; index < end; index++) {
-      const stat = memory && lstatSync(this.#absolute(index), { throwIfNoEntry: false });
-      if (stat && memory.isUnchanged(index, this.#paths[index] as string, stat)) {
+    for (const index of this.#paths.keys()) {
+      const stat = lstatSync(this.#absolute(index), { throwIfNoEntry: false });
+      if (stat && this.#memory.believe(index, stat)) {
         this.#sizes[index] = stat.size;
         this.#modes[index] = stat.mode & 0o777;
       } else changed.push(index);
+      if (index % LOOKS_PER_TURN === 0) await yieldToSignals();
     }
     return changed;
   }

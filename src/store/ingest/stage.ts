@@ -86,6 +86,6 @@ function seenBefore(memory: SourceMemory, { source }: IngestUnit): AheadFile | u
   // the exact stamp comes first: what the other look finds unchanged was so before
   const exact = lstatSync(source, { bigint: true, throwIfNoEntry: false });
   const stat = exact && lstatSync(source, { throwIfNoEntry: false });
-  const hex = stat && memory.isUnchanged(0, "", stat) ? memory.hexOf(0) : undefined;
+  const hex = stat && memory.knownOf(0, stat);
   return exact && hex !== undefined ? { stamp: sourceStamp(exact), hex, flushed: false } : undefined;
 }

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { appendFileSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sourceStamp } from "../../../src/blobs/source-stamp.ts";
@@ -122,4 +122,16 @@ test("what was read ahead and is in the store already is neither read nor moved"
   const files = ahead(root.at("f"), { hex: await digestOf(BYTES) });
   const { result, added, moved } = await keep(test, [{ source: root.at("f"), move: true }], { ahead: files });
   expect([result[0]?.blob, added.blobs, moved, countOf(test, "blobs")]).toEqual([first.blob, 0, [], 1]);
+});
+
+test("a file whose copy was given up is copied and hashed once, although the store has a file of its size", async () => {
+  using test = await openTestStore();
+  using root = temporaryRoot();
+  await test.add({ bytes: Buffer.alloc(200_000, 5) });
+  writeFileSync(root.at("f"), BYTES);
+  const blake3 = await loadBlake3();
+  const hex = await digestOf(BYTES);
+  using hashers = spyOn(blake3, "hasher");
+  const { result } = await keep(test, [{ source: root.at("f") }], { ahead: ahead(root.at("f"), { hex, flushed: false }) });
+  expect([kept(test, result[0]?.blob as number).hex, hashers.mock.calls.length]).toEqual([hex, 1]);
 });

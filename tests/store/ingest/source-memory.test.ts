@@ -21,8 +21,10 @@ import type { BlobRow } from "../../../src/db/bytes/blobs.ts";
 import * as packs from "../../../src/db/bytes/packs.ts";
 import * as sources from "../../../src/db/bytes/sources.ts";
 import type { ArtifactRow } from "../../../src/db/records/artifacts.ts";
+import { thisBoot } from "../../../src/domain/process-identity.ts";
 import { atSyncPoints } from "../../../src/domain/sync-point.ts";
-import { SeenBuilder, SeenFiles } from "../../../src/store/ingest/seen-files.ts";
+import { decodeSeen, encodeSeen } from "../../../src/store/ingest/seen-files.ts";
+import type { SeenFiles, SeenUnit } from "../../../src/store/ingest/seen-files.ts";
 import { locate, readChecked } from "../../../src/store/read.ts";
 import { verify } from "../../../src/store/damage/verify.ts";
 import { mountSmall, needsMount } from "../../support/mount.ts";
@@ -36,6 +38,8 @@ const MINUTE = 60_000;
 const blake3 = await loadBlake3();
 const hexOf = (text: string | Uint8Array) => blake3.hash(Buffer.from(text)).toString("hex");
 const whole = async (test: TestStore) => (await verify(test.store, { share: 1, random: Math.random })).damage;
+
+const remembered = (test: TestStore, path: string) => sources.seen(test.store.db, path, thisBoot());
 
 /** Logs a directory or file a minute after it was written: its times are settled. */
 async function log(test: TestStore, path: string): Promise<ArtifactRow> {
@@ -67,14 +71,10 @@ function directory(root: { at(...names: string[]): string }, count = 40): string
 
 /** Says of what is remembered of a path that its first file had other bytes: whoever believes it does not read. */
 function lie(test: TestStore, path: string, hex: string): void {
-  const seen = SeenFiles.decode(sources.seen(test.store.db, path) as Uint8Array, blake3) as SeenFiles;
-  const builder = new SeenBuilder(seen.paths, seen.device);
-  for (const index of seen.paths.keys()) builder.copy(index, seen, index);
-  const bytes = builder.encode(seen, blake3) as Buffer;
-  const at = bytes.indexOf(Buffer.from(seen.hexOf(0), "hex"), 32 + 32 + 64);
-  bytes.set(Buffer.from(hex, "hex"), at);
-  bytes.set(blake3.hash(bytes.subarray(32)));
-  test.store.transaction(() => sources.keep(test.store.db, path, bytes, test.now));
+  const seen = decodeSeen(remembered(test, path) as Uint8Array, blake3) as SeenUnit;
+  seen.files.digests.write(hex, "hex");
+  const bytes = encodeSeen(seen, blake3) as Buffer;
+  test.store.transaction(() => sources.keep(test.store.db, path, { boot: thisBoot(), bytes }, test.now));
 }
 
 test("of a directory that did not change, no file is read, and nothing is added", async () => {
@@ -147,7 +147,7 @@ test.each([
   const d = directory(root);
   test.now = Date.now() + ahead;
   await keep(test, [{ source: d, kind: "tree" }], { remember: true });
-  expect(sources.seen(test.store.db, d)).toBeNull();
+  expect(remembered(test, d)).toBeNull();
 });
 
 test("a file that somebody has open for writing, and might have mapped, is read each time", async () => {
@@ -156,7 +156,7 @@ test("a file that somebody has open for writing, and might have mapped, is read 
   const d = directory(root);
   const fd = openSync(root.at("d/0"), "r+");
   await log(test, d);
-  const seen = (): SeenFiles => SeenFiles.decode(sources.seen(test.store.db, d) as Uint8Array, blake3) as SeenFiles;
+  const seen = (): SeenFiles => (decodeSeen(remembered(test, d) as Uint8Array, blake3) as SeenUnit).files;
   const isBelieved = (index: number): boolean => seen().isUnchanged(index, lstatSync(root.at("d", seen().paths[index] as string)));
   expect([seen().paths[0], isBelieved(0), isBelieved(1)]).toEqual(["0", false, true]);
   closeSync(fd);
@@ -169,16 +169,16 @@ test("whatever bit of what is remembered is wrong, it is not used", async () => 
   using root = temporaryRoot();
   const d = directory(root, 2);
   const first = await log(test, d);
-  const good = Buffer.from(sources.seen(test.store.db, d) as Uint8Array);
+  const good = Buffer.from(remembered(test, d) as Uint8Array);
   for (let at = 0; at < good.length; at++) {
     const bad = Buffer.from(good);
     bad[at] = (bad[at] as number) ^ (1 << (at % 8));
-    expect(SeenFiles.decode(bad, blake3)).toBeUndefined();
-    if (at % 8 === 0) expect(SeenFiles.decode(good.subarray(0, at), blake3)).toBeUndefined();
+    expect(decodeSeen(bad, blake3)).toBeUndefined();
+    if (at % 8 === 0) expect(decodeSeen(good.subarray(0, at), blake3)).toBeUndefined();
   }
-  test.store.transaction(() => sources.keep(test.store.db, d, Buffer.from("nonsense"), test.now));
+  test.store.transaction(() => sources.keep(test.store.db, d, { boot: thisBoot(), bytes: Buffer.from("nonsense") }, test.now));
   expect((await log(test, d)).blob).toBe(first.blob);
-  expect(Buffer.from(sources.seen(test.store.db, d) as Uint8Array).equals(good)).toBe(true);
+  expect(Buffer.from(remembered(test, d) as Uint8Array).equals(good)).toBe(true);
 });
 
 const HURTS: Record<string, (path: string) => void> = {
@@ -227,6 +227,56 @@ test("an unchanged large file is not read, and one that changed is", async () =>
   expect(Buffer.from((blobs.bySeq(test.store.db, third.blob as number) as BlobRow).blake3 as Uint8Array).toString("hex")).toBe(
     hexOf(Buffer.alloc(200_000, 2)),
   );
+});
+
+// after a crash of the machine, bytes that were flushed may have the times of those that they took the place of
+test("of a directory, nothing is believed that was seen before the machine was started", async () => {
+  using test = await openTestStore();
+  using root = temporaryRoot();
+  const d = directory(root);
+  await log(test, d);
+  lie(test, d, hexOf("file 001"));
+  test.store.db.run("UPDATE sources SET boot = 'another'");
+  writeFileSync(root.at("d/38"), "other");
+  expect((await listOf(test, await log(test, d)))["0"]).toBe(hexOf("file 000"));
+  expect(test.store.db.query("SELECT boot FROM sources").values()).toEqual([[thisBoot()]]);
+});
+
+test("of a large file, nothing is believed that was seen before the machine was started", async () => {
+  using test = await openTestStore();
+  using root = temporaryRoot();
+  await test.add({ bytes: Buffer.alloc(200_000, 9) });
+  writeFileSync(root.at("f"), Buffer.alloc(200_000, 1));
+  const { blob } = await log(test, root.at("f"));
+  lie(test, root.at("f"), hexOf(Buffer.alloc(200_000, 9)));
+  test.store.db.run("UPDATE sources SET boot = 'another'");
+  expect((await log(test, root.at("f"))).blob).toBe(blob);
+  expect((await log(test, root.at("f"))).blob).toBe(blob);
+});
+
+test("a large file that changes between the look at it and its opening is read, and known as it is then", async () => {
+  using test = await openTestStore();
+  using root = temporaryRoot();
+  const path = root.at("f");
+  writeFileSync(path, Buffer.alloc(200_000, 1));
+  await log(test, path);
+  const changed = Buffer.alloc(200_000, 2);
+  let isBegun = false;
+  let isChanged = false;
+  atSyncPoints((point) => (isBegun ||= point === "ingest.begun"));
+  const { now } = test.store;
+  Object.assign(test.store, {
+    now() {
+      // the clock is looked at right before the file is opened
+      if (isBegun && !isChanged) writeFileSync(path, changed);
+      isChanged ||= isBegun;
+      return now();
+    },
+  });
+  await log(test, path).finally(() => atSyncPoints(() => undefined));
+  const seen = decodeSeen(remembered(test, path) as Uint8Array, blake3) as SeenUnit;
+  expect([isChanged, seen.hex, seen.files.hexOf(0)]).toEqual([true, hexOf(changed), hexOf(changed)]);
+  expect(seen.files.isUnchanged(0, lstatSync(path))).toBe(true);
 });
 
 test.each(["ingest.asked", "ingest.staged", "ingest.placed"])(
@@ -279,7 +329,7 @@ needsMount(test)("a directory in memory is read each time: writes through a mapp
   using _memory = mountSmall(root.at("memory"), "1m");
   writeFileSync(root.at("memory/f"), "in memory");
   await log(test, root.at("memory"));
-  expect(sources.seen(test.store.db, root.at("memory"))).toBeNull();
+  expect(remembered(test, root.at("memory"))).toBeNull();
 });
 
 test("what was used longest ago goes when there are too many, or they are too large", async () => {
@@ -288,11 +338,11 @@ test("what was used longest ago goes when there are too many, or they are too la
   const paths = () => (db.query("SELECT path FROM sources ORDER BY used_at").values() as [string][]).map(([path]) => path);
   const keepAll = (...all: [path: string, bytes: number, at: number][]): void =>
     test.store.transaction(() => {
-      for (const [path, bytes, at] of all) sources.keep(db, path, Buffer.alloc(bytes), at);
+      for (const [path, bytes, at] of all) sources.keep(db, path, { boot: "boot", bytes: Buffer.alloc(bytes) }, at);
       sources.makeRoom(db);
     });
   test.store.transaction(() => {
-    for (let at = 0; at < 1005; at++) sources.keep(db, `/${at}`, Buffer.from("x"), at);
+    for (let at = 0; at < 1005; at++) sources.keep(db, `/${at}`, { boot: "boot", bytes: Buffer.from("x") }, at);
     sources.touch(db, "/5", 2000);
   });
   keepAll(["/last", 1, 3000]);
