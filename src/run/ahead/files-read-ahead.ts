@@ -1,10 +1,9 @@
-import { closeSync, fstatSync, lstatSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { openRegular } from "../../blobs/copy.ts";
-import { isOpenForWriting } from "../../blobs/open-for-writing.ts";
 import { hasStamp } from "../../blobs/source-stamp.ts";
 import type { SourceStamp } from "../../blobs/source-stamp.ts";
 import type { AheadFile, AheadFiles } from "../../store/ingest/ahead-files.ts";
+import { isFinishedAt } from "./is-finished.ts";
 
 export interface ReadAheadFile {
   stamp: SourceStamp;
@@ -55,23 +54,9 @@ export class FilesReadAhead implements AheadFiles {
   /** Undefined as well where somebody has it open for writing by now, or mapped so: such a one may change it without a trace in its times. */
   of(absolute: string): AheadFile | undefined {
     const file = this.#files.get(absolute);
-    if (!file || !isAtRest(absolute, file.stamp)) return undefined;
+    if (!file || !isFinishedAt(absolute, file.stamp)) return undefined;
     const { stamp, hex, flushed, copy } = file;
     return { stamp, hex, flushed, ...(copy && isUntouched(copy) && { staged: copy.path }) };
-  }
-}
-
-function isAtRest(path: string, stamp: SourceStamp): boolean {
-  try {
-    const { fd, stat } = openRegular(path);
-    try {
-      return hasStamp(stat, stamp) && isOpenForWriting(fd) === false && hasStamp(fstatSync(fd, { bigint: true }), stamp);
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    // told when it is to be stored
-    return false;
   }
 }
 

@@ -3,12 +3,13 @@ import { dirname } from "node:path";
 import type { Blake3 } from "../../blobs/blake3.ts";
 import { cloneOpened, openRegular } from "../../blobs/copy.ts";
 import { writeWhole } from "../../blobs/durable.ts";
-import { isOpenForWriting } from "../../blobs/open-for-writing.ts";
-import { hasStamp, isSettled, sourceStamp } from "../../blobs/source-stamp.ts";
+import { isSettled } from "../../blobs/believed-stamp.ts";
+import { sourceStamp } from "../../blobs/source-stamp.ts";
 import type { SourceStamp } from "../../blobs/source-stamp.ts";
 import { isFull } from "../../domain/error.ts";
 import { diskFigures } from "../../domain/file-system.ts";
 import { freeRoom } from "../../store/reserve.ts";
+import { isFinished, isUnchanged } from "./is-finished.ts";
 import type { Kernel } from "./kernel.ts";
 
 export interface AheadRequest {
@@ -39,6 +40,7 @@ export function readAhead({ path, stamp, copy }: AheadRequest, blake3: Blake3, k
   try {
     const { fd } = openRegular(path);
     try {
+      if (!isSettled(stamp.ctime_ns, Date.now())) throw new Left();
       requireFinished(fd, stamp);
       const made = copy ? copyStepwise(fd, stamp, copy, blake3, kernel) : hashStepwise(fd, stamp, blake3, kernel);
       requireFinished(fd, stamp);
@@ -54,16 +56,12 @@ export function readAhead({ path, stamp, copy }: AheadRequest, blake3: Blake3, k
   }
 }
 
-/** Whoever has it mapped changes it without a trace in its times. */
 function requireFinished(fd: number, stamp: SourceStamp): void {
-  const now = Date.now();
-  const stat = fstatSync(fd, { bigint: true });
-  if (!hasStamp(stat, stamp) || stat.nlink === 0n || !isSettled(stat.ctimeNs, now) || isOpenForWriting(fd) !== false) throw new Left();
+  if (!isFinished(fd, stamp)) throw new Left();
 }
 
 function requireUnchanged(fd: number, stamp: SourceStamp): void {
-  const stat = fstatSync(fd, { bigint: true });
-  if (!hasStamp(stat, stamp) || stat.nlink === 0n) throw new Left();
+  if (!isUnchanged(fd, stamp)) throw new Left();
 }
 
 function hashStepwise(fd: number, stamp: SourceStamp, blake3: Blake3, kernel: Kernel): { hex: string; copy: undefined } {

@@ -1,10 +1,9 @@
-import { closeSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isOpenForWriting } from "../../blobs/open-for-writing.ts";
-import { keepsExactTimes, isSettled } from "../../blobs/source-stamp.ts";
+import { isSettled, keepsExactTimes } from "../../blobs/believed-stamp.ts";
+import { sameSource } from "../../blobs/source-stamp.ts";
 import type { SourceStamp } from "../../blobs/source-stamp.ts";
-import { openRegular } from "../../blobs/copy.ts";
 import { diskFigures } from "../../domain/file-system.ts";
 import { leftOutBy } from "../../domain/left-out.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
@@ -14,6 +13,7 @@ import type { Store } from "../../store/store.ts";
 import type { Begun } from "../begin.ts";
 import type { RunRequest } from "../run.ts";
 import { FilesReadAhead } from "./files-read-ahead.ts";
+import { isFinishedAt } from "./is-finished.ts";
 import { lookAround } from "./look-around.ts";
 import type { Seen } from "./look-around.ts";
 import { roomToLeave } from "./room-to-leave.ts";
@@ -129,7 +129,8 @@ class WorkspaceReader {
       if (this.#isDone) return;
       const name = path.slice(this.#workspace.length + 1);
       const now = large.get(name);
-      if (now && isSame(now, this.#files.stampOf(path))) continue;
+      const then = this.#files.stampOf(path);
+      if (now && then && sameSource(now, then)) continue;
       this.#changed(name);
       await this.#files.forget(path);
     }
@@ -154,7 +155,7 @@ class WorkspaceReader {
     for (const [path, stamp] of [...large].sort(([, one], [, other]) => Number(other.size - one.size))) {
       if (this.#files.stampOf(join(this.#workspace, path)) || !this.#isOutput(path) || path.includes("\uFFFD")) continue;
       const patience = isSettledFor(now, this.#changes.get(path) ?? 0);
-      if (isSettled(stamp.ctime_ns, patience) && isClosed(join(this.#workspace, path))) yield path;
+      if (isSettled(stamp.ctime_ns, patience) && isFinishedAt(join(this.#workspace, path), stamp)) yield path;
     }
   }
 
@@ -197,26 +198,9 @@ class WorkspaceReader {
   }
 }
 
-function isSame(one: SourceStamp, other: SourceStamp | undefined): boolean {
-  return other !== undefined && (Object.keys(one) as (keyof SourceStamp)[]).every((key) => one[key] === other[key]);
-}
-
 const REST_MS = 2_000;
 
 /** The moment up to which a file must have been at rest, as `isSettled` counts. */
 function isSettledFor(now: number, changes: number): number {
   return now - REST_MS * (MORE_PATIENCE ** changes - 1);
-}
-
-function isClosed(path: string): boolean {
-  try {
-    const { fd } = openRegular(path);
-    try {
-      return isOpenForWriting(fd) === false;
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    return false;
-  }
 }
