@@ -11,7 +11,7 @@ import * as cache from "../store/cache/cache.ts";
 import { holdBlob, processLease, readerLease } from "../store/lease.ts";
 import { readTree } from "../store/read.ts";
 import type { Store } from "../store/store.ts";
-import type { Content } from "../store/write-out.ts";
+import type { Content } from "../store/bytes/write-out.ts";
 import { manifestIsDue } from "./record.ts";
 import { shownName } from "./shown-name.ts";
 

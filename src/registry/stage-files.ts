@@ -7,7 +7,7 @@ import { checkArtifactPath } from "../domain/names.ts";
 import { skipRule } from "../domain/skip-rule.ts";
 import { isOnnx, switchedOffBy } from "../domain/stage.ts";
 import type { Stage, StagePart } from "../domain/stage.ts";
-import { writeCheckpointArchive } from "../store/ingest/checkpoint-archive.ts";
+import { writeCheckpointArchive } from "./checkpoint-archive.ts";
 import { processLease, staging } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import type { Problem } from "../store/ingest/walk.ts";

@@ -15,7 +15,7 @@ import { formatDigest } from "../domain/digest.ts";
 import { troubleAdvice, troubleWords } from "../domain/disk-trouble.ts";
 import { CofferError, errno } from "../domain/error.ts";
 import { noteDamage } from "./damage/damage.ts";
-import { sameStamp, stampOf } from "./ingest/stamp.ts";
+import { sameStamp, stampOf } from "./bytes/stamp.ts";
 import type { Store } from "./store.ts";
 
 /** Where a blob's bytes lie: a file of its own (offset 0), or inside a pack. */

@@ -16,7 +16,7 @@ import { sweep } from "../../src/gc/apply/sweep.ts";
 import type { Swept } from "../../src/gc/apply/swept.ts";
 import { checkedFile, readChecked, readTree } from "../../src/store/read.ts";
 import { dropLease, takeLease } from "../../src/store/lease.ts";
-import { sameStamp } from "../../src/store/ingest/stamp.ts";
+import { sameStamp } from "../../src/store/bytes/stamp.ts";
 import { verify } from "../../src/store/damage/verify.ts";
 import { spawnCoffer } from "../support/coffer.ts";
 import { mountSmall, needsMount } from "../support/mount.ts";

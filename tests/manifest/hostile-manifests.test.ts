@@ -11,7 +11,7 @@ import { importManifests } from "../../src/manifest/import/import-manifests.ts";
 import { writeManifestTree } from "../../src/manifest/export/write-manifest-tree.ts";
 import type { Plain } from "../../src/manifest/read/yaml.ts";
 import { sha256Of } from "../../src/store/sha256.ts";
-import { writeOut } from "../../src/store/write-out.ts";
+import { writeOut } from "../../src/store/bytes/write-out.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
 import { foreignTree, put, sha256, UID } from "./foreign-tree.ts";

@@ -11,7 +11,7 @@ import { readerLease } from "../../src/store/lease.ts";
 import { readChecked, readRow } from "../../src/store/read.ts";
 import { sha256Of } from "../../src/store/sha256.ts";
 import { verify } from "../../src/store/damage/verify.ts";
-import { writeOut } from "../../src/store/write-out.ts";
+import { writeOut } from "../../src/store/bytes/write-out.ts";
 import { storedSource } from "../../src/sync/files/stored-source.ts";
 import { foreignTree, sha256, UID } from "../manifest/foreign-tree.ts";
 import type { ForeignTree } from "../manifest/foreign-tree.ts";

@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { expect, test } from "bun:test";
 import * as blobs from "../../src/db/bytes/blobs.ts";
-import { stampOf } from "../../src/store/ingest/stamp.ts";
+import { stampOf } from "../../src/store/bytes/stamp.ts";
 import { verify } from "../../src/store/damage/verify.ts";
 import { openTestStore } from "../support/store.ts";
 import { ALL, memberOf, pathOf, rewrite, small } from "./damaged-store.ts";

@@ -8,7 +8,7 @@ import type { BlobRow } from "../../src/db/bytes/blobs.ts";
 import { readablePath } from "../../src/store/cache/cache.ts";
 import { takeLease } from "../../src/store/lease.ts";
 import { locate } from "../../src/store/read.ts";
-import { writeOut } from "../../src/store/write-out.ts";
+import { writeOut } from "../../src/store/bytes/write-out.ts";
 import { openTestStore } from "../support/store.ts";
 import type { TestStore } from "../support/store.ts";
 import { temporaryRoot } from "../support/temporary-root.ts";

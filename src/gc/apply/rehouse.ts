@@ -12,7 +12,7 @@ import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { digestPath } from "../../store/digest-path.ts";
 import { blobRow, checkedFile } from "../../store/read.ts";
-import { stampOf } from "../../store/ingest/stamp.ts";
+import { stampOf } from "../../store/bytes/stamp.ts";
 import { dropPack, writeAnew } from "./repack.ts";
 import { isToStop, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";

@@ -12,7 +12,7 @@ import { forgetPack } from "../../db/garbage/sweeping.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
-import { stampOf } from "../../store/ingest/stamp.ts";
+import { stampOf } from "../../store/bytes/stamp.ts";
 import { isToStop, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 

@@ -6,7 +6,7 @@ import type { ArtifactRow } from "../../db/records/artifacts.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import { checkArtifactPath, checkName, DEFAULT_DATASET, filePart } from "../../domain/names.ts";
 import type { Store } from "../../store/store.ts";
-import { writeOut } from "../../store/write-out.ts";
+import { writeOut } from "../../store/bytes/write-out.ts";
 import { exportManifest } from "./export-manifest.ts";
 import { holdArtifacts } from "../import/hold-artifacts.ts";
 import { toYaml } from "../read/yaml.ts";

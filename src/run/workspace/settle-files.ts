@@ -12,7 +12,7 @@ import { syncPoint } from "../../domain/sync-point.ts";
 import { isUnmoved } from "../../store/damage/put-back.ts";
 import { settleMoved } from "../../store/ingest/ingest.ts";
 import type { Moved } from "../../store/ingest/ingest.ts";
-import { stampOf } from "../../store/ingest/stamp.ts";
+import { stampOf } from "../../store/bytes/stamp.ts";
 import { abandonLease, staging, takeLease } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";
 import { isShared, unshare } from "../child/unshare.ts";

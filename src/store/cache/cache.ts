@@ -11,14 +11,14 @@ import { formatBytes } from "../../domain/quantity.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { cacheLimits, isOff } from "./limits.ts";
 import type { Limits } from "./limits.ts";
-import { copyStamp } from "../ingest/copy-stamp.ts";
+import { copyStamp } from "./copy-stamp.ts";
 import { evict, takeAway, wayside } from "./evict.ts";
 import type { Taken } from "./evict.ts";
 import { holdBlob, processLease, readerLeases } from "../lease.ts";
 import { blobRow, checkedFile, hexOf } from "../read.ts";
 import type { Store } from "../store.ts";
-import { writeOut } from "../write-out.ts";
-import type { Content } from "../write-out.ts";
+import { writeOut } from "../bytes/write-out.ts";
+import type { Content } from "../bytes/write-out.ts";
 
 /** What somebody wants to read: its size in bytes, and the name that its copy gets. */
 export type Readable = Content & { size: number; name: string };

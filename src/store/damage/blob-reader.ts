@@ -9,7 +9,7 @@ import * as packs from "../../db/bytes/packs.ts";
 import { errno, reason } from "../../domain/error.ts";
 import type { Damage } from "./damage.ts";
 import { digestOf } from "../read.ts";
-import { sameStamp, stampOf } from "../ingest/stamp.ts";
+import { sameStamp, stampOf } from "../bytes/stamp.ts";
 import type { Store } from "../store.ts";
 
 const CHUNK = 4 << 20;

@@ -4,7 +4,7 @@ import { readPackHeaders } from "../../blobs/pack-headers.ts";
 import * as packs from "../../db/bytes/packs.ts";
 import { reason } from "../../domain/error.ts";
 import type { Damage } from "./damage.ts";
-import { sameStamp, stampOf } from "../ingest/stamp.ts";
+import { sameStamp, stampOf } from "../bytes/stamp.ts";
 import type { FileStamp } from "../../db/bytes/blobs.ts";
 import type { Store } from "../store.ts";
 

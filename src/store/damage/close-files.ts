@@ -3,7 +3,7 @@ import * as blobs from "../../db/bytes/blobs.ts";
 import * as packs from "../../db/bytes/packs.ts";
 import { errno, reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
-import { keepStamp, sameStamp, stampOf } from "../ingest/stamp.ts";
+import { keepStamp, sameStamp, stampOf } from "../bytes/stamp.ts";
 import type { Store } from "../store.ts";
 import type { Repair } from "./repair.ts";
 import type { Verified } from "./verify.ts";

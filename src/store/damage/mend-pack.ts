@@ -15,7 +15,7 @@ import { syncPoint } from "../../domain/sync-point.ts";
 import { linkMembers } from "./link-members.ts";
 import { isUnmoved } from "./put-back.ts";
 import { setAside } from "./set-aside.ts";
-import { stampOf } from "../ingest/stamp.ts";
+import { stampOf } from "../bytes/stamp.ts";
 import type { Store } from "../store.ts";
 
 /** A member whose bytes were found elsewhere, and lie in a file of the staging by now. */

@@ -14,7 +14,7 @@ import type { Lost } from "./lost.ts";
 import { openSource } from "../ingest/open-source.ts";
 import { hashTwice } from "../read.ts";
 import { setAside } from "./set-aside.ts";
-import { stampOf } from "../ingest/stamp.ts";
+import { stampOf } from "../bytes/stamp.ts";
 import type { Store } from "../store.ts";
 
 /** Where a good copy lies now, and where what it replaced does. */

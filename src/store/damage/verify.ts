@@ -14,7 +14,7 @@ import { checkPack } from "./check-pack.ts";
 import { checkTrees } from "./check-trees.ts";
 import type { Damage } from "./damage.ts";
 import { digestOf, isUnread, locate, readRow } from "../read.ts";
-import { keepStamp } from "../ingest/stamp.ts";
+import { keepStamp } from "../bytes/stamp.ts";
 import type { Store } from "../store.ts";
 import { readReached, rememberReached } from "./verify-reached.ts";
 

@@ -6,7 +6,7 @@ import { removeTree } from "../../blobs/remove-tree.ts";
 import { copyInto, DatabaseCopy, holdAll } from "../../db/copy/copy-database.ts";
 import { CofferError, errno, isFull, reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
-import { copyBytes } from "../ingest/copy-bytes.ts";
+import { copyBytes } from "./copy-bytes.ts";
 import { copyManifests } from "./copy-manifests.ts";
 import { dropLease, holdBlob, takeLease } from "../lease.ts";
 import type { Lease } from "../lease.ts";

@@ -11,7 +11,7 @@ import * as blobs from "../../db/bytes/blobs.ts";
 import type { Database } from "bun:sqlite";
 import * as packs from "../../db/bytes/packs.ts";
 import { reason } from "../../domain/error.ts";
-import { stampOf } from "../ingest/stamp.ts";
+import { stampOf } from "../bytes/stamp.ts";
 
 /** Bytes that are not what their name says, or cannot be read. */
 export interface Unsound {

@@ -21,7 +21,7 @@ import type { IngestOptions, IngestUnit } from "./ingest-unit.ts";
 import { sayGone } from "./say-gone.ts";
 import { sha256OfStaged } from "../sha256.ts";
 import type { MovedIn, Staged, StagedBlob, StagedUnit } from "./staged.ts";
-import { stampOf } from "./stamp.ts";
+import { stampOf } from "../bytes/stamp.ts";
 import type { Store } from "../store.ts";
 import type { Problem } from "./walk.ts";
 

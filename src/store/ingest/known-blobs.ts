@@ -8,7 +8,7 @@ import * as treeMembers from "../../db/bytes/tree-members.ts";
 import { CofferError } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { checkedFile } from "../read.ts";
-import { sameStamp } from "./stamp.ts";
+import { sameStamp } from "../bytes/stamp.ts";
 import type { Store } from "../store.ts";
 
 /** Below this, and untyped, a blob may go into a pack. Bytes. */

@@ -14,7 +14,7 @@ import { stageFile } from "./stage-file.ts";
 import type { Reading } from "./stage-file.ts";
 import type { StagedUnit } from "./staged.ts";
 import type { StagingArea } from "./staging-area.ts";
-import { twoAtOnce } from "./two-at-once.ts";
+import { twoAtOnce } from "../bytes/two-at-once.ts";
 import type { Problem, Walked } from "./walk.ts";
 
 const FILES_PER_TURN = 256;

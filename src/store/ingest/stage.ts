@@ -14,7 +14,7 @@ import { stageFile } from "./stage-file.ts";
 import { stageTree } from "./stage-tree.ts";
 import type { Staged, StagedUnit } from "./staged.ts";
 import { StagingArea } from "./staging-area.ts";
-import { twoAtOnce } from "./two-at-once.ts";
+import { twoAtOnce } from "../bytes/two-at-once.ts";
 import { walk } from "./walk.ts";
 import type { Problem } from "./walk.ts";
 

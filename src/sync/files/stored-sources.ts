@@ -4,7 +4,7 @@ import type { Blake3 } from "../../blobs/blake3.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";
 import { reading } from "../../db/open/open.ts";
-import { OpenPacks } from "../../store/ingest/open-packs.ts";
+import { OpenPacks } from "../../store/bytes/open-packs.ts";
 import type { Store } from "../../store/store.ts";
 import type { RemoteFile } from "./lay-out.ts";
 import { storedSource } from "./stored-source.ts";

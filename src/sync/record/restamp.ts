@@ -1,7 +1,7 @@
 import { lstatSync } from "node:fs";
 import * as blobs from "../../db/bytes/blobs.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";
-import { sameStamp, stampOf } from "../../store/ingest/stamp.ts";
+import { sameStamp, stampOf } from "../../store/bytes/stamp.ts";
 import type { Store } from "../../store/store.ts";
 
 /** In a transaction: a blob that was linked would be hashed again at its next use otherwise, since a link changes its ctime. */

@@ -19,7 +19,7 @@ import { checkedFile, locate, readTree } from "../../../src/store/read.ts";
 import { sha256Of } from "../../../src/store/sha256.ts";
 import { openStore } from "../../../src/store/store.ts";
 import { verify } from "../../../src/store/damage/verify.ts";
-import { writeOut } from "../../../src/store/write-out.ts";
+import { writeOut } from "../../../src/store/bytes/write-out.ts";
 import { loadSettings } from "../../../src/config/settings.ts";
 import { openTestStore } from "../../support/store.ts";
 import type { TestStore } from "../../support/store.ts";

@@ -7,7 +7,7 @@ import type { ArtifactRow } from "../../../src/db/records/artifacts.ts";
 import { remove } from "../../../src/registry/marks.ts";
 import { log } from "../../../src/registry/log.ts";
 import { locate } from "../../../src/store/read.ts";
-import { sameStamp } from "../../../src/store/ingest/stamp.ts";
+import { sameStamp } from "../../../src/store/bytes/stamp.ts";
 import type { Store } from "../../../src/store/store.ts";
 import { faultyProxy } from "../../support/faulty-proxy.ts";
 import { mlflow, needsMlflow, readArtifact } from "../../support/mlflow.ts";

@@ -1,19 +1,19 @@
 import { chmodSync, closeSync, fchmodSync, mkdirSync, openSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
-import { loadBlake3 } from "../blobs/blake3.ts";
-import type { Blake3 } from "../blobs/blake3.ts";
-import { copyChecked } from "../blobs/copy-checked.ts";
-import { writeWhole } from "../blobs/durable.ts";
-import { makeInNewPlace } from "../blobs/new-place.ts";
-import type { TreeEntry } from "../blobs/tree.ts";
-import * as blobs from "../db/bytes/blobs.ts";
-import type { BlobRow } from "../db/bytes/blobs.ts";
-import { reading } from "../db/open/open.ts";
-import { CofferError } from "../domain/error.ts";
-import { OpenPacks } from "./ingest/open-packs.ts";
-import { corrupt, locate, missing, openBlob, readRow, readTree } from "./read.ts";
-import type { Store } from "./store.ts";
+import { loadBlake3 } from "../../blobs/blake3.ts";
+import type { Blake3 } from "../../blobs/blake3.ts";
+import { copyChecked } from "../../blobs/copy-checked.ts";
+import { writeWhole } from "../../blobs/durable.ts";
+import { makeInNewPlace } from "../../blobs/new-place.ts";
+import type { TreeEntry } from "../../blobs/tree.ts";
+import * as blobs from "../../db/bytes/blobs.ts";
+import type { BlobRow } from "../../db/bytes/blobs.ts";
+import { reading } from "../../db/open/open.ts";
+import { CofferError } from "../../domain/error.ts";
+import { OpenPacks } from "./open-packs.ts";
+import { corrupt, locate, missing, openBlob, readRow, readTree } from "../read.ts";
+import type { Store } from "../store.ts";
 
 /** What is written: a file's bytes or a directory. */
 export interface Content {

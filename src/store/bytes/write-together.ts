@@ -2,8 +2,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { makeInNewPlace } from "../../blobs/new-place.ts";
 import type { Store } from "../store.ts";
-import { writeOut } from "../write-out.ts";
-import type { Content } from "../write-out.ts";
+import { writeOut } from "./write-out.ts";
+import type { Content } from "./write-out.ts";
 
 /**
  * Writes several files and directories into a directory that is not there yet, or is empty: all of them or none. Two of one name get numbers.

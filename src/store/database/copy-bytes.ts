@@ -13,8 +13,8 @@ import { CofferError, reason } from "../../domain/error.ts";
 import { countOf } from "../../domain/quantity.ts";
 import { blobRow, corrupt, locate } from "../read.ts";
 import type { Store } from "../store.ts";
-import { stampOf } from "./stamp.ts";
-import { twoAtOnce } from "./two-at-once.ts";
+import { stampOf } from "../bytes/stamp.ts";
+import { twoAtOnce } from "../bytes/two-at-once.ts";
 
 const AT_ONCE = 64;
 const SHOWN = 3;

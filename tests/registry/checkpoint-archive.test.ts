@@ -13,9 +13,9 @@ import {
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "bun:test";
-import { writeCheckpointArchive } from "../../../src/store/ingest/checkpoint-archive.ts";
-import type { CheckpointManifest } from "../../../src/store/ingest/checkpoint-archive.ts";
-import { temporaryRoot } from "../../support/temporary-root.ts";
+import { writeCheckpointArchive } from "../../src/registry/checkpoint-archive.ts";
+import type { CheckpointManifest } from "../../src/registry/checkpoint-archive.ts";
+import { temporaryRoot } from "../support/temporary-root.ts";
 
 const FILES = { "model.pt": "weights", "sub/optimizer.bin": "moments", "sub/deep/ä b.txt": "", run: "#!/bin/sh" };
 

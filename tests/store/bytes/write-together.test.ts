@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import * as blobs from "../../../src/db/bytes/blobs.ts";
 import type { BlobRow } from "../../../src/db/bytes/blobs.ts";
 import type { ArtifactRow } from "../../../src/db/records/artifacts.ts";
-import { distinctNames, writeTogether } from "../../../src/store/ingest/write-together.ts";
+import { distinctNames, writeTogether } from "../../../src/store/bytes/write-together.ts";
 import { openTestStore } from "../../support/store.ts";
 
 test.each([

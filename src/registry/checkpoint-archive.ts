@@ -3,12 +3,12 @@ import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { TAR_END, tarHeader, tarPadding } from "../../blobs/tar-header.ts";
-import { CofferError, errno } from "../../domain/error.ts";
-import { cannotTake } from "./cannot-take.ts";
-import { openSource } from "./open-source.ts";
-import { walk } from "./walk.ts";
-import type { Problem } from "./walk.ts";
+import { TAR_END, tarHeader, tarPadding } from "../blobs/tar-header.ts";
+import { CofferError, errno } from "../domain/error.ts";
+import { cannotTake } from "../store/ingest/cannot-take.ts";
+import { openSource } from "../store/ingest/open-source.ts";
+import { walk } from "../store/ingest/walk.ts";
+import type { Problem } from "../store/ingest/walk.ts";
 
 /** What stands beside an archive. */
 export interface CheckpointManifest {
