@@ -4,7 +4,7 @@ import { parseCall } from "./command.ts";
 import type { GlobalValues } from "./command.ts";
 import { CofferError, EXIT } from "../domain/error.ts";
 import { SYNC_POINTS_VARIABLE } from "../domain/sync-point.ts";
-import { READER_WORD } from "../run/ahead/reader-word.ts";
+import { READER_WORD } from "../run/ahead/reader/word.ts";
 import { writeAll } from "./write-all.ts";
 
 /** Cuts argv at `--`, finds the command, runs it; the one place where errors become words and exit codes. */
@@ -17,7 +17,7 @@ export async function callCommand(argv: readonly string[]): Promise<number> {
   try {
     const points = process.env[SYNC_POINTS_VARIABLE];
     if (points) (await import("../domain/sync-points.ts")).armSyncPoints(points);
-    if (own[0] === READER_WORD) return await (await import("../run/ahead/serve-ahead.ts")).serveAhead();
+    if (own[0] === READER_WORD) return await (await import("../run/ahead/reader/serve.ts")).serveReader();
     if (own[0] === "--version") {
       writeAll(1, `coffer ${version}\n`);
       return EXIT.done;

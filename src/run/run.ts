@@ -7,7 +7,7 @@ import { syncPoint } from "../domain/sync-point.ts";
 import { shownName } from "../registry/shown-name.ts";
 import { clearStaging } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
-import { readAheadLater } from "./ahead/read-ahead-later.ts";
+import { startReadingAhead } from "./ahead/start.ts";
 import type { Attachment } from "./attach.ts";
 import { beginRun, childVariables, discardWorkspace, forgetBegun, recordStart } from "./begin.ts";
 import type { Begun } from "./begin.ts";
@@ -93,7 +93,7 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
   } catch (error) {
     wrapper.say.warn(`the command runs, but not all of it will be recorded: ${reason(error)}`);
   }
-  const ahead = readAheadLater(store, begun, request);
+  const ahead = startReadingAhead(store, begun, request);
   // what is needed when the child has ended is loaded while it works
   const { endOf } = await import("./finish.ts");
   const ended = await child.ended;

@@ -1,12 +1,12 @@
 import { appendFileSync, closeSync, existsSync, lstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { loadBlake3 } from "../../../src/blobs/blake3.ts";
-import { sourceStamp } from "../../../src/blobs/source-stamp.ts";
-import type { SourceStamp } from "../../../src/blobs/source-stamp.ts";
-import { loadKernel } from "../../../src/run/ahead/kernel.ts";
-import { readAhead } from "../../../src/run/ahead/read-ahead.ts";
-import { mountExt4, needsMount } from "../../support/mount.ts";
-import { temporaryRoot } from "../../support/temporary-root.ts";
+import { loadBlake3 } from "../../../../src/blobs/blake3.ts";
+import { sourceStamp } from "../../../../src/blobs/source-stamp.ts";
+import type { SourceStamp } from "../../../../src/blobs/source-stamp.ts";
+import { loadKernel } from "../../../../src/run/ahead/reader/kernel.ts";
+import { readFinished } from "../../../../src/run/ahead/reader/read-finished.ts";
+import { mountExt4, needsMount } from "../../../support/mount.ts";
+import { temporaryRoot } from "../../../support/temporary-root.ts";
 
 const mounted = needsMount(test);
 const blake3 = await loadBlake3();
@@ -28,9 +28,9 @@ beforeAll(async () => {
 afterAll(() => root[Symbol.dispose]());
 
 test("a finished file is hashed, or copied and hashed in one pass", () => {
-  expect(readAhead({ path, stamp, copy: undefined }, blake3, kernel)).toEqual({ hex, copy: undefined });
+  expect(readFinished({ path, stamp, copy: undefined }, blake3, kernel)).toEqual({ hex, copy: undefined });
   const to = root.at("copy");
-  const reply = readAhead({ path, stamp, copy: { to, floor: 0 } }, blake3, kernel);
+  const reply = readFinished({ path, stamp, copy: { to, floor: 0 } }, blake3, kernel);
   const stat = lstatSync(to, { bigint: true });
   expect(reply).toEqual({ hex, copy: sourceStamp(stat) });
   expect(stat.mode & 0o777n).toBe(0o444n);
@@ -40,7 +40,7 @@ test("a finished file is hashed, or copied and hashed in one pass", () => {
 
 test("one that is new, is another one, is open for writing, or is gone, is left, and there is no copy", () => {
   const to = root.at("none");
-  const left = (of: string, as: SourceStamp) => readAhead({ path: of, stamp: as, copy: { to, floor: 0 } }, blake3, kernel);
+  const left = (of: string, as: SourceStamp) => readFinished({ path: of, stamp: as, copy: { to, floor: 0 } }, blake3, kernel);
   writeFileSync(root.at("new"), "new");
   expect(left(root.at("new"), sourceStamp(lstatSync(root.at("new"), { bigint: true })))).toBe("left");
   expect(left(path, { ...stamp, ctime_ns: stamp.ctime_ns - 1n })).toBe("left");
@@ -64,26 +64,26 @@ test("a file that changes while it is copied is left", () => {
   writeFileSync(root.at("changing"), bytes);
   const seen = sourceStamp(lstatSync(root.at("changing"), { bigint: true }));
   Bun.sleepSync(2_100);
-  expect(readAhead({ path: root.at("changing"), stamp: seen, copy: { to, floor: 0 } }, blake3, meanwhile)).toBe("left");
+  expect(readFinished({ path: root.at("changing"), stamp: seen, copy: { to, floor: 0 } }, blake3, meanwhile)).toBe("left");
   expect([steps, existsSync(to)]).toEqual([1, false]);
 });
 
 test("a file whose bytes do not reach the disk is left, since a later flush would not tell of it", () => {
   const to = root.at("none");
   const failing = { ...kernel, writeOut: () => false };
-  for (const copy of [undefined, { to, floor: 0 }]) expect(readAhead({ path, stamp, copy }, blake3, failing)).toBe("left");
+  for (const copy of [undefined, { to, floor: 0 }]) expect(readFinished({ path, stamp, copy }, blake3, failing)).toBe("left");
   expect(existsSync(to)).toBe(false);
 });
 
 test("a copy that leaves too little room is given up while it is made", () => {
   const to = root.at("none");
-  expect(readAhead({ path, stamp, copy: { to, floor: Number.MAX_SAFE_INTEGER } }, blake3, kernel)).toBe("full");
+  expect(readFinished({ path, stamp, copy: { to, floor: Number.MAX_SAFE_INTEGER } }, blake3, kernel)).toBe("full");
   expect(existsSync(to)).toBe(false);
 });
 
 mounted("a copy that finds a full disk is given up", () => {
   using _disk = mountExt4(root.at("disk"), "40m");
   const to = root.at("disk/none");
-  expect(readAhead({ path, stamp, copy: { to, floor: 0 } }, blake3, kernel)).toBe("full");
+  expect(readFinished({ path, stamp, copy: { to, floor: 0 } }, blake3, kernel)).toBe("full");
   expect(existsSync(to)).toBe(false);
 });

@@ -1,13 +1,13 @@
 import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test as anyTest } from "bun:test";
-import { loadBlake3 } from "../../../src/blobs/blake3.ts";
-import { SYNC_POINTS_VARIABLE } from "../../../src/domain/sync-point.ts";
-import { place } from "../../cli/run-place.ts";
-import type { Place } from "../../cli/run-place.ts";
-import { needsExactTimes } from "../../support/exact-times.ts";
-import { mountExt4, needsMount } from "../../support/mount.ts";
-import { appears } from "../../support/appears.ts";
+import { loadBlake3 } from "../../../../src/blobs/blake3.ts";
+import { SYNC_POINTS_VARIABLE } from "../../../../src/domain/sync-point.ts";
+import { place } from "../../../cli/run-place.ts";
+import type { Place } from "../../../cli/run-place.ts";
+import { needsExactTimes } from "../../../support/exact-times.ts";
+import { mountExt4, needsMount } from "../../../support/mount.ts";
+import { appears } from "../../../support/appears.ts";
 import { copies, LARGE, runThatIsHeld } from "./while-it-runs.ts";
 
 const test = needsExactTimes(anyTest);

@@ -1,16 +1,16 @@
 import { appendFileSync, chmodSync, closeSync, existsSync, lstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "bun:test";
-import { isOpenForWriting } from "../../../src/blobs/open-for-writing.ts";
-import { sourceStamp } from "../../../src/blobs/source-stamp.ts";
-import { FilesReadAhead } from "../../../src/run/ahead/files-read-ahead.ts";
-import { needsExactTimes } from "../../support/exact-times.ts";
-import { temporaryRoot } from "../../support/temporary-root.ts";
+import { isOpenForWriting } from "../../../../src/blobs/open-for-writing.ts";
+import { sourceStamp } from "../../../../src/blobs/source-stamp.ts";
+import { AheadMemory } from "../../../../src/run/ahead/wrapper/memory.ts";
+import { needsExactTimes } from "../../../support/exact-times.ts";
+import { temporaryRoot } from "../../../support/temporary-root.ts";
 
 const HEX = "ab".repeat(32);
 
-function read(path: string, copy?: string): FilesReadAhead {
+function read(path: string, copy?: string): AheadMemory {
   const stamp = (of: string) => sourceStamp(lstatSync(of, { bigint: true }));
-  const files = new FilesReadAhead();
+  const files = new AheadMemory();
   files.set(path, {
     stamp: stamp(path),
     hex: HEX,
@@ -66,7 +66,7 @@ test("a copy that somebody touched is none", async () => {
 
 test("copies are given up one by one, the largest first, and digests are kept", async () => {
   using root = temporaryRoot();
-  const files = new FilesReadAhead();
+  const files = new AheadMemory();
   for (const [name, bytes] of [
     ["small", "12"],
     ["large", "12345"],

@@ -1,9 +1,9 @@
 import { lstatSync } from "node:fs";
 import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { errno } from "../../domain/error.ts";
-import { sourceStamp } from "../../blobs/source-stamp.ts";
-import type { SourceStamp } from "../../blobs/source-stamp.ts";
+import { errno } from "../../../domain/error.ts";
+import { sourceStamp } from "../../../blobs/source-stamp.ts";
+import type { SourceStamp } from "../../../blobs/source-stamp.ts";
 
 export interface Seen {
   /** Files of at least the size that was asked for, by path within the directory. */
@@ -15,6 +15,8 @@ export interface Seen {
 const SLICE_MS = 4;
 /** Of one processor: a fiftieth. A directory of 100,000 files is looked through in 20 s. */
 const REST = 49;
+/** Milliseconds: whoever was stopped for a minute in the middle of a slice does not rest for an hour. */
+const LONGEST_REST = 5_000;
 
 /**
  * Bytes of a directory, not of its files: 100,000 entries. One that is larger is not looked at, nor what is below it: there is no list of a part of a directory, and the whole would come to us in one
@@ -46,12 +48,16 @@ export async function lookAround(
   const pace = async (): Promise<boolean> => {
     const took = now() - since;
     if (took < SLICE_MS) return true;
-    const goesOn = await rest(took * REST);
+    const goesOn = await rest(Math.min(took * REST, LONGEST_REST));
     since = now();
     return goesOn;
   };
   for (let prefix = waiting.pop(); prefix !== undefined; prefix = waiting.pop()) {
-    for (const entry of await entriesOf(`${directory}/${prefix}`, huge)) {
+    const asked = now();
+    const entries = await entriesOf(`${directory}/${prefix}`, huge);
+    // to wait for another thread is no work of ours: on a busy machine it takes long
+    since += now() - asked;
+    for (const entry of entries) {
       const path = `${prefix}${entry.name}`;
       if (entry.isDirectory()) waiting.push(`${path}/`);
       else if (entry.isFile()) {

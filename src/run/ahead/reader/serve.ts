@@ -1,8 +1,8 @@
 import { readSync } from "node:fs";
-import { loadBlake3 } from "../../blobs/blake3.ts";
-import { writeWhole } from "../../blobs/durable.ts";
+import { loadBlake3 } from "../../../blobs/blake3.ts";
+import { writeWhole } from "../../../blobs/durable.ts";
 import { loadKernel } from "./kernel.ts";
-import { readAhead } from "./read-ahead.ts";
+import { readFinished } from "./read-finished.ts";
 import { stampFromText, stampToText } from "./stamp-text.ts";
 
 /** A line of JSON each way. Both ends are this very program. */
@@ -15,17 +15,17 @@ export interface RequestLine {
 export type ReplyLine = { hex: string; copy: string | null } | { none: "full" | "left" };
 
 /**
- * The other half of a reader (`reader-process.ts`): reads requests from stdin, one after the other, until it ends. It is a process of its own since a thread of the wrapper's could not be
+ * The other half of a reader (`wrapper/start-reader.ts`): reads requests from stdin, one after the other, until it ends. It is a process of its own since a thread of the wrapper's could not be
  * stopped in the middle of a flush, and would take the wrapper along where it fails.
  */
-export async function serveAhead(): Promise<number> {
+export async function serveReader(): Promise<number> {
   const kernel = loadKernel();
   kernel.endWithParent();
   kernel.yieldToAll();
   const blake3 = await loadBlake3();
   for (const line of linesOf(0)) {
     const { path, stamp, copy } = JSON.parse(line) as RequestLine;
-    const reply = readAhead({ path, stamp: stampFromText(stamp), copy: copy ?? undefined }, blake3, kernel);
+    const reply = readFinished({ path, stamp: stampFromText(stamp), copy: copy ?? undefined }, blake3, kernel);
     const told: ReplyLine =
       typeof reply === "string" ? { none: reply } : { hex: reply.hex, copy: reply.copy ? stampToText(reply.copy) : null };
     writeWhole(1, Buffer.from(`${JSON.stringify(told)}\n`));

@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
-import { READER_WORD } from "./reader-word.ts";
-import type { AheadReply, AheadRequest } from "./read-ahead.ts";
-import type { ReplyLine, RequestLine } from "./serve-ahead.ts";
-import { stampFromText, stampToText } from "./stamp-text.ts";
+import { READER_WORD } from "../reader/word.ts";
+import type { AheadReply, AheadRequest } from "../reader/read-finished.ts";
+import type { ReplyLine, RequestLine } from "../reader/serve.ts";
+import { stampFromText, stampToText } from "../reader/stamp-text.ts";
 
 export interface ReaderProcess {
   /** One request at a time. Resolves with undefined when the reader has ended. */
@@ -56,7 +56,7 @@ function parseReply(line: string): AheadReply {
 function ownCommand(): string[] {
   return import.meta.url.includes("/$bunfs/")
     ? [process.execPath]
-    : [process.execPath, fileURLToPath(new URL("../../main.ts", import.meta.url))];
+    : [process.execPath, fileURLToPath(new URL("../../../main.ts", import.meta.url))];
 }
 
 function only(env: Readonly<Record<string, string | undefined>>, names: readonly string[]): Record<string, string> {

@@ -1,4 +1,4 @@
-import type { SourceStamp } from "../../blobs/source-stamp.ts";
+import type { SourceStamp } from "../../../blobs/source-stamp.ts";
 
 /** A stamp on its way between two processes: JSON has no number that is long enough. */
 export function stampToText({ size, mtime_ns, ctime_ns, inode, device }: SourceStamp): string {

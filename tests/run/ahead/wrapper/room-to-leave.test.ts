@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { roomToLeave } from "../../../src/run/ahead/room-to-leave.ts";
+import { roomToLeave } from "../../../../src/run/ahead/wrapper/room-to-leave.ts";
 
 const GIB = 2 ** 30;
 const disk = (bytes: number) => ({ blocks: bytes / 4096, bsize: 4096 });

@@ -1,11 +1,11 @@
 import { lstatSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { hasStamp } from "../../blobs/source-stamp.ts";
-import type { SourceStamp } from "../../blobs/source-stamp.ts";
-import type { AheadFile, AheadFiles } from "../../store/ingest/ahead-files.ts";
-import { isFinishedAt } from "./is-finished.ts";
+import { hasStamp } from "../../../blobs/source-stamp.ts";
+import type { SourceStamp } from "../../../blobs/source-stamp.ts";
+import type { AheadFile, AheadFiles } from "../../../store/ingest/ahead-files.ts";
+import { isFinishedAt } from "../is-finished.ts";
 
-export interface ReadAheadFile {
+export interface RememberedFile {
   stamp: SourceStamp;
   hex: string;
   /** Its own bytes are on the disk. */
@@ -15,14 +15,14 @@ export interface ReadAheadFile {
 }
 
 /** What is known of files that were read while their run was going, by absolute path. */
-export class FilesReadAhead implements AheadFiles {
-  readonly #files = new Map<string, ReadAheadFile>();
+export class AheadMemory implements AheadFiles {
+  readonly #files = new Map<string, RememberedFile>();
 
   get count(): number {
     return this.#files.size;
   }
 
-  set(path: string, file: ReadAheadFile): void {
+  set(path: string, file: RememberedFile): void {
     this.#files.set(path, file);
   }
 

@@ -1,24 +1,24 @@
 import { statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isSettled, keepsExactTimes } from "../../blobs/believed-stamp.ts";
-import { sameSource } from "../../blobs/source-stamp.ts";
-import type { SourceStamp } from "../../blobs/source-stamp.ts";
-import { diskFigures } from "../../domain/file-system.ts";
-import { leftOutBy } from "../../domain/left-out.ts";
-import { syncPoint } from "../../domain/sync-point.ts";
-import type { AheadFiles } from "../../store/ingest/ahead-files.ts";
-import { freeRoom } from "../../store/reserve.ts";
-import type { Store } from "../../store/store.ts";
-import type { Begun } from "../begin.ts";
-import type { RunRequest } from "../run.ts";
-import { FilesReadAhead } from "./files-read-ahead.ts";
-import { isFinishedAt } from "./is-finished.ts";
+import { isSettled, keepsExactTimes } from "../../../blobs/believed-stamp.ts";
+import { sameSource } from "../../../blobs/source-stamp.ts";
+import type { SourceStamp } from "../../../blobs/source-stamp.ts";
+import { diskFigures } from "../../../domain/file-system.ts";
+import { leftOutBy } from "../../../domain/left-out.ts";
+import { syncPoint } from "../../../domain/sync-point.ts";
+import type { AheadFiles } from "../../../store/ingest/ahead-files.ts";
+import { freeRoom } from "../../../store/reserve.ts";
+import type { Store } from "../../../store/store.ts";
+import type { Begun } from "../../begin.ts";
+import type { RunRequest } from "../../run.ts";
+import { AheadMemory } from "./memory.ts";
+import { isFinishedAt } from "../is-finished.ts";
 import { lookAround } from "./look-around.ts";
 import type { Seen } from "./look-around.ts";
 import { roomToLeave } from "./room-to-leave.ts";
-import { startReader } from "./reader-process.ts";
-import type { ReaderProcess } from "./reader-process.ts";
+import { startReader } from "./start-reader.ts";
+import type { ReaderProcess } from "./start-reader.ts";
 
 export interface ReadingAhead {
   /** Ends it at once, and tells what was found out. */
@@ -39,26 +39,26 @@ type Request = Pick<RunRequest, "env" | "ignore" | "outputs" | "register">;
  * Begins to read a workspace ahead. undefined where its file system does not tell reliably that a file is still the same. `start` starts what reads, once there is something to read; `files` is
  * what was found out so far.
  */
-export function readWorkspaceAhead(
+export function loopOverWorkspace(
   store: Store,
   { workspace, lease }: Pick<Begun, "workspace" | "lease">,
   request: Request,
-  { start = startReader, files = new FilesReadAhead() }: { start?: typeof startReader; files?: FilesReadAhead } = {},
+  { start = startReader, files = new AheadMemory() }: { start?: typeof startReader; files?: AheadMemory } = {},
 ): ReadingAhead | undefined {
   if (!keepsExactTimes(workspace)) return undefined;
-  const reader = new WorkspaceReader(store, workspace, store.path("tmp", lease.token), request, start, files);
-  const reading = reader.read().catch(() => undefined);
-  return { end: () => reader.end(reading) };
+  const loop = new WorkspaceLoop(store, workspace, store.path("tmp", lease.token), request, start, files);
+  const reading = loop.read().catch(() => undefined);
+  return { end: () => loop.end(reading) };
 }
 
-class WorkspaceReader {
+class WorkspaceLoop {
   readonly #workspace: string;
   readonly #staging: string;
   readonly #start: () => ReaderProcess;
   readonly #isOutput: (path: string) => boolean;
   /** Its files become blobs as they are: nothing is copied. */
   readonly #moves: boolean;
-  readonly #files: FilesReadAhead;
+  readonly #files: AheadMemory;
   /** How often a path was read, or begun to be read, in vain. */
   readonly #changes = new Map<string, number>();
   readonly #ending = Promise.withResolvers<boolean>();
@@ -74,7 +74,7 @@ class WorkspaceReader {
     staging: string,
     { env, ignore, outputs, register }: Request,
     start: typeof startReader,
-    files: FilesReadAhead,
+    files: AheadMemory,
   ) {
     const { policy, ignore: ignored } = store.settings.values.workspace;
     const isLeftOut = leftOutBy({ ignore: [...ignored, ...ignore], outputs });

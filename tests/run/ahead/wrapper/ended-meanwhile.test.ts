@@ -1,12 +1,12 @@
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { expect, test as anyTest } from "bun:test";
-import { FilesReadAhead } from "../../../src/run/ahead/files-read-ahead.ts";
-import { readWorkspaceAhead } from "../../../src/run/ahead/reading-ahead.ts";
-import type { ReadingAhead } from "../../../src/run/ahead/reading-ahead.ts";
-import { takeLease } from "../../../src/store/lease.ts";
-import { needsExactTimes } from "../../support/exact-times.ts";
-import { openTestStore } from "../../support/store.ts";
-import { temporaryRoot } from "../../support/temporary-root.ts";
+import { AheadMemory } from "../../../../src/run/ahead/wrapper/memory.ts";
+import { loopOverWorkspace } from "../../../../src/run/ahead/wrapper/loop-over-workspace.ts";
+import type { ReadingAhead } from "../../../../src/run/ahead/wrapper/loop-over-workspace.ts";
+import { takeLease } from "../../../../src/store/lease.ts";
+import { needsExactTimes } from "../../../support/exact-times.ts";
+import { openTestStore } from "../../../support/store.ts";
+import { temporaryRoot } from "../../../support/temporary-root.ts";
 
 const test = needsExactTimes(anyTest);
 
@@ -15,7 +15,7 @@ async function readWhereOneIsGone(root: string, whileItsCopyGoes: (reading: Read
   using t = await openTestStore();
   const told: string[] = [];
   const begun = Promise.withResolvers<void>();
-  class Removing extends FilesReadAhead {
+  class Removing extends AheadMemory {
     override async forget(path: string): Promise<void> {
       told.push("removed");
       whileItsCopyGoes(reading);
@@ -32,7 +32,7 @@ async function readWhereOneIsGone(root: string, whileItsCopyGoes: (reading: Read
     end: async () => void told.push("ended"),
   });
   const request = { env: {}, ignore: [], outputs: [], register: new Map<string, readonly string[]>() };
-  const reading = readWorkspaceAhead(t.store, { workspace: root, lease: takeLease(t.store, "run") }, request, {
+  const reading = loopOverWorkspace(t.store, { workspace: root, lease: takeLease(t.store, "run") }, request, {
     start,
     files,
   }) as ReadingAhead;

@@ -1,15 +1,15 @@
 import { closeSync, fchmodSync, fdatasyncSync, fstatSync, fsyncSync, openSync, readSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Blake3 } from "../../blobs/blake3.ts";
-import { cloneOpened, openRegular } from "../../blobs/copy.ts";
-import { writeWhole } from "../../blobs/durable.ts";
-import { isSettled } from "../../blobs/believed-stamp.ts";
-import { sourceStamp } from "../../blobs/source-stamp.ts";
-import type { SourceStamp } from "../../blobs/source-stamp.ts";
-import { isFull } from "../../domain/error.ts";
-import { diskFigures } from "../../domain/file-system.ts";
-import { freeRoom } from "../../store/reserve.ts";
-import { isFinished, isUnchanged } from "./is-finished.ts";
+import type { Blake3 } from "../../../blobs/blake3.ts";
+import { cloneOpened, openRegular } from "../../../blobs/copy.ts";
+import { writeWhole } from "../../../blobs/durable.ts";
+import { isSettled } from "../../../blobs/believed-stamp.ts";
+import { sourceStamp } from "../../../blobs/source-stamp.ts";
+import type { SourceStamp } from "../../../blobs/source-stamp.ts";
+import { isFull } from "../../../domain/error.ts";
+import { diskFigures } from "../../../domain/file-system.ts";
+import { freeRoom } from "../../../store/reserve.ts";
+import { isFinished, isUnchanged } from "../is-finished.ts";
 import type { Kernel } from "./kernel.ts";
 
 export interface AheadRequest {
@@ -35,7 +35,7 @@ class NoRoom extends Error {}
  * Reads a file that somebody else has finished, and makes it durable: a copy of it in one pass, or the file itself. What was hashed is what the copy got. Stops within a step when the
  * file changes or goes, or its disk gets short of room; then there is no copy. It does nothing else meanwhile: it is for a process of its own.
  */
-export function readAhead({ path, stamp, copy }: AheadRequest, blake3: Blake3, kernel: Kernel): AheadReply {
+export function readFinished({ path, stamp, copy }: AheadRequest, blake3: Blake3, kernel: Kernel): AheadReply {
   let isDone = false;
   try {
     const { fd } = openRegular(path);

@@ -1,10 +1,10 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { SYNC_POINTS_VARIABLE } from "../../../src/domain/sync-point.ts";
-import { spawnCoffer } from "../../support/coffer.ts";
-import type { CofferOptions } from "../../support/coffer.ts";
-import { appears } from "../../support/appears.ts";
-import type { Place } from "../../cli/run-place.ts";
+import { SYNC_POINTS_VARIABLE } from "../../../../src/domain/sync-point.ts";
+import { spawnCoffer } from "../../../support/coffer.ts";
+import type { CofferOptions } from "../../../support/coffer.ts";
+import { appears } from "../../../support/appears.ts";
+import type { Place } from "../../../cli/run-place.ts";
 
 /** Bytes: it is read ahead. */
 export const LARGE = 9_000_000;
