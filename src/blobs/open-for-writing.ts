@@ -1,4 +1,4 @@
-import type * as Ffi from "bun:ffi";
+import { openLibc } from "../domain/libc.ts";
 
 /** Linux's own numbers, on every machine that Bun runs on. */
 const F_SETSIG = 10;
@@ -36,13 +36,11 @@ let kernel: Kernel | false | undefined;
 function load(): Kernel | false {
   if (process.platform !== "linux") return false;
   try {
-    // loaded where a file is to be moved, and only there
-    const { dlopen, read } = require("bun:ffi") as typeof Ffi;
-    // musl answers to this name too
-    const { fcntl, __errno_location } = dlopen("libc.so.6", {
+    const { symbols, read } = openLibc({
       fcntl: { args: ["int", "int", "int"], returns: "int" },
       __errno_location: { args: [], returns: "ptr" },
-    }).symbols;
+    });
+    const { fcntl, __errno_location } = symbols;
     // asked for now: a call in between could change what it says
     const place = __errno_location();
     return place === null ? false : { fcntl, errno: () => read.i32(place, 0) };

@@ -1,4 +1,4 @@
-import type * as Ffi from "bun:ffi";
+import { openLibc } from "../domain/libc.ts";
 
 /** Of cachestat(2), on every machine; Linux has it from 6.5 on. */
 const CACHESTAT = 451;
@@ -17,14 +17,13 @@ let kernel: ((fd: number) => boolean) | false | undefined;
 function load(): ((fd: number) => boolean) | false {
   if (process.platform !== "linux") return false;
   try {
-    const { dlopen, ptr } = require("bun:ffi") as typeof Ffi;
-    const { syscall } = dlopen("libc.so.6", { syscall: { args: ["i64", "int", "ptr", "ptr", "int"], returns: "int" } }).symbols;
+    const { symbols, ptr } = openLibc({ syscall: { args: ["i64", "int", "ptr", "ptr", "int"], returns: "int" } });
     // offset and length; a length of 0 is the whole
     const range = new BigUint64Array(2);
     // pages: cached, dirty, being written, evicted, evicted of late
     const pages = new BigUint64Array(5);
     const [from, to] = [ptr(range), ptr(pages)];
-    return (fd) => syscall(CACHESTAT, fd, from, to, 0) === 0 && pages[0] !== 0n && pages[1] === 0n && pages[2] === 0n;
+    return (fd) => symbols.syscall(CACHESTAT, fd, from, to, 0) === 0 && pages[0] !== 0n && pages[1] === 0n && pages[2] === 0n;
   } catch {
     return false;
   }

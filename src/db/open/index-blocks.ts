@@ -1,8 +1,8 @@
-import type * as Ffi from "bun:ffi";
 import { readdirSync, readlinkSync } from "node:fs";
 import type { StatsFs } from "node:fs";
 import { dirname } from "node:path";
 import { diskFigures } from "../../domain/file-system.ts";
+import { openLibc } from "../../domain/libc.ts";
 
 const PAGE_BYTES = 4096;
 /** Of the index that SQLite has beside its log; enough for a transaction of 32 MiB. */
@@ -31,11 +31,8 @@ export function allocateIndex(path: string): boolean {
 
 function allocate(descriptor: number): boolean {
   try {
-    // loaded where blocks are small, and only there
-    const { dlopen } = require("bun:ffi") as typeof Ffi;
-    // musl answers to this name too
-    const libc = dlopen("libc.so.6", { fallocate: { args: ["int", "int", "i64", "i64"], returns: "int" } });
-    return libc.symbols.fallocate(descriptor, KEEP_SIZE, 0, INDEX_BYTES) === 0;
+    const { symbols } = openLibc({ fallocate: { args: ["int", "int", "i64", "i64"], returns: "int" } });
+    return symbols.fallocate(descriptor, KEEP_SIZE, 0, INDEX_BYTES) === 0;
   } catch {
     return false;
   }

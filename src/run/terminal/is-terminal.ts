@@ -9,7 +9,7 @@ export async function isTerminal(fd: number): Promise<boolean> {
     return false;
   }
   try {
-    if (process.platform === "linux") return (await loadLibc()).isatty(fd) === 1;
+    if (process.platform === "linux") return loadLibc().isatty(fd) === 1;
     const { dlopen } = await import("bun:ffi");
     return dlopen("libSystem.dylib", { isatty: { args: ["int"], returns: "int" } }).symbols.isatty(fd) === 1;
   } catch {

@@ -1,16 +1,17 @@
-/** What Node has no words for, loaded once: each time costs 0.2 ms. Linux; glibc and musl answer to one name. */
-export type Libc = Awaited<ReturnType<typeof load>>;
+import { openLibc } from "../../domain/libc.ts";
 
-let loaded: Promise<Libc> | undefined;
+/** What a command's output needs of the C library, opened once. */
+export type Libc = ReturnType<typeof load>;
+
+let loaded: Libc | undefined;
 
 /** @throws where there is no such library */
-export function loadLibc(): Promise<Libc> {
+export function loadLibc(): Libc {
   return (loaded ??= load());
 }
 
-async function load() {
-  const { dlopen, ptr } = await import("bun:ffi");
-  const { symbols } = dlopen("libc.so.6", {
+function load() {
+  const { symbols, ptr } = openLibc({
     isatty: { args: ["int"], returns: "int" },
     pipe2: { args: ["ptr", "int"], returns: "int" },
   });

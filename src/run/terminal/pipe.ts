@@ -34,7 +34,7 @@ export const openByFifo: PipeMaker = async (directory) => {
 async function openByPipe2(): Promise<Pipe | undefined> {
   if (process.platform !== "linux") return undefined;
   try {
-    const { pipe2, ptr } = await loadLibc();
+    const { pipe2, ptr } = loadLibc();
     const pair = new Int32Array(2);
     return pipe2(ptr(pair), O_CLOEXEC) === 0 ? { read: pair[0] as number, write: pair[1] as number } : undefined;
   } catch {

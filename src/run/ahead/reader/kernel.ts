@@ -1,5 +1,5 @@
-import { dlopen } from "bun:ffi";
 import { writeFileSync } from "node:fs";
+import { openLibc } from "../../../domain/libc.ts";
 
 const SCHED_IDLE = 5;
 const IOPRIO_WHO_PROCESS = 1;
@@ -23,7 +23,7 @@ function yieldAsSession(): void {
   }
 }
 
-/** What Node has no words for. Linux; glibc and musl answer to one name. */
+/** What Node has no words for. Linux. */
 export interface Kernel {
   /** From here on this thread, and whatever it starts, gets what nobody else wants of processor and disk. Nobody can take that back. */
   yieldToAll(): void;
@@ -39,7 +39,7 @@ export interface Kernel {
 }
 
 export function loadKernel(): Kernel {
-  const { symbols } = dlopen("libc.so.6", {
+  const { symbols } = openLibc({
     sched_setscheduler: { args: ["int", "int", "buffer"], returns: "int" },
     syscall: { args: ["i64", "i64", "i64", "i64"], returns: "i64" },
     prctl: { args: ["int", "u64", "u64", "u64", "u64"], returns: "int" },
