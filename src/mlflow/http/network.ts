@@ -22,13 +22,18 @@ interface ProgressWatch {
 /** A signal that fires when nothing moved for `milliseconds`. */
 export function watchProgress(milliseconds: number): ProgressWatch {
   const controller = new AbortController();
-  const start = (): NodeJS.Timeout => setTimeout(() => controller.abort(new DOMException("no progress", "TimeoutError")), milliseconds);
-  let timer = start();
+  let last = performance.now();
+  // a timer that is set anew at each move would cost a small upload more than its request does
+  const look = (): void => {
+    const left = last + milliseconds - performance.now();
+    if (left > 0) timer = setTimeout(look, left);
+    else controller.abort(new DOMException("no progress", "TimeoutError"));
+  };
+  let timer = setTimeout(look, milliseconds);
   return {
     signal: controller.signal,
     touch: () => {
-      clearTimeout(timer);
-      if (!controller.signal.aborted) timer = start();
+      last = performance.now();
     },
     stop: () => clearTimeout(timer),
   };

@@ -19,7 +19,9 @@ export class UploadProgress {
 
   /** `sent`: bytes of it that the network took in the present try. */
   moved(file: RemoteFile, sent: number): void {
-    this.#aloft += sent - (this.#flying.get(file) ?? 0);
+    const before = this.#flying.get(file) ?? 0;
+    if (sent === before) return;
+    this.#aloft += sent - before;
     this.#flying.set(file, sent);
     this.#tell();
   }
