@@ -2,6 +2,7 @@ import { indexFaults } from "../db/check/index-faults.ts";
 import * as integrity from "../db/check/integrity.ts";
 import * as metadata from "../db/open/metadata.ts";
 import { rowFaults } from "../db/check/row-faults.ts";
+import { isBusy } from "../db/wait/busy-database.ts";
 import { REPLACE_DATABASE } from "../domain/damaged-database.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import type { Store } from "../store/store.ts";
@@ -21,9 +22,10 @@ export function checkDatabase(store: Store, options: { thoroughly: boolean; byDa
   try {
     const isLarge = integrity.databaseBytes(db) > QUICKLY_CHECKED;
     if (!options.thoroughly) found = isLarge ? undefined : integrity.quickFault(db);
-    else if (isLarge && !options.byDataset) found = integrity.structureFault(db) ?? indexFaults(db).next().value ?? rowFaults(db)[0];
+    else if (isLarge && !options.byDataset) found = integrity.structureFault(db) ?? indexFaults(db)[0] ?? rowFaults(db)[0];
     else found = integrity.faults(db)[0] ?? rowFaults(db)[0];
   } catch (error) {
+    if (isBusy(error)) throw error;
     throw damaged(reason(error), error);
   }
   if (found !== undefined) throw damaged(found.trim().replaceAll("\n", "; "));

@@ -9,9 +9,10 @@ export function stableDump(path: string): Record<string, string[]> {
   const dump: Record<string, string[]> = {};
   for (const [table, query] of Object.entries(QUERIES))
     dump[table] = (db.query(query).values() as unknown[][]).map((row) => JSON.stringify(row, plain)).sort();
-  const tables = (db.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").values() as [string][]).map(
-    ([name]) => name,
-  );
+  // SQLite does not care for the case of a table's name
+  const tables = (
+    db.query("SELECT lower(name) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").values() as [string][]
+  ).map(([name]) => name);
   // a table that nobody thought of here would be lost unseen
   const forgotten = tables.filter((name) => !(name in QUERIES) && !LOST.includes(name));
   if (forgotten.length > 0) throw new Error(`nobody compares the tables ${forgotten.join(", ")}`);

@@ -9,11 +9,16 @@ import type { Work } from "./until-stopped.ts";
 const LONG_CHECKED = 32 << 20;
 
 /**
- * Refuses to judge by a database that is damaged. SQLite looks at all of it in one go, in which no signal is heard: where that is long, it is said before, and a signal ends
- * the process.
+ * Refuses to judge by a database that is damaged. Each look at a large part of it is one call of SQLite, in which no signal is heard: where that is long, it is said before,
+ * and a signal ends the process.
  * @throws CofferError STORE_DAMAGED; Interrupted
  */
-export async function lookAtDatabase(io: Io, store: Store, { stop, pause }: Work, options: Parameters<typeof checkDatabase>[1]): Promise<void> {
+export async function lookAtDatabase(
+  io: Io,
+  store: Store,
+  { stop, pause }: Work,
+  options: Parameters<typeof checkDatabase>[1],
+): Promise<void> {
   const isLong = options.thoroughly && databaseBytes(store.db) > LONG_CHECKED;
   if (isLong) {
     io.say.info(`looking at the whole database (${formatBytes(databaseBytes(store.db))}) before anything is deleted`);

@@ -16,6 +16,7 @@ import type { Keeper } from "./protection.ts";
  *   gc_dead      blobs that nothing names once the garbage is gone
  *   gc_packs     what becomes of each pack: how many members stay and die, what a pack of those that stay takes, and the bytes of the others
  *   gc_rooted    artifacts that stay even where room is wanted
+ *   gc_members   what lay in directories whose rows are taken away just now; gc_next: those among it that nothing names by then
  */
 const SETS = {
   gc_garbage: "seq INTEGER PRIMARY KEY, rule TEXT NOT NULL, detail INTEGER NOT NULL",
@@ -27,6 +28,8 @@ const SETS = {
   gc_dead: "seq INTEGER PRIMARY KEY",
   gc_packs: "seq INTEGER PRIMARY KEY, members INTEGER NOT NULL, dying INTEGER NOT NULL, live INTEGER NOT NULL, dead INTEGER NOT NULL",
   gc_rooted: "seq INTEGER PRIMARY KEY",
+  gc_members: "seq INTEGER PRIMARY KEY",
+  gc_next: "seq INTEGER PRIMARY KEY",
 } as const;
 
 /** Makes them, empty but for leases. `stopped`: why nothing goes. Not inside a transaction. */

@@ -114,14 +114,44 @@ export function trash(db: Database, blobs: readonly number[]): void {
     revive(db, blob);
 }
 
-/** Takes the rows of trashed blobs away. Returns the members of the directories that they listed, which may be unnamed now. */
-export function forgetBlobs(db: Database, blobs: readonly number[]): number[] {
+/** How many files the directories list that are among some blobs, those that list none left out. */
+export function memberCounts(db: Database, blobs: readonly number[]): Map<number, number> {
+  const counts = db.query("SELECT tree, count(*) FROM tree_members WHERE tree IN (SELECT value FROM json_each(?)) GROUP BY tree");
+  return new Map(counts.values(JSON.stringify(blobs)) as [number, number][]);
+}
+
+/**
+ * Takes the rows of trashed blobs away. Members of the directories that they listed are condemned where nothing names them any more; `takeNext` has those. They stay in the
+ * database: a few directories have millions, many of them the same.
+ */
+export function forgetBlobs(db: Database, blobs: readonly number[], at: number): void {
   const given = JSON.stringify(blobs);
-  const members = db.query("DELETE FROM tree_members WHERE tree IN (SELECT value FROM json_each(?1)) RETURNING member").values(given) as [
-    number,
-  ][];
+  db.run("DELETE FROM temp.gc_members");
+  const members = "tree_members WHERE tree IN (SELECT value FROM json_each(?1))";
+  db.query(`INSERT OR IGNORE INTO temp.gc_members SELECT member FROM ${members}`).run(given);
+  db.query(`DELETE FROM ${members}`).run(given);
   db.query(`DELETE FROM blobs WHERE ${GIVEN} AND state = 'trashed'`).run(given);
-  return members.map(([member]) => member);
+  // the pluses: else SQLite may go through all that is condemned already
+  db.query(
+    `UPDATE blobs SET state = 'condemned', condemned_at = ? WHERE seq IN (SELECT seq FROM temp.gc_members) AND +state IN ('live', 'unverified') AND ${UNNAMED}`,
+  ).run(at);
+  db.run(
+    `INSERT OR IGNORE INTO temp.gc_next SELECT seq FROM blobs WHERE seq IN (SELECT seq FROM temp.gc_members) AND +state IN ('condemned', 'trashed')`,
+  );
+}
+
+/** Blobs that are condemned since the last call, in the order of their seqs. */
+export function takeNext(db: Database): number[] {
+  const next: number[] = [];
+  const read = db.query("SELECT seq FROM temp.gc_next WHERE seq > ? ORDER BY seq LIMIT 10000");
+  for (let last = 0; ;) {
+    const rows = read.values(last) as [number][];
+    for (const [seq] of rows) next.push(seq);
+    if (rows.length === 0) break;
+    last = next.at(-1) as number;
+  }
+  db.run("DELETE FROM temp.gc_next");
+  return next;
 }
 
 /** Takes the cache entries of some blobs out of the index, but for those that a reader holds. Returns their paths under the cache. */

@@ -2,13 +2,13 @@ import { lstatSync } from "node:fs";
 import * as blobs from "../../db/bytes/blobs.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";
 import * as leases from "../../db/bytes/leases.ts";
-import { condemn, forgetBlobs, forgetCacheEntries, trash } from "../../db/garbage/sweeping.ts";
+import { condemn, forgetBlobs, forgetCacheEntries, memberCounts, takeNext, trash } from "../../db/garbage/sweeping.ts";
 import { formatDigest } from "../../domain/digest.ts";
 import { reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { hexOf } from "../../store/read.ts";
 import { blobWords } from "../why/described.ts";
-import { batches, sweepAway, unlinkBehind } from "./swept.ts";
+import { batches, isToStop, sweepAway, unlinkBehind } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
 /** Deletes blobs that nothing names, `planned` among them, and then what was named by them alone (steps 3 to 5 of the sweep). */
@@ -16,8 +16,7 @@ export async function dropBlobs(sweep: Sweep, unnamed: Iterable<number>, planned
   const { store, swept } = sweep;
   let unlinking = Promise.resolve();
   try {
-    for (let wave = inOrder(unnamed); wave.length > 0 && !swept.interrupted;) {
-      const next = new Set<number>();
+    for (let wave = inOrder(unnamed); wave.length > 0 && !swept.interrupted; wave = takeNext(store.db)) {
       for await (const batch of batches(sweep, "blobs", wave)) {
         store.transaction(() => {
           condemn(store.db, batch, store.now());
@@ -25,20 +24,41 @@ export async function dropBlobs(sweep: Sweep, unnamed: Iterable<number>, planned
           syncPoint("gc.trashing");
         });
         syncPoint("gc.trashed");
-        store.transaction(() => {
-          const dropped = dropBatch(sweep, batch, planned);
-          for (const member of condemn(store.db, forgetBlobs(store.db, dropped), store.now())) next.add(member);
-          for (const copy of forgetCacheEntries(store.db, dropped)) dropCopy(sweep, copy);
-          syncPoint("gc.forgotten");
-        });
-        await unlinking;
-        unlinking = unlinkBehind(sweep);
+        for (const part of partsOf(batch, memberCounts(store.db, batch))) {
+          if (part !== batch && (await isToStop(sweep))) break;
+          store.transaction(() => {
+            const dropped = dropBatch(sweep, part, planned);
+            forgetBlobs(store.db, dropped, store.now());
+            for (const copy of forgetCacheEntries(store.db, dropped)) dropCopy(sweep, copy);
+            syncPoint("gc.forgotten");
+          });
+          await unlinking;
+          unlinking = unlinkBehind(sweep);
+        }
       }
-      wave = inOrder(next);
     }
   } finally {
     await unlinking;
   }
+}
+
+/** Members of directories that go with one write transaction; some 4 µs each. One directory goes as a whole. */
+const MOST_MEMBERS = 50_000;
+
+/** A batch as it is, or cut where the directories in it have too many members. Those that are left when the sweep stops are trashed, and go with another plan. */
+function partsOf(batch: readonly number[], members: ReadonlyMap<number, number>): (readonly number[])[] {
+  const cuts: number[] = [];
+  let weight = 0;
+  for (const [nth, seq] of batch.entries()) {
+    const count = members.get(seq) ?? 0;
+    if (weight > 0 && weight + count > MOST_MEMBERS) {
+      cuts.push(nth);
+      weight = 0;
+    }
+    weight += count;
+  }
+  if (cuts.length === 0) return [batch];
+  return [0, ...cuts].map((from, nth) => batch.slice(from, cuts[nth]));
 }
 
 /** Each once, in the order of the rows: neighbours lie in one page. */

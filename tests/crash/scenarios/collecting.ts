@@ -51,7 +51,7 @@ export const COLLECTING: readonly Scenario[] = [
           "gc.trashing@2",
           "gc.trashed@2",
           "gc.forgotten@2",
-          "gc.unlinking@3",
+          "gc.unlinking@2",
           "gc.done",
           "lease.cleared",
         ],
@@ -59,6 +59,24 @@ export const COLLECTING: readonly Scenario[] = [
       },
     ],
     again: () => ["old@v1"],
+  },
+  {
+    title: "gc of more files than it takes at once",
+    async prepare(here) {
+      for (let nth = 0; nth < 260; nth++) here.write(`many/${nth}`, `${nth} ${LARGE}`);
+      await did(here, "log", "many", "--name", "gone");
+      await did(here, "log", here.write("old.bin", LARGE), "--name", "old");
+      await did(here, "rm", "gone");
+    },
+    call: GC,
+    seen: bins,
+    // its list lies in a pack, which goes last
+    kills: [
+      { at: ["gc.unlinking", "gc.trashed@3"], after: { refs: ["old@v1"], files: 12 } },
+      { at: ["gc.unlinking@2"], after: { refs: ["old@v1"], files: 2 } },
+      { at: ["gc.unlinking@3"], after: { refs: ["old@v1"], files: 1 } },
+    ],
+    again: () => ({ refs: ["old@v1"], files: 1 }),
   },
   {
     title: "gc that writes a pack anew",

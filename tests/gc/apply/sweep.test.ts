@@ -704,6 +704,30 @@ test("what was condemned and is named again is what it was: bytes that nobody re
   expect([foreign, name.blob as number].map((blob) => blobs.bySeq(db, blob)?.state)).toEqual(["unverified", "live"]);
 });
 
+test("directories of very many files go one after the other, and what lay in several of them goes once", async () => {
+  using t = await openTestStore();
+  const { db } = t.store;
+  const trees = [await t.add({ name: "one", files: { a: "1" } }), await t.add({ name: "two", files: { b: "2" } })];
+  const kept = await t.add({ name: "kept", files: { c: "3" } });
+  const last = (db.query("SELECT max(seq) AS last FROM blobs").get() as { last: number }).last;
+  const numbers = `WITH RECURSIVE n (n) AS (SELECT ${last} + 1 UNION ALL SELECT n + 1 FROM n WHERE n < ${last} + 30000)`;
+  db.run(
+    `${numbers} INSERT INTO blobs (seq, blake3, size, state, dataset, place, path, mtime_ns, created_at) SELECT n, randomblob(32), 1, 'live', 'default', 'foreign', '/elsewhere/' || n, 1, 1 FROM n`,
+  );
+  for (const { blob } of trees) db.run(`${numbers} INSERT INTO tree_members SELECT ${blob}, n FROM n`);
+  db.run(`INSERT INTO tree_members VALUES (${kept.blob}, ${last + 7})`);
+  for (const { seq } of trees) artifacts.setState(db, seq, "removed", 0);
+  const seen: number[] = [];
+  const count = (): number => (db.query("SELECT count(*) AS n FROM tree_members").get() as { n: number }).n;
+  const swept = await sweep(t.store, plan(t), () => {
+    if (seen.at(-1) !== count()) seen.push(count());
+    return false;
+  });
+  expect(seen).toEqual([60_004, 30_003, 2]);
+  expect(swept.deleted.filter(({ kind }) => kind === "blob").length).toBe(30_000 - 1 + 4);
+  expect(db.query("SELECT count(*) AS n FROM blobs WHERE path LIKE '/elsewhere/%'").get()).toEqual({ n: 1 });
+});
+
 test("readers' copies of dead bytes go too, but for one that a reader holds", async () => {
   using t = await openTestStore();
   const old = await t.add({ name: "data", files: { a: "one" } });
