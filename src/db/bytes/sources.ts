@@ -1,6 +1,6 @@
 import type { Database } from "bun:sqlite";
 
-/** More than these are not kept: bytes of all rows (a file takes about 90), and rows. */
+/** More than these are not kept: bytes of all rows (a file takes about 45), and rows. */
 const MOST_BYTES = 64 << 20;
 const MOST_ROWS = 1000;
 

@@ -4,7 +4,7 @@ import { makeDirectory, renameNoReplace, syncDirectory } from "../../blobs/durab
 import * as blobs from "../../db/bytes/blobs.ts";
 import * as foreign from "../../db/bytes/foreign-blobs.ts";
 import { isUncertain } from "../../db/open/cannot-open.ts";
-import { keepTablesInMemory } from "../../db/open/open.ts";
+import { keepTablesInMemory, leaveLogForLater } from "../../db/open/open.ts";
 import type { Work } from "../../db/open/open.ts";
 import * as packs from "../../db/bytes/packs.ts";
 import * as sources from "../../db/bytes/sources.ts";
@@ -86,6 +86,7 @@ export async function ingest<T>(
     let result: T;
     // so that what a statement of many rows may have to take back does not go through a file
     keepTablesInMemory(store.db);
+    leaveLogForLater(store.db);
     try {
       result = store.transaction((() => {
         requireLease(store, lease);

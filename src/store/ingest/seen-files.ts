@@ -5,6 +5,9 @@ import type { Blake3 } from "../../blobs/blake3.ts";
  * What the files of a unit looked like when they were read, in one run of bytes, since a row a file would cost as much as the files:
  *
  *     checksum of all that follows                        32 bytes
+ *
+ * and, made half as long by zstd, which takes less time than to write the other half:
+ *
  *     format, number of files, bytes of paths, device     8 each
  *     digest of the unit, digest of what else is in it    32 each
  *     size, mtime, ctime, inode of each file              8 each
@@ -20,7 +23,8 @@ const DIGEST = 32;
 const WORD = 8;
 const COLUMNS = 4;
 const CTIME = 2;
-const COLUMNS_AT = 3 * DIGEST + 4 * WORD;
+const COLUMNS_AT = 4 * WORD + 2 * DIGEST;
+const LEVEL = 1;
 /** In place of a ctime: the file may have changed unnoticed since it was read. */
 const UNKNOWN = 0;
 
@@ -35,9 +39,11 @@ export interface SeenUnit {
 
 /** Undefined where the bytes are not what `encodeSeen` made. */
 export function decodeSeen(bytes: Uint8Array, blake3: Blake3): SeenUnit | undefined {
-  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (all.length < COLUMNS_AT || !blake3.hash(all.subarray(DIGEST)).equals(all.subarray(0, DIGEST))) return undefined;
-  const [format, count, pathBytes, device] = [...wordsOf(all, DIGEST, 4)] as [number, number, number, number];
+  const small = bytes.subarray(DIGEST);
+  // before anything is made of it: whatever is wrong in it might ask for any amount of memory
+  if (!blake3.hash(small).equals(bytes.subarray(0, DIGEST))) return undefined;
+  const all = Bun.zstdDecompressSync(small);
+  const [format, count, pathBytes, device] = [...wordsOf(all, 0, 4)] as [number, number, number, number];
 
   const digestsAt = COLUMNS_AT + count * COLUMNS * WORD;
   const pathsAt = digestsAt + count * DIGEST;
@@ -57,9 +63,8 @@ export function encodeSeen({ hex, others, files }: SeenUnit, blake3: Blake3): Bu
   const paths = Buffer.from(`${files.paths.join("\0")}\0`);
   const words = new Float64Array([FORMAT, files.paths.length, paths.length, files.device]);
   const parts = [bytesOf(words), Buffer.from(hex + others, "hex"), bytesOf(files.columns), files.digests, paths];
-  const all = Buffer.concat([Buffer.alloc(DIGEST), ...parts]);
-  all.set(blake3.hash(all.subarray(DIGEST)));
-  return all;
+  const small = Bun.zstdCompressSync(Buffer.concat(parts), { level: LEVEL });
+  return Buffer.concat([blake3.hash(small), small]);
 }
 
 /** What some files looked like, by their places among their sorted paths. Of one that was not set, nothing is believed. */

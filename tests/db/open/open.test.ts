@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { closeDatabase, openDatabase, reading, unflushed, writing } from "../../../src/db/open/open.ts";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { closeDatabase, leaveLogForLater, openDatabase, reading, unflushed, writing } from "../../../src/db/open/open.ts";
 import { whileDeaf } from "../../../src/db/wait/patience.ts";
 import { APPLICATION_ID, MIGRATIONS } from "../../../src/db/open/migrations.ts";
 import { temporaryRoot } from "../../support/temporary-root.ts";
@@ -288,4 +288,19 @@ test("what is written unflushed is there, and full syncs are back after it, what
   ).toThrow("no");
   expect([synchronous(), db.query("SELECT key FROM store").values()]).toEqual([{ synchronous: 2 }, [["a"]]]);
   closeDatabase(db);
+});
+
+test("what a large transaction wrote is moved into the database when that is closed, and once", () => {
+  using root = temporaryRoot();
+  const path = root.at("coffer.db");
+  const db = openDatabase(path, quiet);
+  leaveLogForLater(db);
+  const before = statSync(path).size;
+  writing(db, quiet.say, () => {
+    db.run("CREATE TABLE large (bytes BLOB)");
+    db.run("INSERT INTO large VALUES (zeroblob(8000000))");
+  });
+  expect([statSync(path).size, statSync(`${path}-wal`).size > 8_000_000]).toEqual([before, true]);
+  closeDatabase(db);
+  expect([statSync(path).size > 8_000_000, existsSync(`${path}-wal`)]).toEqual([true, false]);
 });
