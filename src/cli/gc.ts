@@ -68,7 +68,7 @@ listed with its reason.`,
       const told = io.json ? spelledOut(planDocument(plan)) : undefined;
       const { applied, exit } = await applyPlan(io, store, plan, work);
       if (told) streamJson({ ...told, applied }, io.write);
-      else io.print(plan, () => renderSwept(plan, applied));
+      else for (const piece of renderSwept(plan, applied)) io.write(piece);
       if (applied.deleted.length === 0 && exit === EXIT.done) sayWhatElse(io, plan);
       return exit;
     }),

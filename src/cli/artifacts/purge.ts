@@ -60,7 +60,7 @@ and the exit code is 5.`,
       const told = io.json ? spelledOut(purgeDocument(plan, dataset)) : undefined;
       const { applied, exit } = await applyPlan(io, store, plan, work);
       if (told) streamJson({ ...told, applied }, io.write);
-      else io.print(plan, () => renderSwept(plan, applied));
+      else for (const piece of renderSwept(plan, applied)) io.write(piece);
       return exit === EXIT.done && plan.totals.kept + applied.stayed.length > 0 ? EXIT.partly : exit;
     }),
 );

@@ -1,7 +1,7 @@
 import { countOf, formatBytes, formatDuration } from "../../domain/quantity.ts";
 import type { GcItem, GcPlan, GcRule } from "../../gc/plan/gc-plan.ts";
 import type { Swept } from "../../gc/apply/swept.ts";
-import { table } from "../table.ts";
+import { growingTable, table } from "../table.ts";
 
 /** Lines of each rule, of what is kept, and so on; `--json` has all. */
 const SHOWN = 20;
@@ -66,14 +66,16 @@ function renderKept({ keptArtifacts, keptOthers, missing, stopped, scope }: GcPl
   ].join("");
 }
 
-/** What a sweep did. */
-export function renderSwept(plan: GcPlan, swept: Swept): string {
-  return [
-    table(
-      ["DELETED", "WHAT", "BYTES", "WHY"],
-      swept.deleted.map((one) => [one.kind, one.what, one.bytes > 0 ? formatBytes(one.bytes) : "-", one.why]),
-      "nothing was deleted",
-    ),
+const LINES_AT_ONCE = 1000;
+
+/** What a sweep did. In pieces: hundreds of thousands of lines take more memory at once than the sweep. */
+export function* renderSwept(plan: GcPlan, swept: Swept): Generator<string> {
+  const lines = growingTable(["DELETED", "WHAT", "BYTES", "WHY"], "nothing was deleted");
+  for (let at = 0; at === 0 || at < swept.deleted.length; at += LINES_AT_ONCE)
+    yield lines(
+      swept.deleted.slice(at, at + LINES_AT_ONCE).map((one) => [one.kind, one.what, one.bytes > 0 ? formatBytes(one.bytes) : "-", one.why]),
+    );
+  yield [
     section(
       "stayed, since something changed after the plan was made",
       swept.stayed.map((one) => `${one.what}: ${one.because}`),
