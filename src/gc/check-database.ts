@@ -1,4 +1,3 @@
-import { indexFaults } from "../db/check/index-faults.ts";
 import * as integrity from "../db/check/integrity.ts";
 import * as metadata from "../db/open/metadata.ts";
 import { rowFaults } from "../db/check/row-faults.ts";
@@ -12,18 +11,16 @@ const QUICKLY_CHECKED = 64 << 20;
 
 /**
  * Refuses to judge by a database that is damaged. A large one is only looked at as a whole before something is deleted: otherwise the look would take longer
- * than the plan. Then its structure is looked at, and all that gc goes by is held against what stands elsewhere: SQLite's own look at every index takes minutes where
- * many millions of rows are. `byDataset`: what goes is found by its dataset, too, whose index is not among these: then SQLite looks.
+ * than the plan.
  * @throws CofferError STORE_DAMAGED
  */
-export function checkDatabase(store: Store, options: { thoroughly: boolean; byDataset?: boolean }): void {
+export function checkDatabase(store: Store, options: { thoroughly: boolean }): void {
   const { db } = store;
   let found: string | undefined;
   try {
-    const isLarge = integrity.databaseBytes(db) > QUICKLY_CHECKED;
-    if (!options.thoroughly) found = isLarge ? undefined : integrity.quickFault(db);
-    else if (isLarge && !options.byDataset) found = integrity.structureFault(db) ?? indexFaults(db)[0] ?? rowFaults(db)[0];
-    else found = integrity.faults(db)[0] ?? rowFaults(db)[0];
+    // with the indexes, which name once more what rows name, in an order that look-ups go by
+    if (options.thoroughly) found = integrity.faults(db)[0] ?? rowFaults(db)[0];
+    else if (integrity.databaseBytes(db) <= QUICKLY_CHECKED) found = integrity.quickFault(db);
   } catch (error) {
     if (isBusy(error)) throw error;
     throw damaged(reason(error), error);

@@ -36,7 +36,7 @@ stops the cleanup, until the database that knew it is back, or the manifest is s
       const { values } = await io.settings();
       const rules = orphanRules(flags.grace, values.artifact_store.cleanup_policy);
       using store = await io.openStore({ make: false, access: flags.force ? "make-room" : "read" });
-      await lookAtDatabase(io, store, work, { thoroughly: flags.force, byDataset: true });
+      await lookAtDatabase(io, store, work, { thoroughly: flags.force });
       const dataset = flags.dataset ?? null;
       if (dataset !== null) requireDataset(store, dataset);
       if (flags.force) requireConfirmed(store, false);

@@ -44,7 +44,7 @@ and the exit code is 5.`,
         throw new CofferError("USAGE", "which dataset?", { hint: "name it with --dataset; coffer stats lists them; nothing was deleted" });
       const isMeant = flags.force && flags.yes;
       using store = await io.openStore({ make: false, access: isMeant ? "make-room" : "read" });
-      await lookAtDatabase(io, store, work, { thoroughly: isMeant, byDataset: true });
+      await lookAtDatabase(io, store, work, { thoroughly: isMeant });
       requireDataset(store, dataset);
       if (isMeant) requireConfirmed(store, false);
       const plan = await pausing(planning(store, PURGE_RULES, { dataset, part: "purge" }), work.pause);

@@ -13,12 +13,7 @@ const LONG_CHECKED = 32 << 20;
  * and a signal ends the process.
  * @throws CofferError STORE_DAMAGED; Interrupted
  */
-export async function lookAtDatabase(
-  io: Io,
-  store: Store,
-  { stop, pause }: Work,
-  options: Parameters<typeof checkDatabase>[1],
-): Promise<void> {
+export async function lookAtDatabase(io: Io, store: Store, { stop, pause }: Work, options: { thoroughly: boolean }): Promise<void> {
   const isLong = options.thoroughly && databaseBytes(store.db) > LONG_CHECKED;
   if (isLong) {
     io.say.info(`looking at the whole database (${formatBytes(databaseBytes(store.db))}) before anything is deleted`);

@@ -19,16 +19,6 @@ export function quickFault(db: Database): string | undefined {
   return found === "ok" ? undefined : found;
 }
 
-/** The first fault of the file's structure: each page, and that each row has what its columns want. What rows say is not judged. */
-export function structureFault(db: Database): string | undefined {
-  db.run("PRAGMA ignore_check_constraints = ON");
-  try {
-    return quickFault(db);
-  } finally {
-    db.run("PRAGMA ignore_check_constraints = OFF");
-  }
-}
-
 /** Rows that name a row that is not there, at most twenty. */
 export function danglingRows(db: Database): { table: string; rowid: number }[] {
   return db.query<{ table: string; rowid: number }, []>("PRAGMA foreign_key_check").all().slice(0, 20);
