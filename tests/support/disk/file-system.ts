@@ -156,7 +156,8 @@ export class FileSystem {
     const bytes = Buffer.from(data.subarray(offset, Math.max(offset, Math.min(offset + size, whole))));
     const how = this.#faults.of("read", this.#path(node));
     if (how === "short") return bytes.subarray(0, (bytes.length + 1) >> 1);
-    if (how === "flip" && bytes.length > 0) bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+    // each byte: of what is read at once, some may be of no use
+    if (how === "flip") for (let at = 0; at < bytes.length; at++) bytes[at] = (bytes[at] as number) ^ 1;
     else if (how !== undefined && how !== "flip") throw new Refusal(ERRNO[how]);
     return bytes;
   }
