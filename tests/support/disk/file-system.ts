@@ -158,7 +158,7 @@ export class FileSystem {
     if (how === "short") return bytes.subarray(0, (bytes.length + 1) >> 1);
     // each byte: of what is read at once, some may be of no use
     if (how === "flip") for (let at = 0; at < bytes.length; at++) bytes[at] = (bytes[at] as number) ^ 1;
-    else if (how !== undefined && how !== "flip") throw new Refusal(ERRNO[how]);
+    else if (how !== undefined) throw new Refusal(ERRNO[how]);
     return bytes;
   }
 
