@@ -27,6 +27,8 @@ export type AheadReply = { hex: string; copy: SourceStamp | undefined } | "full"
 const CHUNK = 1 << 20;
 /** After so many bytes it is asked whether the file is still wanted, and what was written goes to the disk: no more than this is ever in the way of others. */
 const STEP = 32 * CHUNK;
+/** A copy asks after each step whether its disk still has room: on a small one, where little is to be left free, sooner. */
+const STEPS_PER_FLOOR = 16;
 
 class Left extends Error {}
 class NoRoom extends Error {}
@@ -108,6 +110,7 @@ function copyStepwise(
           kernel.forget(fd, start, length);
           if (freeRoom(diskFigures(dirname(to))) < floor) throw new NoRoom();
         },
+        Math.min(Math.max(floor / STEPS_PER_FLOOR, CHUNK), STEP),
       );
     fchmodSync(fd, 0o444);
     fsyncSync(fd);
@@ -123,6 +126,7 @@ function eachStep(
   stamp: SourceStamp | undefined,
   take: (chunk: Uint8Array) => void,
   after: (from: number, length: number) => void,
+  step = STEP,
 ): void {
   const buffer = (shared ??= Buffer.allocUnsafeSlow(CHUNK));
   let begun = 0;
@@ -130,7 +134,7 @@ function eachStep(
     const read = readSync(fd, buffer, 0, CHUNK, at);
     if (read > 0) take(read === CHUNK ? buffer : buffer.subarray(0, read));
     at += read;
-    if (read > 0 && at - begun < STEP) continue;
+    if (read > 0 && at - begun < step) continue;
     if (stamp) requireUnchanged(fd, stamp);
     if (at > begun) after(begun, at - begun);
     begun = at;

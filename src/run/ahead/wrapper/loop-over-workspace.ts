@@ -14,6 +14,7 @@ import type { Begun } from "../../begin.ts";
 import type { RunRequest } from "../../run.ts";
 import { AheadMemory } from "./memory.ts";
 import { isFinishedAt } from "../is-finished.ts";
+import type { AheadReply } from "../reader/read-finished.ts";
 import { lookAround } from "./look-around.ts";
 import type { Seen } from "./look-around.ts";
 import { roomToLeave } from "./room-to-leave.ts";
@@ -32,6 +33,8 @@ const LOOK_EVERY_MS = 1_000;
 const IDLE_LOOKS = 10;
 /** A file that changed after it had been read has to be at rest this many times as long before it is read again: a checkpoint that is written every minute is not read every minute. */
 const MORE_PATIENCE = 4;
+/** A copy begins only where there is room for so many of it, and two more are free when it is done: the command writes too, faster than anybody looks. */
+const ROOM_TIMES = 3n;
 
 type Request = Pick<RunRequest, "env" | "ignore" | "outputs" | "register">;
 
@@ -99,9 +102,9 @@ class WorkspaceLoop {
       idle++;
       for (const path of this.#worthwhile(seen)) {
         idle = 0;
-        await this.#readOne(path, seen);
-        // whether others came or changed meanwhile is asked first; but no more is looked than read
-        if (this.#isDone || performance.now() - began - took > Math.max(took, LOOK_EVERY_MS)) break;
+        const foundRoom = await this.#readOne(path, seen);
+        // whether others came or changed meanwhile is asked first; but no more is looked than read. Who ran out of room makes some first
+        if (this.#isDone || !foundRoom || performance.now() - began - took > Math.max(took, LOOK_EVERY_MS)) break;
       }
       if (idle === IDLE_LOOKS) await this.#dismissReader();
       if (!(await this.#rest(idle === 0 ? 0 : LOOK_EVERY_MS))) return;
@@ -117,11 +120,11 @@ class WorkspaceLoop {
     return this.#files.count > 0 ? this.#files : undefined;
   }
 
-  /** False where the command has ended meanwhile. */
-  async #rest(ms: number): Promise<boolean> {
+  /** False where the command has ended meanwhile, or what `until` waits for is there. */
+  async #rest(ms: number, until: Promise<boolean> = this.#ending.promise): Promise<boolean> {
     let timer: Timer | undefined;
     const pause = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, ms, true)));
-    return await Promise.race([pause, this.#ending.promise]).finally(() => clearTimeout(timer));
+    return await Promise.race([pause, this.#ending.promise, until]).finally(() => clearTimeout(timer));
   }
 
   async #forgetChanged({ large }: Seen): Promise<void> {
@@ -159,17 +162,17 @@ class WorkspaceLoop {
     }
   }
 
-  async #readOne(name: string, { large, bytes }: Seen): Promise<void> {
+  /** False where a copy ran out of room. */
+  async #readOne(name: string, { large, bytes }: Seen): Promise<boolean> {
     const path = join(this.#workspace, name);
     const stamp = large.get(name) as SourceStamp;
-    const floor = this.#moves ? undefined : this.#roomFor(stamp.size, bytes);
+    const floor = this.#moves ? undefined : this.#roomFor(stamp.size * ROOM_TIMES, bytes);
     const to = floor === undefined ? undefined : join(this.#staging, `ahead-${this.#copies++}`);
     this.#inWork = to;
     this.#process ??= this.#start();
     const asked = this.#process.ask({ path, stamp, copy: to === undefined || floor === undefined ? undefined : { to, floor } });
     syncPoint("ahead.asked");
-    // a reader that waits for the disk is not waited for
-    const reply = await Promise.race([asked, this.#ending.promise.then(() => undefined)]);
+    const reply = await this.#replyTo(asked, bytes);
     if (reply !== undefined) this.#inWork = undefined;
     // ended with us, or by somebody else: then it is not tried again
     if (reply === undefined) this.#isDone = true;
@@ -183,6 +186,18 @@ class WorkspaceLoop {
       });
       syncPoint("ahead.read");
     }
+    return reply !== "full";
+  }
+
+  /** Nobody waits for a reader that waits for the disk when the command has ended: undefined then. The copies that there are already go meanwhile when the disk gets short of room. */
+  async #replyTo(asked: Promise<AheadReply | undefined>, written: number): Promise<AheadReply | undefined> {
+    let reply: AheadReply | undefined;
+    const told = asked.then((said) => {
+      reply = said;
+      return false;
+    });
+    while (await this.#rest(LOOK_EVERY_MS, told)) await this.#makeRoom(written);
+    return reply;
   }
 
   #changed(path: string): void {

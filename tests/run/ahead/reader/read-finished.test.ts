@@ -5,7 +5,7 @@ import { sourceStamp } from "../../../../src/blobs/source-stamp.ts";
 import type { SourceStamp } from "../../../../src/blobs/source-stamp.ts";
 import { loadKernel } from "../../../../src/run/ahead/reader/kernel.ts";
 import { readFinished } from "../../../../src/run/ahead/reader/read-finished.ts";
-import { mountExt4, needsMount } from "../../../support/mount.ts";
+import { fillDisk, mountExt4, needsMount } from "../../../support/mount.ts";
 import { temporaryRoot } from "../../../support/temporary-root.ts";
 
 const mounted = needsMount(test);
@@ -79,6 +79,21 @@ test("a copy that leaves too little room is given up while it is made", () => {
   const to = root.at("none");
   expect(readFinished({ path, stamp, copy: { to, floor: Number.MAX_SAFE_INTEGER } }, blake3, kernel)).toBe("full");
   expect(existsSync(to)).toBe(false);
+});
+
+mounted("a copy on a small disk looks after a few MiB whether there is still room, and gives up when the command took it", () => {
+  using _disk = mountExt4(root.at("small"), "200m");
+  const to = root.at("small/none");
+  let steps = 0;
+  const filling = {
+    ...kernel,
+    writeOut(...given: Parameters<typeof kernel.writeOut>) {
+      if (++steps === 3) fillDisk(root.at("small"), 10 << 10);
+      return kernel.writeOut(...given);
+    },
+  };
+  expect(readFinished({ path, stamp, copy: { to, floor: 32 << 20 } }, blake3, filling)).toBe("full");
+  expect([steps, existsSync(to)]).toEqual([3, false]);
 });
 
 mounted("a copy that finds a full disk is given up", () => {
