@@ -113,8 +113,9 @@ export function parseCall<F extends Flags>(
       continue;
     }
     // a value that begins with a dash must be glued on with =: otherwise `--name --json` would eat a flag
-    if (value === undefined || (!isGlued && /^--?[A-Za-z]/.test(value)))
-      throw new CofferError("USAGE", `${raw} needs a value`, { hint: `write ${raw}=VALUE` });
+    if (value === undefined || (!isGlued && /^--?[A-Za-z]|^--$/.test(value)))
+      // behind a letter the sign would be part of the value
+      throw new CofferError("USAGE", `${raw} needs a value`, { hint: `write ${raw}${raw.startsWith("--") ? "=" : " "}VALUE` });
     if (flag.options && !flag.options.includes(value)) {
       const near = closest(value, flag.options);
       throw new CofferError("USAGE", `${raw} cannot be “${value}”`, {

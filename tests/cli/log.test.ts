@@ -387,7 +387,8 @@ test("nothing on standard input is a document without a run", async () => {
 const BAD: [args: string[], exit: number, code: string, words: RegExp][] = [
   [[], 2, "USAGE", /nothing to log/],
   [["f", "--nmae", "x"], 2, "USAGE", /unknown flag --nmae.*did you mean --name\?/],
-  [["f", "--name"], 2, "USAGE", /--name needs a value/],
+  [["f", "--name"], 2, "USAGE", /--name needs a value.*write --name=VALUE/],
+  [["--name", "--", "f"], 2, "USAGE", /--name needs a value/],
   [["f", "--name", "a", "--name", "b"], 2, "USAGE", /given twice/],
   [["f", "--name", "../x"], 2, "NAME_INVALID", /not a name/],
   [["f", "--name", "a/b"], 2, "NAME_INVALID", /slash/],

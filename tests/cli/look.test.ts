@@ -269,7 +269,7 @@ test.each([
   [["get", "churn@v0"], 4, "NOT_FOUND", /has no “v0”/],
   [["get", "blake3:0000"], 4, "NOT_FOUND", /no artifact has the digest/],
   [["get", "churn", "-x"], 2, "USAGE", /unknown flag -x/],
-  [["get", "churn", "-o"], 2, "USAGE", /-o needs a value/],
+  [["get", "churn", "-o"], 2, "USAGE", /-o needs a value write -o VALUE/],
   [["verify", "--sample", "0"], 2, "USAGE", /not a share/],
   [["verify", "--sample", "200%"], 2, "USAGE", /not a share/],
   [["verify", "--sample", "all"], 2, "USAGE", /not a share/],
