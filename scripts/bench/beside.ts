@@ -56,7 +56,7 @@ async function collect(
 ): Promise<Record<string, Contestant>> {
   const contestants: Record<string, Contestant> = {};
   for (const name of names) {
-    const peer = place.peers.get(name);
+    const peer = await place.peers.get(name);
     if (!peer) continue;
     const home = join(place.directory, `peer-${name}`);
     const { before, after } = await around(home, () => peer.begin(home));

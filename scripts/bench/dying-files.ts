@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { prepareBy } from "./prepare-by.ts";
 
 const KEPT = 18;
-const root = prepareBy("million-artifacts.ts", process.argv[2] as string);
+const root = await prepareBy("million-artifacts.ts", process.argv[2] as string);
 using db = new Database(join(root, "coffer.db"), { readonly: true });
 const dying = db.query<{ path: string }, [number]>(
   `SELECT b.path FROM artifacts a JOIN series s ON s.key = 'name ' || a.name JOIN blobs b ON b.seq = a.blob

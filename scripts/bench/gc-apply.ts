@@ -24,7 +24,7 @@ export const applyGc: Subject = {
         env: { HOME: directory, COFFER_ROOT: root },
         async before() {
           rmSync(root, { recursive: true, force: true });
-          prepareBy("dying-files.ts", root);
+          await prepareBy("dying-files.ts", root);
           await settle(directory);
         },
       },

@@ -41,7 +41,7 @@ export const getSmall: Subject = {
         ["dvc-checkout"],
         async (home) => {
           await writeRandomFiles(join(home, "input"), files, SIZE);
-          const { command, env } = place.peers.get("dvc") as Peer;
+          const { command, env } = (await place.peers.get("dvc")) as Peer;
           await runToEnd(command, "dvc add failed", home, { PATH: process.env["PATH"] ?? "", ...env(home) });
         },
         (home) => remove(join(home, "input"))(),

@@ -14,7 +14,7 @@ export const importManifest: Subject = {
   durable: true,
   async prepare({ directory, coffer, compile }) {
     const workspace = join(directory, "workspace");
-    prepareBy("fill-workspace.ts", workspace);
+    await prepareBy("fill-workspace.ts", workspace);
     await settle(directory);
     const root = join(directory, "root");
     return {

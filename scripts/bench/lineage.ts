@@ -11,7 +11,7 @@ export const drawLineage: readonly Subject[] = ["tree", "json", "dot"].map((form
   rounds: 10,
   async prepare({ directory, coffer, compile }) {
     const root = join(directory, "root");
-    prepareBy("fill-graph.ts", root);
+    await prepareBy("fill-graph.ts", root);
     const env = { HOME: directory, COFFER_ROOT: root };
     return {
       coffer: { command: [coffer, "lineage", "end", "--up", "--format", format], cwd: directory, env },

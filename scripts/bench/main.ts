@@ -1,11 +1,11 @@
-// `bun run bench [NAME…] [--rounds N] [--peers] [--write]`: whole processes, timed in turn with a reference, and with --peers with others.
-// --growth: at three sizes instead; --fsyncs: what they flush instead. --write puts the rows into docs/benchmarks.md.
+// `npm run bench -- [NAME …] [--peers | --growth | --fsyncs] [--rounds N] [--write]`: whole processes, timed in turn with a reference. `--help` says more.
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { installPeers } from "../peers/install.ts";
+import { peersOnDemand } from "../peers/install.ts";
 import type { Peers } from "../peers/install.ts";
 import { endOfRun } from "./ahead.ts";
+import { endDescendants } from "./end-descendants.ts";
 import { copyLarge, moveLarge } from "./few-large.ts";
 import { applyGc } from "./gc-apply.ts";
 import { getSmall } from "./get-small.ts";
@@ -29,6 +29,7 @@ import { logLines } from "./stdin.ts";
 import type { Subject } from "./subject.ts";
 import { GOALS, makeRow, peerRows, PEERS, renderRow, renderTable } from "./table.ts";
 import type { Row, Table } from "./table.ts";
+import { renderUsage } from "./usage.ts";
 import { verifyBytes } from "./verify.ts";
 import { wrap, wrapInGit } from "./wrap.ts";
 import { writeOut } from "./write-out.ts";
@@ -60,24 +61,17 @@ const project = join(import.meta.dir, "../..");
 /** A row of three sizes is twelve measurements with three rounds. */
 const GROWTH_ROUNDS = 3;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: "string" },
-    peers: { type: "boolean" },
-    growth: { type: "boolean" },
-    fsyncs: { type: "boolean" },
-    write: { type: "boolean" },
-  },
-});
+const { values, positionals } = readWords();
+if (values.help) {
+  console.log(renderUsage(SUBJECTS));
+  process.exit(0);
+}
+if (values.rounds !== undefined && !/^[1-9]\d*$/.test(values.rounds)) refuse(`--rounds ${values.rounds}: not a number of rounds`);
 /** `mlflow` means all of `mlflow-…`, but a name that is a subject's own means that one. */
 const isMeant = (name: string, { name: own }: Subject): boolean =>
   own === name || (own.startsWith(`${name}-`) && !SUBJECTS.some((subject) => subject.name === name));
 const unknown = positionals.filter((name) => !SUBJECTS.some((subject) => isMeant(name, subject)));
-if (unknown.length > 0) {
-  console.error(`no such subject: ${unknown.join(", ")}; there are ${SUBJECTS.map(({ name }) => name).join(", ")}`);
-  process.exit(2);
-}
+if (unknown.length > 0) refuse(`no such subject: ${unknown.join(", ")}; there are ${SUBJECTS.map(({ name }) => name).join(", ")}`);
 const chosen = positionals.length === 0 ? SUBJECTS : SUBJECTS.filter((subject) => positionals.some((name) => isMeant(name, subject)));
 
 const build = Bun.spawnSync([process.execPath, join(project, "scripts/build.ts")], { stdio: ["ignore", "inherit", "inherit"] });
@@ -88,25 +82,63 @@ using home = makeHome();
 const coffer = join(home.directory, "coffer");
 copyFileSync(join(project, "dist/coffer"), coffer);
 
-// what a server keeps, on the disk and in memory, does not go by itself
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stopServers().finally(() => process.exit(130)));
+// what is half made of the store of a million artifacts goes with the rest
+process.env["COFFER_BENCH_HOME"] = home.directory;
+let interrupted = false;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.on(signal, () => {
+    // npm repeats what the terminal has sent to everybody
+    if (interrupted) return;
+    interrupted = true;
+    console.error("interrupted: all that was started is ended, and its files are removed");
+    endDescendants();
+    // what a server keeps, on the disk and in memory, does not go by itself
+    void stopServers().finally(() => process.exit(130));
+  });
 
-const peers: Peers = values.peers ? await installPeers(console.error) : new Map();
+const peers: Peers = values.peers ? peersOnDemand(console.error) : new Map();
 const made = new Map<Table, Row[]>();
 const missed: string[] = [];
 try {
   if (values.growth) for (const subject of chosen.filter(({ growth }) => growth)) await grow(subject);
   if (values.fsyncs) await traceAll(chosen.filter(({ durable }) => durable ?? positionals.length > 0));
   if (!values.growth && !values.fsyncs) for (const subject of chosen) await race(subject);
+} catch (error) {
+  if (!interrupted) throw error;
+  process.exitCode = 130;
 } finally {
+  endDescendants();
   await stopServers();
 }
 for (const [table, rows] of made) console.log(`${renderTable(table, rows)}\n`);
-if (values.write) {
+if (values.write && !interrupted) {
   const path = join(project, "docs/benchmarks.md");
   writeFileSync(path, renderPage(SUBJECTS, existsSync(path) ? readFileSync(path, "utf8") : "", made));
 }
-process.exitCode = missed.length === 0 ? 0 : 1;
+if (!interrupted) process.exitCode = missed.length === 0 ? 0 : 1;
+
+function readWords() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: "boolean", short: "h" },
+        rounds: { type: "string" },
+        peers: { type: "boolean" },
+        growth: { type: "boolean" },
+        fsyncs: { type: "boolean" },
+        write: { type: "boolean" },
+      },
+    });
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+}
+
+function refuse(why: string): never {
+  console.error(`${why}\n\`npm run bench -- --help\` says what can be given.`);
+  process.exit(2);
+}
 
 async function race(subject: Subject): Promise<void> {
   using place = makePlace(coffer, peers);

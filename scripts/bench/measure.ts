@@ -47,6 +47,8 @@ async function time(contestant: Contestant): Promise<{ milliseconds: number; pea
     stdio: ["ignore", "pipe", "inherit"],
     ...(contestant.cwd !== undefined && { cwd: contestant.cwd }),
     env: { PATH: process.env["PATH"] ?? "", ...contestant.env },
+    // Ctrl-C in a terminal would end only some of it: whoever is interrupted ends all
+    detached: true,
   });
   const [report] = await Promise.all([child.stdout.text(), child.exited]);
   const command = contestant.command.join(" ");

@@ -1,11 +1,11 @@
 // `bun scripts/bench/million-artifacts.ts [--artifacts N] [DIR]`: prints the root of a store of 1,000,000 artifacts, or of N; with DIR, of a copy of it that may be changed.
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { closeDatabase, openDatabase } from "../../src/db/open/open.ts";
 import { MIGRATIONS } from "../../src/db/open/migrations.ts";
 import { fillRows } from "./million-rows.ts";
+import { benchParent } from "./place.ts";
 import { hexOf } from "./steady.ts";
 
 if (Bun.spawnSync([process.execPath, join(import.meta.dir, "../build.ts")], { stdio: ["ignore", "ignore", "inherit"] }).exitCode !== 0)
@@ -18,9 +18,10 @@ console.log(copy ?? root);
 
 /** The root of the store, made where this machine does not have it yet. Nothing in it may be changed but what a reader changes. */
 function manyArtifacts(coffer: string, artifacts: number): string {
-  const kept = join(tmpdir(), `coffer-bench-${artifacts === 1_000_000 ? "million" : artifacts}-${fingerprint()}`);
+  const kept = join(benchParent(), `coffer-bench-${artifacts === 1_000_000 ? "million" : artifacts}-${fingerprint()}`);
   if (existsSync(kept)) return kept;
-  const making = mkdtempSync(`${kept}-`);
+  // where the bench is interrupted, it removes what is half made
+  const making = mkdtempSync(join(process.env["COFFER_BENCH_HOME"] ?? benchParent(), "coffer-bench-million-"));
   try {
     const root = join(making, "root");
     mkdirSync(root);

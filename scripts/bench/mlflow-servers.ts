@@ -13,7 +13,7 @@ const beside: AsyncDisposable[] = [];
 
 /** A real server as it starts by default, the same one for all subjects; `near`: its data lie beside this directory. */
 export function benchServer(name: ServerName, near: string): Promise<MlflowServer> {
-  const server = running.get(name) ?? start(name, mkdtempSync(join(dirname(near), "coffer-bench-mlflow-")));
+  const server = running.get(name) ?? start(name, near);
   running.set(name, server);
   return server;
 }
@@ -40,13 +40,19 @@ export function emptyServer({ artifacts }: MlflowServer): void {
   mkdirSync(artifacts);
 }
 
-async function start(name: ServerName, directory: string): Promise<MlflowServer> {
+async function start(name: ServerName, near: string): Promise<MlflowServer> {
   const current = await installMlflow(console.error);
   const python = name === "older" ? await installLayer(OLDER, console.error) : current;
   console.error(`starting MLflow (${name}) …`);
-  const server = await startMlflow({ kind: "proxied", directory, python, allDefaults: true, patience: 180_000 });
-  await untilCalm(server.port);
-  return server;
+  const directory = mkdtempSync(join(dirname(near), "coffer-bench-mlflow-"));
+  try {
+    const server = await startMlflow({ kind: "proxied", directory, python, allDefaults: true, patience: 180_000 });
+    await untilCalm(server.port);
+    return server;
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** Behind the first answer the job runner goes on starting for a while, on all cores. */

@@ -11,17 +11,24 @@ export function renderPage(subjects: readonly Subject[], before: string, made: R
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? "?"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, ${process.platform} ${release()}`;
   return `# Benchmarks
 
-Whole processes, from start to exit, measured until ${new Date().toISOString().slice(0, 10)} on ${machine}, with Bun ${Bun.version}, on the disk of the
-checkout. Absolute times do not travel between machines; ratios do.
+Whole processes, from start to exit, measured until ${new Date().toISOString().slice(0, 10)} on ${machine}, with Bun ${Bun.version}. Absolute times
+do not travel between machines; ratios do.
 
-| command | makes |
-|---|---|
-| \`bun run bench --write\` | the table of goals; \`bun run bench NAME --write\` some of its rows, and keeps the others |
-| \`bun run bench --peers --write\` | the table of goals, and the one of others; whoever is missing is installed first, below \`.venv\` and \`.cache\` |
-| \`bun run bench --growth --write\` | the table of growth |
-| \`bun run bench --fsyncs --write\` | the table of flushes |
+To measure again, run \`npm ci\` first; each call builds coffer by itself.
 
-Without \`--write\` the rows are only printed. \`--rounds N\` changes how often everybody is timed.
+| command | makes | needs |
+|---|---|---|
+| \`npm run bench -- --write\` | the table of goals | roughly an hour, 25 GB of free disk; for \`sync-mlflow\` Python 3.10 or newer with \`venv\`, 1.2 GB in \`.venv\` and \`.venv-older\`, and 3 GiB of memory |
+| \`npm run bench -- --peers --write\` | the table of goals, and the one of others | roughly half an hour more; those that are missing are installed when a row needs them: together 2.4 GB in \`.venv\` and \`.cache\`, and some minutes |
+| \`npm run bench -- --growth --write\` | the table of growth | 40 to 60 minutes, 25 GB of free disk |
+| \`npm run bench -- --fsyncs --write\` | the table of flushes | \`strace\`, more than 10 minutes, 25 GB of free disk (two of its rows, \`ahead\`, write 5 × 2 GiB for each run, and copy them) |
+
+\`npm run bench -- NAME … --write\` makes some rows anew and keeps the others: the NAME of a row stands in brackets behind it, and the beginning of several means
+all of them (\`mlflow\`). So \`npm run bench -- --peers start\` takes a minute. Without \`--write\` the rows are only printed; \`--rounds N\` changes how often everybody is
+timed; \`npm run bench -- --help\` lists all names. A goal that is missed makes the exit code 1, after all rows.
+
+All files are written below \`TMPDIR\` (\`/tmp\`) where that is on the same disk as the checkout, and otherwise below its \`.cache\`, so that no disk in memory is measured. They
+are removed at the end, also after Ctrl-C; only the store of a million artifacts (0.8 GB, \`coffer-bench-million-…\`) stays there for the next time.
 
 ## ${GOALS.title}
 
@@ -29,6 +36,9 @@ Each row is timed in turn with its reference (A B A B …) after one round for w
 made anew for each round and written out before the clock starts; those of the rows that speak of logging again are what the store already has. Peak memory is
 the highest of all runs and of all processes of one; more than 120 MB misses the goal (150 MB for \`sync-mlflow\`, 200 MB for the import). A wide range
 means that the disk had two speeds: then hold the lower ends against each other, not the medians.
+
+Where the reference is the smallest compiled Bun program, as for the plans of \`coffer gc\`, it is no peer: it does none of the work, and only shows what the start of
+a process cost in the same minutes. The goal is then a time of its own, except for \`coffer --version\` and \`coffer runs\`, which are little more than a start.
 
 The rows of \`sync-mlflow\` stand against MLflow's own Python client 3.17.2, of which only the call itself is timed, without its imports and the making of a
 run; ours is the whole process, which finds or makes the run, sends, and reads everything back. The server is \`mlflow server\` with its defaults, made on the
@@ -49,8 +59,8 @@ ${table(PEERS)}
 
 The same work at three sizes, each ten times the one before. The exponent is the slope of time over size on logarithmic scales: 0 does not grow, 1 grows as the
 size does, 2 as its square. What a process costs at least flattens it, most where the times are small: in brackets the slope from the second
-size to the third. Where ten times the work would not fit on the disk, or
-take an hour, the work itself is the largest size (a million artifacts, 100,000 files written out), and large files are 5 GB at most.
+size to the third. Where ten times the work would not fit on the disk, or take an hour, the work itself is the largest size (a million artifacts, 100,000 files
+written out), and large files are 5 GB at most.
 
 ${table(GROWTH)}
 

@@ -10,10 +10,15 @@ const project = join(import.meta.dir, "../..");
  * On the disk of the checkout, since a temporary directory may be memory; but in the temporary directory where that is on the same
  * disk, since inside of the checkout each run would capture the state of our own repository.
  */
-export function makeHome(): { directory: string } & Disposable {
+export function benchParent(): string {
   const parent = statSync(tmpdir()).dev === statSync(project).dev ? tmpdir() : join(project, ".cache");
   mkdirSync(parent, { recursive: true });
-  const directory = mkdtempSync(join(parent, "coffer-bench-"));
+  return parent;
+}
+
+/** A folder that is removed at the end, however this process ends itself. */
+export function makeHome(): { directory: string } & Disposable {
+  const directory = mkdtempSync(join(benchParent(), "coffer-bench-"));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   // a signal ends the process without leaving any scope
   process.once("exit", remove);

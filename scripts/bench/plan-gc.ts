@@ -23,7 +23,7 @@ function plan(name: string, rule: (artifacts: number) => readonly string[]): Sub
     async prepare({ directory, coffer, compile }, artifacts = MILLION) {
       const config = join(directory, "coffer.yaml");
       writeFileSync(config, "artifact_store: {cleanup_policy: {orphans: false}}\n");
-      const env = { HOME: directory, COFFER_ROOT: prepareBy("million-artifacts.ts", "--artifacts", String(artifacts)) };
+      const env = { HOME: directory, COFFER_ROOT: await prepareBy("million-artifacts.ts", "--artifacts", String(artifacts)) };
       const command = [coffer, "gc", ...rule(artifacts), "--config", config];
       return { coffer: { command, cwd: directory, env }, reference: { command: [await compile("smallest")] } };
     },

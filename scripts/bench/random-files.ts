@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { randomFillSync } from "node:crypto";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 
 const CHUNK = 4 << 20;
 
@@ -13,7 +14,11 @@ export async function writeRandomFiles(directory: string, count: number, size: n
     if (nth % 200 === 0) mkdirSync(folder, { recursive: true });
     const path = join(folder, `${String(nth).padStart(5, "0")}.bin`);
     const fd = openSync(path, "wx");
-    for (let left = size; left > 0; left -= chunk.length) writeSync(fd, randomFillSync(chunk), 0, Math.min(left, chunk.length));
+    for (let left = size; left > 0; left -= chunk.length) {
+      writeSync(fd, randomFillSync(chunk), 0, Math.min(left, chunk.length));
+      // a signal is heard between two chunks
+      if (size > CHUNK) await setImmediate();
+    }
     closeSync(fd);
     paths.push(path);
   }

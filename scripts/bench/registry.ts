@@ -22,7 +22,7 @@ function ask(name: string, words: readonly string[]): Subject {
     rounds: 20,
     growth: { sizes: [10_000, 100_000, 1_000_000], unit: "artifacts" },
     async prepare({ directory, coffer, compile }, artifacts = 1_000_000) {
-      const env = { HOME: directory, COFFER_ROOT: prepareBy("million-artifacts.ts", "--artifacts", String(artifacts)) };
+      const env = { HOME: directory, COFFER_ROOT: await prepareBy("million-artifacts.ts", "--artifacts", String(artifacts)) };
       return { coffer: { command: [coffer, ...words], cwd: directory, env }, reference: { command: [await compile("smallest")] } };
     },
   };

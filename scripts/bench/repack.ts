@@ -19,7 +19,7 @@ export const repackStore: Subject = {
   durable: true,
   async prepare({ directory, coffer }) {
     const [living] = (await writeRandomFiles(join(directory, "living"), 1, LIVING * SIZE)) as [string];
-    const kept = prepareBy("dead-blobs.ts", coffer, join(directory, "kept"), String(DEAD), String(LIVING), String(SIZE));
+    const kept = await prepareBy("dead-blobs.ts", coffer, join(directory, "kept"), String(DEAD), String(LIVING), String(SIZE));
     const [root, copy] = [join(directory, "root"), join(directory, "copy")];
     const fresh = async (): Promise<void> => {
       rmSync(root, { recursive: true, force: true });

@@ -62,14 +62,15 @@ export function renderRow({ what, cells }: Row): string {
   return renderLine([what, ...cells]);
 }
 
-/** The table as it is in a page, with rows made anew; of other subjects the rows that it has. */
+/** The table as it is in a page, with rows made anew; of other subjects the rows that it has. Behind what each is about stands how the subject is called. */
 export function mergeRows(table: Table, subjects: readonly Subject[], page: string, rows: readonly Row[]): string {
   const old = readRows(table, page);
-  const merged = subjects.flatMap(({ what }) => {
+  const merged = subjects.flatMap(({ name, what }) => {
     const own = rows.filter((row) => row.what === what);
-    return own.length > 0 ? own : old.filter((row) => row.what === what);
+    const kept = own.length > 0 ? own : old.filter((row) => row.what === what);
+    return kept.map(({ cells }) => ({ what: `${what} (\`${name}\`)`, cells }));
   });
-  return renderTable(table, merged);
+  return merged.length > 0 ? renderTable(table, merged) : "Not measured yet.";
 }
 
 function renderLine(cells: readonly string[]): string {
@@ -83,7 +84,7 @@ function readRows({ title, head }: Table, page: string): Row[] {
   return lines
     .map((line) => line.slice(2, -2).split(" | "))
     .filter((cells) => cells.length === head.length)
-    .map(([what = "", ...cells]) => ({ what, cells }));
+    .map(([what = "", ...cells]) => ({ what: what.replace(/ \(`[a-z-]+`\)$/, ""), cells }));
 }
 
 function compare(goal: Goal, time: number, base: number, peak: number): { reached: boolean; result: string } {

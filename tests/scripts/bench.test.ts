@@ -60,7 +60,7 @@ test("who was measured beside coffer has a row of its own, held against coffer a
 });
 
 test("a page keeps the rows that were not made anew, in the table that they stand in", () => {
-  const other = { ...subject, what: "another example" };
+  const other = { ...subject, name: "other", what: "another example" };
   const subjects = [subject, other];
   const row = (what: string, first: string, table: Table) => ({ what, cells: [first, ...table.head.slice(2).map(() => "-")] });
   const first = renderPage(
@@ -73,12 +73,20 @@ test("a page keeps the rows that were not made anew, in the table that they stan
   );
   const second = renderPage(subjects, first, new Map([[PEERS, [row(subject.what, "restic 2", PEERS)]]]));
   expect(second.split("\n").filter((line) => /^\| an(other)? example/.test(line))).toEqual([
-    "| an example | 1 ms | - | - | - | - | - |",
-    "| another example | 2 ms | - | - | - | - | - |",
-    "| an example | restic 2 | - | - | - | - |",
-    "| another example | borg 1 | - | - | - | - |",
+    "| an example (`example`) | 1 ms | - | - | - | - | - |",
+    "| another example (`other`) | 2 ms | - | - | - | - | - |",
+    "| an example (`example`) | restic 2 | - | - | - | - |",
+    "| another example (`other`) | borg 1 | - | - | - | - |",
   ]);
+  const tables = (page: string): string => page.slice(page.indexOf("\n## "));
+  expect(tables(renderPage(subjects, second, new Map()))).toBe(tables(second));
   expect(renderPage([other], second, new Map())).not.toContain("| an example ");
+});
+
+test("a table without rows is no head alone", () => {
+  const page = renderPage([subject], "", new Map([[GOALS, [{ what: subject.what, cells: GOALS.head.slice(1).map(() => "-") }]]]));
+  expect(page.split("\n").filter((line) => line === "Not measured yet.")).toHaveLength(3);
+  expect(page).toContain("| peak memory |\n|---|---|---|---|---|---|---|\n| an example");
 });
 
 test.each([
@@ -220,6 +228,62 @@ test("a program that fails is no measurement", async () => {
   await expect(measure({ coffer: failing, reference: { command: ["true"] } }, 1)).rejects.toThrow(/ended with 7: broken/);
 });
 
+test("only those peers are installed that are asked for, each once, and who cannot be had is said and left out", async () => {
+  using empty = temporaryRoot();
+  const script = `
+    import { peersOnDemand } from ${JSON.stringify(join(import.meta.dir, "../../scripts/peers/install.ts"))};
+    const peers = peersOnDemand((words) => console.log(words));
+    console.log("asked");
+    console.log(await peers.get("restic"), await peers.get("restic"));
+  `;
+  // without apt-get
+  const child = Bun.spawn([process.execPath, "-e", script], { env: { PATH: empty.path }, stdio: ["ignore", "pipe", "inherit"] });
+  const lines = (await child.stdout.text()).trim().split("\n");
+  expect(lines).toEqual([
+    "asked",
+    "restic: installed where it is missing, 30 MB …",
+    expect.stringContaining("restic is left out: "),
+    "undefined undefined",
+  ]);
+});
+
+test("whatever a process started is ended with what those started, also in sessions of their own", async () => {
+  using directory = temporaryRoot();
+  const script = `
+    import { endDescendants } from ${JSON.stringify(join(import.meta.dir, "../../scripts/bench/end-descendants.ts"))};
+    Bun.spawn(["sh", "-c", "(echo $$ >first; sleep 1000 & echo $! >second; wait) & wait"], { detached: true });
+    while (!(await Bun.file("second").exists()) || (await Bun.file("second").text()) === "") await Bun.sleep(10);
+    endDescendants();
+  `;
+  const child = Bun.spawn([process.execPath, "-e", script], { cwd: directory.path, stdio: ["ignore", "inherit", "inherit"] });
+  expect(await child.exited).toBe(0);
+  for (const name of ["first", "second"]) {
+    const pid = Number(readFileSync(join(directory.path, name), "utf8"));
+    expect(pid).toBeGreaterThan(1);
+    const state = Bun.spawnSync(["ps", "-o", "stat=", "-p", String(pid)]).stdout.toString();
+    expect(state).toMatch(/^(Z.*)?\s*$/);
+  }
+});
+
+test("a bench that is interrupted leaves neither processes nor files", async () => {
+  using directory = temporaryRoot();
+  const bench = Bun.spawn([process.execPath, join(import.meta.dir, "../../scripts/bench/main.ts"), "run", "--rounds", "100000"], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, TMPDIR: directory.path },
+    detached: true,
+  });
+  let said = "";
+  for await (const part of bench.stderr.pipeThrough(new TextDecoderStream())) {
+    said += part;
+    // as a terminal does; npm passes on what it gets itself
+    if (part.includes("run: coffer run -- true …")) for (let nth = 0; nth < 2; nth++) process.kill(-bench.pid, "SIGINT");
+  }
+  expect(await bench.exited).toBe(130);
+  expect(said).toContain("interrupted: ");
+  expect(readdirSync(directory.path)).toEqual([]);
+  expect(Bun.spawnSync(["ps", "-eo", "args="]).stdout.toString()).not.toContain(directory.path);
+});
+
 test("the bench measures the start of the binary, and refuses a subject that it does not have", async () => {
   const bench = async (...words: string[]) => {
     const child = Bun.spawn([process.execPath, join(import.meta.dir, "../../scripts/bench/main.ts"), ...words], {
@@ -229,4 +293,7 @@ test("the bench measures the start of the binary, and refuses a subject that it 
   };
   expect((await bench("start", "--rounds", "1")).out).toMatch(/^\| coffer --version \| [\d.]+ ms/m);
   expect(await bench("stop")).toMatchObject({ code: 2, err: expect.stringContaining("no such subject: stop") });
+  expect(await bench("--stop")).toMatchObject({ code: 2, err: expect.stringContaining("npm run bench -- --help") });
+  expect(await bench("start", "--rounds", "0")).toMatchObject({ code: 2, err: expect.stringContaining("--rounds 0") });
+  expect(await bench("--help")).toMatchObject({ code: 0, out: expect.stringMatching(/^ {2}start +coffer --version$/m) });
 });
