@@ -27,6 +27,7 @@ export function recordedCircumstances(
         policy: workspace.policy,
         retain: workspace.retain,
         ignore: [...workspace.ignore, ...rules.ignore],
+        hash_ahead: workspace.hash_ahead,
         output: rules.outputs,
       },
       artifact_store: { versioning_enabled: artifact_store.versioning_enabled },

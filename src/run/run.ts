@@ -60,7 +60,7 @@ export interface Wrapper {
   signals: HeldSignals;
   ignored: readonly number[];
   descriptors: readonly number[];
-  say: { info(words: string): void; warn(words: string): void; error(words: string): void };
+  say: Record<"debug" | "info" | "warn" | "error", (words: string) => void>;
 }
 
 export interface RunOutcome {
@@ -103,13 +103,15 @@ export async function runCommand(store: Store, request: RunRequest, wrapper: Wra
   syncPoint("run.ended");
   const isScratch = store.settings.values.workspace.policy === "scratch" && end.state === "finished";
   const snapshot = isScratch ? (await import("./workspace/empty-workspace.ts")).snapshotWorkspace(begun.workspace) : undefined;
+  const found = await reading;
   const outcome = await settleRun(store, begun, request, wrapper, ended.code, end, {
     childPid: child.pid,
     output: logged,
     code,
     snapshot,
-    ahead: await reading,
+    ahead: found,
   });
+  wrapper.say.debug(found?.words() ?? "nothing was read ahead");
   return { ...outcome, serverAway };
 }
 

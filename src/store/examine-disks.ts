@@ -1,5 +1,6 @@
 import { existsSync, mkdtempSync, readdirSync, realpathSync, statfsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { keepsExactTimes } from "../blobs/believed-stamp.ts";
 import { removeTree } from "../blobs/remove-tree.ts";
 import { tryDirectory } from "../blobs/try-directory.ts";
 import type { DirectoryTrial } from "../blobs/try-directory.ts";
@@ -39,6 +40,7 @@ export function examineDisks(settings: Settings): Finding[] {
   return disks.flatMap((sharing) => {
     const lead = sharing[0]?.name === "store" ? "" : `${sharing.map(({ name }) => name).join(", ")}: `;
     const findings = examineDisk(sharing[0] as Root, settings);
+    if (sharing.some(({ name }) => name === "workspaces")) findings.push(readingAhead(workspace, settings));
     return findings.map((one) => ({ ...one, what: lead + one.what }));
   });
 }
@@ -189,6 +191,25 @@ function linkWords(links: boolean, { roots }: Settings): string {
   const isApart = statSync(nearest(roots.store)).dev !== statSync(nearest(roots.workspace)).dev;
   if (isApart) return `${links ? "" : "there are none; and "}workspaces lie on another file system: what scratch runs keep is copied`;
   return links ? "what scratch runs keep is linked, not copied" : "there are none: what scratch runs keep is copied";
+}
+
+/** Whether outputs can be read while the command goes on. */
+function readingAhead(workspaces: string, { values }: Settings): Finding {
+  const words = aheadWords(nearest(workspaces));
+  if (words !== undefined) return ok("read ahead", `${words}: outputs are read when the command has ended`);
+  return values.workspace.hash_ahead
+    ? ok("read ahead", "outputs that are finished are read while the command goes on")
+    : ok("read ahead", "it could be done, and is off (workspace.hash_ahead: false): outputs are read when the command has ended");
+}
+
+/** What keeps it from being done; undefined: nothing. */
+function aheadWords(directory: string): string | undefined {
+  if (process.platform !== "linux") return "not on this system, which does not tell who has a file open for writing";
+  try {
+    return keepsExactTimes(directory) ? undefined : `not on ${fileSystemOf(directory).name}, whose times do not tell each change`;
+  } catch (error) {
+    return `not here (${reason(error)})`;
+  }
 }
 
 function inodes(path: string): Finding {

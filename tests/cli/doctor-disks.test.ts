@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSy
 import { join } from "node:path";
 import { withFailing } from "../support/failing-calls.ts";
 import type { Failing } from "../support/failing-calls.ts";
+import { needsExactTimes } from "../support/exact-times.ts";
 import { fillDisk, mountSmall, needsMount } from "../support/mount.ts";
 import { examine } from "./diagnosis.ts";
 import { place } from "./run-place.ts";
@@ -16,7 +17,7 @@ test("a disk that can all of it: each is tried, and nothing of it stays, not eve
   const seen = await examine(here);
   expect([seen.code, seen.of("store", "database")]).toEqual([0, expect.stringMatching(/^ok: version \d+, id .*, with a write-ahead log$/)]);
   expect(seen.findings.filter(({ area }) => area === "disk").map(({ what, state }) => `${state} ${what}`)).toEqual(
-    ["file system", "locks", "write-ahead log", "rename", "flush", "clone", "hard links", "names", "times", "inodes"].map(
+    ["file system", "locks", "write-ahead log", "rename", "flush", "clone", "hard links", "names", "times", "inodes", "read ahead"].map(
       (what) => `ok ${what}`,
     ),
   );
@@ -31,6 +32,13 @@ test("a disk that can all of it: each is tried, and nothing of it stays, not eve
   utimesSync(join(here.root, ".coffer-probe-killed"), longAgo, longAgo);
   await examine(here);
   expect(readdirSync(here.root)).toEqual(before);
+});
+
+needsExactTimes(test)("whether outputs can be read ahead is said, and whether they are", async () => {
+  using here = place();
+  expect((await examine(here)).of("disk", "read ahead")).toBe("ok: outputs that are finished are read while the command goes on");
+  here.write("coffer.yaml", "workspace: {hash_ahead: false}\n");
+  expect((await examine(here)).of("disk", "read ahead")).toMatch(/^ok: it could be done, and is off \(workspace\.hash_ahead: false\)/);
 });
 
 linux("what is missing is said, with what coffer does about it", async () => {
@@ -61,6 +69,7 @@ mounted("what is gone when the machine stops is said, and of roots on several di
     0,
     expect.stringMatching(/^warn: tmpfs, mounted at .*\/disk: gone when the machine stops → /),
   ]);
+  expect(seen.of("disk", "workspaces: read ahead")).toMatch(/^ok: not on tmpfs, .*: outputs are read when the command has ended$/);
   expect(seen.of("disk", "hard links")).toBe("ok: workspaces lie on another file system: what scratch runs keep is copied");
   expect([seen.of("disk", "workspaces: rename"), seen.of("disk", "workspaces: locks")]).toEqual([
     "ok: takes the place of another file",

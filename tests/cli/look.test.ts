@@ -184,6 +184,7 @@ test("show tells everything of an artifact", async () => {
       workspace.policy                   separated
       workspace.retain                   *.log
       workspace.ignore                   .tmp, __pycache__
+      workspace.hash_ahead               true
       artifact_store.versioning_enabled  true
       tracking.experiment                Default
       tracking.sync                      after
@@ -220,6 +221,7 @@ test("show tells everything of a run", async () => {
       workspace.policy                   separated
       workspace.retain                   *.log
       workspace.ignore                   .tmp, __pycache__
+      workspace.hash_ahead               true
       artifact_store.versioning_enabled  true
       tracking.experiment                Default
       tracking.sync                      after

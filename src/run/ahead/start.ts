@@ -1,7 +1,7 @@
-import type { AheadFiles } from "../../store/ingest/ahead-files.ts";
 import type { Store } from "../../store/store.ts";
 import type { Begun } from "../begin.ts";
 import type { RunRequest } from "../run.ts";
+import type { AheadMemory } from "./wrapper/memory.ts";
 import type { ReadingAhead } from "./wrapper/loop-over-workspace.ts";
 
 /** A run that ends before has paid for a timer. */
@@ -13,7 +13,7 @@ const FIRST_LOOK_MS = 2_000;
  *
  * `wrapper/` is done in this process: it looks for files, asks for them one by one, and remembers what was found out. `reader/` is done in one of its own, which `wrapper/start-reader.ts` starts.
  */
-export function startReadingAhead(store: Store, begun: Begun, request: RunRequest): { end(): Promise<AheadFiles | undefined> } {
+export function startReadingAhead(store: Store, begun: Begun, request: RunRequest): { end(): Promise<AheadMemory | undefined> } {
   // elsewhere nobody can tell whether a file is finished
   if (process.platform !== "linux" || !store.settings.values.workspace.hash_ahead) return { end: async () => undefined };
   let reading: Promise<ReadingAhead | undefined> | undefined;

@@ -2,6 +2,7 @@ import { lstatSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { hasStamp } from "../../../blobs/source-stamp.ts";
 import type { SourceStamp } from "../../../blobs/source-stamp.ts";
+import { countOf, formatBytes } from "../../../domain/quantity.ts";
 import type { AheadFile, AheadFiles } from "../../../store/ingest/ahead-files.ts";
 import { isFinishedAt } from "../is-finished.ts";
 
@@ -17,6 +18,8 @@ export interface RememberedFile {
 /** What is known of files that were read while their run was going, by absolute path. */
 export class AheadMemory implements AheadFiles {
   readonly #files = new Map<string, RememberedFile>();
+  /** Paths that were asked for, and were the same still. */
+  readonly #used = new Set<string>();
 
   get count(): number {
     return this.#files.size;
@@ -51,13 +54,25 @@ export class AheadMemory implements AheadFiles {
     return true;
   }
 
+  /** How much was read ahead and did not change while the run went on, and how much of that was taken at its end. */
+  words(): string {
+    const used = [...this.#files].filter(([path]) => this.#used.has(path));
+    return `read ahead: ${sum([...this.#files.values()])}; of that, used at the end: ${sum(used.map(([, file]) => file))}`;
+  }
+
   /** Undefined as well where somebody has it open for writing by now, or mapped so: such a one may change it without a trace in its times. */
   of(absolute: string): AheadFile | undefined {
     const file = this.#files.get(absolute);
     if (!file || !isFinishedAt(absolute, file.stamp)) return undefined;
     const { stamp, hex, flushed, copy } = file;
+    this.#used.add(absolute);
     return { stamp, hex, flushed, ...(copy && isUntouched(copy) && { staged: copy.path }) };
   }
+}
+
+function sum(files: readonly RememberedFile[]): string {
+  const bytes = files.reduce((total, { stamp }) => total + Number(stamp.size), 0);
+  return `${countOf(files.length, "file")}, ${formatBytes(bytes)}`;
 }
 
 /** The command knows where the store is, and may write there as well. */

@@ -107,6 +107,16 @@ test("the configuration, or a flag, turns it off: then nothing is read before th
   expect(await Promise.all([isRead(on, 500), isRead(off, 45), isRead(flag, 45, ["--no-hash-ahead"])])).toEqual([true, false, false]);
 }, 60_000);
 
+test("--verbose says how much was read ahead, and the run's record whether it was on", async () => {
+  using here = place();
+  const run = runThatIsHeld(here, "make m; held; go", { flags: ["--verbose"] });
+  await run.isHeld();
+  expect((await run.end()).stderr).toContain("coffer: read ahead: 1 file, 8.6 MiB; of that, used at the end: 1 file, 8.6 MiB\n");
+  expect((await here.shown()).configuration).toMatchObject({ workspace: { hash_ahead: true } });
+  expect((await here.run("true", ["--verbose", "--no-hash-ahead"])).stderr).toContain("coffer: nothing was read ahead\n");
+  expect((await here.shown()).configuration).toMatchObject({ workspace: { hash_ahead: false } });
+}, 60_000);
+
 test("what is no output is not read ahead", async () => {
   using here = place();
   const run = runThatIsHeld(here, "mkdir .tmp d; make .tmp/a; make left.bin; make d/kept; held; go", { flags: ["--output", "d"] });

@@ -27,6 +27,8 @@ test("a file is known as long as it is the very same, and closed", () => {
   const files = read(path);
   expect(files.of(path)).toMatchObject({ hex: HEX, flushed: true });
   expect(files.of(root.at("other"))).toBeUndefined();
+  expect(files.words()).toBe("read ahead: 1 file, 5 B; of that, used at the end: 1 file, 5 B");
+  expect(read(path).words()).toBe("read ahead: 1 file, 5 B; of that, used at the end: 0 files, 0 B");
   const fd = openSync(path, "r+");
   expect(files.of(path)).toBeUndefined();
   closeSync(fd);
