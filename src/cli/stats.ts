@@ -20,7 +20,7 @@ export default command(
       uploads: { type: "boolean", description: "only what was sent to tracking servers: done, failed, sent again, bytes, by server" },
     },
     about:
-      "logical counts each artifact by itself, stored what their bytes take once each is kept once. work, store, cache and MLflow are measured on the disk, an inode that two of them show counts for the first. “twice” is an estimate: files elsewhere that are exactly as large as a stored blob.",
+      "logical counts each artifact by itself, stored what their bytes take once each is kept once. work, store, cache and MLflow are measured on the disk, an inode that two of them show counts for the first. “twice” is an estimate: stored blobs for which there is a file elsewhere that is exactly as large, each counted once.",
     examples: [
       ["coffer stats", "what takes the room"],
       ["coffer stats --uploads", "what tracking servers have, and what failed on the way"],

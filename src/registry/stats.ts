@@ -35,7 +35,7 @@ export interface Stats {
   disk: { store: Place; work: Place; cache: Place; mlflow: Place; staging: Place; damaged: Place; aside: Place; database: number };
   /** Bytes of MLflow's tree and of workspaces that are the very inodes of the store: there once, though two trees show them. */
   shared: number;
-  /** Bytes that lie on the disk twice: a workspace's files that the store keeps as well. */
+  /** Stored bytes that lie on the disk twice: those of blobs that a workspace or MLflow's tree has as well. Never more than `stored`. */
   twice: number;
   uploads: UploadFigures;
   cache: { hits: number; misses: number };
@@ -82,14 +82,17 @@ export function stats(store: Store): Stats {
   const sums = totals.stored(store.db);
   const seen = new Set<string>();
   const inStore = measure(store.path("binaries"), seen);
-  // a file elsewhere of exactly such a size is taken for a second copy: an estimate, since nothing is hashed
+  // a file elsewhere of exactly such a size is taken for a second copy: an estimate, since nothing is hashed; no blob has more than one
   const sizes = blobs.sizes(store.db);
   let shared = 0;
   let twice = 0;
   const beside = (path: string): Place =>
     measure(path, seen, (bytes, again) => {
       if (again) shared += bytes;
-      else if (bytes > 0 && sizes.has(bytes)) twice += bytes;
+      const left = again || bytes === 0 ? 0 : (sizes.get(bytes) ?? 0);
+      if (left === 0) return;
+      twice += bytes;
+      sizes.set(bytes, left - 1);
     });
   const { workspace, mlflow } = store.settings.roots;
   return {

@@ -41,6 +41,16 @@ test("work, store, cache and MLflow are told apart, with what is there twice and
   expect([disk.store.files, disk.work.files, disk.mlflow.files, disk.cache.files, disk.database > 0]).toEqual([1, 2, 1, 1, true]);
 });
 
+test("no more lies twice on the disk than is stored, however many files have the size of a blob", async () => {
+  using test = await openTestStore();
+  for (const bytes of ["ten bytes.", "and others", "eleven here"]) await test.add({ bytes });
+  const runs = join(test.store.settings.roots.workspace, "runs/r");
+  mkdirSync(runs, { recursive: true });
+  for (let nth = 0; nth < 9; nth++) writeFileSync(join(runs, `${nth}`), `same size${nth}`);
+  const { stored, twice } = stats(test.store);
+  expect([stored, twice]).toEqual([31, 20]);
+});
+
 test("what is out of sight is no reference, and waits as stored bytes", async () => {
   using test = await openTestStore();
   const artifact = await test.add({ bytes: "0123456789" });

@@ -89,14 +89,10 @@ export function hasFileOfSize(db: Database, size: bigint): boolean {
   return db.query("SELECT 1 FROM blobs WHERE size = ? AND place <> 'pack' LIMIT 1").get(size) !== null;
 }
 
-/** The sizes that blobs have, each once. */
-export function sizes(db: Database): Set<number> {
-  return new Set(
-    db
-      .query<{ size: number }, []>("SELECT DISTINCT size FROM blobs")
-      .all()
-      .map((row) => row.size),
-  );
+/** The sizes that stored blobs have, and how many have it. */
+export function sizes(db: Database): Map<number, number> {
+  const rows = db.query<{ size: number; n: number }, []>("SELECT size, count(*) AS n FROM blobs WHERE place <> 'foreign' GROUP BY size").all();
+  return new Map(rows.map(({ size, n }) => [size, n]));
 }
 
 /** Blobs whose digest begins with these hex digits. */
