@@ -92,8 +92,11 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     interrupted = true;
     console.error("interrupted: all that was started is ended, and its files are removed");
     endDescendants();
-    // what a server keeps, on the disk and in memory, does not go by itself
-    void stopServers().finally(() => process.exit(130));
+    // what a server keeps, on the disk and in memory, does not go by itself; who waited for one may have started another program meanwhile
+    void stopServers().finally(() => {
+      endDescendants();
+      process.exit(130);
+    });
   });
 
 const peers: Peers = values.peers ? peersOnDemand(console.error) : new Map();
@@ -141,6 +144,7 @@ function refuse(why: string): never {
 }
 
 async function race(subject: Subject): Promise<void> {
+  if (interrupted) return;
   using place = makePlace(coffer, peers);
   console.error(`${subject.name}: ${subject.what} …`);
   const samples = await measure(await subject.prepare(place), roundsOf(subject.rounds));
@@ -151,6 +155,7 @@ async function race(subject: Subject): Promise<void> {
 }
 
 async function grow(subject: Subject): Promise<void> {
+  if (interrupted) return;
   console.error(`${subject.name}: ${subject.what}, at three sizes …`);
   keep(GROWTH, [await measureGrowth(subject, roundsOf(GROWTH_ROUNDS), () => makePlace(coffer, new Map()))]);
 }
@@ -161,6 +166,7 @@ async function traceAll(subjects: readonly Subject[]): Promise<void> {
     return;
   }
   for (const subject of subjects) {
+    if (interrupted) return;
     using place = makePlace(coffer, new Map());
     console.error(`${subject.name}: ${subject.what}, under strace …`);
     keep(FLUSHES, [await traceFlushes(subject, place)]);
