@@ -92,9 +92,10 @@ export function errno(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** Whether SQLite met pages of a database that are not what they should be. */
+/** Whether SQLite met pages of a database that are not what they should be, or a table is not there that was made with it. */
 export function isMalformed(error: unknown): boolean {
   const code = errno(error);
+  if (code === "SQLITE_ERROR" && error instanceof Error && error.message.startsWith("no such table: ")) return true;
   return code === "SQLITE_NOTADB" || (code?.startsWith("SQLITE_CORRUPT") ?? false);
 }
 

@@ -60,6 +60,26 @@ test("every command says that the database is damaged, and what to do", async ()
   }
 });
 
+test.each(["sources", "artifacts", "blobs", "pins"])("a database without its table %s is damaged", async (table) => {
+  using here = place();
+  await stored(here);
+  {
+    using db = new Database(`${here.root}/coffer.db`);
+    db.run("PRAGMA foreign_keys = OFF");
+    db.run(`DROP TABLE ${table}`);
+  }
+  here.write("d/f", "bytes");
+  const result = await here.coffer(["log", "d", "--json"]);
+  const error = JSON.parse(result.stderr.trim().split("\n").at(-1) as string) as JsonError;
+  expect([error.code, error.message]).toEqual([
+    "STORE_DAMAGED",
+    expect.stringMatching(/^the store's database is damaged: no such table: /),
+  ]);
+  expect(error.hint).toContain(REPLACE_DATABASE);
+  const { code, stdout } = await here.coffer(["verify"]);
+  expect([code === 0, stdout]).toEqual([false, expect.stringContaining(`table ${table} is not there`)]);
+});
+
 test("a run stops before its command with 125, in the one form of errors, and with --untracked-ok the command runs once", async () => {
   using here = place();
   const whole = await stored(here);

@@ -1,7 +1,7 @@
 import { lstatSync } from "node:fs";
 import { loadBlake3 } from "../../blobs/blake3.ts";
 import { sourceStamp } from "../../blobs/source-stamp.ts";
-import { CofferError, errno } from "../../domain/error.ts";
+import { CofferError, errno, isMalformed } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import type { Lease } from "../lease.ts";
 import type { Store } from "../store.ts";
@@ -41,7 +41,8 @@ export async function stage(
     return await stageUnits(area, units);
   } catch (error) {
     await area.abandon();
-    if (error instanceof CofferError || errno(error) === undefined) throw error;
+    // a damaged database is told of as what it is
+    if (error instanceof CofferError || errno(error) === undefined || isMalformed(error)) throw error;
     throw cannotTake(error);
   }
 }
