@@ -63,6 +63,7 @@ const flags = {
   branch: { type: "string", valueHint: "N[:N…]", description: "on which branch" },
   fold: { type: "string", valueHint: "N|all", description: "for which fold" },
   capture: { type: "boolean", description: "keep what goes to a terminal too, through a pseudo-terminal" },
+  "hash-ahead": { type: "boolean", description: "read finished outputs while the command goes on, whatever workspace.hash_ahead says" },
   "no-hash-ahead": { type: "boolean", description: "read no output before the command has ended (workspace.hash_ahead: false)" },
   "keep-failed": { type: "boolean", description: "keep what the run registered in sight even if it fails" },
   "untracked-ok": { type: "boolean", description: "if the store cannot be used, warn and run the command all the same" },
@@ -235,10 +236,16 @@ function sizeOf(artifacts: readonly ArtifactRow[]): number {
 function settingsOf({ flags: given }: Call<typeof flags>): Record<string, unknown> {
   return {
     "workspace.policy": given.policy,
-    "workspace.hash_ahead": given["no-hash-ahead"] ? false : undefined,
+    "workspace.hash_ahead": hashAhead(given["hash-ahead"], given["no-hash-ahead"]),
     "workspace.retain": given.retain.length > 0 ? given.retain : undefined,
     "tracking.mlflow.sync": given.sync,
   };
+}
+
+/** undefined: as the configuration has it. @throws CofferError USAGE */
+function hashAhead(on: boolean, off: boolean): boolean | undefined {
+  if (on && off) throw new CofferError("USAGE", "--hash-ahead and --no-hash-ahead contradict each other", { hint: "give one of them" });
+  return on || off ? on : undefined;
 }
 
 function requestOf({ flags: given, io }: Call<typeof flags>, words: string[]): RunRequest {

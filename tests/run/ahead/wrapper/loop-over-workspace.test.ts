@@ -99,6 +99,14 @@ async function isRead(here: Place, most: number, flags: readonly string[] = []):
   return signal === "SIGKILL";
 }
 
+test("a flag turns it on where the configuration has it off, and both flags are a contradiction", async () => {
+  using off = place();
+  off.write("coffer.yaml", "workspace: {hash_ahead: false}\n");
+  expect(await isRead(off, 500, ["--hash-ahead"])).toBe(true);
+  const both = await off.run("true", ["--hash-ahead", "--no-hash-ahead"]);
+  expect([both.code, both.stderr]).toEqual([125, expect.stringContaining("contradict each other")]);
+}, 60_000);
+
 test("the configuration, or a flag, turns it off: then nothing is read before the command has ended", async () => {
   using on = place();
   using off = place();
