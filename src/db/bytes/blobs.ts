@@ -91,7 +91,9 @@ export function hasFileOfSize(db: Database, size: bigint): boolean {
 
 /** The sizes that stored blobs have, and how many have it. */
 export function sizes(db: Database): Map<number, number> {
-  const rows = db.query<{ size: number; n: number }, []>("SELECT size, count(*) AS n FROM blobs WHERE place <> 'foreign' GROUP BY size").all();
+  const rows = db
+    .query<{ size: number; n: number }, []>("SELECT size, count(*) AS n FROM blobs WHERE place <> 'foreign' GROUP BY size")
+    .all();
   return new Map(rows.map(({ size, n }) => [size, n]));
 }
 
