@@ -180,6 +180,7 @@ test("a meta-model's sources come in the order of its features", async () => {
       workspace.policy                   separated
       workspace.retain                   *.log
       workspace.ignore                   .tmp, __pycache__
+      workspace.hash_ahead               true
       artifact_store.versioning_enabled  true
       tracking.experiment                Default
       tracking.sync                      after

@@ -57,7 +57,8 @@ export interface ConnectOptions {
  */
 export function connect({ uri, env, signal, onRetry, onAnswer }: ConnectOptions): Connection {
   const url = parseTrackingUri(uri);
-  const authorization = findAuthorization(uri, env);
+  // without the mark that some editors put before all text, which is no blank to URL
+  const authorization = findAuthorization(uri.trim(), env);
   const headers: Record<string, string> = {};
   if (authorization.header !== undefined) headers["authorization"] = authorization.header;
   const workspace = env["MLFLOW_WORKSPACE"]?.trim();

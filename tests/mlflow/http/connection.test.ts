@@ -11,6 +11,7 @@ for (const [uri, shown] of [
   ["https://host/", "https://host"],
   [" http://host:80/mlflow/team// ", "http://host/mlflow/team"],
   ["https://user:secret@host:8443/p?q=1#x", "https://host:8443/p"],
+  ["\ufeffhttp://host:5000", "http://host:5000"],
 ] as const)
   test(`the address of ${uri.replace("secret", "…")} keeps its prefix and nothing secret`, () => expect(open(uri).displayUri).toBe(shown));
 
