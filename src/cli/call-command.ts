@@ -7,7 +7,7 @@ import { SYNC_POINTS_VARIABLE } from "../domain/sync-point.ts";
 import { READER_WORD } from "../run/ahead/reader/word.ts";
 import { writeAll } from "./write-all.ts";
 
-/** Cuts argv at `--`, finds the command, runs it; the one place where errors become words and exit codes. */
+/** Cuts argv at `--`, finds the command, runs it. What it throws becomes words and an exit code here, by `tell-error.ts`. */
 export async function callCommand(argv: readonly string[]): Promise<number> {
   const cut = argv.indexOf("--");
   const own = cut === -1 ? argv : argv.slice(0, cut);

@@ -6,7 +6,8 @@ export type Word =
       /** As it was written, without the value. */
       raw: string;
       value: string | undefined;
-      /** `--name=value`, `-nvalue`. */ isGlued: boolean;
+      /** `--name=value`, `-nvalue`. */
+      isGlued: boolean;
     }
   | { kind: "word"; value: string };
 

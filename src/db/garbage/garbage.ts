@@ -50,8 +50,9 @@ export function stoppedBecause(db: Database): string | undefined {
 
 // What rules condemn; each returns how many it did ----------------------------------------------------------------------------------------------
 
+export const RULES = ["removed", "failed-runs", "versions", "age", "size", "purge"] as const;
 /** A rule's word, the same here, in a plan, and on the screen. */
-export type Rule = "removed" | "failed-runs" | "versions" | "age" | "size" | "purge";
+export type Rule = (typeof RULES)[number];
 export type Counts = Partial<Record<Rule, number>>;
 
 const condemn = (rule: Rule, detail: string, from: string): string =>

@@ -10,8 +10,7 @@ import { artifactRef } from "../../domain/artifact-ref.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { newerNeeded } from "../why/described.ts";
 import { protectingNothing } from "../plan/plan.ts";
-import { RETENTION_RULES, verdictWords } from "../plan/retention.ts";
-import type { RetentionRule } from "../plan/retention.ts";
+import { verdictWords } from "../plan/retention.ts";
 import { FIRST_BATCH, isToStop, nextBatch } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
@@ -51,7 +50,7 @@ function buryBatch(sweep: Sweep, span: Span, except: ReadonlySet<Keeper>, condem
   respectAllLeases(db);
   const keepers = keepersAmong(db, span, except);
   const needing = Map.groupBy(dependentsAmong(db, span), ({ of }) => of);
-  const newer = Object.fromEntries(RETENTION_RULES.map((rule) => [rule, newerNeeded(rule, plan.rules)])) as Record<RetentionRule, number>;
+  const newer = Object.fromEntries(garbage.RULES.map((rule) => [rule, newerNeeded(rule, plan.rules)])) as Record<garbage.Rule, number>;
   const buried = new Map<number, Suspect>();
   const left = new Set<number>();
   for (const now of suspects(db, span, newer, plan.at)) {
@@ -88,7 +87,7 @@ function tellOf({ store, plan, swept }: Sweep, now: Suspect, at: number): void {
   swept.deleted.push({ kind: "artifact", what, why, bytes: 0, planned: true });
 }
 
-const STATE_OF: Partial<Record<RetentionRule, Suspect["state"]>> = { removed: "removed", "failed-runs": "withdrawn" };
+const STATE_OF: Partial<Record<garbage.Rule, Suspect["state"]>> = { removed: "removed", "failed-runs": "withdrawn" };
 
 function changed(now: Suspect, graceBegan: number): string | undefined {
   if (now.rule === "purge") return undefined;

@@ -131,15 +131,11 @@ export async function unlinkBehind({ moved, swept }: Sweep): Promise<void> {
   await Promise.all(
     taken.map(async ({ path, what, bytes }) => {
       try {
-        await unlink(path);
+        // what is no file goes the other way, and tells why it does not
+        await unlink(path).catch(() => remove(path));
         swept.freed += bytes;
       } catch (error) {
-        try {
-          if (errno(error) !== "ENOENT") rmSync(path, { recursive: true });
-          swept.freed += bytes;
-        } catch (again) {
-          swept.failed.push({ what, error: reason(again) });
-        }
+        swept.failed.push({ what, error: reason(error) });
       }
     }),
   );

@@ -1,4 +1,4 @@
-import type { RetentionRule } from "./retention.ts";
+import type { Rule } from "../../db/garbage/garbage.ts";
 import type { GcRules } from "./rules.ts";
 import type { Stop } from "../strange-manifests.ts";
 
@@ -30,7 +30,7 @@ export type OtherItem = Item &
   );
 /** One thing that goes. */
 export type GcItem = ArtifactItem | BlobItem | OtherItem;
-export type GcRule = RetentionRule | "unnamed" | "orphans" | "staging" | "workspaces" | "forget-unsynced";
+export type GcRule = Rule | "unnamed" | "orphans" | "staging" | "workspaces" | "forget-unsynced";
 
 /** What a rule would have taken, and what keeps it. */
 export interface Kept {

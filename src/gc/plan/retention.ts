@@ -1,12 +1,10 @@
+import type { Rule } from "../../db/garbage/garbage.ts";
 import { countOf, formatBytes, formatDuration } from "../../domain/quantity.ts";
 import type { GcRules } from "./rules.ts";
 
-export const RETENTION_RULES = ["removed", "failed-runs", "versions", "age", "size", "purge"] as const;
-export type RetentionRule = (typeof RETENTION_RULES)[number];
-
 /** What a rule says of an artifact, and the number that goes with it: a time in milliseconds, or a count of newer versions. */
 export interface Verdict {
-  rule: RetentionRule;
+  rule: Rule;
   detail: number;
 }
 

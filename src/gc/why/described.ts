@@ -6,7 +6,7 @@ import { artifactRef } from "../../domain/artifact-ref.ts";
 import type { Store } from "../../store/store.ts";
 import type { ArtifactItem, BlobItem, Described, GcRule, Going, Kept } from "../plan/gc-plan.ts";
 import { verdictWords } from "../plan/retention.ts";
-import type { RetentionRule } from "../plan/retention.ts";
+import type { Rule } from "../../db/garbage/garbage.ts";
 import type { GcRules } from "../plan/rules.ts";
 
 /** SQLite takes a negative limit for none. */
@@ -16,11 +16,11 @@ export function describedArtifacts(
   { db }: Store,
   rules: GcRules,
   at: number,
-  counts: readonly { rule: RetentionRule; going: number }[],
+  counts: readonly { rule: Rule; going: number }[],
 ): Going<ArtifactItem> {
   function* items(rule: GcRule | null, most: number): Generator<ArtifactItem> {
     for (const row of deadBlobs.describeGarbage(db, rule, most)) {
-      const verdict = { rule: row.rule as RetentionRule, detail: row.detail };
+      const verdict = { rule: row.rule as Rule, detail: row.detail };
       yield {
         kind: "artifact",
         rule: verdict.rule,
@@ -44,7 +44,7 @@ export function describedArtifacts(
 }
 
 /** How many newer versions of its name there must still be when it goes. */
-export function newerNeeded(rule: RetentionRule, rules: GcRules): number {
+export function newerNeeded(rule: Rule, rules: GcRules): number {
   return rule === "versions" ? (rules.maxVersions as number) : rule === "age" || rule === "size" ? 1 : 0;
 }
 

@@ -12,8 +12,8 @@ import { digestOf } from "../read.ts";
 import { sameStamp, stampOf } from "../bytes/stamp.ts";
 import type { Store } from "../store.ts";
 
+/** Bytes that are read at a time, and after which signals are handled. */
 const CHUNK = 4 << 20;
-const YIELD = 4 << 20;
 const WRITABLE = 0o222n;
 
 /** What a look at a blob's bytes found. */
@@ -103,7 +103,7 @@ export class BlobReader implements Disposable {
   /** Between some megabytes, signals are handled. */
   async #yield(read: number): Promise<void> {
     this.#unyielded += read;
-    if (this.#unyielded < YIELD) return;
+    if (this.#unyielded < CHUNK) return;
     this.#unyielded = 0;
     await yieldToSignals();
   }
