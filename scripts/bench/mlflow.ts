@@ -57,7 +57,7 @@ function upload(name: string, what: string, { count, size, goal, rounds, race }:
     async prepare(place) {
       const input = join(place.directory, "input");
       await writeRandomFiles(input, count, size);
-      return raceClient(place, { server: "default", call: ["artifacts", input], log: [input], ...race });
+      return raceClient(place, { server: "default", call: ["artifacts", input], log: [input], size: count * size, ...race });
     },
   };
 }
@@ -105,6 +105,7 @@ function linkLarge(name: string, what: string, size: number): Subject {
         log: [input],
         sharesDisk: true,
         keepStore: true,
+        size,
         check,
       });
       const { before } = contest.coffer;

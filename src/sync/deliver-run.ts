@@ -1,3 +1,4 @@
+import { loadBlake3 } from "../blobs/blake3.ts";
 import { journalDelivery } from "../db/delivery/delivery-snapshot.ts";
 import * as outbox from "../db/delivery/outbox.ts";
 import type { DeliveryRow, OutboxRow, OutboxStep } from "../db/delivery/outbox.ts";
@@ -117,10 +118,12 @@ export async function sendOpen(one: Delivering, again: boolean, laid: Laid): Pro
     }
   };
   let remote: RemoteRun | undefined;
-  const reached = await step("run", async (entry) => {
+  const reaching = step("run", async (entry) => {
     remote = await reachRun(one, entry);
   });
-  if (!reached) return failure;
+  reaching.catch(() => undefined);
+  await makeReady(one, laid);
+  if (!(await reaching)) return failure;
   const { given, alongside } = standingOf(one.delivery, runEntry(one));
   await step("params", (entry) => sendParams(one, entry, remote));
   await step("tags", (entry) => sendTags(one, entry, remote, given));
@@ -137,6 +140,15 @@ export async function sendOpen(one: Delivering, again: boolean, laid: Laid): Pro
     await sendEnd(one, entry, given);
   });
   return failure;
+}
+
+/** While the server answers the first request, what its files will need is brought into memory. */
+async function makeReady(one: Delivering, laid: Laid): Promise<void> {
+  // a few milliseconds until the request is out: the thread for it is new
+  await Bun.sleep(4);
+  if (one.sync.skipArtifacts || openArtifacts(one).length === 0) return;
+  await loadBlake3();
+  await layOut(one.sync.store, one.delivery.seq, laid);
 }
 
 /** The files are all there by now, whatever the server is told of the run: its answer is waited for when it is needed. */

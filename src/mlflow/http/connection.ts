@@ -64,7 +64,7 @@ export function connect({ uri, env, signal, onRetry, onAnswer }: ConnectOptions)
   const workspace = env["MLFLOW_WORKSPACE"]?.trim();
   if (workspace) headers["x-mlflow-workspace"] = workspace;
   const secrets = [...authorization.secrets, ...(findProxy(env, url)?.secrets ?? [])].sort((a, b) => b.length - a.length);
-  const tls = readTls(env);
+  const tls = readTls(env, url);
   return {
     displayUri: `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, "")}`,
     headers: () => ({ ...headers }),

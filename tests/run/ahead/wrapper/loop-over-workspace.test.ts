@@ -8,7 +8,7 @@ import type { Place } from "../../../cli/run-place.ts";
 import { needsExactTimes } from "../../../support/exact-times.ts";
 import { mountExt4, needsMount } from "../../../support/mount.ts";
 import { appears } from "../../../support/appears.ts";
-import { copies, LARGE, runThatIsHeld } from "./while-it-runs.ts";
+import { copies, heldOpen, LARGE, runThatIsHeld } from "./while-it-runs.ts";
 
 const test = needsExactTimes(anyTest);
 const mounted = needsMount(anyTest);
@@ -43,8 +43,9 @@ test("a file that changed after it was read ahead is stored as it is at the end,
     { files: names.length },
   );
   await run.isHeld();
-  const ahead = new Set(copies(here.root).keys());
+  const ahead = copies(here.root);
   expect(ahead.size).toBe(names.length);
+  using _ = heldOpen(ahead.values());
   const { code, stderr } = await run.end();
   process.kill(Number(readFileSync(here.at("held.sleeper"), "utf8")));
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("finished: 10 outputs") });

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync } from "node:fs";
+import { closeSync, lstatSync, openSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { SYNC_POINTS_VARIABLE } from "../../../../src/domain/sync-point.ts";
 import { spawnCoffer } from "../../../support/coffer.ts";
@@ -55,4 +55,14 @@ export function copies(root: string): Map<number, string> {
       found.set(lstatSync(path).ino, path);
     }
   return found;
+}
+
+/** Keeps files opened: what is removed meanwhile keeps its inode, which would otherwise be another file's the next moment. */
+export function heldOpen(paths: Iterable<string>): Disposable {
+  const descriptors = [...paths].map((path) => openSync(path, "r"));
+  return {
+    [Symbol.dispose]() {
+      for (const fd of descriptors) closeSync(fd);
+    },
+  };
 }
