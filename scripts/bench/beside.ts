@@ -1,6 +1,7 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { PeerName } from "../peers/install.ts";
+import { makeFreshDirectory, retireDirectory } from "./fresh-directory.ts";
 import { settle } from "./random-files.ts";
 import type { Contestant, Place } from "./subject.ts";
 
@@ -15,12 +16,12 @@ interface Around {
 export async function beside(place: Place, names: readonly PeerName[], around: Around = {}): Promise<Record<string, Contestant>> {
   return collect(place, names, async (home, begin) => {
     const end = async (): Promise<void> => {
-      rmSync(home, { recursive: true, force: true });
+      retireDirectory(home);
       await settle(place.directory);
     };
     return {
       async before() {
-        mkdirSync(home);
+        makeFreshDirectory(home);
         await begin();
         await around.before?.(home);
         await settle(place.directory);

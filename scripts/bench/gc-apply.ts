@@ -1,5 +1,6 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeFreshDirectory, retireDirectory } from "./fresh-directory.ts";
 import { prepareBy } from "./prepare-by.ts";
 import { settle } from "./random-files.ts";
 import type { Subject } from "./subject.ts";
@@ -16,14 +17,16 @@ export const applyGc: Subject = {
   async prepare({ directory, coffer, compile }) {
     const config = join(directory, "coffer.yaml");
     writeFileSync(config, "artifact_store: {cleanup_policy: {orphans: false}}\n");
-    const root = join(directory, "root");
+    const round = join(directory, "round");
+    const root = join(round, "root");
     return {
       coffer: {
         command: [coffer, "gc", "--max-versions", "18", "--apply", "--config", config],
         cwd: directory,
         env: { HOME: directory, COFFER_ROOT: root },
         async before() {
-          rmSync(root, { recursive: true, force: true });
+          if (existsSync(round)) retireDirectory(round);
+          makeFreshDirectory(round);
           await prepareBy("dying-files.ts", root);
           await settle(directory);
         },

@@ -1,10 +1,10 @@
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { runToEnd } from "../parts/run-to-end.ts";
 import type { Peer } from "../peers/peer.ts";
 import { besideAgain } from "./beside.ts";
+import { makeFreshDirectory, retireDirectory } from "./fresh-directory.ts";
 import { settle, writeRandomFiles } from "./random-files.ts";
-import type { Subject } from "./subject.ts";
+import type { Contestant, Subject } from "./subject.ts";
 
 const FILES = 100_000;
 const SIZE = 1 << 10;
@@ -28,14 +28,18 @@ export const getSmall: Subject = {
       env,
     });
     if ((await log.exited) !== 0) throw new Error("coffer log failed");
-    const [ours, theirs] = [join(directory, "ours"), join(directory, "theirs")];
-    const remove = (path: string) => async () => {
-      rmSync(path, { recursive: true, force: true });
-      await settle(directory);
+    const round = join(directory, "round");
+    const [ours, theirs] = [join(round, "ours"), join(round, "theirs")];
+    const fresh: Pick<Contestant, "before" | "after"> = {
+      before: () => makeFreshDirectory(round),
+      async after() {
+        retireDirectory(round);
+        await settle(directory);
+      },
     };
     return {
-      coffer: { command: [coffer, "get", "small", "-o", ours], cwd: directory, env, after: remove(ours) },
-      reference: { command: ["cp", "-r", input, theirs], cwd: directory, after: remove(theirs) },
+      coffer: { command: [coffer, "get", "small", "-o", ours], cwd: directory, env, ...fresh },
+      reference: { command: ["cp", "-r", input, theirs], cwd: directory, ...fresh },
       peers: await besideAgain(
         place,
         ["dvc-checkout"],
@@ -44,7 +48,10 @@ export const getSmall: Subject = {
           const { command, env } = (await place.peers.get("dvc")) as Peer;
           await runToEnd(command, "dvc add failed", home, { PATH: process.env["PATH"] ?? "", ...env(home) });
         },
-        (home) => remove(join(home, "input"))(),
+        async (home) => {
+          retireDirectory(join(home, "input"));
+          await settle(directory);
+        },
       ),
     };
   },

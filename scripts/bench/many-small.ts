@@ -1,6 +1,6 @@
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { beside } from "./beside.ts";
+import { makeFreshDirectory, retireDirectory } from "./fresh-directory.ts";
 import { settle, writeRandomFiles } from "./random-files.ts";
 import type { Contestant, Subject } from "./subject.ts";
 
@@ -17,19 +17,21 @@ export const manySmall: Subject = {
   growth: { sizes: [FILES / 10, FILES, FILES * 10], unit: "files" },
   async prepare(place, files = FILES) {
     const { directory, coffer } = place;
-    const input = join(directory, "input");
-    const root = join(directory, "root");
-    const copy = join(directory, "copy");
-    const fresh = (remove: string): Pick<Contestant, "before" | "after"> => ({
-      before: async () => void (await writeRandomFiles(input, files, SIZE)),
+    const round = join(directory, "round");
+    const [input, root, copy] = [join(round, "input"), join(round, "root"), join(round, "copy")];
+    const fresh: Pick<Contestant, "before" | "after"> = {
+      async before() {
+        makeFreshDirectory(round);
+        await writeRandomFiles(input, files, SIZE);
+      },
       async after() {
-        for (const path of [input, remove]) rmSync(path, { recursive: true, force: true });
+        retireDirectory(round);
         await settle(directory);
       },
-    });
+    };
     return {
-      coffer: { command: [coffer, "log", input, "--quiet"], cwd: directory, env: { HOME: directory, COFFER_ROOT: root }, ...fresh(root) },
-      reference: { command: ["sh", "-c", `cp -r "$0" "$1" && sync -f "$1"`, input, copy], cwd: directory, ...fresh(copy) },
+      coffer: { command: [coffer, "log", input, "--quiet"], cwd: directory, env: { HOME: directory, COFFER_ROOT: root }, ...fresh },
+      reference: { command: ["sh", "-c", `cp -r "$0" "$1" && sync -f "$1"`, input, copy], cwd: directory, ...fresh },
       peers: await beside(place, ["restic", "borg", "dvc", "wandb", "oxen"], {
         before: async (home) => void (await writeRandomFiles(join(home, "input"), files, SIZE)),
       }),

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Peers } from "../peers/install.ts";
+import { markAsSpread } from "./fresh-directory.ts";
 import type { Place } from "./subject.ts";
 
 const project = join(import.meta.dir, "../..");
@@ -19,6 +20,7 @@ export function benchParent(): string {
 /** A folder that is removed at the end, however this process ends itself. */
 export function makeHome(): { directory: string } & Disposable {
   const directory = mkdtempSync(join(benchParent(), "coffer-bench-"));
+  markAsSpread(directory);
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   // a signal ends the process without leaving any scope
   process.once("exit", remove);
