@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { beside, besideAgain } from "../../scripts/bench/beside.ts";
+import { makeFreshDirectory, retireDirectory } from "../../scripts/bench/fresh-directory.ts";
 import { countFlushes } from "../../scripts/bench/flushes.ts";
 import { exponent, measureGrowth } from "../../scripts/bench/growth.ts";
 import { measure, median } from "../../scripts/bench/measure.ts";
@@ -144,14 +145,26 @@ function placeWith(directory: string, peers: Peers): Place {
   return { directory, coffer: "", peers, compile: () => Promise.reject(new Error("not needed")) };
 }
 
-test("who stands beside begins in a new home for each round, which is gone afterwards; who is not there is left out", async () => {
+test("who stands beside begins in a new home for each round, which is out of the way afterwards; who is not there is left out", async () => {
   using directory = temporaryRoot();
   const place = placeWith(directory.path, new Map([["restic", log]]));
   const peers = await beside(place, ["restic", "borg"], { before: async (home) => void (await Bun.write(join(home, "input"), "input\n")) });
   expect(Object.keys(peers)).toEqual(["a log"]);
   await measure({ coffer: { command: ["true"] }, reference: { command: ["true"] }, peers }, 1);
   expect(readFileSync(join(directory.path, "said"), "utf8")).toBe("begun input\nbegun input\n");
-  expect(readdirSync(directory.path)).toEqual(["said"]);
+  expect(existsSync(join(directory.path, "peer-restic"))).toBe(false);
+});
+
+test("a directory that is taken out of the way leaves its path to another one, which is empty", () => {
+  using directory = temporaryRoot();
+  const round = join(directory.path, "round");
+  mkdirSync(round);
+  writeFileSync(join(round, "file"), "x");
+  const { ino } = statSync(round);
+  retireDirectory(round);
+  makeFreshDirectory(round);
+  expect(existsSync(join(round, "file"))).toBe(false);
+  expect(statSync(round).ino).not.toBe(ino);
 });
 
 test("who takes the same in again does it in one home", async () => {
