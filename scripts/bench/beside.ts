@@ -8,7 +8,7 @@ import type { Contestant, Place } from "./subject.ts";
 interface Around {
   /** Before each timed run, in a home where the peer has begun. */
   before?(home: string): Promise<void> | void;
-  /** After it, before the home is removed. */
+  /** After it, before the home is put out of the way. */
   after?(home: string): Promise<void> | void;
 }
 

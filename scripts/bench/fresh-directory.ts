@@ -1,19 +1,20 @@
 import { mkdirSync, renameSync, rmSync, statfsSync } from "node:fs";
 import { randomUUID } from "node:crypto";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
+import { settle } from "./random-files.ts";
+import type { Contestant } from "./subject.ts";
 
 /**
- * ext4 without a journal passes over each inode that was freed within the last minutes: 20,000 new files beside as many that went take 17 s instead of 0.7. So what
- * rounds leave behind stays until the end of all of them, and each begins elsewhere on the disk. Below a directory with this mark ext4 spreads others, by their names;
- * other file systems need it not, and refuse it.
+ * ext4 without a journal makes new files slowly where others went a moment before (docs/decisions.md, Measuring). It spreads the children of a directory with this mark
+ * over the disk, by the names that they are made under. On other file systems the mark has no meaning.
  */
 export function markAsSpread(directory: string): void {
   if (process.platform === "linux" && Bun.which("chattr")) Bun.spawnSync(["chattr", "+T", directory]);
 }
 
-/** A new empty directory, elsewhere on the disk than one of the same path before it. */
+/** A new empty directory. In a marked one it lies elsewhere on the disk than the one of this path before it, since it is made under another name. */
 export function makeFreshDirectory(path: string): void {
-  const elsewhere = aside(path);
+  const elsewhere = aside(dirname(path));
   mkdirSync(elsewhere);
   renameSync(elsewhere, path);
 }
@@ -21,13 +22,38 @@ export function makeFreshDirectory(path: string): void {
 /** Bytes of free disk with which nothing needs to go before the end. */
 const ROOM = 30e9;
 
-/** Takes a directory out of the way: it goes with the home that it is in, or at once where the disk has little room. */
-export function retireDirectory(path: string): void {
-  const { bavail, bsize } = statfsSync(dirname(path));
-  if (bavail * bsize > ROOM) renameSync(path, aside(path));
-  else rmSync(path, { recursive: true });
+/** Takes a directory out of the way: it goes with what it is put into, or at once where the disk has little room (`free`, in bytes). */
+export function retireDirectory(path: string, into = dirname(path), free = freeBytes(into)): void {
+  if (free > ROOM) renameSync(path, aside(into));
+  else rmSync(path, { recursive: true, force: true });
 }
 
-function aside(path: string): string {
-  return `${path}-${randomUUID()}`;
+/** A directory that is new for each timed run; `fill` makes what is to be there before the clock starts. */
+export function freshRounds(
+  directory: string,
+  fill?: (round: string) => Promise<unknown>,
+): { round: string } & Required<Pick<Contestant, "before" | "after">> {
+  const round = join(directory, "round");
+  return {
+    round,
+    async before() {
+      makeFreshDirectory(round);
+      await fill?.(round);
+      await settle(directory);
+    },
+    async after() {
+      retireDirectory(round);
+      await settle(directory);
+    },
+  };
+}
+
+/** Bytes that can still be written there. */
+export function freeBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
+}
+
+function aside(into: string): string {
+  return join(into, `gone-${randomUUID()}`);
 }

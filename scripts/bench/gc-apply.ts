@@ -1,8 +1,7 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeFreshDirectory, retireDirectory } from "./fresh-directory.ts";
+import { freshRounds } from "./fresh-directory.ts";
 import { prepareBy } from "./prepare-by.ts";
-import { settle } from "./random-files.ts";
 import type { Subject } from "./subject.ts";
 
 /** Of a thousand thousand artifacts about a ninth goes, each with bytes in a file of its own, which is there. */
@@ -17,19 +16,13 @@ export const applyGc: Subject = {
   async prepare({ directory, coffer, compile }) {
     const config = join(directory, "coffer.yaml");
     writeFileSync(config, "artifact_store: {cleanup_policy: {orphans: false}}\n");
-    const round = join(directory, "round");
-    const root = join(round, "root");
+    const { round, ...fresh } = freshRounds(directory, (at) => prepareBy("dying-files.ts", join(at, "root")));
     return {
       coffer: {
         command: [coffer, "gc", "--max-versions", "18", "--apply", "--config", config],
         cwd: directory,
-        env: { HOME: directory, COFFER_ROOT: root },
-        async before() {
-          if (existsSync(round)) retireDirectory(round);
-          makeFreshDirectory(round);
-          await prepareBy("dying-files.ts", root);
-          await settle(directory);
-        },
+        env: { HOME: directory, COFFER_ROOT: join(round, "root") },
+        ...fresh,
       },
       reference: { command: [await compile("smallest")] },
     };

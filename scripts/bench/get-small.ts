@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { runToEnd } from "../parts/run-to-end.ts";
 import type { Peer } from "../peers/peer.ts";
 import { besideAgain } from "./beside.ts";
-import { makeFreshDirectory, retireDirectory } from "./fresh-directory.ts";
+import { freshRounds, retireDirectory } from "./fresh-directory.ts";
 import { settle, writeRandomFiles } from "./random-files.ts";
-import type { Contestant, Subject } from "./subject.ts";
+import type { Subject } from "./subject.ts";
 
 const FILES = 100_000;
 const SIZE = 1 << 10;
@@ -28,15 +28,8 @@ export const getSmall: Subject = {
       env,
     });
     if ((await log.exited) !== 0) throw new Error("coffer log failed");
-    const round = join(directory, "round");
+    const { round, ...fresh } = freshRounds(directory);
     const [ours, theirs] = [join(round, "ours"), join(round, "theirs")];
-    const fresh: Pick<Contestant, "before" | "after"> = {
-      before: () => makeFreshDirectory(round),
-      async after() {
-        retireDirectory(round);
-        await settle(directory);
-      },
-    };
     return {
       coffer: { command: [coffer, "get", "small", "-o", ours], cwd: directory, env, ...fresh },
       reference: { command: ["cp", "-r", input, theirs], cwd: directory, ...fresh },
@@ -49,7 +42,8 @@ export const getSmall: Subject = {
           await runToEnd(command, "dvc add failed", home, { PATH: process.env["PATH"] ?? "", ...env(home) });
         },
         async (home) => {
-          retireDirectory(join(home, "input"));
+          // out of its repository, which it walks through
+          retireDirectory(join(home, "input"), directory);
           await settle(directory);
         },
       ),

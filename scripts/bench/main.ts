@@ -145,7 +145,7 @@ function refuse(why: string): never {
 
 async function race(subject: Subject): Promise<void> {
   if (interrupted) return;
-  using place = makePlace(coffer, peers);
+  using place = makePlace(home.directory, coffer, peers);
   console.error(`${subject.name}: ${subject.what} …`);
   const samples = await measure(await subject.prepare(place), roundsOf(subject.rounds));
   const row = makeRow(subject, samples);
@@ -157,7 +157,7 @@ async function race(subject: Subject): Promise<void> {
 async function grow(subject: Subject): Promise<void> {
   if (interrupted) return;
   console.error(`${subject.name}: ${subject.what}, at three sizes …`);
-  keep(GROWTH, [await measureGrowth(subject, roundsOf(GROWTH_ROUNDS), () => makePlace(coffer, new Map()))]);
+  keep(GROWTH, [await measureGrowth(subject, roundsOf(GROWTH_ROUNDS), () => makePlace(home.directory, coffer, new Map()))]);
 }
 
 async function traceAll(subjects: readonly Subject[]): Promise<void> {
@@ -167,7 +167,7 @@ async function traceAll(subjects: readonly Subject[]): Promise<void> {
   }
   for (const subject of subjects) {
     if (interrupted) return;
-    using place = makePlace(coffer, new Map());
+    using place = makePlace(home.directory, coffer, new Map());
     console.error(`${subject.name}: ${subject.what}, under strace …`);
     keep(FLUSHES, [await traceFlushes(subject, place)]);
   }

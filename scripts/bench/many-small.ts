@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { beside } from "./beside.ts";
-import { makeFreshDirectory, retireDirectory } from "./fresh-directory.ts";
-import { settle, writeRandomFiles } from "./random-files.ts";
-import type { Contestant, Subject } from "./subject.ts";
+import { freshRounds } from "./fresh-directory.ts";
+import { writeRandomFiles } from "./random-files.ts";
+import type { Subject } from "./subject.ts";
 
 const FILES = 20_000;
 const SIZE = 10 << 10;
@@ -17,18 +17,8 @@ export const manySmall: Subject = {
   growth: { sizes: [FILES / 10, FILES, FILES * 10], unit: "files" },
   async prepare(place, files = FILES) {
     const { directory, coffer } = place;
-    const round = join(directory, "round");
+    const { round, ...fresh } = freshRounds(directory, (at) => writeRandomFiles(join(at, "input"), files, SIZE));
     const [input, root, copy] = [join(round, "input"), join(round, "root"), join(round, "copy")];
-    const fresh: Pick<Contestant, "before" | "after"> = {
-      async before() {
-        makeFreshDirectory(round);
-        await writeRandomFiles(input, files, SIZE);
-      },
-      async after() {
-        retireDirectory(round);
-        await settle(directory);
-      },
-    };
     return {
       coffer: { command: [coffer, "log", input, "--quiet"], cwd: directory, env: { HOME: directory, COFFER_ROOT: root }, ...fresh },
       reference: { command: ["sh", "-c", `cp -r "$0" "$1" && sync -f "$1"`, input, copy], cwd: directory, ...fresh },

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { installMlflow } from "../mlflow/environment.ts";
-import { benchServer, emptyServer } from "./mlflow-servers.ts";
+import { benchServer, makeRoomOn } from "./mlflow-servers.ts";
 import type { ServerName } from "./mlflow-servers.ts";
 import { settle } from "./random-files.ts";
 import type { Contest, Contestant, Place } from "./subject.ts";
@@ -20,17 +20,9 @@ export interface Race {
   env?: Readonly<Record<string, string>>;
   /** Keeps the store from round to round: its bytes are read and hashed once, in the round for warming up. */
   keepStore?: boolean;
-  /** Bytes of one round's files on the server. */
-  size?: number;
   /** After each `sync-mlflow`. */
   check?: (artifacts: string, root: string) => void;
 }
-
-/**
- * Bytes of one round that may stay: ext4 passes over each inode that was freed within the last minutes (`recently_deleted`), so that a new file among a thousand
- * of them takes five times as long.
- */
-const KEPT = 16 * 1024 * 1024;
 
 /** One call of the official client, timed inside of it, against the whole of `sync-mlflow`, which finds the run, sends, and reads back. */
 export async function raceClient({ directory, coffer }: Place, race: Race): Promise<Contest> {
@@ -41,7 +33,7 @@ export async function raceClient({ directory, coffer }: Place, race: Race): Prom
   const env = { HOME: directory, COFFER_ROOT: root, ...race.env };
   const log = (): void => runLog([coffer, "log", "--quiet", ...race.log], directory, env, race.lines);
   const after = async (): Promise<void> => {
-    if ((race.size ?? 0) > KEPT) emptyServer(server);
+    makeRoomOn(server);
     await settle(directory);
   };
   return {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { installMlflow } from "../mlflow/environment.ts";
 import { installLayer } from "../mlflow/layered-environment.ts";
@@ -34,10 +34,19 @@ export async function stopServers(): Promise<void> {
   running.clear();
 }
 
-/** Removes what the runs so far brought. */
-export function emptyServer({ artifacts }: MlflowServer): void {
-  rmSync(artifacts, { recursive: true, force: true });
-  mkdirSync(artifacts);
+/** Bytes of a file that goes at once. Small ones are many inodes and no room. */
+const LARGE = 1024 * 1024;
+
+/** Removes the large files that the runs so far brought. */
+export function makeRoomOn({ artifacts }: MlflowServer): void {
+  for (const path of filesBelow(artifacts)) if (statSync(path).size > LARGE) rmSync(path);
+}
+
+/** All files of a directory, and of those in it. */
+export function filesBelow(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
 }
 
 async function start(name: ServerName, near: string): Promise<MlflowServer> {

@@ -1,11 +1,12 @@
-import { readdirSync, statfsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { tlsProxy } from "../../tests/support/tls-proxy.ts";
 import { installMlflow } from "../mlflow/environment.ts";
+import { freeBytes } from "./fresh-directory.ts";
 import { raceClient } from "./mlflow-contest.ts";
 import type { Race } from "./mlflow-contest.ts";
 import { syncNothing } from "./mlflow-idle.ts";
-import { benchServer, endWithServers } from "./mlflow-servers.ts";
+import { benchServer, endWithServers, filesBelow } from "./mlflow-servers.ts";
 import { writeRandomFiles } from "./random-files.ts";
 import type { Contestant, Goal, Subject } from "./subject.ts";
 
@@ -57,7 +58,7 @@ function upload(name: string, what: string, { count, size, goal, rounds, race }:
     async prepare(place) {
       const input = join(place.directory, "input");
       await writeRandomFiles(input, count, size);
-      return raceClient(place, { server: "default", call: ["artifacts", input], log: [input], size: count * size, ...race });
+      return raceClient(place, { server: "default", call: ["artifacts", input], log: [input], ...race });
     },
   };
 }
@@ -93,7 +94,9 @@ function linkLarge(name: string, what: string, size: number): Subject {
       const [file] = (await writeRandomFiles(input, 1, size)) as [string];
       let free = 0;
       const check = (artifacts: string, root: string): void => {
-        const [there, stored] = [artifacts, join(root, "binaries")].map((at) => filesOf(at).find((path) => statSync(path).size === size));
+        const [there, stored] = [artifacts, join(root, "binaries")].map((at) =>
+          filesBelow(at).find((path) => statSync(path).size === size),
+        );
         if (!there || !stored) throw new Error("the file is not there");
         // a clone is another inode, and takes no blocks
         const grown = free - freeBytes(place.directory);
@@ -105,7 +108,6 @@ function linkLarge(name: string, what: string, size: number): Subject {
         log: [input],
         sharesDisk: true,
         keepStore: true,
-        size,
         check,
       });
       const { before } = contest.coffer;
@@ -133,15 +135,4 @@ function overTls(name: string, what: string, size: number): Subject {
       return upload(name, what, { count: 1, size, goal: plain.goal, rounds: plain.rounds, race }).prepare(place);
     },
   };
-}
-
-function freeBytes(directory: string): number {
-  const { bfree, bsize } = statfsSync(directory);
-  return bfree * bsize;
-}
-
-function filesOf(directory: string): string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
 }

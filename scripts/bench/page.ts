@@ -30,9 +30,9 @@ timed; \`npm run bench -- --help\` lists all names. A goal that is missed makes 
 All files are written below \`TMPDIR\` (\`/tmp\`) where that is on the same disk as the checkout, and otherwise below its \`.cache\`, so that no disk in memory is measured. They
 are removed at the end, also after Ctrl-C; only the store of a million artifacts (0.8 GB, \`coffer-bench-million-…\`) stays there for the next time.
 
-ext4 without a journal (many virtual machines have it so) passes over each inode that was freed within the last five minutes: 20,000 new files beside as many
-that went take 17 s there instead of 0.7. So each round of the rows with many files has a part of the disk to itself, and what it left stays until the row is
-done, where there are 30 GB of room. On such a disk, wait five minutes between two calls, and after anything else that deleted a hundred thousand files.
+ext4 without a journal (many virtual machines have it so) makes new files slowly where others went within the last minute, or the last six minutes where that is
+not on the disk yet: 20,000 took 17 s instead of 0.7. So each row, and each round of one with many files, has a part of the disk to itself, and what it left stays
+until the end while 30 GB are free. On such a disk, \`sync\` and wait some minutes between two calls, and after anything else that deleted a hundred thousand files.
 
 ## ${GOALS.title}
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Peers } from "../peers/install.ts";
-import { markAsSpread } from "./fresh-directory.ts";
+import { markAsSpread, retireDirectory } from "./fresh-directory.ts";
 import type { Place } from "./subject.ts";
 
 const project = join(import.meta.dir, "../..");
@@ -33,9 +33,10 @@ export function makeHome(): { directory: string } & Disposable {
   };
 }
 
-/** Where one subject is prepared and measured; `coffer`: the compiled one. */
-export function makePlace(coffer: string, peers: Peers): Place & Disposable {
-  const { directory, [Symbol.dispose]: dispose } = makeHome();
+/** Where one subject is prepared and measured, within the home of all; `coffer`: the compiled one. */
+export function makePlace(home: string, coffer: string, peers: Peers): Place & Disposable {
+  const directory = mkdtempSync(join(home, "place-"));
+  markAsSpread(directory);
   return {
     directory,
     coffer,
@@ -48,6 +49,6 @@ export function makePlace(coffer: string, peers: Peers): Place & Disposable {
       if (build.exitCode !== 0) throw new Error(`${program} cannot be built`);
       return outfile;
     },
-    [Symbol.dispose]: dispose,
+    [Symbol.dispose]: () => retireDirectory(directory),
   };
 }

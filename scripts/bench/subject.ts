@@ -7,7 +7,7 @@ export interface Contestant {
   env?: Readonly<Record<string, string>>;
   /** Before each timed run, and not timed. */
   before?(): Promise<void> | void;
-  /** After each timed run: removes what it wrote. */
+  /** After each timed run: puts what it wrote out of the way. */
   after?(): Promise<void> | void;
   /** Its last line on standard output is its time in milliseconds: what it did before does not count. */
   saysItsTime?: boolean;

@@ -118,12 +118,13 @@ export async function sendOpen(one: Delivering, again: boolean, laid: Laid): Pro
     }
   };
   let remote: RemoteRun | undefined;
-  const reaching = step("run", async (entry) => {
-    remote = await reachRun(one, entry);
-  });
-  reaching.catch(() => undefined);
-  await makeReady(one, laid);
-  if (!(await reaching)) return failure;
+  const [reached] = await Promise.all([
+    step("run", async (entry) => {
+      remote = await reachRun(one, entry);
+    }),
+    makeReady(one, laid),
+  ]);
+  if (!reached) return failure;
   const { given, alongside } = standingOf(one.delivery, runEntry(one));
   await step("params", (entry) => sendParams(one, entry, remote));
   await step("tags", (entry) => sendTags(one, entry, remote, given));
@@ -142,13 +143,17 @@ export async function sendOpen(one: Delivering, again: boolean, laid: Laid): Pro
   return failure;
 }
 
-/** While the server answers the first request, what its files will need is brought into memory. */
+/** Milliseconds. Bun sends its first request from a thread that has to start, and what is done meanwhile would hold it up. */
+const UNTIL_SENT = 4;
+
+/** While the server answers the first request, what the files will need is brought into memory. Whoever needs it asks again, and gets the error. */
 async function makeReady(one: Delivering, laid: Laid): Promise<void> {
-  // a few milliseconds until the request is out: the thread for it is new
-  await Bun.sleep(4);
-  if (one.sync.skipArtifacts || openArtifacts(one).length === 0) return;
-  await loadBlake3();
-  await layOut(one.sync.store, one.delivery.seq, laid);
+  if (runEntry(one).settled_at !== null || one.sync.skipArtifacts || openArtifacts(one).length === 0) return;
+  await Bun.sleep(UNTIL_SENT);
+  try {
+    await loadBlake3();
+    await layOut(one.sync.store, one.delivery.seq, laid);
+  } catch {}
 }
 
 /** The files are all there by now, whatever the server is told of the run: its answer is waited for when it is needed. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { beside, besideAgain } from "../../scripts/bench/beside.ts";
@@ -158,13 +158,18 @@ test("who stands beside begins in a new home for each round, which is out of the
 test("a directory that is taken out of the way leaves its path to another one, which is empty", () => {
   using directory = temporaryRoot();
   const round = join(directory.path, "round");
-  mkdirSync(round);
-  writeFileSync(join(round, "file"), "x");
-  const { ino } = statSync(round);
-  retireDirectory(round);
-  makeFreshDirectory(round);
-  expect(existsSync(join(round, "file"))).toBe(false);
-  expect(statSync(round).ino).not.toBe(ino);
+  const made = (): string[] => {
+    makeFreshDirectory(round);
+    expect(readdirSync(round)).toEqual([]);
+    writeFileSync(join(round, "file"), "x");
+    return readdirSync(directory.path, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith("file"));
+  };
+  expect(made()).toHaveLength(1);
+  retireDirectory(round, directory.path, Infinity);
+  expect(made()).toHaveLength(2);
+  // where there is no room for it, it goes
+  retireDirectory(round, directory.path, 0);
+  expect(made()).toHaveLength(2);
 });
 
 test("who takes the same in again does it in one home", async () => {

@@ -63,8 +63,9 @@ export function connect({ uri, env, signal, onRetry, onAnswer }: ConnectOptions)
   if (authorization.header !== undefined) headers["authorization"] = authorization.header;
   const workspace = env["MLFLOW_WORKSPACE"]?.trim();
   if (workspace) headers["x-mlflow-workspace"] = workspace;
-  const secrets = [...authorization.secrets, ...(findProxy(env, url)?.secrets ?? [])].sort((a, b) => b.length - a.length);
-  const tls = readTls(env, url);
+  const proxy = findProxy(env, url);
+  const secrets = [...authorization.secrets, ...(proxy?.secrets ?? [])].sort((a, b) => b.length - a.length);
+  const tls = readTls(env, url.protocol === "https:" || (proxy?.isSecure ?? false));
   return {
     displayUri: `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, "")}`,
     headers: () => ({ ...headers }),

@@ -7,6 +7,8 @@ export interface Proxy {
   readonly url: () => string;
   /** Without them. */
   readonly name: string;
+  /** The way to it is https. */
+  readonly isSecure: boolean;
   readonly secrets: readonly string[];
 }
 
@@ -25,7 +27,7 @@ export function findProxy(env: Environment, address: URL): Proxy | undefined {
     throw new CofferError("CONFIG_INVALID", `${name.toUpperCase()}_PROXY is no http or https address`, {
       hint: "give a proxy that speaks HTTP, such as http://proxy:3128, or name the server in NO_PROXY",
     });
-  return { url: () => url.href, name: `${url.protocol}//${url.host}`, secrets: secretsOf(url) };
+  return { url: () => url.href, name: `${url.protocol}//${url.host}`, isSecure: url.protocol === "https:", secrets: secretsOf(url) };
 }
 
 function valueOf(env: Environment, kind: string): string | undefined {

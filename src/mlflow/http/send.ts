@@ -17,8 +17,8 @@ export function send(connection: Connection, address: HttpAddress, { body, tls, 
   return fetch(address, {
     ...request,
     ...(body !== undefined && { body }),
-    // each call reads it anew, the certificates of a whole machine among it
-    ...(tls && address.startsWith("https:") && { tls }),
+    // it is taken in anew with each request, the certificates of a whole machine among it
+    ...(tls && (address.startsWith("https:") || proxy?.isSecure) && { tls }),
     // left to itself, fetch reads the variables of proxies in a way of its own
     proxy: proxy ? { url: proxy.url(), respectNoProxy: false } : false,
     // a 307 would repeat a stream body as an empty one and call it stored

@@ -14,19 +14,20 @@ export interface Tls {
 const CERTIFICATE = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^]*?-----END (?:TRUSTED )?CERTIFICATE-----/g;
 
 /**
- * What MLflow's client would ask of https: whose certificates are believed, and which one of ours is shown. undefined: the usual authorities, and none, or no https.
+ * What MLflow's client would ask of https: whose certificates are believed, and which one of ours is shown. undefined: the usual authorities, and none of ours; or
+ * there is no https on the way (`isNeeded`).
  * Files are looked into here, since the network says of a bad one only that no connection came about.
  * @throws CofferError CONFIG_INVALID
  */
-export function readTls(env: Environment, { protocol }: Pick<URL, "protocol">): Tls | undefined {
+export function readTls(env: Environment, isNeeded: boolean): Tls | undefined {
   const insecure = readSwitch(env, "MLFLOW_TRACKING_INSECURE_TLS", false);
   const serverCert = env["MLFLOW_TRACKING_SERVER_CERT_PATH"];
   if (insecure && serverCert)
     throw new CofferError("CONFIG_INVALID", "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH exclude each other", {
       hint: "unset one of them",
     });
-  // the authorities of a whole machine take ten milliseconds
-  if (protocol !== "https:") return undefined;
+  // to read and check the authorities of a whole machine takes ten milliseconds
+  if (!isNeeded) return undefined;
   const tls: Tls = {};
   if (insecure) tls.rejectUnauthorized = false;
   else {

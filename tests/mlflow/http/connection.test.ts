@@ -77,6 +77,17 @@ test("skipping the certificate check and naming a certificate exclude each other
   );
 });
 
+test("certificates are read where there is https on the way, to the server or to its proxy, and nowhere else", () => {
+  const env = { REQUESTS_CA_BUNDLE: "/nonexistent/authorities.pem" };
+  expect(open("http://h", env).tls).toBeUndefined();
+  expect(open("http://h", { ...env, http_proxy: "http://p:3128" }).tls).toBeUndefined();
+  expect(thrown(() => open("https://h", env)).message).toContain("REQUESTS_CA_BUNDLE");
+  expect(thrown(() => open("http://h", { ...env, http_proxy: "https://p:3128" })).message).toContain("REQUESTS_CA_BUNDLE");
+  expect(
+    thrown(() => open("http://h", { MLFLOW_TRACKING_INSECURE_TLS: "true", MLFLOW_TRACKING_SERVER_CERT_PATH: "/x.pem" })).message,
+  ).toContain("exclude each other");
+});
+
 test("a run's page is below the path prefix", () => {
   expect(runPage(open("http://u:p@h/ml/"), "3", "abc")).toBe("http://h/ml/#/experiments/3/runs/abc");
 });

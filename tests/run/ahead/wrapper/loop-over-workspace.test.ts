@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test as anyTest } from "bun:test";
 import { loadBlake3 } from "../../../../src/blobs/blake3.ts";
@@ -8,7 +8,7 @@ import type { Place } from "../../../cli/run-place.ts";
 import { needsExactTimes } from "../../../support/exact-times.ts";
 import { mountExt4, needsMount } from "../../../support/mount.ts";
 import { appears } from "../../../support/appears.ts";
-import { copies, heldOpen, LARGE, runThatIsHeld } from "./while-it-runs.ts";
+import { copies, keepInodes, LARGE, runThatIsHeld } from "./while-it-runs.ts";
 
 const test = needsExactTimes(anyTest);
 const mounted = needsMount(anyTest);
@@ -37,7 +37,7 @@ test("a file that changed after it was read ahead is stored as it is at the end,
   const names = Object.keys(CHANGES);
   const run = runThatIsHeld(
     here,
-    `for name in ${names.join(" ")}; do make $name; done; held; ${Object.values(CHANGES)
+    `for name in ${names.join(" ")}; do make $name; done; held; until [ -e "$HELD.opened" ]; do sleep 0.01; done\n${Object.values(CHANGES)
       .map(({ how }) => how)
       .join("\n")}\ngo`,
     { files: names.length },
@@ -45,7 +45,8 @@ test("a file that changed after it was read ahead is stored as it is at the end,
   await run.isHeld();
   const ahead = copies(here.root);
   expect(ahead.size).toBe(names.length);
-  using _ = heldOpen(ahead.values());
+  using _inodes = keepInodes(ahead.values());
+  writeFileSync(here.at("held.opened"), "");
   const { code, stderr } = await run.end();
   process.kill(Number(readFileSync(here.at("held.sleeper"), "utf8")));
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("finished: 10 outputs") });

@@ -58,7 +58,7 @@ export function copies(root: string): Map<number, string> {
 }
 
 /** Keeps files opened: what is removed meanwhile keeps its inode, which would otherwise be another file's the next moment. */
-export function heldOpen(paths: Iterable<string>): Disposable {
+export function keepInodes(paths: Iterable<string>): Disposable {
   const descriptors = [...paths].map((path) => openSync(path, "r"));
   return {
     [Symbol.dispose]() {
