@@ -57,6 +57,21 @@ live(
   },
 );
 
+live("a proxy that is reached by https shows a certificate as well, whatever the server behind it speaks", async () => {
+  await using forward = Bun.serve({
+    port: 0,
+    fetch({ url }) {
+      const { pathname, search } = new URL(url);
+      return fetch(`${mlflow.proxied.uri}${pathname}${search}`);
+    },
+  });
+  await using proxy = await terminateTls(`http://127.0.0.1:${forward.port}`, pems);
+  const through = (env: Record<string, string> = {}) => ask("http://mlflow.invalid", { http_proxy: proxy.uri, ...env });
+  expect(await through()).toMatchObject({ code: "SERVER_REFUSED", message: expect.stringContaining("CERT") });
+  expect(await through({ REQUESTS_CA_BUNDLE: pems.authority })).toBe("0");
+  expect(await through({ MLFLOW_TRACKING_INSECURE_TLS: "true" })).toBe("0");
+});
+
 live("a certificate that expired, or that is for another host, is refused as such", async () => {
   const env = { MLFLOW_TRACKING_SERVER_CERT_PATH: pems.authority };
   expect(await ask(servers.expired.uri, env)).toMatchObject({
