@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { PeerName } from "../peers/install.ts";
-import { makeFreshDirectory, retireDirectory } from "./fresh-directory.ts";
+import { freshRounds } from "./fresh-directory.ts";
 import { settle } from "./random-files.ts";
 import type { Contestant, Place } from "./subject.ts";
 
@@ -14,24 +14,16 @@ interface Around {
 
 /** Those of the peers that can be had, each in a new home for every timed run. */
 export async function beside(place: Place, names: readonly PeerName[], around: Around = {}): Promise<Record<string, Contestant>> {
-  return collect(place, names, async (home, begin) => {
-    const end = async (): Promise<void> => {
-      retireDirectory(home);
-      await settle(place.directory);
-    };
-    return {
-      async before() {
-        makeFreshDirectory(home);
+  return collect(place, names, async (home, begin) =>
+    freshRounds(
+      home,
+      async () => {
         await begin();
         await around.before?.(home);
-        await settle(place.directory);
       },
-      async after() {
-        await around.after?.(home);
-        await end();
-      },
-    };
-  });
+      () => around.after?.(home),
+    ),
+  );
 }
 
 /** Those of the peers that can be had, each in one home for all timed runs, filled once by `fill`. */

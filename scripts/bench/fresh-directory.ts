@@ -28,22 +28,22 @@ export function retireDirectory(path: string, into = dirname(path), free = freeB
   else rmSync(path, { recursive: true, force: true });
 }
 
-/** A directory that is new for each timed run; `fill` makes what is to be there before the clock starts. */
+/** For a directory that is new for each timed run. `fill` makes what is to be there before the clock starts, and `look` sees what is there behind it. */
 export function freshRounds(
-  directory: string,
-  fill?: (round: string) => Promise<unknown>,
-): { round: string } & Required<Pick<Contestant, "before" | "after">> {
-  const round = join(directory, "round");
+  path: string,
+  fill?: () => Promise<unknown>,
+  look?: () => Promise<void> | void,
+): Pick<Contestant, "before" | "after"> {
   return {
-    round,
     async before() {
-      makeFreshDirectory(round);
-      await fill?.(round);
-      await settle(directory);
+      makeFreshDirectory(path);
+      await fill?.();
+      await settle(path);
     },
     async after() {
-      retireDirectory(round);
-      await settle(directory);
+      await look?.();
+      retireDirectory(path);
+      await settle(dirname(path));
     },
   };
 }

@@ -16,13 +16,14 @@ export const applyGc: Subject = {
   async prepare({ directory, coffer, compile }) {
     const config = join(directory, "coffer.yaml");
     writeFileSync(config, "artifact_store: {cleanup_policy: {orphans: false}}\n");
-    const { round, ...fresh } = freshRounds(directory, (at) => prepareBy("dying-files.ts", join(at, "root")));
+    const round = join(directory, "round");
+    const root = join(round, "root");
     return {
       coffer: {
         command: [coffer, "gc", "--max-versions", "18", "--apply", "--config", config],
         cwd: directory,
-        env: { HOME: directory, COFFER_ROOT: join(round, "root") },
-        ...fresh,
+        env: { HOME: directory, COFFER_ROOT: root },
+        ...freshRounds(round, () => prepareBy("dying-files.ts", root)),
       },
       reference: { command: [await compile("smallest")] },
     };

@@ -28,8 +28,9 @@ export const getSmall: Subject = {
       env,
     });
     if ((await log.exited) !== 0) throw new Error("coffer log failed");
-    const { round, ...fresh } = freshRounds(directory);
+    const round = join(directory, "round");
     const [ours, theirs] = [join(round, "ours"), join(round, "theirs")];
+    const fresh = freshRounds(round);
     return {
       coffer: { command: [coffer, "get", "small", "-o", ours], cwd: directory, env, ...fresh },
       reference: { command: ["cp", "-r", input, theirs], cwd: directory, ...fresh },

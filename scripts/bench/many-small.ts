@@ -17,8 +17,9 @@ export const manySmall: Subject = {
   growth: { sizes: [FILES / 10, FILES, FILES * 10], unit: "files" },
   async prepare(place, files = FILES) {
     const { directory, coffer } = place;
-    const { round, ...fresh } = freshRounds(directory, (at) => writeRandomFiles(join(at, "input"), files, SIZE));
+    const round = join(directory, "round");
     const [input, root, copy] = [join(round, "input"), join(round, "root"), join(round, "copy")];
+    const fresh = freshRounds(round, () => writeRandomFiles(input, files, SIZE));
     return {
       coffer: { command: [coffer, "log", input, "--quiet"], cwd: directory, env: { HOME: directory, COFFER_ROOT: root }, ...fresh },
       reference: { command: ["sh", "-c", `cp -r "$0" "$1" && sync -f "$1"`, input, copy], cwd: directory, ...fresh },

@@ -17,7 +17,7 @@ export function send(connection: Connection, address: HttpAddress, { body, tls, 
   return fetch(address, {
     ...request,
     ...(body !== undefined && { body }),
-    // it is taken in anew with each request, the certificates of a whole machine among it
+    // fetch takes it in anew with each request, even where there is no TLS: certificates of a whole machine are 220 kB
     ...(tls && (address.startsWith("https:") || proxy?.isSecure) && { tls }),
     // left to itself, fetch reads the variables of proxies in a way of its own
     proxy: proxy ? { url: proxy.url(), respectNoProxy: false } : false,
