@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { decodeTree, encodeTree, linksThatLeave, linkStaysInside } from "../../src/blobs/tree.ts";
+import { decodeTree, encodeTree, encodeTreeInPieces, linksThatLeave, linkStaysInside, treeEntries } from "../../src/blobs/tree.ts";
 import type { TreeEntry } from "../../src/blobs/tree.ts";
 
 const HEX = "a".repeat(64);
@@ -41,6 +41,25 @@ test("names with the line breaks that JSON does not know as such are read back",
 test("one directory has one form, in whatever order it was listed", () => {
   const shuffled = tree.chain((entries) => fc.tuple(fc.constant(entries), fc.shuffledSubarray(entries, { minLength: entries.length })));
   fc.assert(fc.property(shuffled, ([entries, other]) => expect(encodeTree(other)).toEqual(encodeTree(entries))));
+});
+
+test("in pieces it is the same list, the files in the order of JavaScript and the rest in any", () => {
+  const inPieces = (entries: readonly TreeEntry[]): Buffer[] => {
+    const files = entries.filter(({ kind }) => kind === "file").toSorted((a, b) => (a.path < b.path ? -1 : 1));
+    return encodeTreeInPieces(
+      () => files,
+      entries.filter(({ kind }) => kind !== "file"),
+    );
+  };
+  fc.assert(fc.property(tree, (entries) => expect(Buffer.concat(inPieces(entries)).toString()).toBe(encodeTree(entries).toString())));
+  const many = Array.from({ length: 5000 }, (_, nth): TreeEntry => {
+    const name = `${nth}${nth % 50 === 0 ? "é\n".repeat(nth) : ""}`;
+    return nth % 7 === 0
+      ? { kind: "link", path: name, target: "0".repeat(nth) + nth }
+      : { kind: "file", path: name, mode: 0o640, hex: HEX, size: nth };
+  });
+  expect(inPieces(many).length).toBeGreaterThan(2);
+  expect(Buffer.concat(inPieces(many)).equals(encodeTree(many))).toBe(true);
 });
 
 test("this is the form", () => {
@@ -94,8 +113,35 @@ test.each([
   ["a file below a link", list('120000 "a" "b"', file('"a/x"'))],
   ["a file far below a link", list('120000 "a" "b"', file('"a/b/c/x"'))],
   ["a file below a file", list(file('"a"'), file('"a/x"'))],
+  ["a file below a file, with others between them", list(file('"a"'), file('"a!"'), file('"a!b"'), file('"a-/c"'), file('"a/x"'))],
+  ["a file below a file that stands behind it", list(file('"a/x"'), file('"a"'))],
+  ["a path that is there twice, unsorted", list(file('"b"'), file('"a"'), file('"b"'))],
+  ["an empty line", list(file('"a"'), "", file('"b"'))],
 ])("a list with %s is refused as damaged", (_, bytes) => {
   expect(() => decodeTree(bytes)).toThrow(expect.objectContaining({ code: "CORRUPT" }));
+});
+
+test("a list is read in the order that it has, sorted or not, however long it is", () => {
+  const entries = Array.from({ length: 3000 }, (_, nth): TreeEntry => ({
+    kind: "file",
+    path: `${nth % 7}/${nth}`,
+    mode: 0o644,
+    hex: HEX,
+    size: nth,
+  }));
+  const lines = encodeTree(entries).toString().split("\n").slice(1, -1);
+  const inOrder = decodeTree(list(...lines));
+  expect(inOrder).toEqual(entries.toSorted(bytewise));
+  expect(decodeTree(list(...lines.toReversed()))).toEqual(inOrder.toReversed());
+});
+
+test("entries are given one by one, until one is wrong", () => {
+  const given: string[] = [];
+  const read = (): void => {
+    for (const { path: own } of treeEntries(list(file('"a"'), file('"b"'), file('"../c"'), file('"d"')))) given.push(own);
+  };
+  expect(read).toThrow(expect.objectContaining({ code: "CORRUPT" }));
+  expect(given).toEqual(["a", "b"]);
 });
 
 test("no list of bytes does anything else than be read or be refused", () => {

@@ -1,13 +1,25 @@
 import { closeSync } from "node:fs";
 import { readMemberOf } from "../../blobs/pack.ts";
+import { readAt } from "../../blobs/read-at.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";
 import { locate, openBlob } from "../read.ts";
 import type { Store } from "../store.ts";
+
+const WINDOW = 1 << 19;
+const FIRST_REACH = 1 << 12;
+/** A member's padding and the next one's header. */
+const NEAR = 1 << 10;
 
 /** Packs from which many members are read: each is looked up and opened once. */
 export class OpenPacks implements Disposable {
   readonly #store: Store;
   readonly #open = new Map<number, { fd: number; path: string }>();
+  /** A part of the pack that was looked into last. */
+  #window: Buffer | undefined;
+  #pack: number | undefined;
+  #from = 0;
+  #length = 0;
+  #reach = 0;
 
   constructor(store: Store) {
     this.#store = store;
@@ -17,6 +29,37 @@ export class OpenPacks implements Disposable {
   read(row: BlobRow): { bytes: Buffer; path: string } {
     const pack = this.#packOf(row);
     return { bytes: readMemberOf(pack, row.offset as number, row.size), path: pack.path };
+  }
+
+  /**
+   * What stands at a place of a pack that `read` has opened, unchecked; the caller's until the next call. Many members that lie side by side are read at once, since a call of the system
+   * for each of 100,000 costs as much as their hashes. Undefined where the pack is not open, or cannot be read there, and for what is large: `read` is for these.
+   */
+  glance(seq: number, offset: number, size: number): Buffer | undefined {
+    const pack = this.#open.get(seq);
+    if (!pack || size > WINDOW) return undefined;
+    if (!this.#has(seq, offset, size)) this.#look(pack.fd, seq, offset, size);
+    const start = offset - this.#from;
+    return this.#has(seq, offset, size) ? this.#window?.subarray(start, start + size) : undefined;
+  }
+
+  #has(seq: number, offset: number, size: number): boolean {
+    return seq === this.#pack && offset >= this.#from && offset + size <= this.#from + this.#length;
+  }
+
+  /** Twice as far each time for who goes on from where the window ends, and no further than asked for who jumps about: a directory's files may lie anywhere. */
+  #look(fd: number, seq: number, offset: number, size: number): void {
+    const end = this.#from + this.#length;
+    const goesOn = seq === this.#pack && offset >= this.#from && offset <= end + NEAR;
+    this.#reach = goesOn ? Math.min(2 * this.#reach, WINDOW) : FIRST_REACH;
+    this.#window ??= Buffer.allocUnsafeSlow(WINDOW);
+    this.#pack = seq;
+    this.#from = offset;
+    try {
+      this.#length = readAt(fd, this.#window.subarray(0, goesOn ? Math.max(size, this.#reach) : size), offset);
+    } catch {
+      this.#length = 0;
+    }
   }
 
   [Symbol.dispose](): void {
