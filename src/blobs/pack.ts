@@ -50,15 +50,25 @@ export class PackWriter {
 
   /** A member that is in memory already, of any size. */
   add(name: string, bytes: Uint8Array): number {
-    if (bytes.length <= WriteBehind.SEGMENT / 2) {
-      this.#segmentFor(bytes.length).set(bytes, this.#used + BLOCK);
-      return this.keep(name, bytes.length);
+    return this.addPieces(name, [bytes], bytes.length);
+  }
+
+  /** The same in pieces of `size` bytes together. */
+  addPieces(name: string, pieces: readonly Uint8Array[], size: number): number {
+    if (size <= WriteBehind.SEGMENT / 2) {
+      const segment = this.#segmentFor(size);
+      let at = this.#used + BLOCK;
+      for (const piece of pieces) {
+        segment.set(piece, at);
+        at += piece.length;
+      }
+      return this.keep(name, size);
     }
     this.#flush();
     const header = Buffer.alloc(BLOCK);
-    writeHeader(header, 0, name, bytes.length);
+    writeHeader(header, 0, name, size);
     const offset = this.#file.position + BLOCK;
-    for (const part of [header, bytes, Buffer.alloc(padding(bytes.length))]) this.#file.writeNow(part);
+    for (const part of [header, ...pieces, Buffer.alloc(padding(size))]) this.#file.writeNow(part);
     return offset;
   }
 
@@ -133,26 +143,32 @@ export function memberHeader(name: string, size: number): Buffer {
 }
 
 /** POSIX ustar, field by field: what stands between the name (64 digits, of 100), the size, the checksum and the end. */
-const BEFORE_SIZE = `${"\0".repeat(36)}0000444\x000000000\x000000000\0`;
-const BEFORE_SUM = "\x0000000000000\0";
-const BEHIND_SUM = `\0 0${"\0".repeat(100)}ustar\x0000`;
-const LENGTH = 64 + BEFORE_SIZE.length + 11 + BEFORE_SUM.length + 6 + BEHIND_SUM.length;
-/** The checksum counts its own field as eight blanks. */
-const SUM = sumOf(BEFORE_SIZE) + sumOf(BEFORE_SUM) + sumOf(BEHIND_SUM.slice(2)) + 8 * 0x20;
+const BEFORE_SIZE = `${"\0".repeat(100)}0000444\x000000000\x000000000\0`;
+const BEFORE_SUM = `${"0".repeat(11)}\x0000000000000\0`;
+const BEHIND_SUM = `000000\0 0${"\0".repeat(100)}ustar\x0000`;
+const TEMPLATE = Buffer.alloc(BLOCK);
+TEMPLATE.write(BEFORE_SIZE + BEFORE_SUM + BEHIND_SUM, "latin1");
+const SIZE_END = BEFORE_SIZE.length + 11;
+const SUM_AT = BEFORE_SIZE.length + BEFORE_SUM.length;
+const ZERO = 0x30;
+/** Of all but the name and the size. The checksum counts its own field as eight blanks. */
+const SUM =
+  TEMPLATE.reduce((sum, byte) => sum + byte, 0) - TEMPLATE.subarray(SUM_AT, SUM_AT + 8).reduce((sum, byte) => sum + byte, 0) + 8 * 0x20;
 
-/** In one go: filling each field for 20,000 members takes a third of a second. */
+/** Digit by digit into a copy: filling each field for 20,000 members takes a third of a second, to put their texts together a fiftieth. */
 function writeHeader(target: Buffer, at: number, name: string, size: number): void {
-  const octal = size.toString(8).padStart(11, "0");
-  const sum = (SUM + sumOf(name) + sumOf(octal)).toString(8).padStart(6, "0");
-  const digits = name.length === 64 ? name : name.padEnd(64, "\0");
-  target.write(digits + BEFORE_SIZE + octal + BEFORE_SUM + sum + BEHIND_SUM, at, LENGTH, "latin1");
-  target.fill(0, at + LENGTH, at + BLOCK);
-}
-
-function sumOf(text: string): number {
-  let sum = 0;
-  for (let i = 0; i < text.length; i++) sum += text.charCodeAt(i);
-  return sum;
+  target.set(TEMPLATE, at);
+  let sum = SUM;
+  for (let i = 0; i < name.length; i++) {
+    const byte = name.charCodeAt(i);
+    target[at + i] = byte;
+    sum += byte;
+  }
+  for (let place = at + SIZE_END, rest = size; rest > 0; rest = Math.floor(rest / 8)) {
+    target[--place] = ZERO + (rest % 8);
+    sum += rest % 8;
+  }
+  for (let place = at + SUM_AT + 6, rest = sum; rest > 0; rest >>= 3) target[--place] = ZERO + (rest & 7);
 }
 
 function padding(size: number): number {

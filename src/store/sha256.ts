@@ -49,11 +49,15 @@ export async function sha256Of(store: Store, blob: number): Promise<string> {
 export async function sha256OfStaged(store: Store, staged: Staged, all: boolean): Promise<Map<string, Buffer>> {
   const found = new Map<string, Buffer>();
   const sizes = foreign.unreadSizes(store.db);
-  for (const { hex: blake3, size, bytes } of staged.blobs.values()) {
-    if (!all && !sizes.has(size)) continue;
-    if (bytes.from === "file") found.set(blake3, await sha256OfFile(bytes.path));
-    else if (bytes.from === "pack" && staged.pack) found.set(blake3, sha256OfBytes(readMember(staged.pack.path, bytes.offset, size)));
-    else if (bytes.from === "known" && all) {
+  const { blobs: its, pack } = staged;
+  if (!all && sizes.size === 0) return found;
+  for (let blob = 0; blob < its.count; blob++) {
+    const size = its.sizeOf(blob);
+    if (!its.has(blob) || (!all && !sizes.has(size))) continue;
+    const [blake3, file, offset] = [its.hexOf(blob), its.files.get(blob), its.offsetOf(blob)];
+    if (file) found.set(blake3, await sha256OfFile(file.path));
+    else if (offset !== undefined && pack) found.set(blake3, sha256OfBytes(readMember(pack.path, offset, size)));
+    else if (its.isKnown(blob) && all) {
       const row = blobs.byDigest(store.db, { algorithm: "blake3", hex: blake3 });
       if (row) found.set(blake3, Buffer.from(await sha256Of(store, row.seq), "hex"));
     }

@@ -184,9 +184,13 @@ export function revive(db: Database, seq: number): boolean {
   );
 }
 
-export function insertMembers(db: Database, tree: number, members: readonly number[]): void {
-  // one statement: 20,000 calls would cost more than their rows
-  db.query("INSERT OR IGNORE INTO tree_members (tree, member) SELECT ?, value FROM json_each(?)").run(tree, JSON.stringify(members));
+const MEMBERS_AT_ONCE = 5000;
+
+export function insertMembers(db: Database, tree: number, members: readonly number[] | Float64Array): void {
+  // many in one statement: 20,000 calls would cost more than their rows
+  const insert = db.query("INSERT OR IGNORE INTO tree_members (tree, member) SELECT ?, value FROM json_each(?)");
+  for (let from = 0; from < members.length; from += MEMBERS_AT_ONCE)
+    insert.run(tree, `[${members.slice(from, from + MEMBERS_AT_ONCE).join()}]`);
 }
 
 /** Blobs with a file of their own that a run's artifacts name, directly or inside a directory. */

@@ -31,7 +31,7 @@ export async function lookForUnstored(store: Store, run: RunRow, workspace: stri
     const known = new KnownBlobs(store, new Set(), await loadBlake3());
     const hasCopy = async (digest: string): Promise<boolean> => {
       const hex = digest.slice(digest.indexOf(":") + 1);
-      return known.sizeOf(hex, Buffer.from(hex, "hex")) !== undefined && (await known.isIntact(hex));
+      return known.sizeOf(Buffer.from(hex, "hex")) !== undefined && (await known.isIntact(hex));
     };
     const isStored = judge(await storedOf(store, run), rulesOf(run), hasCopy);
     looked.unstored = await look(workspace, run.ended_at as number, isStored, async (bytes) => {

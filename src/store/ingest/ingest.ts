@@ -10,6 +10,7 @@ import * as packs from "../../db/bytes/packs.ts";
 import * as sources from "../../db/bytes/sources.ts";
 import * as treeMembers from "../../db/bytes/tree-members.ts";
 import { errno, reason } from "../../domain/error.ts";
+import { freeLeftovers } from "../../domain/free-leftovers.ts";
 import { filePart } from "../../domain/names.ts";
 import { thisBoot } from "../../domain/process-identity.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
@@ -20,7 +21,8 @@ import { stage } from "./stage.ts";
 import type { IngestOptions, IngestUnit } from "./ingest-unit.ts";
 import { sayGone } from "./say-gone.ts";
 import { sha256OfStaged } from "../sha256.ts";
-import type { MovedIn, Staged, StagedBlob, StagedUnit } from "./staged.ts";
+import type { StagedFile } from "./staged-blobs.ts";
+import type { MovedIn, Staged, StagedUnit } from "./staged.ts";
 import { stampOf } from "../bytes/stamp.ts";
 import type { Store } from "../store.ts";
 import type { Problem } from "./walk.ts";
@@ -84,6 +86,7 @@ export async function ingest<T>(
     const moved: Moved[] = [];
     const added = { blobs: 0, bytes: 0 };
     let result: T;
+    freeLeftovers(staged.units.reduce((files, unit) => files + unit.files, 0));
     // so that what a statement of many rows may have to take back does not go through a file
     keepTablesInMemory(store.db);
     leaveLogForLater(store.db);
@@ -93,7 +96,7 @@ export async function ingest<T>(
         const seqs = admitBlobs(store, staged, placed, { dataset: options.dataset, sha256 }, { surplus, moved, added });
         syncPoint("ingest.admitted");
         const committed = commit(
-          staged.units.map((unit) => admitUnit(store, unit, seqs)),
+          staged.units.map((unit) => admitUnit(store, unit, staged.blobs.hexOf(unit.blob), seqs)),
           staged.problems,
         );
         remember(store, staged.units);
@@ -144,8 +147,8 @@ class Vanished extends Error {
 }
 
 interface Placed {
-  /** The final path of each staged file, by hex digest. */
-  files: Map<string, string>;
+  /** The final path of each staged file, by its blob's number. */
+  files: Map<number, string>;
   pack: { id: string; path: string; size: number } | undefined;
   all: string[];
 }
@@ -156,11 +159,10 @@ function place(store: Store, staged: Staged, dataset: string): Placed {
   sayGone(store);
   try {
     const directory = store.path("binaries", filePart(dataset));
-    for (const { hex, bytes } of staged.blobs.values()) {
-      if (bytes.from !== "file") continue;
+    for (const [blob, file] of staged.blobs.files) {
       if (placed.all.length === 0) makeDirectory(directory);
-      const path = placeFile(directory, hex, bytes);
-      placed.files.set(hex, path);
+      const path = placeFile(directory, staged.blobs.hexOf(blob), file);
+      placed.files.set(blob, path);
       placed.all.push(path);
       syncPoint("ingest.placed-one");
     }
@@ -186,29 +188,30 @@ function place(store: Store, staged: Staged, dataset: string): Placed {
 }
 
 /** A name that is taken is never shared, whatever lies there: the short digests may agree, or someone planted a file. Returns the path. */
-export function placeFile(
-  directory: string,
-  hex: string,
-  bytes: Pick<Extract<StagedBlob["bytes"], { from: "file" }>, "path" | "type" | "class" | "original">,
-): string {
-  const name = { type: bytes.type, class: bytes.class, hex, path: bytes.original };
+export function placeFile(directory: string, hex: string, file: Omit<StagedFile, "moved">): string {
+  const name = { type: file.type, class: file.class, hex, path: file.original };
   for (const digits of [12, 16, 24, 32, 64]) {
     const path = `${directory}/${blobFileName(name, digits)}`;
-    if (renameNoReplace(bytes.path, path)) return path;
+    if (renameNoReplace(file.path, path)) return path;
   }
-  const path = `${directory}/${blobFileName({ ...name, class: `${bytes.class ?? "-"}-${Bun.randomUUIDv7().slice(-12)}` }, 64)}`;
-  if (renameNoReplace(bytes.path, path)) return path;
+  const path = `${directory}/${blobFileName({ ...name, class: `${file.class ?? "-"}-${Bun.randomUUIDv7().slice(-12)}` }, 64)}`;
+  if (renameNoReplace(file.path, path)) return path;
   throw new Error(`no free name for ${hex} in ${directory}`);
 }
 
+/** Rows of packed blobs that are written together. */
+const ROWS_AT_ONCE = 250;
+
+/** Returns the seq of each staged blob, by its number. */
 function admitBlobs(
   store: Store,
   staged: Staged,
   placed: Placed,
   { dataset, sha256 }: { dataset: string; sha256: ReadonlyMap<string, Buffer> },
   out: { surplus: string[]; moved: Moved[]; added: { blobs: number; bytes: number } },
-): Map<string, number> {
-  const seqs = new Map<string, number>();
+): Float64Array {
+  const { blobs: its } = staged;
+  const seqs = new Float64Array(its.count);
   const vanished: string[] = [];
   let pack: number | undefined;
   const packSeq = (): number => {
@@ -223,49 +226,47 @@ function admitBlobs(
     });
     return pack;
   };
-  const packed: { hex: string; blake3: Uint8Array; size: number; offset: number }[] = [];
+  const packed: { blob: number; blake3: Uint8Array; size: number; offset: number }[] = [];
+  const insertPacked = (): void => {
+    const rows = packed.splice(0);
+    for (const [nth, seq] of blobs.insertPacked(store.db, rows, { pack: packSeq(), dataset, created_at: store.now() }).entries())
+      seqs[(rows[nth] as { blob: number }).blob] = seq;
+  };
   const isEmpty = blobs.isEmpty(store.db);
-  // in the order of the index: random digests would touch a page each. Sorted as strings, since 20,000 calls of a comparison take longer
-  for (const hex of [...staged.blobs.keys()].sort()) {
-    const { size, bytes } = staged.blobs.get(hex) as StagedBlob;
-    const digest = Buffer.from(hex, "hex");
-    const row = isEmpty ? null : (blobs.known(store.db, digest) ?? unreadOne(store, { blake3: digest, size, sha256: sha256.get(hex) }));
+  // in the order of the index: random digests would touch a page each
+  for (const blob of its.byDigest()) {
+    const [digest, size, offset, staging] = [its.digestOf(blob), its.sizeOf(blob), its.offsetOf(blob), its.files.get(blob)];
+    const row = isEmpty ? null : (blobs.known(store.db, digest) ?? unreadOne(store, { blake3: digest, size, sha256 }));
     const alive = row !== null && (row.state === "live" || row.state === "condemned");
-    if (alive && !staged.doubted.has(hex)) {
+    if (alive && (staged.doubted.size === 0 || !staged.doubted.has(its.hexOf(blob)))) {
       if (row.state === "condemned") blobs.revive(store.db, row.seq);
-      if (bytes.from === "file") out.surplus.push(placed.files.get(hex) as string);
-      seqs.set(hex, row.seq);
+      if (staging) out.surplus.push(placed.files.get(blob) as string);
+      seqs[blob] = row.seq;
       continue;
     }
-    if (bytes.from === "known") {
-      vanished.push(hex);
-      continue;
-    }
-    // whoever has its inode wrote to it since it was hashed: it is read again
-    if (bytes.from === "file" && wasWritten(placed.files.get(hex) as string, size, bytes.moved)) {
-      vanished.push(hex);
+    // nobody has its bytes any more; or whoever has its inode wrote to it since it was hashed: it is read again
+    if (its.isKnown(blob) || (staging && wasWritten(placed.files.get(blob) as string, size, staging.moved))) {
+      vanished.push(its.hexOf(blob));
       continue;
     }
     out.added.blobs++;
     out.added.bytes += size;
-    if (bytes.from === "pack") {
+    if (offset !== undefined) {
       if (row) {
-        blobs.replaceWithPacked(store.db, row.seq, { pack: packSeq(), offset: bytes.offset, dataset });
-        seqs.set(hex, row.seq);
-      } else packed.push({ hex, blake3: digest, size, offset: bytes.offset });
+        blobs.replaceWithPacked(store.db, row.seq, { pack: packSeq(), offset, dataset });
+        seqs[blob] = row.seq;
+      } else if (packed.push({ blob, blake3: digest, size, offset }) === ROWS_AT_ONCE) insertPacked();
       continue;
     }
-    const path = placed.files.get(hex) as string;
+    const path = placed.files.get(blob) as string;
     const file = { path: store.keep(path), dataset, ...stampOf(lstatSync(path, { bigint: true })) };
     if (row) blobs.replaceWithFile(store.db, row.seq, file);
     const seq = row?.seq ?? blobs.insertFile(store.db, { blake3: digest, size, created_at: store.now(), ...file });
-    seqs.set(hex, seq);
-    if (bytes.moved) out.moved.push({ source: bytes.moved.source, blob: seq, path });
+    seqs[blob] = seq;
+    if (staging?.moved) out.moved.push({ source: staging.moved.source, blob: seq, path });
   }
   if (vanished.length > 0) throw new Vanished(vanished);
-  if (packed.length > 0)
-    for (const [nth, seq] of blobs.insertPacked(store.db, packed, { pack: packSeq(), dataset, created_at: store.now() }).entries())
-      seqs.set((packed[nth] as { hex: string }).hex, seq);
+  if (packed.length > 0) insertPacked();
   // every member of this pack turned out to be there already
   if (placed.pack && pack === undefined) out.surplus.push(placed.pack.path);
   return seqs;
@@ -280,31 +281,28 @@ function wasWritten(path: string, size: number, moved: MovedIn | undefined): boo
 /** The bytes of an import that nobody has read yet turn out to be these: its row gets them. */
 function unreadOne(
   store: Store,
-  known: { blake3: Uint8Array; size: number; sha256: Uint8Array | undefined },
+  { blake3, size, sha256 }: { blake3: Buffer; size: number; sha256: ReadonlyMap<string, Buffer> },
 ): ReturnType<typeof foreign.unread> {
-  const row = known.sha256 ? foreign.unread(store.db, known.sha256) : null;
-  if (row) foreign.learnBlake3(store.db, row.seq, known);
+  const its = sha256.size === 0 ? undefined : sha256.get(blake3.toString("hex"));
+  const row = its ? foreign.unread(store.db, its) : null;
+  if (row) foreign.learnBlake3(store.db, row.seq, { blake3, size });
   return row;
 }
 
 function admitUnit(
   store: Store,
-  { unit, hex, size, files, mode, members, basis, unsettled }: StagedUnit,
-  seqs: ReadonlyMap<string, number>,
+  { unit, blob: number, size, files, mode, members, basis, unsettled }: StagedUnit,
+  hex: string,
+  seqs: Float64Array,
 ): Admitted {
-  const blob = seqs.get(hex) as number;
+  const blob = seqs[number] as number;
   if (basis) {
     const other = blobs.known(store.db, Buffer.from(basis.hex, "hex"))?.seq;
     // a sweep came between
     if (other === undefined || !treeMembers.revive(store.db, other, basis.members)) throw new Vanished([hex]);
     if (other !== blob) treeMembers.insertFrom(store.db, blob, other, basis.without);
   }
-  if (members.length > 0)
-    blobs.insertMembers(
-      store.db,
-      blob,
-      members.map((member) => seqs.get(member) as number).sort((a, b) => a - b),
-    );
+  if (members.length > 0) blobs.insertMembers(store.db, blob, Float64Array.from(members, (member) => seqs[member] as number).sort());
   return { unit, kind: unit.kind, blob, hex, size, files, mode, unsettled };
 }
 

@@ -41,8 +41,8 @@ export class KnownBlobs {
   }
 
   /** The size of a blob that is there as far as a look at its file tells; undefined where it is not. */
-  sizeOf(hex: string, digest: Uint8Array): number | undefined {
-    if (this.#isEmpty || this.#distrusted.has(hex) || this.doubted.has(hex)) return undefined;
+  sizeOf(digest: Uint8Array): number | undefined {
+    if (this.#isEmpty || this.#isRefused(digest)) return undefined;
     const row = blobs.known(this.#store.db, digest);
     syncPoint("ingest.asked");
     if (!row || (row.state !== "live" && row.state !== "condemned")) return undefined;
@@ -54,8 +54,14 @@ export class KnownBlobs {
         ? this.#isInPack(row.pack as number, row.offset as number, row.size, digest)
         : this.#isInFile(row.path as string, row.size, digest));
     if (isThere) return row.size;
-    this.doubted.add(hex);
+    this.doubted.add(hexOf(digest));
     return undefined;
+  }
+
+  #isRefused(digest: Uint8Array): boolean {
+    if (this.#distrusted.size === 0 && this.doubted.size === 0) return false;
+    const hex = hexOf(digest);
+    return this.#distrusted.has(hex) || this.doubted.has(hex);
   }
 
   /** How many members a directory has that the store has as a whole: none of them is damaged, and nobody touched a file or pack that they are in. Undefined otherwise. */
@@ -132,7 +138,7 @@ export class KnownBlobs {
     const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
     if (!stat || stat.size !== BigInt(size)) return false;
     if (size >= SMALL) return true;
-    const row = blobs.byDigest(this.#store.db, { algorithm: "blake3", hex: Buffer.from(digest).toString("hex") });
+    const row = blobs.byDigest(this.#store.db, { algorithm: "blake3", hex: hexOf(digest) });
     return row !== null && (sameStamp(stat, row) || this.#isRead(path, 0, size, digest));
   }
 
@@ -143,4 +149,8 @@ export class KnownBlobs {
       return false;
     }
   }
+}
+
+function hexOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString("hex");
 }

@@ -24,17 +24,16 @@ export interface Source {
 /**
  * Gives an opened file's bytes a file of their own in the staging directory: its inode, a clone or a copy. What is hashed is what was written; meanwhile it reaches the disk.
  * Nothing is read of what was read ahead and has not changed since, and nothing is written of what the store has.
- * Undefined where its inode was to become the blob, and somebody wrote to it meanwhile.
+ * Returns its number among the staged blobs; undefined where its inode was to become the blob, and somebody wrote to it meanwhile.
  */
-export async function readIntoFile(area: StagingArea, unit: IngestUnit, source: Source): Promise<string | undefined> {
+export async function readIntoFile(area: StagingArea, unit: IngestUnit, source: Source): Promise<number | undefined> {
   await area.flushes.room();
   const { fd, stat, absolute, ahead } = source;
-  if (ahead && (await area.hasIntact(ahead.hex, Buffer.from(ahead.hex, "hex")))) return ahead.hex;
+  const said = ahead && Buffer.from(ahead.hex, "hex");
+  const before = said && (await area.findIntact(said));
+  if (before !== undefined) return before;
   const copy = ahead && copyMadeAhead(ahead);
-  if (ahead && copy !== undefined) {
-    area.addFile(ahead.hex, Number(stat.size), { path: copy, moved: undefined, ...named(unit, source) });
-    return ahead.hex;
-  }
+  if (said && copy !== undefined) return area.addFile(said, Number(stat.size), { path: copy, moved: undefined, ...named(unit, source) });
   const target = area.newName("blob");
   const mayMove = unit.move && source.isFirst && stat.nlink === 1n && !(area.options.openElsewhere?.(stat, fd) ?? false);
   const moved = mayMove && linkOpened(absolute, stat, target);
@@ -47,15 +46,15 @@ export async function readIntoFile(area: StagingArea, unit: IngestUnit, source: 
   syncPoint(moved ? "ingest.moved-in" : "ingest.copied");
   const isOurs = !moved || absolute.startsWith(area.store.path("tmp/"));
   const { digest, size } = await flushAndHash(area, target, { closes: isOurs, ahead: moved ? ahead : undefined });
-  const hex = digest.toString("hex");
   const now = moved ? fstatSync(fd, { bigint: true }) : stat;
   const isWritten = now.size !== stat.size || now.mtimeNs !== stat.mtimeNs;
-  if (isWritten || (await area.hasIntact(hex, digest))) {
+  const known = isWritten ? undefined : await area.findIntact(digest);
+  if (isWritten || known !== undefined) {
     rmSync(target);
-    return isWritten ? undefined : hex;
+    return known;
   }
-  area.addFile(hex, size, { path: target, moved: moved ? { source: absolute, mtime_ns: now.mtimeNs } : undefined, ...named(unit, source) });
-  return hex;
+  const movedIn = moved ? { source: absolute, mtime_ns: now.mtimeNs } : undefined;
+  return area.addFile(digest, size, { path: target, moved: movedIn, ...named(unit, source) });
 }
 
 /** `ahead`: of the very inode, which has not changed since. */
@@ -85,11 +84,9 @@ function named({ kind, type, class: className }: IngestUnit, { path }: Source): 
 }
 
 /** Before a copy is made: a store that has a blob of this very size may have this one. */
-async function knownByReading(area: StagingArea, fd: number, stat: BigIntStats): Promise<string | undefined> {
+async function knownByReading(area: StagingArea, fd: number, stat: BigIntStats): Promise<number | undefined> {
   if (!area.hasSize(stat.size)) return undefined;
   const hasher = area.blake3.hasher();
   await hashFile(fd, hasher);
-  const digest = hasher.digest();
-  const hex = digest.toString("hex");
-  return (await area.hasIntact(hex, digest)) ? hex : undefined;
+  return area.findIntact(hasher.digest());
 }

@@ -23,7 +23,9 @@ const DIGEST = 32;
 const WORD = 8;
 const COLUMNS = 4;
 const CTIME = 2;
-const COLUMNS_AT = 4 * WORD + 2 * DIGEST;
+/** Words of it. */
+const HEADER = 4;
+const COLUMNS_AT = HEADER * WORD + 2 * DIGEST;
 const LEVEL = 1;
 /** In place of a ctime: the file may have changed unnoticed since it was read. */
 const UNKNOWN = 0;
@@ -42,43 +44,76 @@ export function decodeSeen(bytes: Uint8Array, blake3: Blake3): SeenUnit | undefi
   const small = bytes.subarray(DIGEST);
   // before anything is made of it: whatever is wrong in it might ask for any amount of memory
   if (!blake3.hash(small).equals(bytes.subarray(0, DIGEST))) return undefined;
-  const all = Bun.zstdDecompressSync(small);
-  const [format, count, pathBytes, device] = [...wordsOf(all, 0, 4)] as [number, number, number, number];
-
-  const digestsAt = COLUMNS_AT + count * COLUMNS * WORD;
-  const pathsAt = digestsAt + count * DIGEST;
-  if (format !== FORMAT || all.length !== pathsAt + pathBytes) return undefined;
-  const paths = all.toString("utf8", pathsAt).split("\0").slice(0, -1);
-  if (paths.length !== count) return undefined;
+  const all = aligned(Bun.zstdDecompressSync(small));
+  const [format, count, pathBytes] = [...wordsOf(all, 0, HEADER)] as [number, number, number];
+  if (format !== FORMAT || all.length !== COLUMNS_AT + count * (COLUMNS * WORD + DIGEST) + pathBytes) return undefined;
   return {
     hex: all.toString("hex", COLUMNS_AT - 2 * DIGEST, COLUMNS_AT - DIGEST),
     others: all.toString("hex", COLUMNS_AT - DIGEST, COLUMNS_AT),
-    files: new SeenFiles(paths, device, { columns: wordsOf(all, COLUMNS_AT, count * COLUMNS), digests: all.subarray(digestsAt, pathsAt) }),
+    files: new SeenFiles(all),
   };
 }
 
 /** Undefined where none of them will be believed. */
 export function encodeSeen({ hex, others, files }: SeenUnit, blake3: Blake3): Buffer | undefined {
-  if (!files.paths.some((_, index) => files.isBelieved(index))) return undefined;
-  const paths = Buffer.from(`${files.paths.join("\0")}\0`);
-  const words = new Float64Array([FORMAT, files.paths.length, paths.length, files.device]);
-  const parts = [bytesOf(words), Buffer.from(hex + others, "hex"), bytesOf(files.columns), files.digests, paths];
-  const small = Bun.zstdCompressSync(Buffer.concat(parts), { level: LEVEL });
+  if (!files.hasBelieved()) return undefined;
+  files.bytes.write(hex + others, COLUMNS_AT - 2 * DIGEST, "hex");
+  const small = Bun.zstdCompressSync(files.bytes, { level: LEVEL });
   return Buffer.concat([blake3.hash(small), small]);
 }
 
-/** What some files looked like, by their places among their sorted paths. Of one that was not set, nothing is believed. */
+/** What some files looked like, by their places among their sorted paths, in the bytes that are kept of them. Of one that was not set, nothing is believed. */
 export class SeenFiles {
-  readonly paths: readonly string[];
+  readonly bytes: Buffer;
+  readonly count: number;
   readonly device: number;
   readonly columns: Float64Array;
   readonly digests: Buffer;
+  #paths: readonly string[] | undefined;
 
-  constructor(paths: readonly string[], device: number, filled?: { columns: Float64Array; digests: Buffer }) {
-    this.paths = paths;
+  /** `bytes`: uncompressed, without the checksum, aligned. */
+  constructor(bytes: Buffer, paths?: readonly string[]) {
+    const [, count, , device] = [...wordsOf(bytes, 0, HEADER)] as [number, number, number, number];
+    this.bytes = bytes;
+    this.count = count;
     this.device = device;
-    this.columns = filled?.columns ?? new Float64Array(paths.length * COLUMNS);
-    this.digests = filled?.digests ?? Buffer.alloc(paths.length * DIGEST);
+    this.columns = wordsOf(bytes, COLUMNS_AT, count * COLUMNS);
+    this.digests = bytes.subarray(COLUMNS_AT + count * COLUMNS * WORD, COLUMNS_AT + count * (COLUMNS * WORD + DIGEST));
+    this.#paths = paths;
+  }
+
+  /** Of which nothing is known yet. */
+  static none(paths: readonly string[], device: number): SeenFiles {
+    const text = `${paths.join("\0")}\0`;
+    const pathBytes = Buffer.byteLength(text);
+    const pathsAt = COLUMNS_AT + paths.length * (COLUMNS * WORD + DIGEST);
+    const bytes = Buffer.alloc(pathsAt + pathBytes);
+    wordsOf(bytes, 0, HEADER).set([FORMAT, paths.length, pathBytes, device]);
+    bytes.write(text, pathsAt);
+    return new SeenFiles(bytes, paths);
+  }
+
+  get paths(): readonly string[] {
+    return (this.#paths ??= this.#pathBytes.toString().split("\0").slice(0, -1));
+  }
+
+  /** Whether the others are files of the same paths. */
+  hasPathsOf(others: SeenFiles): boolean {
+    return this.count === others.count && this.#pathBytes.equals(others.#pathBytes);
+  }
+
+  get #pathBytes(): Buffer {
+    return this.bytes.subarray(COLUMNS_AT + this.count * (COLUMNS * WORD + DIGEST));
+  }
+
+  hasBelieved(): boolean {
+    for (let index = 0; index < this.count; index++) if (this.isBelieved(index)) return true;
+    return false;
+  }
+
+  /** 32 bytes; not a copy. */
+  digestOf(index: number): Buffer {
+    return this.digests.subarray(index * DIGEST, (index + 1) * DIGEST);
   }
 
   hexOf(index: number): string {
@@ -104,24 +139,28 @@ export class SeenFiles {
   }
 
   /** One that was read. `stat`: where it will tell of a change. */
-  set(index: number, hex: string, stat: Stats | undefined): void {
-    this.digests.write(hex, index * DIGEST, "hex");
+  set(index: number, digest: Uint8Array, stat: Stats | undefined): void {
+    this.digests.set(digest, index * DIGEST);
     const isTold = stat !== undefined && stat.dev === this.device;
     this.columns.set(isTold ? [stat.size, stat.mtimeMs, stat.ctimeMs, stat.ino] : [0, 0, UNKNOWN, 0], index * COLUMNS);
   }
 
   /** One that looks as it did. */
   copy(index: number, from: SeenFiles, at: number): void {
-    this.digests.set(from.digests.subarray(at * DIGEST, (at + 1) * DIGEST), index * DIGEST);
+    this.digests.set(from.digestOf(at), index * DIGEST);
     this.columns.set(from.columns.subarray(at * COLUMNS, (at + 1) * COLUMNS), index * COLUMNS);
   }
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float64Array): Buffer {
-  return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+/** Large ones begin at a page: those of other buffers are copied. */
+function aligned(bytes: Buffer): Buffer {
+  if (bytes.byteOffset % WORD === 0) return bytes;
+  const copy = Buffer.alloc(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
-/** Copied, since they need not be aligned. */
-function wordsOf(bytes: Buffer, at: number, count: number): Float64Array {
-  return new Float64Array(Uint8Array.prototype.slice.call(bytes, at, at + count * WORD).buffer);
+/** Not a copy. */
+function wordsOf({ buffer, byteOffset }: Buffer, at: number, count: number): Float64Array {
+  return new Float64Array(buffer, byteOffset + at, count);
 }

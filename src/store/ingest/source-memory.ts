@@ -36,9 +36,9 @@ export class SourceMemory {
     this.#area = area;
     this.#before = known?.before;
     this.#members = known?.members ?? 0;
-    this.#places = placesAmong(known?.before.files.paths ?? [], next.paths);
+    this.#places = known ? placesAmong(known.before.files, next) : new Int32Array(next.count).fill(NOWHERE);
     this.#next = next;
-    this.#found = new Uint8Array(next.paths.length);
+    this.#found = new Uint8Array(next.count);
   }
 
   /**
@@ -52,7 +52,7 @@ export class SourceMemory {
     const bytes = sources.seen(area.store.db, unit.source, thisBoot());
     const before = bytes ? decodeSeen(bytes, area.blake3) : undefined;
     const members = before && (unit.kind === "tree" ? area.known.membersOf(before.hex) : 1);
-    return new SourceMemory(area, before && members !== undefined ? { before, members } : undefined, new SeenFiles(paths, root.dev));
+    return new SourceMemory(area, before && members !== undefined ? { before, members } : undefined, SeenFiles.none(paths, root.dev));
   }
 
   get isEmpty(): boolean {
@@ -73,8 +73,8 @@ export class SourceMemory {
   }
 
   /** A file was read. `stat`: from before, where it will tell of a change. */
-  note(index: number, hex: string, stat: Stats | undefined): void {
-    this.#next.set(index, hex, stat);
+  note(index: number, digest: Uint8Array, stat: Stats | undefined): void {
+    this.#next.set(index, digest, stat);
     this.#found[index] = READ;
   }
 
@@ -86,7 +86,7 @@ export class SourceMemory {
   /** The digest of a directory in which nothing has changed. `others`: of what is no file. */
   wholeAs(others: string): string | undefined {
     const before = this.#before;
-    if (before?.others !== others || before.files.paths.length !== this.#found.length) return undefined;
+    if (before?.others !== others || before.files.count !== this.#found.length) return undefined;
     return this.#found.every((found) => found === UNCHANGED) ? before.hex : undefined;
   }
 
@@ -95,12 +95,14 @@ export class SourceMemory {
     const before = this.#before;
     if (!before || !this.#found.includes(UNCHANGED)) return undefined;
     const { files, hex } = before;
-    const stays = new Uint8Array(files.paths.length);
+    const stays = new Uint8Array(files.count);
     for (const [index, place] of this.#places.entries()) if (this.#found[index] === UNCHANGED) stays[place] = 1;
     if (!stays.includes(0)) return { hex, members: this.#members, without: [] };
-    const [kept, gone] = [new Set<string>(), new Set<string>()];
-    for (const [place, isKept] of stays.entries()) (isKept ? kept : gone).add(files.hexOf(place));
-    return { hex, members: this.#members, without: [...gone.difference(kept)] };
+    const gone = new Set<string>();
+    for (const [place, isKept] of stays.entries()) if (!isKept) gone.add(files.hexOf(place));
+    // another file may have the same bytes
+    for (const [place, isKept] of stays.entries()) if (isKept) gone.delete(files.hexOf(place));
+    return { hex, members: this.#members, without: [...gone] };
   }
 
   /** What is to be known the next time. Undefined where that is nothing, or a file is missing. */
@@ -114,8 +116,11 @@ export class SourceMemory {
   }
 }
 
-/** Where each path is among `others`. Both are sorted. */
-function placesAmong(others: readonly string[], paths: readonly string[]): Int32Array {
+/** Where each file is among `others`. Both are sorted by their paths. */
+function placesAmong(before: SeenFiles, files: SeenFiles): Int32Array {
+  // mostly nothing was added or removed: no text is made of what was kept
+  if (files.hasPathsOf(before)) return Int32Array.from({ length: files.count }, (_, index) => index);
+  const [others, paths] = [before.paths, files.paths];
   const places = new Int32Array(paths.length).fill(NOWHERE);
   let at = 0;
   for (const [index, path] of paths.entries()) {

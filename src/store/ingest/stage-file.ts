@@ -13,7 +13,8 @@ import type { StagingArea } from "./staging-area.ts";
 
 /** A file whose bytes are staged, or in the store already. */
 export interface Reading {
-  hex: string;
+  /** Its number among the staged blobs. */
+  blob: number;
   size: number;
   mode: number;
   /** It changed each time it was read. */
@@ -49,20 +50,20 @@ export async function stageFile(area: StagingArea, unit: IngestUnit, file: FileT
       const tells = before !== undefined && willTell(fd, before.ctimeMs, readAt);
       const ahead = foundAhead(area.options.ahead?.of(absolute) ?? file.before, stat);
       const small = mayPack && area.hasPack && stat.size < BigInt(SMALL);
-      const hex = small
+      const blob = small
         ? area.readIntoPack(fd, Number(stat.size))
         : await readIntoFile(area, unit, { fd, stat, absolute, path, isFirst: attempt === 1, ahead });
       const after = fstatSync(fd, { bigint: true });
       // our own link changes ctime: size and mtime tell of a writer
-      const settled = hex !== undefined && after.size === stat.size && after.mtimeNs === stat.mtimeNs;
-      if (settled || (attempt === ATTEMPTS && hex !== undefined))
+      const settled = blob !== undefined && after.size === stat.size && after.mtimeNs === stat.mtimeNs;
+      if (settled || (attempt === ATTEMPTS && blob !== undefined))
         return {
-          hex,
-          size: area.sizeOf(hex),
+          blob,
+          size: area.blobs.sizeOf(blob),
           mode: Number(stat.mode) & 0o777,
           unsettled: !settled,
           stat: tells ? before : undefined,
-          isUnchanged: ahead !== undefined && ahead === file.before && ahead.hex === hex,
+          isUnchanged: ahead !== undefined && ahead === file.before && ahead.hex === area.blobs.hexOf(blob),
         };
       if (attempt === ATTEMPTS)
         throw new CofferError("UNREADABLE", `${absolute} keeps changing while it is read`, { hint: "wait until its writer is done" });

@@ -2,10 +2,11 @@ import { closeSync, fstatSync, lstatSync, openSync } from "node:fs";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { SAFE_READ } from "../../blobs/copy.ts";
 import { willTell } from "../../blobs/believed-stamp.ts";
-import { encodeTree } from "../../blobs/tree.ts";
+import { encodeTree, encodeTreeInPieces } from "../../blobs/tree.ts";
 import type { TreeEntry } from "../../blobs/tree.ts";
 import { reading } from "../../db/open/open.ts";
 import { CofferError, errno, isFull, reason } from "../../domain/error.ts";
+import { freeLeftovers } from "../../domain/free-leftovers.ts";
 import { cannotTake } from "./cannot-take.ts";
 import type { IngestUnit } from "./ingest-unit.ts";
 import { SMALL } from "./known-blobs.ts";
@@ -36,6 +37,7 @@ export async function stageTree(
     await twoAtOnce(rest, (index) => tree.readOne(index));
     await yieldToSignals();
   }
+  freeLeftovers(walked.files.length);
   return tree.finish();
 }
 
@@ -47,11 +49,13 @@ class TreeReading {
   readonly #others: readonly TreeEntry[];
   readonly #problems: Problem[];
   readonly #memory: SourceMemory | undefined;
-  /** Of what was read. */
-  readonly #hexes: (string | undefined)[] = [];
+  /** The number among the staged blobs of what was read, plus one. */
+  readonly #blobs: Int32Array;
   readonly #sizes: Float64Array;
   readonly #modes: Uint16Array;
   #unsettled = false;
+  /** So many could not be read. */
+  #missing = 0;
 
   constructor(area: StagingArea, unit: IngestUnit, { files, others }: Omit<Walked, "problems">, problems: Problem[]) {
     this.#area = area;
@@ -60,6 +64,7 @@ class TreeReading {
     this.#others = others;
     this.#problems = problems;
     this.#memory = SourceMemory.of(area, unit, files);
+    this.#blobs = new Int32Array(files.length);
     this.#sizes = new Float64Array(files.length);
     this.#modes = new Uint16Array(files.length);
   }
@@ -99,9 +104,9 @@ class TreeReading {
       const { size } = stat;
       if (size >= SMALL || !stat.isFile()) return false;
       const tells = this.#memory !== undefined && willTell(fd, stat.ctimeMs, readAt);
-      const hex = area.readIntoPack(fd, size);
-      if (hex === undefined) return false;
-      this.#keep(index, { hex, size, mode: stat.mode & 0o777, unsettled: false, stat: tells ? stat : undefined });
+      const blob = area.readIntoPack(fd, size);
+      if (blob === undefined) return false;
+      this.#keep(index, { blob, size, mode: stat.mode & 0o777, unsettled: false, stat: tells ? stat : undefined });
     } catch (error) {
       if (isFull(error)) throw cannotTake(error);
       this.#fail(index, error);
@@ -124,18 +129,17 @@ class TreeReading {
   finish(): StagedUnit {
     const others = this.#area.blake3.hash(encodeTree(this.#others)).toString("hex");
     const known = this.#memory?.wholeAs(others);
-    const isSame = known !== undefined && this.#area.has(known, Buffer.from(known, "hex"));
-    const entries = isSame ? undefined : this.#entries();
-    const hex = isSame ? known : this.#area.addList(encodeTree([...this.#others, ...(entries ?? [])]));
+    const same = known === undefined ? undefined : this.#area.find(Buffer.from(known, "hex"));
+    const blob = same ?? this.#area.addList(encodeTreeInPieces(() => this.#entries(), this.#others));
     return {
       unit: this.#unit,
-      hex,
+      blob,
       size: this.#sizes.reduce((sum, size) => sum + size, 0),
-      files: entries?.length ?? this.#paths.length,
+      files: this.#paths.length - this.#missing,
       mode: lstatSync(this.#unit.source).mode & 0o777,
-      members: [...new Set(this.#hexes.filter((one) => one !== undefined))],
+      members: this.#members(),
       basis: this.#memory?.basis,
-      seen: isSame ? "same" : this.#memory?.next(hex, others),
+      seen: same === undefined ? this.#memory?.next(this.#area.blobs.hexOf(blob), others) : "same",
       unsettled: this.#unsettled,
     };
   }
@@ -144,27 +148,36 @@ class TreeReading {
     return `${this.#unit.source}/${this.#paths[index]}`;
   }
 
-  #keep(index: number, { hex, size, mode, unsettled, stat }: Reading): void {
-    this.#hexes[index] = hex;
+  #keep(index: number, { blob, size, mode, unsettled, stat }: Reading): void {
+    this.#blobs[index] = blob + 1;
     this.#sizes[index] = size;
     this.#modes[index] = mode;
     this.#unsettled ||= unsettled;
-    this.#memory?.note(index, hex, stat);
+    this.#memory?.note(index, this.#area.blobs.digestOf(blob), stat);
   }
 
   #fail(index: number, error: unknown): void {
     if (error instanceof CofferError && error.code === "STORE_UNUSABLE") throw error;
     const why = errno(error) === "ENOENT" ? "it vanished while the directory was read" : reason(error);
+    this.#missing++;
     this.#problems.push({ path: `${this.#unit.path}/${this.#paths[index]}`, why, failed: true });
   }
 
-  #entries(): TreeEntry[] {
-    const entries: TreeEntry[] = [];
+  *#entries(): Generator<TreeEntry> {
     for (const [index, path] of this.#paths.entries()) {
-      const hex = this.#hexes[index] ?? this.#memory?.hexOf(index);
-      if (hex !== undefined)
-        entries.push({ kind: "file", path, mode: this.#modes[index] as number, hex, size: this.#sizes[index] as number });
+      const blob = this.#blobs[index] as number;
+      const hex = blob > 0 ? this.#area.blobs.hexOf(blob - 1) : this.#memory?.hexOf(index);
+      if (hex !== undefined) yield { kind: "file", path, mode: this.#modes[index] as number, hex, size: this.#sizes[index] as number };
     }
-    return entries;
+  }
+
+  /** Each once, whatever files share it. */
+  #members(): Int32Array {
+    const isMember = new Uint8Array(this.#area.blobs.count + 1);
+    let count = 0;
+    for (const blob of this.#blobs) if (blob > 0 && isMember[blob] === 0) count += isMember[blob] = 1;
+    const members = new Int32Array(count);
+    for (let blob = isMember.length; blob > 0; blob--) if (isMember[blob] === 1) members[--count] = blob - 1;
+    return members;
   }
 }

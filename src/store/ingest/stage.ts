@@ -2,6 +2,7 @@ import { lstatSync } from "node:fs";
 import { loadBlake3 } from "../../blobs/blake3.ts";
 import { sourceStamp } from "../../blobs/source-stamp.ts";
 import { CofferError, errno, isMalformed } from "../../domain/error.ts";
+import { freeLeftovers } from "../../domain/free-leftovers.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import type { Lease } from "../lease.ts";
 import type { Store } from "../store.ts";
@@ -52,6 +53,7 @@ async function stageUnits(area: StagingArea, units: readonly IngestUnit[]): Prom
     unit.kind === "tree" ? walk(unit.source, (path) => area.options.ignored?.(unit, path) ?? false) : undefined,
   );
   const candidates = units.reduce((count, unit, index) => count + (walked[index]?.files.length ?? (unit.typed ? 0 : 1)), 0);
+  freeLeftovers(candidates);
   if (candidates >= PACK_FROM) area.beginPack();
 
   const problems: Problem[] = [];
@@ -78,8 +80,15 @@ async function stageFileUnit(area: StagingArea, unit: IngestUnit): Promise<Stage
     before: memory && seenBefore(memory, unit),
   };
   const { stat, isUnchanged, ...reading } = await stageFile(area, unit, file);
-  if (!isUnchanged) memory?.note(0, reading.hex, stat);
-  return { unit, ...reading, files: 1, members: [], seen: isUnchanged ? "same" : memory?.next(reading.hex, NOTHING) };
+  const digest = area.blobs.digestOf(reading.blob);
+  if (!isUnchanged) memory?.note(0, digest, stat);
+  return {
+    unit,
+    ...reading,
+    files: 1,
+    members: new Int32Array(),
+    seen: isUnchanged ? "same" : memory?.next(digest.toString("hex"), NOTHING),
+  };
 }
 
 /** What is known of a file that looks as it did, in the words of those who read it ahead. */

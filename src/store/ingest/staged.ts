@@ -1,11 +1,6 @@
 import type { IngestUnit } from "./ingest-unit.ts";
+import type { StagedBlobs } from "./staged-blobs.ts";
 import type { Problem } from "./walk.ts";
-
-/** Where the bytes of a blob wait until rows name them. `known`: the store had them when it was asked. */
-export type StagedBytes =
-  | { from: "known" }
-  | { from: "pack"; offset: number }
-  | { from: "file"; path: string; moved: MovedIn | undefined; type: string; class: string | null; original: string };
 
 /** A file whose own inode is to be the blob: where else it has a name, and when it had been written to last when it was hashed. */
 export interface MovedIn {
@@ -13,20 +8,15 @@ export interface MovedIn {
   mtime_ns: bigint;
 }
 
-export interface StagedBlob {
-  hex: string;
-  size: number;
-  bytes: StagedBytes;
-}
-
 export interface StagedUnit {
   unit: IngestUnit;
-  hex: string;
+  /** Its number among the staged blobs; of a tree: of its list. */
+  blob: number;
   size: number;
   files: number;
   mode: number;
-  /** Hex digests of a tree's members; those of its basis left out. */
-  members: string[];
+  /** The numbers of a tree's members, each once; those of its basis left out. */
+  members: Int32Array;
   /** A directory in the store that has so many members, all of which are there; this one has them too, but for a few. */
   basis?: { hex: string; members: number; without: string[] } | undefined;
   /** What its files look like, for the next time. */
@@ -37,8 +27,7 @@ export interface StagedUnit {
 
 export interface Staged {
   units: StagedUnit[];
-  /** By hex digest. */
-  blobs: Map<string, StagedBlob>;
+  blobs: StagedBlobs;
   pack: { path: string; size: number } | undefined;
   /** Digests whose bytes in the store turned out to be lost or damaged: what was staged takes their place. */
   doubted: ReadonlySet<string>;

@@ -10,7 +10,9 @@ import type { Store } from "../store.ts";
 import { Flushes } from "./flushes.ts";
 import type { IngestOptions } from "./ingest-unit.ts";
 import { KnownBlobs } from "./known-blobs.ts";
-import type { Staged, StagedBlob, StagedUnit } from "./staged.ts";
+import { StagedBlobs } from "./staged-blobs.ts";
+import type { StagedFile } from "./staged-blobs.ts";
+import type { Staged, StagedUnit } from "./staged.ts";
 
 /** The lease's staging directory, and what lies there by now: blobs by their digests, most small ones in one pack. */
 export class StagingArea {
@@ -20,7 +22,7 @@ export class StagingArea {
   readonly known: KnownBlobs;
   readonly flushes = new Flushes();
   readonly #directory: string;
-  readonly #blobs = new Map<string, StagedBlob>();
+  readonly blobs = new StagedBlobs();
   /** Of the large ones. */
   readonly #sizes = new Set<number>();
   #pack: PackWriter | undefined;
@@ -50,21 +52,20 @@ export class StagingArea {
     return join(this.#directory, `${kind}-${this.#number++}`);
   }
 
-  /** Staged already, or in the store as far as a look at its file tells: then its bytes need not be written. */
-  has(hex: string, digest: Uint8Array): boolean {
-    if (this.#blobs.has(hex)) return true;
-    const size = this.known.sizeOf(hex, digest);
-    if (size === undefined) return false;
-    this.#blobs.set(hex, { hex, size, bytes: { from: "known" } });
-    return true;
+  /** The number of what is staged already, or in the store as far as a look at its file tells: its bytes need not be written. Undefined where it is neither. */
+  find(digest: Uint8Array): number | undefined {
+    const staged = this.blobs.find(digest);
+    if (staged !== undefined) return staged;
+    const size = this.known.sizeOf(digest);
+    return size === undefined ? undefined : this.blobs.addKnown(digest, size);
   }
 
   /** The same, and a file that was touched is hashed again. */
-  async hasIntact(hex: string, digest: Uint8Array): Promise<boolean> {
-    if (!this.has(hex, digest)) return false;
-    if (this.#blobs.get(hex)?.bytes.from !== "known" || (await this.known.isIntact(hex))) return true;
-    if (this.#blobs.get(hex)?.bytes.from === "known") this.#blobs.delete(hex);
-    return this.has(hex, digest);
+  async findIntact(digest: Uint8Array): Promise<number | undefined> {
+    const blob = this.find(digest);
+    if (blob === undefined || !this.blobs.isKnown(blob) || (await this.known.isIntact(this.blobs.hexOf(blob)))) return blob;
+    if (this.blobs.isKnown(blob)) this.blobs.forget(blob);
+    return this.find(digest);
   }
 
   /** The store, or what was staged, has a file of this very size. */
@@ -72,52 +73,46 @@ export class StagingArea {
     return this.#sizes.has(Number(size)) || this.known.hasFileOf(size);
   }
 
-  sizeOf(hex: string): number {
-    return (this.#blobs.get(hex) as StagedBlob).size;
-  }
-
-  /** Reads an opened file into the pack. Undefined where it has not the size that it should have. */
-  readIntoPack(fd: number, size: number): string | undefined {
+  /** Reads an opened file into the pack, and returns its number. Undefined where it has not the size that it should have. */
+  readIntoPack(fd: number, size: number): number | undefined {
     const pack = this.#pack as PackWriter;
     const bytes = pack.read(fd, size);
     if (!bytes) return undefined;
     const digest = this.blake3.hash(bytes);
-    const hex = digest.toString("hex");
-    if (!this.has(hex, digest)) {
-      this.#blobs.set(hex, { hex, size, bytes: { from: "pack", offset: pack.keep(hex, size) } });
-      this.#packed++;
-    }
-    return hex;
+    const blob = this.find(digest);
+    if (blob !== undefined) return blob;
+    this.#packed++;
+    return this.blobs.addPacked(digest, size, pack.keep(digest.toString("hex"), size));
   }
 
   /** A file in the staging directory, on its way to the disk, is a blob. */
-  addFile(hex: string, size: number, file: Omit<Extract<StagedBlob["bytes"], { from: "file" }>, "from">): void {
+  addFile(digest: Uint8Array, size: number, file: StagedFile): number {
     this.#sizes.add(size);
-    this.#blobs.set(hex, { hex, size, bytes: { from: "file", ...file } });
+    return this.blobs.addFile(digest, size, file);
   }
 
-  /** A directory's list. */
-  addList(list: Buffer): string {
-    const digest = this.blake3.hash(list);
-    const hex = digest.toString("hex");
-    if (this.has(hex, digest)) return hex;
-    const size = list.length;
+  /** A directory's list, in pieces. */
+  addList(pieces: readonly Uint8Array[]): number {
+    const hasher = this.blake3.hasher();
+    for (const piece of pieces) hasher.update(piece);
+    const digest = hasher.digest();
+    const blob = this.find(digest);
+    if (blob !== undefined) return blob;
+    const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
     if (this.#pack) {
-      this.#blobs.set(hex, { hex, size, bytes: { from: "pack", offset: this.#pack.add(hex, list) } });
       this.#packed++;
-      return hex;
+      return this.blobs.addPacked(digest, size, this.#pack.addPieces(digest.toString("hex"), pieces, size));
     }
     const path = this.newName("tree");
     const fd = openSync(path, "wx", 0o444);
     let flushed = Promise.resolve();
     try {
-      writeWhole(fd, list);
+      for (const piece of pieces) writeWhole(fd, piece);
       flushed = this.flushes.begin(fd);
     } finally {
       this.flushes.closeAfter(flushed, fd);
     }
-    this.#blobs.set(hex, { hex, size, bytes: { from: "file", path, moved: undefined, type: "tree", class: null, original: "" } });
-    return hex;
+    return this.blobs.addFile(digest, size, { path, moved: undefined, type: "tree", class: null, original: "" });
   }
 
   /** Some file changed while it was read: what was staged of it first is not wanted. */
@@ -130,7 +125,7 @@ export class StagingArea {
     await this.flushes.all();
     const pack = await this.#finishPack();
     if (this.#hasSurplus) this.#forgetSurplus(units);
-    return { blobs: this.#blobs, pack, doubted: this.known.doubted };
+    return { blobs: this.blobs, pack, doubted: this.known.doubted };
   }
 
   /** Nothing of it is wanted: the staging directory goes as a whole later; here, descriptors and flushes end. */
@@ -149,16 +144,16 @@ export class StagingArea {
   }
 
   #forgetSurplus(units: readonly StagedUnit[]): void {
-    // flatMap over 20,000 members takes a tenth of a second
-    const wanted = new Set<string>();
+    const wanted = new Uint8Array(this.blobs.count);
     for (const unit of units) {
-      wanted.add(unit.hex);
-      for (const member of unit.members) wanted.add(member);
+      wanted[unit.blob] = 1;
+      for (const member of unit.members) wanted[member] = 1;
     }
-    for (const [hex, { bytes }] of this.#blobs) {
-      if (wanted.has(hex)) continue;
-      if (bytes.from === "file") rmSync(bytes.path);
-      this.#blobs.delete(hex);
+    for (const [blob, isWanted] of wanted.entries()) {
+      if (isWanted === 1 || !this.blobs.has(blob)) continue;
+      const file = this.blobs.files.get(blob);
+      if (file) rmSync(file.path);
+      this.blobs.forget(blob);
     }
   }
 }
