@@ -3,7 +3,8 @@ import { FOLLOWING_READ } from "./copy.ts";
 import { readMemberOf } from "./pack.ts";
 import { readAt } from "./read-at.ts";
 
-const WINDOW = 4 << 20;
+/** Bytes: what was read is still in the processor's own memory when it is hashed and written. */
+const WINDOW = 1 << 19;
 
 /** Reads members of one pack in the order of the file: many at once, since a call of the system for each of 100,000 takes as long as all else. */
 export class PackWindow implements Disposable {

@@ -72,6 +72,28 @@ export function moveMembers(db: Database, offsets: ReadonlyMap<number, number>, 
 
 const MOVED_AT_ONCE = 5000;
 
+/** Members that lie as near to one another in a new pack as in the old one: the offsets of the first and the last there, and how many bytes nearer to the front all of them are now. */
+export interface MemberRun {
+  first: number;
+  last: number;
+  nearer: number;
+}
+
+/** The same for all that lies in some runs of a pack: a row is moved by where it lies, and nothing is said of each. */
+export function moveRuns(db: Database, runs: readonly MemberRun[], from: number, to: { pack: number; dataset: string }): void {
+  db.run("CREATE TEMP TABLE IF NOT EXISTS moved_runs (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, nearer INTEGER NOT NULL)");
+  db.run("DELETE FROM temp.moved_runs");
+  const insert = db.query("INSERT INTO temp.moved_runs SELECT value ->> 'first', value ->> 'last', value ->> 'nearer' FROM json_each(?)");
+  for (let at = 0; at < runs.length; at += MOVED_AT_ONCE) insert.run(JSON.stringify(runs.slice(at, at + MOVED_AT_ONCE)));
+  const ofRun = (column: string, offset: string): string =>
+    `(SELECT ${column} FROM temp.moved_runs WHERE first <= ${offset} ORDER BY first DESC LIMIT 1)`;
+  // by seqs, in the order of the rows: neighbours lie in one page
+  db.query(
+    `UPDATE blobs SET pack = ?1, dataset = ?2, offset = offset - ${ofRun("nearer", "blobs.offset")}
+     WHERE seq IN (SELECT b.seq FROM blobs b WHERE b.pack = ?3 AND b.state IN ('live', 'condemned') AND b.offset <= ${ofRun("last", "b.offset")})`,
+  ).run(to.pack, to.dataset, from);
+}
+
 /** Members whose bytes are wanted, in the order of the file. */
 export function members(db: Database, pack: number): { seq: number; blake3: Uint8Array; size: number; offset: number }[] {
   return db

@@ -7,7 +7,7 @@ import { PackWindow } from "../../blobs/pack-window.ts";
 import { PackWriter } from "../../blobs/pack.ts";
 import { hollowNow } from "../../db/bytes/hollow-packs.ts";
 import * as packs from "../../db/bytes/packs.ts";
-import type { PackRow } from "../../db/bytes/packs.ts";
+import type { MemberRun, PackRow } from "../../db/bytes/packs.ts";
 import { forgetPack } from "../../db/garbage/sweeping.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
 import { filePart } from "../../domain/names.ts";
@@ -74,7 +74,7 @@ export async function writeAnew(
   const staged = join(sweep.trash, `pack-${id}`);
   const copied = await copyLiving(sweep, old, into.isWanted, staged);
   if (!copied) return undefined;
-  const { offsets, size } = copied;
+  const { runs, size } = copied;
   const directory = store.path("binaries", filePart(into.dataset), "packs");
   makeDirectory(directory);
   const path = join(directory, `${id}.tar`);
@@ -92,7 +92,7 @@ export async function writeAnew(
       created_at: store.now(),
       ...stampOf(lstatSync(path, { bigint: true })),
     });
-    packs.moveMembers(store.db, offsets, old.seq, { pack, dataset: into.dataset });
+    packs.moveRuns(store.db, runs, old.seq, { pack, dataset: into.dataset });
     return true;
   });
   if (!moved) {
@@ -125,32 +125,39 @@ async function copyLiving(
   old: PackRow,
   isWanted: (blob: number) => boolean,
   to: string,
-): Promise<{ offsets: Map<number, number>; size: number } | undefined> {
+): Promise<{ runs: MemberRun[]; size: number } | undefined> {
   const { store } = sweep;
   const blake3 = await loadBlake3();
-  const offsets = new Map<number, number>();
+  const runs: MemberRun[] = [];
   const writer = new PackWriter(to);
   try {
     using from = new PackWindow(store.path(old.path));
     for (const [index, member] of packs.members(store.db, old.seq).entries()) {
       if (!isWanted(member.seq)) continue;
       const bytes = from.read(member.offset, member.size);
-      const hex = Buffer.from(member.blake3).toString("hex");
+      const hex = member.blake3.toHex();
       if (!blake3.hash(bytes).equals(member.blake3))
         throw new CofferError("CORRUPT", `blake3:${hex} in ${basename(old.path)} is damaged, so the pack stays as it is`, {
           hint: "coffer verify lists what is damaged",
         });
-      offsets.set(member.seq, writer.add(hex, bytes));
+      addTo(runs, member.offset, writer.add(hex, bytes));
       if (index % MEMBERS_PER_TURN === 0 && (await isToStop(sweep))) {
         await writer.abandon();
         return undefined;
       }
     }
-    return { offsets, size: await writer.finish() };
+    return { runs, size: await writer.finish() };
   } catch (error) {
     await writer.abandon();
     throw error;
   }
+}
+
+/** Members that nothing lay between have nothing between them now. */
+function addTo(runs: MemberRun[], before: number, now: number): void {
+  const run = runs.at(-1);
+  if (run?.nearer === before - now) run.last = before;
+  else runs.push({ first: before, last: before, nearer: before - now });
 }
 
 /** Its row and its file. The row goes only where no member is left. */

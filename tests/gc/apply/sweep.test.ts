@@ -283,6 +283,21 @@ describe("directories and packs", () => {
     }
   });
 
+  test("members that lie between those that go keep their bytes, of whatever size they are", async () => {
+    using t = await openTestStore();
+    const sizes = [0, 1, 300, 511, 512, 513, 4000];
+    const all = Object.fromEntries(Array.from({ length: 70 }, (_, nth) => [`f${nth}`, `${nth} `.padEnd(sizes[nth % 7] as number, ".")]));
+    await t.add({ name: "data", files: all });
+    const kept = Object.fromEntries(Object.entries(all).filter((_, nth) => nth % 8 < 2));
+    const second = await t.add({ name: "data", files: kept });
+    expect((await collect(t, { maxVersions: "1" })).repacked).toHaveLength(1);
+    for (const entry of await readTree(t.store, second.blob as number)) {
+      if (entry.kind !== "file") throw new Error(entry.kind);
+      const row = blobs.byDigest(t.store.db, { algorithm: "blake3", hex: entry.hex });
+      expect((await readChecked(t.store, row as blobs.BlobRow)).toString()).toBe(kept[entry.path] as string);
+    }
+  });
+
   test("a pack with a damaged member stays as it is, and says so", async () => {
     using t = await openTestStore();
     const files = many(40, "data");
