@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, statSync } from "node:fs";
 import { aborted, deadline } from "../child/deadline.ts";
 import { follow } from "../child/follow.ts";
 import type { Follower } from "../child/follow.ts";
+import { keeperCommand } from "./keeper-command.ts";
 import type { Log, OutputLog } from "./output-log.ts";
 import { missingWords } from "./missing-words.ts";
 import type { Pipe, PipeMaker } from "./pipe.ts";
@@ -145,9 +146,7 @@ export async function openTee(log: Log, out: 1 | 2, directory: string, makePipe:
 
 /** Detached, in a session of its own: neither Ctrl-C nor our death reaches it. It bears no COFFER_RUN_ID, so it is not killed with the run either. */
 function startKeeper(pipe: Pipe, path: string): Bun.Subprocess<number, "pipe", "pipe"> {
-  // what would end a tee without a word: our own death, and a log that is larger than the user lets files be (ulimit -f)
-  const command = ["/bin/sh", "-c", 'trap "" PIPE XFSZ; exec "$0" -a "$1"', pathOf("tee"), path];
-  return Bun.spawn(command, { stdio: [pipe.read, "pipe", "pipe"], detached: true, cwd: "/", env: {} });
+  return Bun.spawn(keeperCommand(pathOf("tee"), path), { stdio: [pipe.read, "pipe", "pipe"], detached: true, cwd: "/", env: {} });
 }
 
 function pathOf(program: "cat" | "tee"): string {

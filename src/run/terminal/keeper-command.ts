@@ -1,0 +1,40 @@
+import { readFileSync, statSync } from "node:fs";
+
+/**
+ * How to start the `tee` that writes a log, so that neither our own death (SIGPIPE) nor a log that is larger than the user lets files be (SIGXFSZ, `ulimit -f`) ends it without
+ * a word. One that sees to the first by itself is started as it is, where the second cannot come; any other one by a shell, which costs a program more.
+ */
+export function keeperCommand(tee: string, path: string): string[] {
+  if (needsNoShell(tee)) return [tee, "-a", "-p", path];
+  return ["/bin/sh", "-c", 'trap "" PIPE XFSZ; exec "$0" -a "$1"', tee, path];
+}
+
+const answers = new Map<string, boolean>();
+
+function needsNoShell(tee: string): boolean {
+  let answer = answers.get(tee);
+  if (answer === undefined) answers.set(tee, (answer = mayGrow() && ignoresBrokenPipes(tee)));
+  return answer;
+}
+
+/** Whether files may be of any size here; false where nobody says so. */
+function mayGrow(): boolean {
+  try {
+    return /^Max file size +unlimited /m.test(readFileSync("/proc/self/limits", "latin1"));
+  } catch {
+    return false;
+  }
+}
+
+/** The long name of `-p`, which GNU's tee has had since 8.24, and those of busybox and macOS have not. */
+const OPTION = "output-error";
+/** Bytes. A tee that is part of a larger program than this is asked nothing. */
+const MOST = 4 << 20;
+
+function ignoresBrokenPipes(tee: string): boolean {
+  try {
+    return statSync(tee).size <= MOST && readFileSync(tee).includes(OPTION);
+  } catch {
+    return false;
+  }
+}
