@@ -5,6 +5,7 @@ import { findTop, GitFailure, runGit } from "./git.ts";
 import type { GitPlace } from "./git.ts";
 import { parseGitStatus } from "./git-status.ts";
 import type { GitStatus } from "./git-status.ts";
+import { plainRemotes } from "./plain-remotes.ts";
 import { knownSecrets, redactText } from "../../domain/redact.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -97,6 +98,8 @@ async function readStatus(place: GitPlace, own: readonly string[]): Promise<GitS
 }
 
 async function readRemotes(place: GitPlace): Promise<Map<string, string>> {
+  const plain = plainRemotes(place);
+  if (plain) return plain;
   const remotes = new Map<string, string>();
   try {
     const { out } = await runGit(place, ["config", "--null", "--get-regexp", "^remote\\..*\\.url$"]);
