@@ -43,7 +43,7 @@ export class PackWriter {
     writeHeader(segment, start, name, size);
     const end = start + BLOCK + size;
     const padded = end + padding(size);
-    segment.fill(0, end, padded);
+    if (padded > end) segment.fill(0, end, padded);
     this.#used = padded;
     return this.#file.position + start + BLOCK;
   }

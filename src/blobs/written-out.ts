@@ -20,10 +20,11 @@ function load(): ((fd: number) => boolean) | false {
     const { symbols, ptr } = openLibc({ syscall: { args: ["i64", "int", "ptr", "ptr", "int"], returns: "int" } });
     // offset and length; a length of 0 is the whole
     const range = new BigUint64Array(2);
-    // pages: cached, dirty, being written, evicted, evicted of late
-    const pages = new BigUint64Array(5);
+    // pages: cached, dirty, being written, evicted, evicted of late. In halves, since a bigint would be made of each word, for each of many files
+    const pages = new Uint32Array(10);
     const [from, to] = [ptr(range), ptr(pages)];
-    return (fd) => symbols.syscall(CACHESTAT, fd, from, to, 0) === 0 && pages[0] !== 0n && pages[1] === 0n && pages[2] === 0n;
+    const isSome = (nth: number): boolean => pages[2 * nth] !== 0 || pages[2 * nth + 1] !== 0;
+    return (fd) => symbols.syscall(CACHESTAT, fd, from, to, 0) === 0 && isSome(0) && !isSome(1) && !isSome(2);
   } catch {
     return false;
   }

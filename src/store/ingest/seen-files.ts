@@ -142,7 +142,11 @@ export class SeenFiles {
   set(index: number, digest: Uint8Array, stat: Stats | undefined): void {
     this.digests.set(digest, index * DIGEST);
     const isTold = stat !== undefined && stat.dev === this.device;
-    this.columns.set(isTold ? [stat.size, stat.mtimeMs, stat.ctimeMs, stat.ino] : [0, 0, UNKNOWN, 0], index * COLUMNS);
+    const at = index * COLUMNS;
+    this.columns[at] = isTold ? stat.size : 0;
+    this.columns[at + 1] = isTold ? stat.mtimeMs : 0;
+    this.columns[at + CTIME] = isTold ? stat.ctimeMs : UNKNOWN;
+    this.columns[at + 3] = isTold ? stat.ino : 0;
   }
 
   /** One that looks as it did. */
