@@ -18,16 +18,23 @@ export function matcher(patterns: readonly string[]): (path: string) => boolean 
     else if (PLAIN.test(plain)) names.add(plain);
     else parts.push(new Bun.Glob(plain));
   }
-  return (path) => {
-    const own = path.split("/");
-    if (own.some((name) => names.has(name) || parts.some((glob) => glob.match(name)))) return true;
-    if (paths.length === 0) return false;
-    for (let end = own.length; end > 0; end--) {
-      const upTo = own.slice(0, end).join("/");
-      if (paths.some((glob) => glob.match(upTo))) return true;
+  const isNamed = (name: string): boolean => names.has(name) || parts.some((glob) => glob.match(name));
+  // files come directory by directory
+  let above = "";
+  let isAboveMatched = false;
+  const matches = (path: string): boolean => {
+    const cut = path.lastIndexOf("/");
+    if (cut > 0) {
+      const directory = path.slice(0, cut);
+      if (directory !== above) {
+        isAboveMatched = matches(directory);
+        above = directory;
+      }
+      if (isAboveMatched) return true;
     }
-    return false;
+    return isNamed(cut < 0 ? path : path.slice(cut + 1)) || paths.some((glob) => glob.match(path));
   };
+  return matches;
 }
 
 /** Nothing in it means anything but itself. */

@@ -37,3 +37,15 @@ test("no pattern matches nothing, and one of several is enough", () => {
   const matches = matcher(["*.a", "x/*.b"]);
   expect(["1.a", "x/1.b", "1.b"].map(matches)).toEqual([true, true, false]);
 });
+
+test("what was asked before changes nothing", () => {
+  const names = ["a", "b", "a.log", "tmp"];
+  const paths = names.flatMap((one) => [
+    one,
+    ...names.flatMap((two) => [`${one}/${two}`, ...names.map((three) => `${one}/${two}/${three}`)]),
+  ]);
+  const patterns = ["*.log", "b/a", "tmp/**/b"];
+  const matches = matcher(patterns);
+  // there and back: from directory to directory, and from those to what lies above them
+  for (const path of [...paths, ...paths.toReversed()]) expect([path, matches(path)]).toEqual([path, matcher(patterns)(path)]);
+});
