@@ -42,15 +42,6 @@ export function bySeq(db: Database, seq: number): BlobRow | null {
   return plain(db.query<Record<string, unknown>, [number]>("SELECT * FROM blobs WHERE seq = ?").safeIntegers(true).get(seq));
 }
 
-/** Many at once, by their seqs. */
-export function bySeqs(db: Database, seqs: readonly number[]): Map<number, BlobRow> {
-  const rows = db
-    .query<Record<string, unknown>, [string]>("SELECT * FROM blobs WHERE seq IN (SELECT value FROM json_each(?))")
-    .safeIntegers(true)
-    .all(JSON.stringify(seqs));
-  return new Map(rows.map((row) => [Number(row["seq"]), plain(row) as BlobRow]));
-}
-
 export function byDigest(db: Database, digest: Digest): BlobRow | null {
   const column: Algorithm = digest.algorithm;
   return plain(

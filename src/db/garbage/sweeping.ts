@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
 import { revive } from "../bytes/blobs.ts";
+import type { BlobState } from "../bytes/blobs.ts";
 import { DETAIL } from "./garbage.ts";
 import type { Rule } from "./garbage.ts";
 
@@ -112,6 +113,28 @@ export function trash(db: Database, blobs: readonly number[]): void {
   db.query(`UPDATE blobs SET state = 'trashed' WHERE ${GIVEN} AND state = 'condemned' AND ${UNNAMED}`).run(given);
   for (const [blob] of db.query(`SELECT seq FROM blobs WHERE ${GIVEN} AND state = 'condemned'`).values(given) as [number][])
     revive(db, blob);
+}
+
+export interface GoingBlob {
+  seq: number;
+  state: BlobState;
+  size: number;
+  /** Of its own file. */
+  path: string | null;
+  /** How people know it: `path (digest)`, or its digest where it has no file of its own. */
+  what: string;
+  condemned_at: number | null;
+}
+
+/** Some blobs as they are now, but for those that are gone. The words are put together here: as one string each they take a third of what their parts would. */
+export function goingBlobs(db: Database, blobs: readonly number[]): GoingBlob[] {
+  const digest = "ifnull('blake3:' || lower(hex(blake3)), 'sha256:' || lower(hex(sha256)))";
+  return db
+    .query<GoingBlob, [string]>(
+      `SELECT seq, state, size, iif(place = 'file', path, NULL) AS path, iif(place = 'file', path || ' (' || ${digest} || ')', ${digest}) AS what, condemned_at
+       FROM blobs WHERE ${GIVEN}`,
+    )
+    .all(JSON.stringify(blobs));
 }
 
 /** How many files the directories list that are among some blobs, those that list none left out. */

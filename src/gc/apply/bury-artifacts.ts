@@ -78,9 +78,12 @@ function buryBatch(sweep: Sweep, span: Span, except: ReadonlySet<Keeper>, condem
 }
 
 /** Writes down that it goes. */
-function tellOf({ store, plan, swept }: Sweep, now: Suspect, at: number): void {
+function tellOf({ store, plan, swept, words }: Sweep, now: Suspect, at: number): void {
   const what = artifactRef(now);
-  const why = verdictWords(now, plan.rules, plan.at);
+  // the same few of a hundred thousand
+  const said = verdictWords(now, plan.rules, plan.at);
+  const why = words.get(said) ?? said;
+  words.set(why, why);
   const message = `gc deleted ${what}: ${why}`;
   journal.append(store.db, { at, did: "delete", artifact: now.uid, id: now.id, digest: now.digest, size: now.size, message });
   events.record(store.db, { at, run: now.run, artifact: now.seq, kind: "deleted", message });

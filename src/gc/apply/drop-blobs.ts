@@ -1,13 +1,10 @@
 import { lstatSync } from "node:fs";
 import * as blobs from "../../db/bytes/blobs.ts";
-import type { BlobRow } from "../../db/bytes/blobs.ts";
 import * as leases from "../../db/bytes/leases.ts";
-import { condemn, forgetBlobs, forgetCacheEntries, memberCounts, takeNext, trash } from "../../db/garbage/sweeping.ts";
-import { formatDigest } from "../../domain/digest.ts";
+import { condemn, forgetBlobs, forgetCacheEntries, goingBlobs, memberCounts, takeNext, trash } from "../../db/garbage/sweeping.ts";
+import type { GoingBlob } from "../../db/garbage/sweeping.ts";
 import { reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
-import { hexOf } from "../../store/read.ts";
-import { blobWords } from "../why/described.ts";
 import { batches, isToStop, sweepAway, unlinkBehind } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
@@ -68,7 +65,7 @@ function inOrder(blobs: Iterable<number>): number[] {
 
 /** Moves the files of those away that are trashed still. Returns what may be forgotten. */
 function dropBatch(sweep: Sweep, batch: readonly number[], planned: ReadonlySet<number>): number[] {
-  const rows = blobs.bySeqs(sweep.store.db, batch);
+  const rows = new Map(goingBlobs(sweep.store.db, batch).map((row) => [row.seq, row]));
   const held = leases.heldAmong(sweep.store.db, batch);
   // one without a row is gone already
   return batch.filter((seq) => {
@@ -78,17 +75,15 @@ function dropBatch(sweep: Sweep, batch: readonly number[], planned: ReadonlySet<
 }
 
 /** True where its row may go. */
-function dropOne(sweep: Sweep, row: BlobRow, { isHeld, isPlanned }: { isHeld: boolean; isPlanned: boolean }): boolean {
+function dropOne(sweep: Sweep, row: GoingBlob, { isHeld, isPlanned }: { isHeld: boolean; isPlanned: boolean }): boolean {
   const { swept } = sweep;
-  const digest = formatDigest({ algorithm: row.blake3 ? "blake3" : "sha256", hex: hexOf(row) });
-  const what = blobWords({ path: row.place === "file" ? row.path : null, digest });
+  const { what, path } = row;
   if (row.state !== "trashed" || isHeld) {
     swept.stayed.push({ what, because: row.state === "trashed" ? "a live process uses it now" : "it is wanted again" });
     return false;
   }
-  const bytes = row.place === "file" ? row.size : 0;
   try {
-    if (row.place === "file") moveOwnFile(sweep, row, what);
+    if (path !== null) moveOwnFile(sweep, row, path);
   } catch (error) {
     swept.failed.push({ what, error: reason(error) });
     return false;
@@ -97,7 +92,7 @@ function dropOne(sweep: Sweep, row: BlobRow, { isHeld, isPlanned }: { isHeld: bo
     kind: "blob",
     what,
     why: isPlanned ? "no artifact names it" : "only what went named it",
-    bytes,
+    bytes: path === null ? 0 : row.size,
     planned: isPlanned,
   });
   return true;
@@ -109,14 +104,20 @@ const CLOCK_SLACK_MS = 20;
  * Its own file only: where the file was gone already, an ingest of the same bytes may have put another one at that place, which no row names yet.
  * That one was put there after the blob was condemned.
  */
-function moveOwnFile(sweep: Sweep, row: BlobRow, what: string): void {
-  const path = sweep.store.path(row.path as string);
-  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+function moveOwnFile(sweep: Sweep, { seq, what, size, condemned_at }: GoingBlob, below: string): void {
+  const path = sweep.store.path(below);
+  const stat = lstatSync(path, { throwIfNoEntry: false });
   if (!stat) return;
   if (!stat.isFile()) throw new Error("something that is no file lies there");
-  const isOwn =
-    (stat.ino === row.inode && stat.mtimeNs === row.mtime_ns) || Number(stat.ctimeMs) < (row.condemned_at ?? 0) - CLOCK_SLACK_MS;
-  if (isOwn) sweepAway(sweep, path, what, row.size);
+  // nearly all are older: then nobody has to ask to the nanosecond, which takes longer
+  if (stat.ctimeMs < (condemned_at ?? 0) - CLOCK_SLACK_MS || isSame(sweep, path, seq)) sweepAway(sweep, path, what, size);
+}
+
+/** Whether it is the file that was hashed. */
+function isSame({ store }: Sweep, path: string, seq: number): boolean {
+  const row = blobs.bySeq(store.db, seq);
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return row !== null && stat !== undefined && stat.ino === row.inode && stat.mtimeNs === row.mtime_ns;
 }
 
 function dropCopy(sweep: Sweep, copy: { path: string; size: number }): void {

@@ -10,6 +10,7 @@ import * as packs from "../../db/bytes/packs.ts";
 import type { MemberRun, PackRow } from "../../db/bytes/packs.ts";
 import { forgetPack } from "../../db/garbage/sweeping.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
+import { freeLeftovers } from "../../domain/free-leftovers.ts";
 import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { stampOf } from "../../store/bytes/stamp.ts";
@@ -74,7 +75,8 @@ export async function writeAnew(
   const staged = join(sweep.trash, `pack-${id}`);
   const copied = await copyLiving(sweep, old, into.isWanted, staged);
   if (!copied) return undefined;
-  const { runs, size } = copied;
+  const { runs, size, members } = copied;
+  freeLeftovers(members);
   const directory = store.path("binaries", filePart(into.dataset), "packs");
   makeDirectory(directory);
   const path = join(directory, `${id}.tar`);
@@ -125,14 +127,15 @@ async function copyLiving(
   old: PackRow,
   isWanted: (blob: number) => boolean,
   to: string,
-): Promise<{ runs: MemberRun[]; size: number } | undefined> {
+): Promise<{ runs: MemberRun[]; members: number; size: number } | undefined> {
   const { store } = sweep;
   const blake3 = await loadBlake3();
   const runs: MemberRun[] = [];
   const writer = new PackWriter(to);
   try {
     using from = new PackWindow(store.path(old.path));
-    for (const [index, member] of packs.members(store.db, old.seq).entries()) {
+    const members = packs.members(store.db, old.seq);
+    for (const [index, member] of members.entries()) {
       if (!isWanted(member.seq)) continue;
       const bytes = from.read(member.offset, member.size);
       const hex = member.blake3.toHex();
@@ -146,7 +149,7 @@ async function copyLiving(
         return undefined;
       }
     }
-    return { runs, size: await writer.finish() };
+    return { runs, members: members.length, size: await writer.finish() };
   } catch (error) {
     await writer.abandon();
     throw error;

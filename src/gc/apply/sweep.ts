@@ -2,6 +2,7 @@ import * as deadBlobs from "../../db/bytes/dead-blobs.ts";
 import * as metadata from "../../db/open/metadata.ts";
 import { expectMuch } from "../../db/garbage/sweeping.ts";
 import { diskFigures } from "../../domain/file-system.ts";
+import { freeLeftovers } from "../../domain/free-leftovers.ts";
 import { giveUpDelivery } from "../../store/give-up-delivery.ts";
 import { dropLease, freeDeadLeases, staging, takeLease } from "../../store/lease.ts";
 import { freeRoom } from "../../store/reserve.ts";
@@ -58,6 +59,7 @@ export async function sweep(
     tell,
     swept,
     moved: [],
+    words: new Map(),
     count: 0,
   };
   syncPoint("gc.begun");
@@ -66,6 +68,7 @@ export async function sweep(
     forgetDeliveries(sweeping);
     const unnamed = deadBlobs.unnamed(store.db);
     const condemned = await buryArtifacts(sweeping);
+    freeLeftovers(condemned.size);
     const steps = [
       () => dropBlobs(sweeping, [...unnamed, ...condemned], new Set(unnamed)),
       () => dropEmptyPacks(sweeping),
@@ -83,6 +86,8 @@ export async function sweep(
   } finally {
     dropLease(store, lease);
   }
+  // who tells of all that went needs memory for it
+  freeLeftovers(swept.deleted.length);
   return swept;
 }
 

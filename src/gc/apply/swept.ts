@@ -59,6 +59,8 @@ export interface Sweep {
   readonly swept: Swept;
   /** Files that were renamed away and wait for the commit, and their bytes. */
   readonly moved: Moved[];
+  /** Reasons that were given, each once: a hundred thousand may have gone for the same one. */
+  readonly words: Map<string, string>;
   /** How many were renamed away so far: each gets a number as its name. */
   count: number;
 }
