@@ -10,7 +10,6 @@ import * as packs from "../../db/bytes/packs.ts";
 import type { MemberRun, PackRow } from "../../db/bytes/packs.ts";
 import { forgetPack } from "../../db/garbage/sweeping.ts";
 import { CofferError, errno, reason } from "../../domain/error.ts";
-import { freeLeftovers } from "../../domain/free-leftovers.ts";
 import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { stampOf } from "../../store/bytes/stamp.ts";
@@ -18,6 +17,8 @@ import { isToStop, sweepAway, unlinkMoved } from "./swept.ts";
 import type { Sweep } from "./swept.ts";
 
 const MEMBERS_PER_TURN = 256;
+/** What is left of so many that were hashed would stay until the heap has doubled: more than all else that a sweep needs. */
+const FREED_AFTER = 100 * MEMBERS_PER_TURN;
 
 /** Removes packs of which no member is left. */
 export async function dropEmptyPacks(sweep: Sweep): Promise<void> {
@@ -75,8 +76,7 @@ export async function writeAnew(
   const staged = join(sweep.trash, `pack-${id}`);
   const copied = await copyLiving(sweep, old, into.isWanted, staged);
   if (!copied) return undefined;
-  const { runs, size, members } = copied;
-  freeLeftovers(members);
+  const { runs, size } = copied;
   const directory = store.path("binaries", filePart(into.dataset), "packs");
   makeDirectory(directory);
   const path = join(directory, `${id}.tar`);
@@ -127,15 +127,14 @@ async function copyLiving(
   old: PackRow,
   isWanted: (blob: number) => boolean,
   to: string,
-): Promise<{ runs: MemberRun[]; members: number; size: number } | undefined> {
+): Promise<{ runs: MemberRun[]; size: number } | undefined> {
   const { store } = sweep;
   const blake3 = await loadBlake3();
   const runs: MemberRun[] = [];
   const writer = new PackWriter(to);
   try {
     using from = new PackWindow(store.path(old.path));
-    const members = packs.members(store.db, old.seq);
-    for (const [index, member] of members.entries()) {
+    for (const [index, member] of packs.members(store.db, old.seq).entries()) {
       if (!isWanted(member.seq)) continue;
       const bytes = from.read(member.offset, member.size);
       const hex = member.blake3.toHex();
@@ -144,12 +143,13 @@ async function copyLiving(
           hint: "coffer verify lists what is damaged",
         });
       addTo(runs, member.offset, writer.add(hex, bytes));
+      if (index % FREED_AFTER === FREED_AFTER - 1) Bun.gc(true);
       if (index % MEMBERS_PER_TURN === 0 && (await isToStop(sweep))) {
         await writer.abandon();
         return undefined;
       }
     }
-    return { runs, members: members.length, size: await writer.finish() };
+    return { runs, size: await writer.finish() };
   } catch (error) {
     await writer.abandon();
     throw error;
