@@ -1,58 +1,8 @@
 import type { Database } from "bun:sqlite";
-import { DETAIL, insertAll } from "../garbage/garbage.ts";
+import { DETAIL } from "../garbage/garbage.ts";
+import { dies } from "./find-dead.ts";
 
-// What becomes of blobs and packs once the garbage of `garbage.ts` is gone.
-
-const HELD = "SELECT l.blob FROM temp.gc_leases h CROSS JOIN lease_blobs l ON l.lease = h.seq";
-
-/** No artifact outside the garbage, no living tree and no lease names the blob. */
-const dies = (
-  blob: string,
-): string => `NOT EXISTS (SELECT 1 FROM artifacts k WHERE k.blob = ${blob} AND k.seq NOT IN (SELECT seq FROM temp.gc_garbage))
-  AND NOT EXISTS (SELECT 1 FROM tree_members m WHERE m.member = ${blob} AND m.tree NOT IN (SELECT seq FROM temp.gc_dead))
-  AND ${blob} NOT IN (${HELD})`;
-
-/**
- * Finds the blobs that no artifact, tree or lease names now, before anything is condemned: an interrupted sweep left them, or a lease that has ended. What
- * lies in directories among them is theirs too. Those of another dataset are left alone, and all of them where gc is stopped, or a list is lost.
- */
-export function findUnnamed(db: Database, dataset: string | null): void {
-  findDead(db);
-  db.query(
-    `INSERT INTO temp.gc_left SELECT d.seq FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq
-     WHERE (?1 IS NOT NULL AND b.dataset <> ?1) OR EXISTS (SELECT 1 FROM temp.gc_stopped) OR ${LIST_IS_LOST}`,
-  ).run(dataset);
-  db.run("DELETE FROM temp.gc_dead WHERE seq IN (SELECT seq FROM temp.gc_left)");
-  db.run("INSERT INTO temp.gc_unnamed SELECT seq FROM temp.gc_dead");
-}
-
-/** A directory lost its list, and a rebuild without it could not say what lies there: whatever nothing names may. */
-const LIST_IS_LOST = `EXISTS (SELECT 1 FROM damage d CROSS JOIN artifacts a ON a.blob = d.blob
-  WHERE a.kind = 'tree' AND a.files > 0 AND NOT EXISTS (SELECT 1 FROM tree_members m WHERE m.tree = d.blob))`;
-
-/** Finds what dies with the garbage, unnamed blobs among it, and what lies in trees that die. */
-export function findDead(db: Database): void {
-  db.run("DELETE FROM temp.gc_dead");
-  // a merge of sorted lists: a million blobs in a tenth of a second
-  db.run(
-    `INSERT INTO temp.gc_dead SELECT seq FROM blobs EXCEPT SELECT blob FROM artifacts WHERE blob IS NOT NULL AND seq NOT IN (SELECT seq FROM temp.gc_garbage)
-     EXCEPT SELECT member FROM tree_members EXCEPT ${HELD}`,
-  );
-  // one tree after the other by its key: their members may be many millions
-  const trees = `trees (tree) AS (SELECT min(tree) FROM tree_members UNION ALL
-    SELECT (SELECT min(m.tree) FROM tree_members m WHERE m.tree > trees.tree) FROM trees WHERE trees.tree IS NOT NULL)`;
-  for (let found = 1; found > 0;)
-    found = db.run(
-      `INSERT OR IGNORE INTO temp.gc_dead WITH RECURSIVE ${trees} SELECT t.member FROM trees d CROSS JOIN tree_members t ON t.tree = d.tree
-       WHERE d.tree IN (SELECT seq FROM temp.gc_dead) AND t.member NOT IN (SELECT seq FROM temp.gc_dead) AND ${dies("t.member")}`,
-    ).changes;
-  db.run("DELETE FROM temp.gc_dead WHERE seq IN (SELECT seq FROM temp.gc_left)");
-}
-
-/** Blobs that die as well: nothing but garbage names them. */
-export function addDead(db: Database, blobs: Float64Array): void {
-  insertAll(db, "INSERT OR IGNORE INTO temp.gc_dead (seq) SELECT value FROM json_each(?)", blobs);
-}
+// What becomes of blobs once the garbage of `garbage.ts` is gone.
 
 /** Adds one artifact to the garbage and returns the bytes that die with it. */
 export function addGarbage(db: Database, artifact: number): number {
@@ -71,12 +21,6 @@ function bury(db: Database, blob: number): number {
   db.query("INSERT INTO temp.gc_dead (seq) VALUES (?)").run(blob);
   const members = db.query<{ member: number }, [number]>("SELECT member FROM tree_members WHERE tree = ?").all(blob);
   return dying.size + members.reduce((sum, { member }) => sum + bury(db, member), 0);
-}
-
-/** Bytes that die, at once or after repacking. */
-export function deadBytes(db: Database): number {
-  const sum = "SELECT ifnull(sum(b.size), 0) AS bytes FROM temp.gc_dead d CROSS JOIN blobs b ON b.seq = d.seq WHERE b.place <> 'foreign'";
-  return (db.query(sum).get() as { bytes: number }).bytes;
 }
 
 /** A pack of which every member dies is free at once, with all their bytes; those of others when it is rewritten. Knows what `measurePacks` found. */

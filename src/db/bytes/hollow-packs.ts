@@ -1,21 +1,41 @@
 import type { Database } from "bun:sqlite";
+import { roomFor } from "../garbage/each-pair.ts";
+import { insertAll } from "../garbage/garbage.ts";
+import { MARK } from "../garbage/read-blobs.ts";
+import type { Blobs } from "../garbage/read-blobs.ts";
 
 /** What a tar file takes of a member. */
 const IN_TAR = "512 + (b.size + 511) / 512 * 512";
 
-/** Packs and their members, by those that die: what a tar file of the others takes, but for its end. */
-const ONCE = `SELECT b.pack AS seq, count(*) - count(d.seq) AS members, count(d.seq) AS dying,
-  sum(iif(d.seq IS NULL, ${IN_TAR}, 0)) AS live, sum(iif(d.seq IS NULL, 0, b.size)) AS dead
-  FROM blobs b LEFT JOIN temp.gc_dead d ON d.seq = b.seq WHERE b.pack IS NOT NULL GROUP BY b.pack`;
-
-/** The same where none does. A join that finds nothing (`AND 0`) is no short way to it: SQLite then reads that table once for each blob. */
+/** Packs and their members, where none dies: what a tar file of them takes, but for its end. */
 const NOW = `SELECT b.pack AS seq, count(*) AS members, 0 AS dying, sum(${IN_TAR}) AS live, 0 AS dead FROM blobs b WHERE b.pack IS NOT NULL GROUP BY b.pack`;
 
 /** Finds out what becomes of each pack, once nothing more dies. Returns the bytes that are free only when packs are rewritten. */
-export function measurePacks(db: Database): number {
+export function measurePacks(db: Database, { marks, sizes, packs }: Blobs): number {
+  const room = roomFor(db, "packs");
+  const [members, dying, live, dead] = [new Uint32Array(room), new Uint32Array(room), new Float64Array(room), new Float64Array(room)];
+  for (let seq = 0; seq < packs.length; seq++) {
+    const pack = packs[seq] as number;
+    if (pack === 0) continue;
+    const size = sizes[seq] as number;
+    if ((marks[seq] as number) & MARK.dead) {
+      (dying[pack] as number)++;
+      (dead[pack] as number) += size;
+    } else {
+      (members[pack] as number)++;
+      (live[pack] as number) += 512 + Math.ceil(size / 512) * 512;
+    }
+  }
+  const used = Uint32Array.from(members.keys()).filter((pack) => (members[pack] as number) + (dying[pack] as number) > 0);
   db.run("DELETE FROM temp.gc_packs");
-  db.run(`INSERT INTO temp.gc_packs (seq, members, dying, live, dead) ${ONCE}`);
-  return (db.query("SELECT ifnull(sum(dead), 0) AS bytes FROM temp.gc_packs WHERE members > 0").get() as { bytes: number }).bytes;
+  insertAll(
+    db,
+    `INSERT INTO temp.gc_packs (seq, members, dying, live, dead)
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)`,
+    used,
+    (pack) => JSON.stringify([pack, members[pack], dying[pack], live[pack], dead[pack]]),
+  );
+  return used.reduce((bytes, pack) => bytes + ((members[pack] as number) > 0 ? (dead[pack] as number) : 0), 0);
 }
 
 export interface HollowPack {

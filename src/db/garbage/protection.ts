@@ -109,7 +109,3 @@ export function keepersAmong(
     for (const [seq, because] of db.query(one(protection)).values(from, below) as [number, string][]) found.set(seq, because);
   return found;
 }
-
-/** The newest live version of each name. */
-export const NEWEST = `SELECT iif(a.state = 'live', a.seq, (SELECT o.seq FROM artifacts o WHERE o.name = a.name AND o.state = 'live' ORDER BY o.version DESC LIMIT 1)) AS seq
-  FROM (SELECT seq, max(version) FROM artifacts WHERE name IS NOT NULL GROUP BY name) n CROSS JOIN artifacts a ON a.seq = n.seq`;

@@ -1,4 +1,7 @@
-import * as deadBlobs from "../../db/bytes/dead-blobs.ts";
+import { countUnnamed } from "../../db/bytes/dead-blobs.ts";
+import { findUnnamed } from "../../db/bytes/find-dead.ts";
+import { readArtifacts } from "../../db/garbage/read-artifacts.ts";
+import { readBlobs } from "../../db/garbage/read-blobs.ts";
 import { reading } from "../../db/open/open.ts";
 import type { Store } from "../../store/store.ts";
 import { openSets } from "./plan.ts";
@@ -23,8 +26,8 @@ export function countOrphans(store: Store, dataset: string | null): Orphans {
   const stopped = strangeRuns(store);
   openSets(store, stopped);
   const blobs = reading(db, () => {
-    deadBlobs.findUnnamed(db, dataset);
-    return deadBlobs.countUnnamed(db);
+    findUnnamed(db, readBlobs(db, readArtifacts(db, { before: null, times: false })), dataset);
+    return countUnnamed(db);
   });
   const { files, missing } = findStrays(store, { grace: 0, scope: { dataset, part: "orphans" }, isStopped: stopped.length > 0 });
   const going = files.filter(({ keeper }) => keeper === undefined);

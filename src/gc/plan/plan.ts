@@ -1,11 +1,15 @@
 import * as datasets from "../../db/records/datasets.ts";
-import * as deadBlobs from "../../db/bytes/dead-blobs.ts";
-import * as garbage from "../../db/garbage/garbage.ts";
+import { findDead, findUnnamed } from "../../db/bytes/find-dead.ts";
+import * as condemning from "../../db/garbage/condemn.ts";
+import { openSets as openTables } from "../../db/garbage/garbage.ts";
+import type { Counts } from "../../db/garbage/garbage.ts";
 import { hollowOnce, measurePacks } from "../../db/bytes/hollow-packs.ts";
 import * as leases from "../../db/bytes/leases.ts";
 import { reading } from "../../db/open/open.ts";
 import type { Keeper } from "../../db/garbage/protection.ts";
+import { deadBytes } from "../../db/garbage/read-blobs.ts";
 import * as runs from "../../db/records/runs.ts";
+import { countGarbage, spareNewest, spareProtected } from "../../db/garbage/spare.ts";
 import { unsyncedGarbage } from "../../db/garbage/unsynced-garbage.ts";
 import { isMalformed, reason } from "../../domain/error.ts";
 import { atOnce } from "../../domain/pause.ts";
@@ -14,6 +18,8 @@ import type { Store } from "../../store/store.ts";
 import { damaged } from "../check-database.ts";
 import { describedArtifacts, describedBlobs, describedKept } from "../why/described.ts";
 import type { GcPlan, GcScope, OtherItem } from "./gc-plan.ts";
+import { readRows, writer, writeRows } from "./gc-rows.ts";
+import type { GcRows } from "./gc-rows.ts";
 import { makeRoom } from "./make-room.ts";
 import { planFiles } from "./plan-files.ts";
 import type { GcRules } from "./rules.ts";
@@ -39,7 +45,6 @@ export function* planning(store: Store, rules: GcRules, scope: GcScope = { datas
       const stopped = yield* strangeArtifacts(store);
       if (stopped.length > 0) plan = yield* planOnce(store, rules, scope, stopped);
     }
-    latest.set(store, plan);
     return plan;
   } catch (error) {
     if (isMalformed(error)) throw damaged(reason(error), error);
@@ -62,15 +67,17 @@ function* planOnce(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[]
 /** Empties the sets of this connection: those of an earlier plan are gone. */
 export function openSets(store: Store, stopped: Stop[]): void {
   latest.delete(store);
-  garbage.openSets(store.db, { leases: holding(store), stopped: stopped.length > 0 ? STOPPED : undefined });
+  openTables(store.db, { leases: holding(store), stopped: stopped.length > 0 ? STOPPED : undefined });
 }
 
-/** The plan whose sets a store's connection has. */
-const latest = new WeakMap<Store, GcPlan>();
+/** The plan whose sets a store's connection has, and what puts all that goes into them. */
+const latest = new WeakMap<Store, { plan: GcPlan; write: ReturnType<typeof writer> }>();
 
-/** The sets of an earlier plan are gone. */
+/** The sets of an earlier plan are gone. Those of this one are complete from here on. */
 export function requireLatest(store: Store, plan: GcPlan): void {
-  if (latest.get(store) !== plan) throw new Error("another plan was made since this one");
+  const last = latest.get(store);
+  if (last?.plan !== plan) throw new Error("another plan was made since this one");
+  last.write(null, Infinity);
 }
 
 /** Leases that protect. A run's own outlives its processes until the run is adopted; what cannot be known counts as alive. */
@@ -85,30 +92,32 @@ function planRows(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[])
   const { db } = store;
   const at = store.now();
   const except = protectingNothing(rules, scope);
-  // asked before anything is condemned: what nothing names by now
-  deadBlobs.findUnnamed(db, scope.dataset);
-  const condemned = condemn(store, rules, scope);
-  garbage.spareProtected(db, except);
-  if (!garbage.isNone(db)) deadBlobs.findDead(db);
-  let bytes = deadBlobs.deadBytes(db);
+  const rows = readRows(store, rules, scope);
+  const { artifacts, blobs, kept } = rows;
+  findUnnamed(db, blobs, scope.dataset);
+  const condemned = condemn(store, rows, rules, scope);
+  spareProtected(db, rows.garbage, kept, artifacts, except);
+  if (rows.garbage.count > 0) findDead(db, blobs, artifacts, rows.garbage, () => writeRows(db, rows));
+  let bytes = deadBytes(blobs);
   let limit: GcPlan["limit"] = null;
   if (rules.maxSize !== null) {
-    const room = makeRoom(store, rules.maxSize, bytes, except);
+    const room = makeRoom(store, rows, rules.maxSize, bytes, except);
     limit = room.limit;
     condemned.size = room.condemned;
     bytes += room.freed;
   }
-  const later = measurePacks(db);
-  const counts = garbage.count(db, condemned);
+  const later = measurePacks(db, blobs);
+  const counts = countGarbage(condemned, kept);
+  const write = writer(db, rows);
   const plan: GcPlan = {
     schema: "coffer.gc/1",
     at,
     scope,
     rules,
-    artifacts: describedArtifacts(store, rules, at, counts),
+    artifacts: describedArtifacts(store, rules, at, counts, write),
     blobs: describedBlobs(store),
     others: [],
-    keptArtifacts: describedKept(store, counts),
+    keptArtifacts: describedKept(store, kept, counts),
     keptOthers: [],
     stopped,
     missing: [],
@@ -118,8 +127,10 @@ function planRows(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[])
     waiting: scope.part === "all" ? waiting(store, rules.grace) : { items: 0, first: null, last: null },
     limit,
   };
+  latest.set(store, { plan, write });
   if (stopped.length > 0) return plan;
   planPacks(store, plan);
+  if (scope.part === "purge" || rules.forgetUnsynced) write(null, Infinity);
   if (scope.part === "purge") planRehousing(store, plan, scope.dataset as string);
   if (rules.forgetUnsynced) plan.others.push(...deliveries(store));
   return plan;
@@ -134,21 +145,23 @@ export function protectingNothing(rules: GcRules, { part }: GcScope): ReadonlySe
   return except;
 }
 
-function condemn({ db, now }: Store, rules: GcRules, { part, dataset }: GcScope): garbage.Counts {
+function condemn({ db, now }: Store, { garbage, kept, artifacts }: GcRows, rules: GcRules, { part, dataset }: GcScope): Counts {
   if (part === "orphans") return {};
-  if (part === "purge") return { purge: garbage.condemnDataset(db, dataset as string, now()) };
+  if (part === "purge") return { purge: condemning.condemnDataset(db, garbage, dataset as string, now()) };
   const { grace, failedRuns, maxVersions, maxAge } = rules;
-  return {
-    removed: garbage.condemnRemoved(db, now() - grace),
-    ...(failedRuns !== null && { "failed-runs": garbage.condemnWithdrawn(db, now() - failedRuns) }),
-    // before age: what both condemn goes by its versions
-    ...(maxVersions !== null && { versions: garbage.condemnVersions(db, maxVersions) }),
-    ...(maxAge !== null && { age: garbage.condemnOld(db, now() - maxAge) }),
-  };
+  const counts: Counts = { removed: condemning.condemnRemoved(db, garbage, now() - grace) };
+  if (failedRuns !== null) counts["failed-runs"] = condemning.condemnWithdrawn(db, garbage, now() - failedRuns);
+  // before age: what both condemn goes by its versions
+  if (maxVersions !== null) counts.versions = condemning.condemnVersions(db, garbage, artifacts, maxVersions);
+  if (maxAge !== null) {
+    counts.age = condemning.condemnOld(garbage, artifacts);
+    spareNewest(db, garbage, kept, artifacts);
+  }
+  return counts;
 }
 
 function waiting({ db, now }: Store, grace: number): GcPlan["waiting"] {
-  const { items, first, last } = garbage.removedSince(db, now() - grace);
+  const { items, first, last } = condemning.removedSince(db, now() - grace);
   return { items, first: first === null ? null : first + grace, last: last === null ? null : last + grace };
 }
 

@@ -1,7 +1,7 @@
 import * as artifacts from "../../db/records/artifacts.ts";
 import type { ArtifactRow } from "../../db/records/artifacts.ts";
 import * as deadBlobs from "../../db/bytes/dead-blobs.ts";
-import * as garbage from "../../db/garbage/garbage.ts";
+import * as keeping from "../../db/garbage/spare.ts";
 import { artifactRef } from "../../domain/artifact-ref.ts";
 import type { Store } from "../../store/store.ts";
 import type { ArtifactItem, BlobItem, Described, GcRule, Going, Kept } from "../plan/gc-plan.ts";
@@ -11,15 +11,20 @@ import type { GcRules } from "../plan/rules.ts";
 
 /** SQLite takes a negative limit for none. */
 const ALL = -1;
+const COLLECTED = 1 << 14;
 
+/** `write` puts so many of a rule's, or of all, into the tables that they are read from. */
 export function describedArtifacts(
   { db }: Store,
   rules: GcRules,
   at: number,
   counts: readonly { rule: Rule; going: number }[],
+  write: (rule: GcRule | null, most: number) => void,
 ): Going<ArtifactItem> {
   function* items(rule: GcRule | null, most: number): Generator<ArtifactItem> {
-    for (const row of deadBlobs.describeGarbage(db, rule, most)) {
+    write(rule, most);
+    let count = 0;
+    for (const row of deadBlobs.describeGarbage(db, rule, most === Infinity ? ALL : most)) {
       const verdict = { rule: row.rule as Rule, detail: row.detail };
       yield {
         kind: "artifact",
@@ -32,6 +37,8 @@ export function describedArtifacts(
         state: row.state,
         newer: newerNeeded(verdict.rule, rules),
       };
+      // by itself the engine lets a million of them take several times the memory of the plan
+      if (++count % COLLECTED === 0) Bun.gc(true);
     }
   }
   return {
@@ -39,7 +46,7 @@ export function describedArtifacts(
     first: (most) => [...items(null, most)],
     byRule: (most) =>
       counts.filter(({ going }) => going > 0).map(({ rule, going }) => ({ rule, count: going, first: [...items(rule, most)] })),
-    [Symbol.iterator]: () => items(null, ALL),
+    [Symbol.iterator]: () => items(null, Infinity),
   };
 }
 
@@ -71,19 +78,19 @@ export function describedBlobs({ db }: Store): Going<BlobItem> {
 }
 
 /** `path (digest)`, or the digest of one that has no file of its own. */
-export function blobWords({ path, digest }: { path: string | null; digest: string }): string {
+function blobWords({ path, digest }: { path: string | null; digest: string }): string {
   return path === null ? digest : `${path} (${digest})`;
 }
 
-export function describedKept({ db }: Store, counts: readonly { kept: number }[]): Described<Kept> {
+export function describedKept({ db }: Store, set: keeping.KeptSet, counts: readonly { kept: number }[]): Described<Kept> {
   const refOf = (seq: number): string => artifactRef(artifacts.bySeq(db, seq) as ArtifactRow);
   function* items(most: number): Generator<Kept> {
-    for (const { rule, seq, because, needed_by } of garbage.kept(db, most))
-      yield { rule, what: refOf(seq), because: because ?? `${refOf(needed_by as number)} was made from it` };
+    for (const { rule, seq, because, neededBy } of keeping.kept(set, most))
+      yield { rule, what: refOf(seq), because: because ?? `${refOf(neededBy)} was made from it` };
   }
   return {
     count: counts.reduce((total, { kept }) => total + kept, 0),
     first: (most) => [...items(most)],
-    [Symbol.iterator]: () => items(ALL),
+    [Symbol.iterator]: () => items(Infinity),
   };
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { Lineage } from "../../../src/db/garbage/read-lineage.ts";
 import { chooseToFit } from "../../../src/gc/plan/fit.ts";
 
 /** Each unit frees 10 bytes, but for those in `shared`. */
@@ -9,10 +10,27 @@ function fit(
   shared: readonly number[] = [],
   apart = 1,
 ) {
-  const units = { seqs: Float64Array.from(used, (_, place) => (place + 1) * apart), used: Float64Array.from(used) };
-  const pairs = edges.map(([artifact, dependency]) => ({ artifact: artifact * apart, dependency: dependency * apart }));
-  const { chosen, freed } = chooseToFit(units, pairs, excess, (place) => (shared.includes(place + 1) ? undefined : 10));
-  return { chosen: [...chosen].map((place) => place + 1), freed };
+  const room = used.length * apart + 1;
+  const units = { mayGo: new Uint8Array(room), used: new Float64Array(room) };
+  for (const [place, time] of used.entries()) {
+    units.mayGo[(place + 1) * apart] = 1;
+    units.used[(place + 1) * apart] = time;
+  }
+  const pairs = edges.map(([artifact, dependency]) => [artifact * apart, dependency * apart] as const);
+  const chosen: number[] = [];
+  const { count, freed } = chooseToFit({ ...units, lineage: lineageOf(pairs, room) }, excess, (seq) => {
+    if (shared.includes(seq / apart)) return undefined;
+    chosen.push(seq / apart);
+    return 10;
+  });
+  expect(count).toBe(chosen.length);
+  return { chosen, freed };
+}
+
+function lineageOf(pairs: readonly (readonly [number, number])[], room: number): Lineage {
+  const sorted = pairs.toSorted(([a], [b]) => a - b);
+  const first = Uint32Array.from({ length: room + 1 }, (_, seq) => sorted.filter(([artifact]) => artifact < seq).length);
+  return { first, list: Uint32Array.from(sorted, ([, dependency]) => dependency) };
 }
 
 test("the least recently used go first, and no more than it takes", () =>
