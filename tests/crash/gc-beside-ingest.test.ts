@@ -174,6 +174,18 @@ for (const point of ["pack.written", "pack.flushed", "gc.repack-placed", "gc.rep
   });
 }
 
+for (const point of ["pack.written", "gc.repack-placed", "gc.repacked"] as const)
+  test(`two gcs write the same pack anew, the second one from its start to its end while the first stands at ${point}`, async () => {
+    using here = place();
+    await withHollowPack(here);
+    const first = await heldAt(here, GC, point);
+    succeeded(await here.coffer(GC));
+    succeeded(await first.letGo());
+    // what lives of it, and the list of few
+    expect(here.binaries()).toHaveLength(2);
+    await endsWell(here, ["few@v1"]);
+  });
+
 test("a pack is written anew while an ingest of its members stands between its question and its rows", async () => {
   using here = place();
   await withHollowPack(here);

@@ -46,6 +46,8 @@ export async function repack(sweep: Sweep): Promise<void> {
       await rewrite(sweep, pack);
     } catch (error) {
       if (!(error instanceof CofferError) && errno(error) === undefined) throw error;
+      // another gc was faster: it took row and file between two looks of this one
+      if (!packs.bySeq(sweep.store.db, seq)) continue;
       sweep.swept.failed.push({ what: pack.path, error: reason(error) });
     }
   }
@@ -60,7 +62,7 @@ async function rewrite(sweep: Sweep, old: PackRow): Promise<void> {
 
 /**
  * Writes living members of a pack into a new one, under any dataset, and moves their rows there. The old pack stays.
- * undefined where somebody reads from it: it stays as it is, and that is told. So it does where the sweep is to stop.
+ * undefined where somebody reads from it: it stays as it is, and that is told. So it does where the sweep is to stop. Of one that another gc took, nothing is told.
  */
 export async function writeAnew(
   sweep: Sweep,
@@ -84,8 +86,9 @@ export async function writeAnew(
   syncPoint("gc.repack-placed");
 
   const moved = store.transaction(() => {
-    // somebody may have opened the old one while the new one was written
-    if (packs.isHeld(store.db, old.seq)) return false;
+    // somebody may have opened the old one while the new one was written, or another gc have done it all
+    if (packs.isHeld(store.db, old.seq)) return "held";
+    if (!packs.bySeq(store.db, old.seq)) return "gone";
     const pack = packs.insert(store.db, {
       id,
       path: store.keep(path),
@@ -95,11 +98,11 @@ export async function writeAnew(
       ...stampOf(lstatSync(path, { bigint: true })),
     });
     packs.moveRuns(store.db, runs, old.seq, { pack, dataset: into.dataset });
-    return true;
+    return "moved";
   });
-  if (!moved) {
+  if (moved !== "moved") {
     rmSync(path, { force: true });
-    return leave();
+    return moved === "held" ? leave() : undefined;
   }
   syncPoint("gc.repacked");
   swept.freed -= size;
