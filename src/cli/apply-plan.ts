@@ -2,7 +2,7 @@ import { runsOfGarbage } from "../db/garbage/garbage.ts";
 import { EXIT } from "../domain/error.ts";
 import { damaged } from "../gc/check-database.ts";
 import type { GcPlan } from "../gc/plan/gc-plan.ts";
-import { requireLatest } from "../gc/plan/plan.ts";
+import { completeSets } from "../gc/plan/plan.ts";
 import { sweep } from "../gc/apply/sweep.ts";
 import type { SweepStep, Swept } from "../gc/apply/swept.ts";
 import { Interrupted } from "../domain/pause.ts";
@@ -42,7 +42,7 @@ const WORDS: Record<SweepStep["doing"], (done: string) => string> = {
  * @throws CofferError STORE_DAMAGED; Interrupted where nothing was done yet
  */
 export async function applyPlan(io: Io, store: Store, plan: GcPlan, { stop, progress }: Work): Promise<{ applied: Swept; exit: number }> {
-  requireLatest(store, plan);
+  completeSets(store, plan);
   await requireSound(store, plan, stop.isThere);
   const applied = await sweep(store, plan, stop.isThere, ({ doing, done, of }) => progress.show(WORDS[doing](`${done} of ${of}`)));
   progress.clear();

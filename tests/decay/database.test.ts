@@ -6,6 +6,7 @@ import { rebuild } from "../../src/manifest/rebuild/rebuild.ts";
 import { setLimit } from "../../src/store/cache/limits.ts";
 import { openStore } from "../../src/store/store.ts";
 import type { Store } from "../../src/store/store.ts";
+import { place } from "../cli/run-place.ts";
 import { coffer } from "../support/coffer.ts";
 import { stableDump } from "../manifest/stable-dump.ts";
 import { look } from "./look.ts";
@@ -253,3 +254,16 @@ test("gc deletes nothing by a value that the manifest of its run contradicts", a
   expect([refused.code, refused.stderr]).toEqual([5, expect.stringContaining("created_at")]);
   expect(files()).toEqual(before);
 }, 30_000);
+
+test("gc looks at the manifests of all that goes, and not only of what it shows", async () => {
+  using here = place();
+  for (let nth = 1; nth <= 23; nth++)
+    expect((await here.coffer(["log", here.write("many", `version ${nth}`), "--name", "many"])).code).toBe(0);
+  {
+    using db = new Database(here.at("artifacts/coffer.db"));
+    db.run("UPDATE artifacts SET created_at = created_at - 100000000000 WHERE name = 'many' AND version = 22");
+  }
+  const refused = await here.coffer(["gc", "--max-versions", "1", "--apply", "--grace", "0"]);
+  expect([refused.code, refused.stderr]).toEqual([5, expect.stringContaining("created_at")]);
+  expect(here.binaries()).toHaveLength(23);
+}, 60_000);

@@ -11,7 +11,7 @@ import { buryArtifacts } from "./bury-artifacts.ts";
 import { dropBlobs } from "./drop-blobs.ts";
 import { dropStaging, dropStrays, dropWorkspaces } from "./drop-files.ts";
 import type { GcPlan } from "../plan/gc-plan.ts";
-import { requireLatest } from "../plan/plan.ts";
+import { completeSets } from "../plan/plan.ts";
 import { rehouse } from "./rehouse.ts";
 import { dropEmptyPacks, repack } from "./repack.ts";
 import { isToStop } from "./swept.ts";
@@ -44,7 +44,7 @@ export async function sweep(
   stop: () => boolean,
   tell: (step: SweepStep) => void = () => undefined,
 ): Promise<Swept> {
-  requireLatest(store, plan);
+  completeSets(store, plan);
   const swept: Swept = { deleted: [], stayed: [], failed: [], repacked: [], rehoused: [], freed: 0, interrupted: false };
   if (plan.stopped.length > 0) return swept;
   freeDeadLeases(store);

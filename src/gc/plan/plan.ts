@@ -73,8 +73,8 @@ export function openSets(store: Store, stopped: Stop[]): void {
 /** The plan whose sets a store's connection has, and what puts all that goes into them. */
 const latest = new WeakMap<Store, { plan: GcPlan; write: ReturnType<typeof writer> }>();
 
-/** The sets of an earlier plan are gone. Those of this one are complete from here on. */
-export function requireLatest(store: Store, plan: GcPlan): void {
+/** Puts all that a plan has into the sets, of which a plan that is only shown needs the beginning. @throws Error where another one was made since: its sets are gone */
+export function completeSets(store: Store, plan: GcPlan): void {
   const last = latest.get(store);
   if (last?.plan !== plan) throw new Error("another plan was made since this one");
   last.write(null, Infinity);
