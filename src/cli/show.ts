@@ -9,7 +9,7 @@ import { describeArtifact } from "../registry/describe.ts";
 import type { ArtifactRecord } from "../registry/describe.ts";
 import { resolve } from "../registry/resolve.ts";
 import type { Resolved } from "../registry/resolve.ts";
-import { decodeTree } from "../blobs/tree.ts";
+import { decodeTree } from "../blobs/decode-tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 import { blobRow, readChecked } from "../store/read.ts";
 import type { Store } from "../store/store.ts";

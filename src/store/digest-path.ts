@@ -2,7 +2,7 @@ import { closeSync, lstatSync } from "node:fs";
 import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Blake3 } from "../blobs/blake3.ts";
 import { hashFile, openRegular } from "../blobs/copy.ts";
-import { encodeTree } from "../blobs/tree.ts";
+import { encodeTree } from "../blobs/encode-tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 import { CofferError, reason } from "../domain/error.ts";
 import { walk } from "./ingest/walk.ts";

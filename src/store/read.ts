@@ -4,7 +4,7 @@ import { loadBlake3 } from "../blobs/blake3.ts";
 import type { Hasher } from "../blobs/blake3.ts";
 import { FOLLOWING_READ, hashFile, openRegular } from "../blobs/copy.ts";
 import { readMember } from "../blobs/pack.ts";
-import { decodeTree } from "../blobs/tree.ts";
+import { decodeTree } from "../blobs/decode-tree.ts";
 import type { TreeEntry } from "../blobs/tree.ts";
 import * as blobs from "../db/bytes/blobs.ts";
 import type { BlobRow } from "../db/bytes/blobs.ts";

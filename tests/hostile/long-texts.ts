@@ -1,7 +1,7 @@
 // Reads long texts that would keep a pattern or a recursion busy for hours, and says each one's name first: whoever started this knows then where it ended.
 import { closest } from "../../src/domain/closest.ts";
 import { CofferError } from "../../src/domain/error.ts";
-import { decodeTree } from "../../src/blobs/tree.ts";
+import { decodeTree } from "../../src/blobs/decode-tree.ts";
 import { displayRemote, displayUrl, isSecretName } from "../../src/domain/secret.ts";
 import { holdsToken, knownSecrets, redactText } from "../../src/domain/redact.ts";
 import { parseAssignment, parseMetric, parseNumber } from "../../src/domain/assignment.ts";

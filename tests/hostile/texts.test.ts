@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { decodeTree, encodeTree } from "../../src/blobs/tree.ts";
+import { decodeTree } from "../../src/blobs/decode-tree.ts";
+import { encodeTree } from "../../src/blobs/encode-tree.ts";
 import type { TreeEntry } from "../../src/blobs/tree.ts";
 import { readLayer } from "../../src/config/layer.ts";
 import { parseConfig } from "../../src/config/parse.ts";

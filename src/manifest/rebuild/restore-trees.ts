@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { readMember } from "../../blobs/pack.ts";
-import { decodeTree } from "../../blobs/tree.ts";
+import { decodeTree } from "../../blobs/decode-tree.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";
 import { namedTrees } from "../../db/copy/fresh-database.ts";

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { loadBlake3 } from "../../blobs/blake3.ts";
 import type { Blake3 } from "../../blobs/blake3.ts";
-import { treeEntries } from "../../blobs/tree.ts";
+import { treeEntries } from "../../blobs/decode-tree.ts";
 import type { TreeEntry } from "../../blobs/tree.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";

@@ -1,4 +1,4 @@
-import { decodeTree } from "../../blobs/tree.ts";
+import { decodeTree } from "../../blobs/decode-tree.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
 import type { Digest } from "../../domain/digest.ts";
 import { CofferError } from "../../domain/error.ts";

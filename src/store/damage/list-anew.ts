@@ -1,5 +1,5 @@
 import type { Blake3 } from "../../blobs/blake3.ts";
-import { encodeTree } from "../../blobs/tree.ts";
+import { encodeTree } from "../../blobs/encode-tree.ts";
 import type { TreeEntry } from "../../blobs/tree.ts";
 import { lstatSync } from "node:fs";
 import { CofferError, errno } from "../../domain/error.ts";

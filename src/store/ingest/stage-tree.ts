@@ -2,7 +2,7 @@ import { closeSync, fstatSync, lstatSync, openSync } from "node:fs";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import { SAFE_READ } from "../../blobs/copy.ts";
 import { willTell } from "../../blobs/believed-stamp.ts";
-import { encodeTree, encodeTreeInPieces } from "../../blobs/tree.ts";
+import { encodeTree, encodeTreeInPieces } from "../../blobs/encode-tree.ts";
 import type { TreeEntry } from "../../blobs/tree.ts";
 import { reading } from "../../db/open/open.ts";
 import { CofferError, errno, isFull, reason } from "../../domain/error.ts";

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
 import { CofferError, errno, reason } from "../../domain/error.ts";
-import { linksThatLeave, linkStaysInside } from "../../blobs/tree.ts";
+import { linksThatLeave, linkStaysInside } from "../../blobs/tree-links.ts";
 import type { TreeEntry } from "../../blobs/tree.ts";
 
 /** What was found but is not kept, and why. */

@@ -17,7 +17,7 @@ import { setImmediate } from "node:timers/promises";
 import * as blobs from "../../../src/db/bytes/blobs.ts";
 import type { BlobRow } from "../../../src/db/bytes/blobs.ts";
 import type { ArtifactRow } from "../../../src/db/records/artifacts.ts";
-import { decodeTree } from "../../../src/blobs/tree.ts";
+import { decodeTree } from "../../../src/blobs/decode-tree.ts";
 import { writeOut } from "../../../src/store/bytes/write-out.ts";
 import { blobRow, locate, readChecked } from "../../../src/store/read.ts";
 import { openTestStore } from "../../support/store.ts";

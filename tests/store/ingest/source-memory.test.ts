@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { loadBlake3 } from "../../../src/blobs/blake3.ts";
-import { decodeTree } from "../../../src/blobs/tree.ts";
+import { decodeTree } from "../../../src/blobs/decode-tree.ts";
 import * as blobs from "../../../src/db/bytes/blobs.ts";
 import type { BlobRow } from "../../../src/db/bytes/blobs.ts";
 import * as packs from "../../../src/db/bytes/packs.ts";
