@@ -2,7 +2,7 @@ import { runsOfGarbage } from "../db/garbage/garbage.ts";
 import { EXIT } from "../domain/error.ts";
 import { damaged } from "../gc/check-database.ts";
 import type { GcPlan } from "../gc/plan/gc-plan.ts";
-import { completeSets } from "../gc/plan/plan.ts";
+import { completeSets } from "../gc/plan/sets.ts";
 import { sweep } from "../gc/apply/sweep.ts";
 import type { SweepStep, Swept } from "../gc/apply/swept.ts";
 import { Interrupted } from "../domain/pause.ts";

@@ -59,9 +59,11 @@ export function findDead(db: Database, blobs: Blobs, artifacts: Artifacts, garba
 /** Marks those that are there, without any of some marks, and that do not stay. */
 function markDead({ marks }: Blobs, spared: number, stays?: Uint8Array): void {
   for (let seq = 0; seq < marks.length; seq++) {
-    const mark = (marks[seq] as number) & ~MARK.dead;
-    const isDead = (mark & (MARK.there | spared)) === MARK.there && stays?.[seq] !== 1;
-    marks[seq] = isDead ? mark | MARK.dead : mark;
+    const was = marks[seq] as number;
+    const isDead = (was & (MARK.there | spared)) === MARK.there && stays?.[seq] !== 1;
+    const mark = isDead ? was | MARK.dead : was & ~MARK.dead;
+    // a page that nothing is written to takes no memory, and one row may have a number far from the others
+    if (mark !== was) marks[seq] = mark;
   }
 }
 

@@ -1,4 +1,6 @@
 import type { Database } from "bun:sqlite";
+import { REPLACE_DATABASE } from "../../domain/damaged-database.ts";
+import { CofferError } from "../../domain/error.ts";
 
 /** Below this a number and another, of one bit more, fit into one that JavaScript has exactly. */
 const NARROW = 2 ** 26;
@@ -41,9 +43,23 @@ export function eachPair(
 /** After so many rows what is left of them is collected: by itself the engine lets half of the memory that a plan may take fill up with them. */
 export const COLLECTED = 1 << 17;
 
-/** What follows the highest number of a table's rows: so long is a column that has a place for each. */
+/** The engine has no longer column of numbers. */
+const MOST_ROOM = 2 ** 29;
+
+/**
+ * What follows the highest number of a table's rows: so long is a column that has a place for each.
+ * @throws CofferError STORE_DAMAGED where no column is so long
+ */
 export function roomFor(db: Database, table: "artifacts" | "blobs" | "packs"): number {
-  return (db.query(`SELECT ifnull(max(seq), 0) + 1 AS room FROM ${table}`).get() as { room: number }).room;
+  const { room } = db.query(`SELECT ifnull(max(seq), 0) + 1 AS room FROM ${table}`).get() as { room: number };
+  if (room <= MOST_ROOM) return room;
+  throw new CofferError(
+    "STORE_DAMAGED",
+    `one of the ${table} has the number ${room - 1} in the database, and ${MOST_ROOM} is more than any should have`,
+    {
+      hint: `${REPLACE_DATABASE}, which counts anew; nothing was deleted`,
+    },
+  );
 }
 
 /** The same numbers in a list twice as long. */

@@ -26,7 +26,7 @@ const SETS = {
 } as const;
 
 /** Makes them, empty but for leases. `stopped`: why nothing goes. Not inside a transaction. */
-export function openSets(db: Database, given: { leases: readonly number[]; stopped: string | undefined }): void {
+export function openTables(db: Database, given: { leases: readonly number[]; stopped: string | undefined }): void {
   db.run("PRAGMA temp_store = MEMORY");
   for (const [set, columns] of Object.entries(SETS)) {
     db.run(`CREATE TEMP TABLE IF NOT EXISTS ${set} (${columns})`);
@@ -36,7 +36,7 @@ export function openSets(db: Database, given: { leases: readonly number[]; stopp
   if (given.stopped !== undefined) db.query("INSERT INTO temp.gc_stopped VALUES (?)").run(given.stopped);
 }
 
-/** Why nothing goes, where that is so. After `openSets`. */
+/** Why nothing goes, where that is so. After `openTables`. */
 export function stoppedBecause(db: Database): string | undefined {
   return db.query<{ because: string }, []>("SELECT because FROM temp.gc_stopped").get()?.because;
 }

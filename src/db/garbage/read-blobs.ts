@@ -21,7 +21,7 @@ export const MARK = { there: 1, named: 2, member: 4, held: 8, left: 16, dead: 32
 /** Sizes from here on are read apart: they do not fit beside a seq. */
 const LARGE = 2 ** 26;
 
-/** Two indexes know of all blobs, each of its part, what their rows know: those are five times as large. After `openSets`. */
+/** Two indexes know of all blobs, each of its part, what their rows know: those are five times as large. After `openTables`. */
 export function readBlobs(db: Database, artifacts: Artifacts): Blobs {
   const room = roomFor(db, "blobs");
   const blobs: Blobs = { marks: new Uint8Array(room), sizes: new Float64Array(room), packs: new Uint32Array(room) };

@@ -11,7 +11,7 @@ import { buryArtifacts } from "./bury-artifacts.ts";
 import { dropBlobs } from "./drop-blobs.ts";
 import { dropStaging, dropStrays, dropWorkspaces } from "./drop-files.ts";
 import type { GcPlan } from "../plan/gc-plan.ts";
-import { completeSets } from "../plan/plan.ts";
+import { completeSets } from "../plan/sets.ts";
 import { rehouse } from "./rehouse.ts";
 import { dropEmptyPacks, repack } from "./repack.ts";
 import { isToStop } from "./swept.ts";

@@ -9,8 +9,9 @@ import type { Blobs } from "../../db/garbage/read-blobs.ts";
 import { noneKept } from "../../db/garbage/spare.ts";
 import type { KeptSet } from "../../db/garbage/spare.ts";
 import type { Store } from "../../store/store.ts";
-import type { GcRule, GcScope } from "./gc-plan.ts";
+import type { GcScope } from "./gc-plan.ts";
 import type { GcRules } from "./rules.ts";
+import type { Writer } from "./sets.ts";
 
 /** All that a plan judges by, and what it found: in columns by seqs. Tables have of it what somebody reads there. */
 export interface GcRows {
@@ -20,7 +21,7 @@ export interface GcRows {
   kept: KeptSet;
 }
 
-/** Reads what these rules ask for, with no garbage yet. After `openSets`. */
+/** Reads what these rules ask for, with no garbage yet. After `openTables`. */
 export function readRows({ db, now }: Store, { maxAge, maxSize }: GcRules, { part }: GcScope): GcRows {
   const before = part === "all" && maxAge !== null ? now() - maxAge : null;
   const artifacts = readArtifacts(db, { before, times: maxSize !== null });
@@ -37,7 +38,7 @@ export function writeRows(db: Database, { garbage, blobs }: GcRows): void {
  * What puts into the tables what is read from there: the first of a rule, or of all of them. Once all of it is there the columns are let go: a sweep needs the memory, and
  * takes rows out of the tables that must not come back.
  */
-export function writer(db: Database, rows: GcRows): (rule: GcRule | null, most: number) => void {
+export function writer(db: Database, rows: GcRows): Writer {
   let unwritten: GcRows | undefined = rows;
   return (rule, most) => {
     if (unwritten === undefined) return;

@@ -4,8 +4,8 @@ import { readArtifacts } from "../../db/garbage/read-artifacts.ts";
 import { readBlobs } from "../../db/garbage/read-blobs.ts";
 import { reading } from "../../db/open/open.ts";
 import type { Store } from "../../store/store.ts";
-import { openSets } from "./plan.ts";
-import { strangeRuns } from "../strange-manifests.ts";
+import { openSets } from "./sets.ts";
+import { STOPPED, strangeRuns } from "../strange-manifests.ts";
 import { findStrays } from "./strays.ts";
 
 /** What nothing names. */
@@ -24,7 +24,7 @@ export interface Orphans {
 export function countOrphans(store: Store, dataset: string | null): Orphans {
   const { db } = store;
   const stopped = strangeRuns(store);
-  openSets(store, stopped);
+  openSets(store, stopped.length > 0 ? STOPPED : undefined);
   const blobs = reading(db, () => {
     findUnnamed(db, readBlobs(db, readArtifacts(db, { before: null, times: false })), dataset);
     return countUnnamed(db);

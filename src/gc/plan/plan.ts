@@ -1,10 +1,8 @@
 import * as datasets from "../../db/records/datasets.ts";
 import { findDead, findUnnamed } from "../../db/bytes/find-dead.ts";
 import * as condemning from "../../db/garbage/condemn.ts";
-import { openSets as openTables } from "../../db/garbage/garbage.ts";
 import type { Counts } from "../../db/garbage/garbage.ts";
 import { hollowOnce, measurePacks } from "../../db/bytes/hollow-packs.ts";
-import * as leases from "../../db/bytes/leases.ts";
 import { reading } from "../../db/open/open.ts";
 import type { Keeper } from "../../db/garbage/protection.ts";
 import { deadBytes } from "../../db/garbage/read-blobs.ts";
@@ -13,7 +11,6 @@ import { countGarbage, spareNewest, spareProtected } from "../../db/garbage/spar
 import { unsyncedGarbage } from "../../db/garbage/unsynced-garbage.ts";
 import { isMalformed, reason } from "../../domain/error.ts";
 import { atOnce } from "../../domain/pause.ts";
-import { leaseState } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";
 import { damaged } from "../check-database.ts";
 import { describedArtifacts, describedBlobs, describedKept } from "../why/described.ts";
@@ -23,6 +20,7 @@ import type { GcRows } from "./gc-rows.ts";
 import { makeRoom } from "./make-room.ts";
 import { planFiles } from "./plan-files.ts";
 import type { GcRules } from "./rules.ts";
+import { openSets, ownSets, writerOf } from "./sets.ts";
 import { STOPPED, strangeArtifacts, strangeRuns } from "../strange-manifests.ts";
 import type { Stop } from "../strange-manifests.ts";
 
@@ -53,7 +51,7 @@ export function* planning(store: Store, rules: GcRules, scope: GcScope = { datas
 }
 
 function* planOnce(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[]): Generator<void, GcPlan> {
-  openSets(store, stopped);
+  openSets(store, stopped.length > 0 ? STOPPED : undefined);
   yield;
   // one read transaction: the sets are of one moment, and cost one lock
   const plan = reading(store.db, () => planRows(store, rules, scope, stopped));
@@ -62,30 +60,6 @@ function* planOnce(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[]
   plan.totals.items = plan.artifacts.count + plan.blobs.count + plan.others.length;
   plan.totals.kept = plan.keptArtifacts.count + plan.keptOthers.length;
   return plan;
-}
-
-/** Empties the sets of this connection: those of an earlier plan are gone. */
-export function openSets(store: Store, stopped: Stop[]): void {
-  latest.delete(store);
-  openTables(store.db, { leases: holding(store), stopped: stopped.length > 0 ? STOPPED : undefined });
-}
-
-/** The plan whose sets a store's connection has, and what puts all that goes into them. */
-const latest = new WeakMap<Store, { plan: GcPlan; write: ReturnType<typeof writer> }>();
-
-/** Puts all that a plan has into the sets, of which a plan that is only shown needs the beginning. @throws Error where another one was made since: its sets are gone */
-export function completeSets(store: Store, plan: GcPlan): void {
-  const last = latest.get(store);
-  if (last?.plan !== plan) throw new Error("another plan was made since this one");
-  last.write(null, Infinity);
-}
-
-/** Leases that protect. A run's own outlives its processes until the run is adopted; what cannot be known counts as alive. */
-export function holding(store: Store): number[] {
-  return leases
-    .all(store.db)
-    .filter((lease) => lease.kind === "run" || leaseState(lease, store.now()) !== "dead")
-    .map((lease) => lease.seq);
 }
 
 function planRows(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[]): GcPlan {
@@ -114,8 +88,8 @@ function planRows(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[])
     at,
     scope,
     rules,
-    artifacts: describedArtifacts(store, rules, at, counts, write),
-    blobs: describedBlobs(store),
+    artifacts: describedArtifacts(store, rules, at, counts, () => writerOf(store, plan)),
+    blobs: describedBlobs(store, () => writerOf(store, plan)),
     others: [],
     keptArtifacts: describedKept(store, kept, counts),
     keptOthers: [],
@@ -127,7 +101,7 @@ function planRows(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[])
     waiting: scope.part === "all" ? waiting(store, rules.grace) : { items: 0, first: null, last: null },
     limit,
   };
-  latest.set(store, { plan, write });
+  ownSets(store, plan, write);
   if (stopped.length > 0) return plan;
   planPacks(store, plan);
   if (scope.part === "purge" || rules.forgetUnsynced) write(null, Infinity);

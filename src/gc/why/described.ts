@@ -5,6 +5,7 @@ import * as keeping from "../../db/garbage/spare.ts";
 import { artifactRef } from "../../domain/artifact-ref.ts";
 import type { Store } from "../../store/store.ts";
 import type { ArtifactItem, BlobItem, Described, GcRule, Going, Kept } from "../plan/gc-plan.ts";
+import type { Writer } from "../plan/sets.ts";
 import { verdictWords } from "../plan/retention.ts";
 import type { Rule } from "../../db/garbage/garbage.ts";
 import type { GcRules } from "../plan/rules.ts";
@@ -13,16 +14,16 @@ import type { GcRules } from "../plan/rules.ts";
 const ALL = -1;
 const COLLECTED = 1 << 14;
 
-/** `write` puts so many of a rule's, or of all, into the tables that they are read from. */
+/** `writer` gives what fills the sets that they are read from, and throws where those are another plan's. */
 export function describedArtifacts(
   { db }: Store,
   rules: GcRules,
   at: number,
   counts: readonly { rule: Rule; going: number }[],
-  write: (rule: GcRule | null, most: number) => void,
+  writer: () => Writer,
 ): Going<ArtifactItem> {
   function* items(rule: GcRule | null, most: number): Generator<ArtifactItem> {
-    write(rule, most);
+    writer()(rule, most);
     let count = 0;
     for (const row of deadBlobs.describeGarbage(db, rule, most === Infinity ? ALL : most)) {
       const verdict = { rule: row.rule as Rule, detail: row.detail };
@@ -55,9 +56,11 @@ export function newerNeeded(rule: Rule, rules: GcRules): number {
   return rule === "versions" ? (rules.maxVersions as number) : rule === "age" || rule === "size" ? 1 : 0;
 }
 
-export function describedBlobs({ db }: Store): Going<BlobItem> {
+/** `requireOwn` throws where the sets are another plan's. */
+export function describedBlobs({ db }: Store, requireOwn: () => void): Going<BlobItem> {
   const count = deadBlobs.countUnnamed(db);
   function* items(most: number): Generator<BlobItem> {
+    requireOwn();
     for (const blob of deadBlobs.describeUnnamed(db, most))
       yield {
         kind: "blob",

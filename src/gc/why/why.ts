@@ -1,7 +1,6 @@
 import * as artifacts from "../../db/records/artifacts.ts";
 import type { ArtifactRow } from "../../db/records/artifacts.ts";
 import * as events from "../../db/records/events.ts";
-import * as garbage from "../../db/garbage/garbage.ts";
 import { keepersOf } from "../../db/garbage/protection.ts";
 import { dependents } from "../../db/garbage/sweeping.ts";
 import * as whyKept from "../../db/garbage/why-kept.ts";
@@ -9,9 +8,9 @@ import { artifactRef } from "../../domain/artifact-ref.ts";
 import { atOnce } from "../../domain/pause.ts";
 import { countOf, formatDuration } from "../../domain/quantity.ts";
 import type { Store } from "../../store/store.ts";
-import { holding } from "../plan/plan.ts";
 import { judge, keptWords, verdictWords } from "../plan/retention.ts";
 import type { GcRules } from "../plan/rules.ts";
+import { holding, openSets } from "../plan/sets.ts";
 import { STOPPED, strangeArtifacts, strangeRuns } from "../strange-manifests.ts";
 import type { Stop } from "../strange-manifests.ts";
 
@@ -47,7 +46,7 @@ const VISITED = 10_000;
 export function openWhy(store: Store, { thoroughly }: { thoroughly: boolean }): void {
   const stops = strangeRuns(store);
   if (thoroughly && stops.length === 0) stops.push(...atOnce(strangeArtifacts(store)));
-  garbage.openSets(store.db, { leases: holding(store), stopped: stops.length > 0 ? stopWords(stops) : undefined });
+  openSets(store, stops.length > 0 ? stopWords(stops) : undefined);
 }
 
 function stopWords([first, ...more]: Stop[]): string {
