@@ -14,7 +14,7 @@ import { CofferError } from "../domain/error.ts";
 import { redactPairs } from "../domain/redact.ts";
 import { formatExecutionPath } from "../domain/execution-path.ts";
 import type { ExecutionPath } from "../domain/execution-path.ts";
-import type { Admitted } from "../store/ingest/ingest.ts";
+import type { Admitted } from "../store/ingest/admitted.ts";
 import type { Store } from "../store/store.ts";
 import { checkBranches, featureColumns } from "./meta-model.ts";
 import { addDependencies, checkOrigins, recordOrigins } from "./record-edges.ts";

@@ -8,7 +8,7 @@ import type { RunState } from "../domain/run-state.ts";
 import { syncPoint } from "../domain/sync-point.ts";
 import type { AheadFiles } from "../store/ingest/ahead-files.ts";
 import { ingest, settleMoved } from "../store/ingest/ingest.ts";
-import type { Moved } from "../store/ingest/ingest.ts";
+import type { Moved } from "../store/ingest/admitted.ts";
 import { clearStaging, closeLease } from "../store/lease.ts";
 import type { IngestUnit } from "../store/ingest/ingest-unit.ts";
 import type { Store } from "../store/store.ts";

@@ -13,7 +13,7 @@ import { enqueueRun } from "../registry/enqueue.ts";
 import { readBefore } from "../registry/read-before.ts";
 import { manifestIsDue, recordArtifact } from "../registry/record.ts";
 import { shownName } from "../registry/shown-name.ts";
-import type { Admitted } from "../store/ingest/ingest.ts";
+import type { Admitted } from "../store/ingest/admitted.ts";
 import type { Store } from "../store/store.ts";
 import type { Problem } from "../store/ingest/walk.ts";
 import type { Captured } from "./code/captured-units.ts";

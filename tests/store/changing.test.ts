@@ -17,7 +17,7 @@ import {
 import * as blobs from "../../src/db/bytes/blobs.ts";
 import type { BlobRow } from "../../src/db/bytes/blobs.ts";
 import { atSyncPoints } from "../../src/domain/sync-point.ts";
-import type { Admitted } from "../../src/store/ingest/ingest.ts";
+import type { Admitted } from "../../src/store/ingest/admitted.ts";
 import { ingest, settleMoved } from "../../src/store/ingest/ingest.ts";
 import { dropLease, takeLease } from "../../src/store/lease.ts";
 import { locate, readChecked } from "../../src/store/read.ts";

@@ -117,7 +117,8 @@ export function insertFile(db: Database, blob: NewFileBlob): number {
   );
 }
 
-const PACKED_AT_ONCE = 250;
+/** Rows of packed blobs that go in together. */
+export const PACKED_AT_ONCE = 250;
 
 /** Inserts members of one pack; returns their seqs in order. Rows go in together, since a call for each of 20,000 costs more than the row. */
 export function insertPacked(

@@ -14,7 +14,7 @@ import { recordArtifact } from "../../registry/record.ts";
 import { withoutSecrets } from "../../registry/without-secrets.ts";
 import { resolveArtifact } from "../../registry/resolve.ts";
 import { digestPath } from "../../store/digest-path.ts";
-import type { Admitted } from "../../store/ingest/ingest.ts";
+import type { Admitted } from "../../store/ingest/admitted.ts";
 import type { IngestUnit } from "../../store/ingest/ingest-unit.ts";
 import { sha256OfFile } from "../../store/sha256.ts";
 import type { Store } from "../../store/store.ts";

@@ -5,7 +5,7 @@ import * as runs from "../../db/records/runs.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import { countOf, formatBytes } from "../../domain/quantity.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
-import type { Moved } from "../../store/ingest/ingest.ts";
+import type { Moved } from "../../store/ingest/admitted.ts";
 import { endLease } from "../../store/lease.ts";
 import type { Lease } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";

@@ -6,7 +6,7 @@ import * as runs from "../../db/records/runs.ts";
 import type { RunRow } from "../../db/records/runs.ts";
 import { reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
-import type { Moved } from "../../store/ingest/ingest.ts";
+import type { Moved } from "../../store/ingest/admitted.ts";
 import type { Store } from "../../store/store.ts";
 import { walk } from "../../store/ingest/walk.ts";
 import { settleFiles } from "./settle-files.ts";

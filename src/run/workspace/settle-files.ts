@@ -11,7 +11,7 @@ import { reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { isUnmoved } from "../../store/damage/put-back.ts";
 import { settleMoved } from "../../store/ingest/ingest.ts";
-import type { Moved } from "../../store/ingest/ingest.ts";
+import type { Moved } from "../../store/ingest/admitted.ts";
 import { stampOf } from "../../store/bytes/stamp.ts";
 import { abandonLease, staging, takeLease } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";

@@ -8,7 +8,7 @@ import * as foreign from "../../db/bytes/foreign-blobs.ts";
 import { isUncertain } from "../../db/open/cannot-open.ts";
 import { filePart } from "../../domain/names.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
-import { placeFile } from "../ingest/ingest.ts";
+import { placeFile } from "../ingest/place.ts";
 import { linkMembers } from "./link-members.ts";
 import type { Lost } from "./lost.ts";
 import { openSource } from "../ingest/open-source.ts";
