@@ -5,6 +5,7 @@ import * as artifacts from "../../../src/db/records/artifacts.ts";
 import type { ArtifactRow } from "../../../src/db/records/artifacts.ts";
 import * as blobs from "../../../src/db/bytes/blobs.ts";
 import * as leases from "../../../src/db/bytes/leases.ts";
+import * as metaSources from "../../../src/db/records/meta-sources.ts";
 import * as outbox from "../../../src/db/delivery/outbox.ts";
 import * as pins from "../../../src/db/records/pins.ts";
 import { itemsOf } from "../../../src/gc/plan/gc-plan.ts";
@@ -194,19 +195,60 @@ test("where too much was made from something, it does not say that it goes", asy
 
 test("it says of each artifact what a plan does with it", async () => {
   using t = await openTestStore();
+  const { db } = t.store;
   const made: ArtifactRow[] = [];
-  // versions of four names, each made from one or two that came before, some pinned, some out of sight
-  for (let nth = 0; nth < 60; nth++) {
-    const dependsOn = [made[(nth * 7) % 31], made[(nth * 13) % 47]].filter((row) => row !== undefined && nth % 3 !== 0) as ArtifactRow[];
-    made.push(
-      await t.add({ ...(nth % 5 !== 4 && { name: `name-${nth % 5}` }), age: (60 - nth) * 3 * DAY, dependsOn: [...new Set(dependsOn)] }),
-    );
-    if (nth % 17 === 5) pins.set(t.store.db, (made[nth] as ArtifactRow).seq, null, t.now);
-    if (nth % 11 === 3) artifacts.setState(t.store.db, (made[nth] as ArtifactRow).seq, "removed", t.now - (nth % 2) * DAY);
+  const lease = takeLease(t.store, "read");
+  // versions of four names, each made from one or two that came before, some by way of a meta-model; some pinned, aliased, in use, to be delivered, or out of sight
+  for (let nth = 0; nth < 90; nth++) {
+    const earlier = [made[(nth * 7) % 31], made[(nth * 13) % 47]].filter((row) => row !== undefined) as ArtifactRow[];
+    const dependsOn = nth % 3 === 1 ? [...new Set(earlier)] : [];
+    const one = await t.add({ ...(nth % 5 !== 4 && { name: `name-${nth % 5}` }), age: (90 - nth) * 3 * DAY, dependsOn });
+    made.push(one);
+    if (nth % 9 === 5)
+      metaSources.insert(
+        db,
+        one.seq,
+        earlier.map(({ seq }) => seq),
+      );
+    if (nth % 31 === 5) pins.set(db, one.seq, null, t.now);
+    if (nth % 29 === 6 && one.name !== null) aliases.set(db, one.name, `alias-${nth}`, one.seq, t.now);
+    if (nth % 37 === 7) leases.holdBlob(db, lease.seq, one.blob as number);
+    if (nth % 23 === 8)
+      outbox.enqueueArtifact(db, outbox.open(db, { run: one.run, target: "http://mlflow", experiment: "Default", at: t.now }), one.seq);
+    if (nth % 11 === 3) artifacts.setState(db, one.seq, "removed", t.now - (nth % 2) * DAY);
   }
-  const rules = { ...NONE, maxVersions: 3, maxAge: 90 * DAY };
-  const going = [...itemsOf(planGc(t.store, rules))].flatMap((item) => (item.kind === "artifact" ? [item.seq] : []));
-  expect(going.length).toBeGreaterThan(5);
-  const told = made.filter((row) => why(t, row, rules).goes).map(({ seq }) => seq);
-  expect(told).toEqual(going);
+  for (const given of [{}, { forgetUnsynced: true }]) {
+    const rules = { ...NONE, maxVersions: 3, maxAge: 90 * DAY, ...given };
+    const plan = planGc(t.store, rules);
+    const going = [...plan.artifacts].map(({ seq }) => seq);
+    const kept = new Set(
+      [...plan.keptArtifacts].map(({ because }) => because.replace(/^\S+ was made/, "something was made").replace(/ \(.*/, "")),
+    );
+    expect(going.length).toBeGreaterThan(5);
+    expect([...kept].toSorted()).toEqual([
+      "a process was given it, which holds for an hour at least",
+      "an alias points at it",
+      "it is pinned",
+      ...("forgetUnsynced" in given ? [] : ["not delivered to http://mlflow yet"]),
+      "something was made from it",
+    ]);
+    const told = made.filter((row) => why(t, row, rules).goes).map(({ seq }) => seq);
+    expect(told).toEqual(going);
+  }
+});
+
+test("what a meta-model was made from stays with it, also where it was made from others by the usual way", async () => {
+  using t = await openTestStore();
+  const [source, needed, loose] = [await t.add({ name: "a" }), await t.add({ name: "b" }), await t.add({ name: "c" })];
+  for (const name of ["a", "b", "c"]) await t.add({ name });
+  const meta = await t.add({ name: "meta", dependsOn: [needed] });
+  metaSources.insert(t.store.db, meta.seq, [source.seq]);
+  const rules = { ...NONE, maxVersions: 1 };
+  const plan = planGc(t.store, rules);
+  expect([...itemsOf(plan)].map(({ what }) => what)).toEqual(["c@v1"]);
+  expect([...plan.keptArtifacts].map(({ what, because }) => [what, because])).toEqual([
+    ["a@v1", "meta@v1 was made from it"],
+    ["b@v1", "meta@v1 was made from it"],
+  ]);
+  for (const row of [source, needed, loose]) expect(why(t, row, rules).goes).toBe(row === loose);
 });
