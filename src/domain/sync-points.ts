@@ -78,6 +78,7 @@ export const SYNC_POINTS = {
   "gc.forgotten": "the rows of a batch of blobs are gone, and nothing is committed",
   "gc.unlinking": "the rows of a file are gone; its bytes are in the sweep's staging",
   "gc.unlinked": "the bytes of a file are gone",
+  "gc.repacking": "a pack that nobody reads from is about to be written anew; nothing of it is open",
   "gc.repack-placed": "a pack that was written anew has its lasting name; no row names it",
   "gc.repacked": "rows name the new pack; the old one is there without a member",
   "gc.rehouse-named": "a blob has a second name among those of another dataset; its row has the first",

@@ -174,7 +174,7 @@ for (const point of ["pack.written", "pack.flushed", "gc.repack-placed", "gc.rep
   });
 }
 
-for (const point of ["pack.written", "gc.repack-placed", "gc.repacked"] as const)
+for (const point of ["gc.repacking", "pack.written", "gc.repack-placed", "gc.repacked"] as const)
   test(`two gcs write the same pack anew, the second one from its start to its end while the first stands at ${point}`, async () => {
     using here = place();
     await withHollowPack(here);
@@ -183,6 +183,23 @@ for (const point of ["pack.written", "gc.repack-placed", "gc.repacked"] as const
     succeeded(await first.letGo());
     // what lives of it, and the list of few
     expect(here.binaries()).toHaveLength(2);
+    await endsWell(here, ["few@v1"]);
+  });
+
+for (const point of ["gc.repacking", "pack.written", "gc.repack-placed", "gc.repacked"] as const)
+  test(`two purges move what others use out of the same pack, the second one from its start to its end while the first stands at ${point}`, async () => {
+    using here = place();
+    fill(here, "it");
+    await did(here, "log", "it", "--name", "gone", "--dataset", "corn");
+    fill(here, "few", 5);
+    await did(here, "log", "few", "--name", "few", "--dataset", "wheat");
+    await did(here, "log", "few", "--name", "few", "--dataset", "corn");
+    const purge = ["artifacts", "purge", "--dataset", "corn", "--force", "--yes"];
+    const first = await heldAt(here, purge, point);
+    const second = await here.coffer(purge);
+    succeeded(second, await first.letGo());
+    // what lives of it, and the list of few
+    expect(here.binaries().filter((name) => name.endsWith(".tar"))).toHaveLength(1);
     await endsWell(here, ["few@v1"]);
   });
 

@@ -125,6 +125,14 @@ test("what somebody reads just now stays where it is, and moves with the next pu
   const other = await t.add({ name: "b", dataset: "wheat", bytes: "of both" });
   const path = blobOf(t, other).path as string;
   const lease = takeLease(t.store, "read");
+  for (const p of packs.all(t.store.db)) {
+    const ms = packs.members(t.store.db, p.seq);
+    console.log(
+      p.dataset,
+      ms.length,
+      ms.slice(0, 5).map((m) => m.seq),
+    );
+  }
   const swept = await sweep(t.store, planPurge(t), () => {
     // a reader comes when the artifact of the purged dataset is gone, and its bytes have not moved yet
     if (t.again(own).state === "deleted") leases.holdBlob(t.store.db, lease.seq, other.blob as number);
@@ -152,6 +160,28 @@ test("packed files that another dataset uses too move into a pack there", async 
     const row = blobs.byDigest(t.store.db, { algorithm: "blake3", hex: entry.hex }) as blobs.BlobRow;
     expect([(await readChecked(t.store, row)).toString(), row.dataset]).toEqual([few[entry.path] as string, "wheat"]);
   }
+});
+
+test("who stops a purge is heard while it looks for the few of a pack that go to one dataset", async () => {
+  using t = await openTestStore();
+  const files = many(600);
+  await t.add({ name: "all", dataset: "corn", files });
+  const [pack] = packs.all(t.store.db) as [packs.PackRow];
+  // who has the first member moves first
+  const members = packs.members(t.store.db, pack.seq).slice(0, 2);
+  const texts = await Promise.all(
+    members.map(async ({ seq }) => String(await readChecked(t.store, blobs.bySeq(t.store.db, seq) as blobs.BlobRow))),
+  );
+  const isFew = ([, text]: [string, string]): boolean => texts.includes(text);
+  await t.add({ name: "few", dataset: "wheat", files: Object.fromEntries(Object.entries(files).filter(isFew)) });
+  await t.add({ name: "most", dataset: "oats", files: Object.fromEntries(Object.entries(files).filter((one) => !isFew(one))) });
+  const asked = new Map<string, number>();
+  const swept = await sweep(t.store, planPurge(t), () => {
+    for (const staged of new Bun.Glob("*/pack-*").scanSync(t.store.path("tmp"))) asked.set(staged, (asked.get(staged) ?? 0) + 1);
+    return [...asked.values()].includes(2);
+  });
+  expect([swept.interrupted, swept.failed, swept.rehoused, readdirSync(t.store.path("tmp"))]).toEqual([true, [], [], []]);
+  expect((await purge(t)).rehoused).toHaveLength(600);
 });
 
 test("a damaged pack is not moved from: it stays, and that is told", async () => {

@@ -46,8 +46,6 @@ export async function repack(sweep: Sweep): Promise<void> {
       await rewrite(sweep, pack);
     } catch (error) {
       if (!(error instanceof CofferError) && errno(error) === undefined) throw error;
-      // another gc was faster: it took row and file between two looks of this one
-      if (!packs.bySeq(sweep.store.db, seq)) continue;
       sweep.swept.failed.push({ what: pack.path, error: reason(error) });
     }
   }
@@ -74,9 +72,12 @@ export async function writeAnew(
     swept.stayed.push({ what: old.path, because: "a live process reads from it; it is repacked another time" });
   };
   if (packs.isHeld(store.db, old.seq)) return leave();
+  syncPoint("gc.repacking");
+  using from = openPack(sweep, old);
+  if (!from) return undefined;
   const id = Bun.randomUUIDv7();
   const staged = join(sweep.trash, `pack-${id}`);
-  const copied = await copyLiving(sweep, old, into.isWanted, staged);
+  const copied = await copyLiving(sweep, { row: old, from }, into.isWanted, staged);
   if (!copied) return undefined;
   const { runs, size } = copied;
   const directory = store.path("binaries", filePart(into.dataset), "packs");
@@ -109,6 +110,17 @@ export async function writeAnew(
   return { path: store.keep(path), size };
 }
 
+/** undefined where another gc was faster, and took row and file. */
+function openPack({ store }: Sweep, { seq, path }: PackRow): PackWindow | undefined {
+  try {
+    return new PackWindow(store.path(path));
+  } catch (error) {
+    // that gc moves the file away before it commits; inside a transaction of ours it is done with both
+    if (errno(error) === "ENOENT" && !store.transaction(() => packs.bySeq(store.db, seq))) return undefined;
+    throw error;
+  }
+}
+
 /** False where something is there. */
 async function place(staged: string, path: string): Promise<boolean> {
   try {
@@ -127,30 +139,29 @@ async function place(staged: string, path: string): Promise<boolean> {
 /** undefined where the sweep is to stop: nothing of it is left. */
 async function copyLiving(
   sweep: Sweep,
-  old: PackRow,
+  old: { row: PackRow; from: PackWindow },
   isWanted: (blob: number) => boolean,
   to: string,
 ): Promise<{ runs: MemberRun[]; size: number } | undefined> {
-  const { store } = sweep;
   const blake3 = await loadBlake3();
   const runs: MemberRun[] = [];
   const writer = new PackWriter(to);
   try {
-    using from = new PackWindow(store.path(old.path));
-    for (const [index, member] of packs.members(store.db, old.seq).entries()) {
-      if (!isWanted(member.seq)) continue;
-      const bytes = from.read(member.offset, member.size);
-      const hex = member.blake3.toHex();
-      if (!blake3.hash(bytes).equals(member.blake3))
-        throw new CofferError("CORRUPT", `blake3:${hex} in ${basename(old.path)} is damaged, so the pack stays as it is`, {
-          hint: "coffer verify lists what is damaged",
-        });
-      addTo(runs, member.offset, writer.add(hex, bytes));
-      if (index % FREED_AFTER === FREED_AFTER - 1) Bun.gc(true);
+    let hashed = 0;
+    for (const [index, member] of packs.members(sweep.store.db, old.row.seq).entries()) {
       if (index % MEMBERS_PER_TURN === 0 && (await isToStop(sweep))) {
         await writer.abandon();
         return undefined;
       }
+      if (!isWanted(member.seq)) continue;
+      const bytes = old.from.read(member.offset, member.size);
+      const hex = member.blake3.toHex();
+      if (!blake3.hash(bytes).equals(member.blake3))
+        throw new CofferError("CORRUPT", `blake3:${hex} in ${basename(old.row.path)} is damaged, so the pack stays as it is`, {
+          hint: "coffer verify lists what is damaged",
+        });
+      addTo(runs, member.offset, writer.add(hex, bytes));
+      if (++hashed % FREED_AFTER === 0) Bun.gc(true);
     }
     return { runs, size: await writer.finish() };
   } catch (error) {

@@ -90,7 +90,7 @@ export const COLLECTING: readonly Scenario[] = [
     call: GC,
     seen: async (here) => ({ refs: await refs(here), packs: here.binaries().filter((name) => name.endsWith(".tar")).length }),
     kills: [
-      { at: ["pack.written", "pack.flushed", "gc.moved-away"], after: { refs: ["few@v1"], packs: 1 } },
+      { at: ["gc.repacking", "pack.written", "pack.flushed", "gc.moved-away"], after: { refs: ["few@v1"], packs: 1 } },
       { at: ["gc.repack-placed", "gc.repacked"], after: { refs: ["few@v1"], packs: 2 } },
     ],
     again: () => ({ refs: ["few@v1"], packs: 1 }),
