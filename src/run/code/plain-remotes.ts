@@ -5,16 +5,22 @@ import type { GitPlace } from "./git.ts";
 
 /**
  * The remotes of a repository and their first URLs, read from its configuration, where that is as git writes it; a process of git's costs a run 2 ms, beside the
- * one that looks at the files. undefined where only git can tell: another file may name remotes too, or a line is of another form.
+ * one that looks at the files. undefined where only git can tell: another file may name remotes too, or a line is of another form. Where the system's configuration lies is built into a
+ * git, so that holds of any but the one of a Linux distribution (Homebrew's, conda's, Xcode's), and of one without a home.
  */
 export function plainRemotes({ directory, env }: Pick<GitPlace, "directory" | "env">): Map<string, string> | undefined {
   if (Object.keys(env).some((name) => name.startsWith("GIT_"))) return undefined;
-  const home = env["HOME"] ?? "";
+  const home = env["HOME"];
+  if (!home || !isOfSystem(Bun.which("git", { PATH: env["PATH"] ?? "" }))) return undefined;
   const others = ["/etc/gitconfig", join(env["XDG_CONFIG_HOME"] || join(home, ".config"), "git/config"), join(home, ".gitconfig")];
   if (others.some((path) => !isWithout(textOf(path), /remote|include/i))) return undefined;
   const own = textOf(join(directory, ".git/config"));
   // none at all: what lies there is no ordinary repository
   return own && isWithout(own, /include|worktreeconfig|\\$|^\uFEFF/im) ? remotesIn(own) : undefined;
+}
+
+function isOfSystem(git: string | null): boolean {
+  return process.platform === "linux" && (git === "/usr/bin/git" || git === "/bin/git");
 }
 
 function remotesIn(text: string): Map<string, string> | undefined {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { plainRemotes } from "../../../src/run/code/plain-remotes.ts";
 import { scratch } from "../wrapped.ts";
 
@@ -7,7 +7,7 @@ import { scratch } from "../wrapped.ts";
 function both(files: { own: string; user?: string }, env: Record<string, string> = {}) {
   using directory = scratch();
   mkdirSync(directory.at("top"));
-  const all = { PATH: process.env["PATH"] ?? "", HOME: directory.path, ...env };
+  const all = { PATH: "/usr/bin:/bin", HOME: directory.path, ...env };
   Bun.spawnSync(["git", "init", "-q"], { cwd: directory.at("top"), env: { PATH: all.PATH, HOME: directory.path } });
   writeFileSync(directory.at("top", ".git", "config"), files.own);
   if (files.user !== undefined) writeFileSync(directory.at(".gitconfig"), files.user);
@@ -26,7 +26,10 @@ const ORIGIN = `[remote "origin"]\n\turl = https://host/team/code.git\n\tfetch =
 
 const SYSTEM = "/etc/gitconfig";
 /** Then all is left to git here. */
-const isOdd = existsSync(SYSTEM) && /remote|include/i.test(readFileSync(SYSTEM, "utf8"));
+const isOdd =
+  process.platform !== "linux" ||
+  !existsSync("/usr/bin/git") ||
+  (existsSync(SYSTEM) && /remote|include/i.test(readFileSync(SYSTEM, "utf8")));
 
 test.skipIf(isOdd).each([
   ["no remote", CORE],
@@ -65,3 +68,23 @@ test("variables of git's are left to git, and so is what is no ordinary reposito
   writeFileSync(directory.at(".git"), "gitdir: elsewhere\n");
   expect(plainRemotes({ directory: directory.path, env: { HOME: directory.path } })).toBeUndefined();
 });
+
+test.skipIf(isOdd)(
+  "a git that is not the system's may have its configuration anywhere, and one without a home reads none: both are left to git",
+  () => {
+    using directory = scratch();
+    mkdirSync(directory.at("bin"));
+    symlinkSync("/usr/bin/git", directory.at("bin", "git"));
+    mkdirSync(directory.at(".git"));
+    writeFileSync(directory.at(".git", "config"), CORE + ORIGIN);
+    const [PATH, HOME] = ["/usr/bin:/bin", directory.path];
+    const read = (env: Record<string, string>) => plainRemotes({ directory: directory.path, env })?.size;
+    expect([
+      read({ PATH, HOME }),
+      read({ PATH: `${directory.at("bin")}:${PATH}`, HOME }),
+      read({ PATH: directory.path, HOME }),
+      read({ PATH }),
+      read({ PATH, HOME: "" }),
+    ]).toEqual([1, undefined, undefined, undefined, undefined]);
+  },
+);
