@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { listOrNothing } from "../../blobs/list-or-nothing.ts";
-import { isUtf8 } from "./is-utf8.ts";
+import { isUtf8 } from "../../domain/is-utf8.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 

@@ -7,7 +7,7 @@ import { errno, reason } from "../../domain/error.ts";
 import { matcher } from "../../domain/pattern.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import type { Problem } from "../../store/ingest/walk.ts";
-import { isUtf8 } from "../child/is-utf8.ts";
+import { isUtf8 } from "../../domain/is-utf8.ts";
 
 /** What lay in a workspace at one moment, by the bytes of its path. */
 export type Snapshot = ReadonlyMap<string, string>;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { isUtf8 as knows } from "node:buffer";
 import fc from "fast-check";
-import { isUtf8 } from "../../../src/run/child/is-utf8.ts";
+import { isUtf8 } from "../../src/domain/is-utf8.ts";
 
 test("it says of any bytes what node:buffer says", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 8 }), (bytes) => isUtf8(Buffer.from(bytes)) === knows(bytes)));
