@@ -10,9 +10,12 @@ const FIRST_REACH = 1 << 12;
 /** A member's padding and the next one's header. */
 const NEAR = 1 << 10;
 
-/** Packs from which many members are read: each is looked up and opened once. */
+/** Packs from which many members are read: each is looked up and opened once, but where they are more than a process may have open. */
 export class OpenPacks implements Disposable {
+  /** How many are open at a time: a quarter of what some systems let a process have. */
+  static readonly MOST = 64;
   readonly #store: Store;
+  /** The one that was opened last at the end. */
   readonly #open = new Map<number, { fd: number; path: string }>();
   /** A part of the pack that was looked into last. */
   #window: Buffer | undefined;
@@ -71,8 +74,17 @@ export class OpenPacks implements Disposable {
     const before = this.#open.get(row.pack as number);
     if (before) return before;
     const { path } = locate(this.#store, row);
+    if (this.#open.size === OpenPacks.MOST) this.#closeOldest();
     const pack = { fd: openBlob(path, row), path };
     this.#open.set(row.pack as number, pack);
     return pack;
+  }
+
+  #closeOldest(): void {
+    const [oldest] = this.#open;
+    if (!oldest) return;
+    const [seq, { fd }] = oldest;
+    this.#open.delete(seq);
+    closeSync(fd);
   }
 }

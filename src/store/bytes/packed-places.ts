@@ -5,7 +5,7 @@ import type { Store } from "../store.ts";
 const ROWS_PER_TURN = 4096;
 
 /**
- * Where the files of a directory lie in packs, as it was at one moment: a hint, since packs may be written anew meanwhile, and since a part of the digest stands for all of it. So
+ * Where the files of a directory lie in packs, a hint: it is read over many turns, packs may be written anew in between and afterwards, and a part of the digest stands for all of it. So
  * whoever reads there checks the bytes. 100,000 of them take 8 MB.
  */
 export class PackedPlaces {
@@ -14,6 +14,7 @@ export class PackedPlaces {
   readonly #packs: number[] = [];
   readonly #offsets: number[] = [];
 
+  /** A few thousand files at each turn of the event loop, so that signals are heard; not of one moment. */
   static async read(store: Store, tree: number): Promise<PackedPlaces> {
     const places = new PackedPlaces();
     for (let after = 0, rows = ROWS_PER_TURN; rows === ROWS_PER_TURN;) {

@@ -1,11 +1,11 @@
-import { chmodSync, closeSync, fchmodSync, openSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, rmSync } from "node:fs";
 import { loadBlake3 } from "../../blobs/blake3.ts";
 import type { Blake3 } from "../../blobs/blake3.ts";
 import { copyChecked } from "../../blobs/copy-checked.ts";
-import { writeWhole } from "../../blobs/durable.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";
 import { corrupt, locate, missing, openBlob } from "../read.ts";
 import type { Store } from "../store.ts";
+import { NewFiles } from "./new-files.ts";
 import { OpenPacks } from "./open-packs.ts";
 
 /** Writes one blob to a place where nothing is. @throws CofferError CORRUPT, UNREADABLE */
@@ -13,22 +13,20 @@ export async function writeBlob(store: Store, row: BlobRow, target: string, mode
   const blake3 = await loadBlake3();
   if (row.place !== "pack") return writeLarge(store, row, target, mode, blake3);
   using packs = new OpenPacks(store);
-  const path = writePacked(packs, row, target, mode, blake3);
-  if (path !== undefined) throw corrupt(store, path, row);
+  if (!writePacked({ packs, files: new NewFiles(), blake3 }, row, target, mode)) throw corrupt(store, locate(store, row).path, row);
 }
 
-/** The pack, where its bytes are others: nothing is written then. */
-export function writePacked(packs: OpenPacks, row: BlobRow, target: string, mode: number, blake3: Blake3): string | undefined {
-  const { bytes, path } = packs.read(row);
-  if (!blake3.hash(bytes).equals(row.blake3 as Uint8Array)) return path;
-  const fd = openSync(target, "wx", 0o600);
-  try {
-    writeWhole(fd, bytes);
-    fchmodSync(fd, mode);
-  } finally {
-    closeSync(fd);
-  }
-  return undefined;
+/** False where its bytes are others: nothing is written then. @throws CofferError CORRUPT, UNREADABLE */
+export function writePacked(
+  { packs, files, blake3 }: { packs: OpenPacks; files: NewFiles; blake3: Blake3 },
+  row: BlobRow,
+  target: string,
+  mode: number,
+): boolean {
+  const { bytes } = packs.read(row);
+  if (!blake3.hash(bytes).equals(row.blake3 as Uint8Array)) return false;
+  files.write(target, bytes, mode);
+  return true;
 }
 
 /** What has a file of its own, piece by piece. */

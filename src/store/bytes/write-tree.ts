@@ -8,7 +8,7 @@ import * as blobs from "../../db/bytes/blobs.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";
 import { reading } from "../../db/open/open.ts";
 import { CofferError } from "../../domain/error.ts";
-import { blobRow, corrupt, readChecked } from "../read.ts";
+import { blobRow, corrupt, locate, readChecked } from "../read.ts";
 import type { Store } from "../store.ts";
 import { NewFiles } from "./new-files.ts";
 import { OpenPacks } from "./open-packs.ts";
@@ -103,9 +103,8 @@ class TreeFiles implements Disposable {
     if (files.length === 0) return;
     const store = this.#store;
     const large: { row: BlobRow; entry: FileEntry }[] = [];
-    const hurt: { row: BlobRow; path: string }[] = [];
     // one read transaction for many look-ups: alone, each would take and drop the lock
-    reading(store.db, () => {
+    const hurt = reading(store.db, () => {
       for (const entry of files) {
         const row = blobs.byDigest(store.db, { algorithm: "blake3", hex: entry.hex });
         if (!row)
@@ -116,12 +115,13 @@ class TreeFiles implements Disposable {
           large.push({ row, entry });
           continue;
         }
-        const path = writePacked(this.#packs, row, `${this.#directory}/${entry.path}`, entry.mode, this.#blake3);
-        if (path !== undefined) return void hurt.push({ row, path });
+        const to = { packs: this.#packs, files: this.#new, blake3: this.#blake3 };
+        if (!writePacked(to, row, `${this.#directory}/${entry.path}`, entry.mode)) return row;
       }
+      return undefined;
     });
     // said outside of the transaction, which would take back what is noted of it
-    for (const { row, path } of hurt) throw corrupt(store, path, row);
+    if (hurt) throw corrupt(store, locate(store, hurt).path, hurt);
     for (const { row, entry } of large) await writeLarge(store, row, `${this.#directory}/${entry.path}`, entry.mode, this.#blake3);
   }
 }
