@@ -5,14 +5,17 @@ import * as packs from "../../db/bytes/packs.ts";
 import * as treeMembers from "../../db/bytes/tree-members.ts";
 import type { Admitted, Moved } from "./admitted.ts";
 import type { Placed } from "./place.ts";
+import type { StagedBlobs } from "./staged-blobs.ts";
 import type { MovedIn, Staged, StagedUnit } from "./staged.ts";
 import { stampOf } from "../bytes/stamp.ts";
 import type { Store } from "../store.ts";
 
+/** What was read counts on bytes that are not there any more: all of it is read again. */
 export class Vanished extends Error {
+  /** Not to be looked for in the store the next time. */
   readonly digests: readonly string[];
   constructor(digests: readonly string[]) {
-    super(`${digests.length} blobs went away, or were written to, between reading and writing`);
+    super("bytes that the store had, or that it was given, went away, were damaged or were written to between reading and writing");
     this.digests = digests;
   }
 }
@@ -104,19 +107,22 @@ function unreadOne(
   return row;
 }
 
-export function admitUnit(
-  store: Store,
-  { unit, blob: number, size, files, mode, members, basis, unsettled }: StagedUnit,
-  hex: string,
-  seqs: Float64Array,
-): Admitted {
-  const blob = seqs[number] as number;
+/** @throws Vanished where what it names went away, or was found damaged, since it was read */
+export function admitUnit(store: Store, staged: StagedUnit, its: StagedBlobs, seqs: Float64Array): Admitted {
+  const { unit, size, files, mode, members, basis, unsettled } = staged;
+  const seqOf = (one: number): number => {
+    const seq = seqs[one] as number;
+    // forgotten: a file with the same bytes found them damaged, and was another one by then. The next round finds them damaged before anyone counts on them
+    if (seq === 0) throw new Vanished([]);
+    return seq;
+  };
+  const [blob, hex] = [seqOf(staged.blob), its.hexOf(staged.blob)];
   if (basis) {
     const other = blobs.known(store.db, Buffer.from(basis.hex, "hex"))?.seq;
     // a sweep came between
     if (other === undefined || !treeMembers.revive(store.db, other, basis.members)) throw new Vanished([hex]);
     if (other !== blob) treeMembers.insertFrom(store.db, blob, other, basis.without);
   }
-  if (members.length > 0) blobs.insertMembers(store.db, blob, Float64Array.from(members, (member) => seqs[member] as number).sort());
+  if (members.length > 0) blobs.insertMembers(store.db, blob, Float64Array.from(members, seqOf).sort());
   return { unit, kind: unit.kind, blob, hex, size, files, mode, unsettled };
 }

@@ -35,8 +35,8 @@ const MAX_ROUNDS = 5;
  * Keeps units: 1. reads and hashes them into staging, durably; 2. gives the files their names in `binaries/`, durably; 3. in one write
  * transaction looks again at each digest, writes the rows, and calls `commit` for the rows that name them. Bytes before rows.
  *
- * What the store had when it was asked may be gone when the transaction looks again (a sweep took it meanwhile), and a file that is moved in may have been written to:
- * then everything begins anew, with those digests distrusted. Bytes that the store has lost or that were damaged are replaced by those that were read.
+ * What the store had when it was asked may be gone when the transaction looks again (a sweep took it meanwhile), or may have been found damaged since, and a file that is
+ * moved in may have been written to: then everything begins anew, with digests that went away or were written to distrusted. Bytes that the store has lost or that were damaged are replaced by those that were read.
  * @throws CofferError UNREADABLE, STORE_UNUSABLE, PROTECTED where the lease was taken away; nothing is kept then
  */
 export async function ingest<T>(
@@ -68,7 +68,7 @@ export async function ingest<T>(
         const seqs = admitBlobs(store, staged, placed, { dataset: options.dataset, sha256 }, { surplus, moved, added });
         syncPoint("ingest.admitted");
         const committed = commit(
-          staged.units.map((unit) => admitUnit(store, unit, staged.blobs.hexOf(unit.blob), seqs)),
+          staged.units.map((unit) => admitUnit(store, unit, staged.blobs, seqs)),
           staged.problems,
         );
         remember(store, staged.units);

@@ -19,9 +19,11 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { blobFileName } from "../../../src/blobs/file-name.ts";
+import { sourceStamp } from "../../../src/blobs/source-stamp.ts";
 import { loadBlake3 } from "../../../src/blobs/blake3.ts";
 import * as blobs from "../../../src/db/bytes/blobs.ts";
 import type { BlobRow } from "../../../src/db/bytes/blobs.ts";
+import type { AheadFile } from "../../../src/store/ingest/ahead-files.ts";
 import { ingest } from "../../../src/store/ingest/ingest.ts";
 import * as leases from "../../../src/db/bytes/leases.ts";
 import { dropLease, takeLease } from "../../../src/store/lease.ts";
@@ -180,6 +182,47 @@ test("a blob that is swept between the look and the commit is stored again", asy
   expect([swept, added.blobs]).toEqual([true, 2]);
   expect((await readChecked(test.store, row(test, result[0]?.blob as number))).toString()).toBe("known before");
   expect(await whole(test)).toEqual([]);
+});
+
+test("bytes that one file counts on, and that another then finds damaged while it becomes another file, are stored again", async () => {
+  using test = await openTestStore();
+  using root = temporaryRoot();
+  const { blob } = await test.add({ bytes: "in both" });
+  const shared = row(test, blob);
+  mkdirSync(root.at("tree"));
+  for (let n = 0; n < 40; n++) writeFileSync(root.at("tree", `f${n}`), n === 0 ? "in both" : `small ${n}`);
+  const late = root.at("late");
+  writeFileSync(late, "first");
+  let asked = 0;
+  const of = (): AheadFile | undefined => {
+    asked++;
+    // it is read again a moment later, when the directory was read
+    if (asked === 1) writeFileSync(late, "the second one");
+    if (asked !== 2) return undefined;
+    chmodSync(pathOf(test, blob), 0o644);
+    writeFileSync(pathOf(test, blob), "IN BOTH");
+    // someone read "in both" in it, and it was overwritten without a new time
+    return {
+      stamp: sourceStamp(lstatSync(late, { bigint: true })),
+      hex: Buffer.from(shared.blake3 as Uint8Array).toString("hex"),
+      flushed: false,
+    };
+  };
+  const { result } = await keep(
+    test,
+    [
+      { source: root.at("tree"), kind: "tree" },
+      { source: late, typed: true },
+    ],
+    { ahead: { of } },
+  );
+  expect([asked, await whole(test)]).toEqual([3, []]);
+  expect((await readChecked(test.store, row(test, blob))).toString()).toBe("in both");
+  expect((await readChecked(test.store, row(test, result[1]?.blob as number))).toString()).toBe("the second one");
+  const members = test.store.db
+    .query<{ member: number }, [number]>("SELECT member FROM tree_members WHERE tree = ?")
+    .all(result[0]?.blob as number);
+  expect([members.length, members.some(({ member }) => member === blob)]).toEqual([40, true]);
 });
 
 test("whose lease was taken away meanwhile stores nothing", async () => {
