@@ -44,7 +44,8 @@ export async function sha256Of(store: Store, blob: number): Promise<string> {
 
 /**
  * SHA-256 of what was staged, by hex BLAKE3: of what has the size of a blob that is known by its SHA-256 alone, so that the same bytes are one blob;
- * or of `all`. Blobs that the store had already are left out.
+ * or of `all`. What the store had already is left out, but for `all`: then its row is asked, and where that does not know it, its bytes are read.
+ * @throws CofferError CORRUPT, UNREADABLE
  */
 export async function sha256OfStaged(store: Store, staged: Staged, all: boolean): Promise<Map<string, Buffer>> {
   const found = new Map<string, Buffer>();

@@ -54,7 +54,7 @@ export function decodeSeen(bytes: Uint8Array, blake3: Blake3): SeenUnit | undefi
   };
 }
 
-/** Undefined where none of them will be believed. */
+/** Undefined where none of them will be believed. Otherwise both digests are written into `files.bytes` too, so that no second copy of it is needed. */
 export function encodeSeen({ hex, others, files }: SeenUnit, blake3: Blake3): Buffer | undefined {
   if (!files.hasBelieved()) return undefined;
   files.bytes.write(hex + others, COLUMNS_AT - 2 * DIGEST, "hex");
