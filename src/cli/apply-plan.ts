@@ -1,4 +1,4 @@
-import { runsOfGarbage } from "../db/garbage/garbage.ts";
+import { runsOfGarbage } from "../db/garbage/tables.ts";
 import { EXIT } from "../domain/error.ts";
 import { damaged } from "../gc/check-database.ts";
 import type { GcPlan } from "../gc/plan/gc-plan.ts";

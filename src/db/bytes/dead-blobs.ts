@@ -1,27 +1,8 @@
 import type { Database } from "bun:sqlite";
-import { DETAIL } from "../garbage/garbage.ts";
-import { dies } from "./find-dead.ts";
+import { DETAIL } from "../garbage/rule.ts";
+import { blobWords, digestWords } from "./digest-words.ts";
 
-// What becomes of blobs once the garbage of `garbage.ts` is gone.
-
-/** Adds one artifact to the garbage and returns the bytes that die with it. */
-export function addGarbage(db: Database, artifact: number): number {
-  db.query("INSERT OR IGNORE INTO temp.gc_garbage (seq, rule, detail) VALUES (?, 'size', 0)").run(artifact);
-  const blob = db.query<{ blob: number }, [number]>("SELECT blob FROM artifacts WHERE seq = ?").get(artifact)?.blob;
-  return blob === undefined ? 0 : bury(db, blob);
-}
-
-function bury(db: Database, blob: number): number {
-  const dying = db
-    .query<{ size: number }, [number]>(
-      `SELECT iif(place = 'foreign', 0, size) AS size FROM blobs b WHERE b.seq = ? AND b.seq NOT IN (SELECT seq FROM temp.gc_dead) AND ${dies("b.seq")}`,
-    )
-    .get(blob);
-  if (!dying) return 0;
-  db.query("INSERT INTO temp.gc_dead (seq) VALUES (?)").run(blob);
-  const members = db.query<{ member: number }, [number]>("SELECT member FROM tree_members WHERE tree = ?").all(blob);
-  return dying.size + members.reduce((sum, { member }) => sum + bury(db, member), 0);
-}
+// What goes, as people know it, and what it frees: read from the tables of `tables.ts`.
 
 /** A pack of which every member dies is free at once, with all their bytes; those of others when it is rewritten. Knows what `measurePacks` found. */
 const DIES_NOW = "(b.place = 'file' OR (b.place = 'pack' AND b.pack IN (SELECT seq FROM temp.gc_packs WHERE members = 0)))";
@@ -63,20 +44,17 @@ export function describeGarbage(db: Database, rule: string | null, most: number)
 export interface UnnamedBlob {
   seq: number;
   state: string;
-  digest: string;
-  /** Of a file of its own; under the store's root. */
-  path: string | null;
+  /** How people know it: `path (digest)`, or its digest where it has no file of its own. */
+  what: string;
   now: number;
   later: number;
 }
-
-const DIGEST = "ifnull('blake3:' || lower(hex(b.blake3)), 'sha256:' || lower(hex(b.sha256)))";
 
 /** Unnamed blobs that the plan takes. One in a pack that goes as a whole frees nothing by itself: the pack does. */
 export function describeUnnamed(db: Database, most: number): Iterable<UnnamedBlob> {
   return db
     .query<UnnamedBlob, [number]>(
-      `SELECT b.seq, b.state, ${DIGEST} AS digest, iif(b.place = 'file', b.path, NULL) AS path, iif(b.place = 'file', b.size, 0) AS now, ${LATER} AS later
+      `SELECT b.seq, b.state, ${blobWords("b")} AS what, iif(b.place = 'file', b.size, 0) AS now, ${LATER} AS later
        FROM temp.gc_unnamed u CROSS JOIN blobs b ON b.seq = u.seq ORDER BY u.seq LIMIT ?`,
     )
     .iterate(most);
@@ -92,7 +70,9 @@ export function countUnnamed(db: Database): number {
 
 /** How people know some blobs, and their sizes. */
 export function describeBlobs(db: Database, seqs: Iterable<number>): Map<number, { digest: string; size: number }> {
-  const statement = db.query<{ digest: string; size: number }, [number]>(`SELECT ${DIGEST} AS digest, b.size FROM blobs b WHERE b.seq = ?`);
+  const statement = db.query<{ digest: string; size: number }, [number]>(
+    `SELECT ${digestWords("b")} AS digest, b.size FROM blobs b WHERE b.seq = ?`,
+  );
   const found = new Map<number, { digest: string; size: number }>();
   for (const seq of seqs) found.set(seq, statement.get(seq) ?? { digest: "", size: 0 });
   return found;

@@ -1,9 +1,9 @@
 import type { Database } from "bun:sqlite";
 import type { Garbage } from "../garbage/condemn.ts";
-import { insertAll } from "../garbage/garbage.ts";
 import type { Artifacts } from "../garbage/read-artifacts.ts";
 import { MARK } from "../garbage/read-blobs.ts";
 import type { Blobs } from "../garbage/read-blobs.ts";
+import { insertAll } from "../garbage/tables.ts";
 
 // Which blobs nothing needs, now and once the garbage is gone.
 
@@ -21,7 +21,7 @@ export const dies = (
  * lies in directories among them is theirs too. Those of another dataset are left alone, and all of them where gc is stopped, or a list is lost.
  */
 export function findUnnamed(db: Database, blobs: Blobs, dataset: string | null): void {
-  markDead(blobs, MARK.named | MARK.member | MARK.held);
+  if (!markDead(blobs, MARK.named | MARK.member | MARK.held)) return;
   writeDead(db, blobs);
   if (hasDeadTree(db, blobs)) addInside(db);
   db.query(
@@ -46,8 +46,7 @@ const LIST_IS_LOST = `EXISTS (SELECT 1 FROM damage d CROSS JOIN artifacts a ON a
 export function findDead(db: Database, blobs: Blobs, artifacts: Artifacts, garbage: Garbage, write: () => void): void {
   const stays = new Uint8Array(blobs.marks.length);
   for (let seq = 0; seq < artifacts.blobs.length; seq++) if (garbage.rules[seq] === 0) stays[artifacts.blobs[seq] as number] = 1;
-  markDead(blobs, MARK.member | MARK.held, stays);
-  if (hasDeadTree(db, blobs)) {
+  if (markDead(blobs, MARK.member | MARK.held, stays) && hasDeadTree(db, blobs)) {
     write();
     addInside(db);
     db.run("DELETE FROM temp.gc_dead WHERE seq IN (SELECT seq FROM temp.gc_left)");
@@ -56,15 +55,18 @@ export function findDead(db: Database, blobs: Blobs, artifacts: Artifacts, garba
   unmarkLeft(blobs);
 }
 
-/** Marks those that are there, without any of some marks, and that do not stay. */
-function markDead({ marks }: Blobs, spared: number, stays?: Uint8Array): void {
+/** Marks those that are there, without any of some marks, and that do not stay. Returns whether there is any. */
+function markDead({ marks }: Blobs, spared: number, stays?: Uint8Array): boolean {
+  let isAny = false;
   for (let seq = 0; seq < marks.length; seq++) {
     const was = marks[seq] as number;
     const isDead = (was & (MARK.there | spared)) === MARK.there && stays?.[seq] !== 1;
     const mark = isDead ? was | MARK.dead : was & ~MARK.dead;
     // a page that nothing is written to takes no memory, and one row may have a number far from the others
     if (mark !== was) marks[seq] = mark;
+    isAny ||= isDead;
   }
+  return isAny;
 }
 
 function unmarkLeft({ marks }: Blobs): void {

@@ -1,11 +1,16 @@
 import type { Database } from "bun:sqlite";
-import { roomFor } from "../garbage/each-pair.ts";
-import { insertAll } from "../garbage/garbage.ts";
+import { roomFor } from "../garbage/columns.ts";
 import { MARK } from "../garbage/read-blobs.ts";
 import type { Blobs } from "../garbage/read-blobs.ts";
+import { insertAll } from "../garbage/tables.ts";
 
-/** What a tar file takes of a member. */
+/** What a member takes of a tar file: a header, and its bytes up to the next whole block. Of the blob `b`; SQL. */
 const IN_TAR = "512 + (b.size + 511) / 512 * 512";
+
+/** The same of a size, where rows are read already. */
+function inTar(size: number): number {
+  return 512 + Math.ceil(size / 512) * 512;
+}
 
 /** Packs and their members, where none dies: what a tar file of them takes, but for its end. */
 const NOW = `SELECT b.pack AS seq, count(*) AS members, 0 AS dying, sum(${IN_TAR}) AS live, 0 AS dead FROM blobs b WHERE b.pack IS NOT NULL GROUP BY b.pack`;
@@ -23,7 +28,7 @@ export function measurePacks(db: Database, { marks, sizes, packs }: Blobs): numb
       (dead[pack] as number) += size;
     } else {
       (members[pack] as number)++;
-      (live[pack] as number) += 512 + Math.ceil(size / 512) * 512;
+      (live[pack] as number) += inTar(size);
     }
   }
   const used = Uint32Array.from(members.keys()).filter((pack) => (members[pack] as number) + (dying[pack] as number) > 0);

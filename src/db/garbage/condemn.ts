@@ -1,9 +1,10 @@
 import type { Database } from "bun:sqlite";
 import { ofDataset } from "../records/of-dataset.ts";
-import { insertAll, RULES } from "./garbage.ts";
-import type { Rule } from "./garbage.ts";
 import { eachName } from "./read-artifacts.ts";
 import type { Artifacts } from "./read-artifacts.ts";
+import { RULES } from "./rule.ts";
+import type { Rule } from "./rule.ts";
+import { insertAll } from "./tables.ts";
 
 // What rules condemn, each of them as many as its function returns; and the table of those that go.
 

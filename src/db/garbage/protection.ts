@@ -2,7 +2,7 @@ import type { Database } from "bun:sqlite";
 
 /*
  * What keeps an artifact, whatever a rule says. It stands here once: a plan asks it of all candidates together, the sweep of each one again before it
- * goes, and `gc why` of one that somebody names. What was made from an artifact keeps it too: that is asked of the edges, in `garbage.ts`.
+ * goes, and `gc why` of one that somebody names. What was made from an artifact keeps it too: that is asked of the edges, of all together in `spare.ts`, and by the sweep in `sweeping.ts`.
  */
 export type Keeper = "stopped" | "pin" | "alias" | "run" | "reader" | "lease" | "unverified" | "undelivered" | "damaged";
 

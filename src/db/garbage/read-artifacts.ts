@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
-import { COLLECTED, eachPair, longer, roomFor } from "./each-pair.ts";
+import { collectAfter, collectRest, longer, roomFor } from "./columns.ts";
+import { eachPair } from "./each-pair.ts";
 
 /** What gc knows of all artifacts, in columns by their seqs. */
 export interface Artifacts {
@@ -9,12 +10,13 @@ export interface Artifacts {
   blobs: Uint32Array;
   /** Live, and made before the time that was asked for. */
   old: Uint8Array;
-  /** Of live ones, where they were asked for: when they were made, in milliseconds, and whether they are directories. */
-  created: Float64Array;
+  /** Of live ones, where it was asked for: when they were first used, which is when they were made; milliseconds. `makeRoom` raises it to when they were last. */
+  used: Float64Array;
+  /** Of the same: 1 for directories. */
   trees: Uint8Array;
 }
 
-export const STATE = { live: 1, hidden: 2, deleted: 3 } as const;
+export const STATE = { live: 1, outOfSight: 2, deleted: 3 } as const;
 
 /** Of what is live an index knows all of this: a row is ten times as large. `times`: what was made when is wanted of each. */
 export function readArtifacts(db: Database, { before, times }: { before: number | null; times: boolean }): Artifacts {
@@ -24,10 +26,10 @@ export function readArtifacts(db: Database, { before, times }: { before: number 
     states: new Uint8Array(room),
     blobs: new Uint32Array(room),
     old: new Uint8Array(room),
-    created: new Float64Array(times ? room : 0),
+    used: new Float64Array(times ? room : 0),
     trees: new Uint8Array(times ? room : 0),
   };
-  const { states, blobs, old, created, trees } = artifacts;
+  const { states, blobs, old, used, trees } = artifacts;
   const below = Math.max(room, roomFor(db, "blobs"));
   const columns = { a: "seq", b: "blob * 2 + (created_at < ?)", from: "artifacts WHERE state = 'live'", below, given: [before ?? 0] };
   const take = (seq: number, blob: number): void => {
@@ -38,12 +40,12 @@ export function readArtifacts(db: Database, { before, times }: { before: number 
   if (times)
     eachPair(db, { ...columns, c: "created_at * 2 + (kind = 'tree')" }, (seq, blob, made) => {
       take(seq, blob);
-      created[seq] = Math.floor(made / 2);
+      used[seq] = Math.floor(made / 2);
       if (made % 2 === 1) trees[seq] = 1;
     });
   else eachPair(db, columns, take);
   eachPair(db, { a: "seq", b: "blob", from: "artifacts WHERE state IN ('withdrawn', 'removed')", below }, (seq, blob) => {
-    states[seq] = STATE.hidden;
+    states[seq] = STATE.outOfSight;
     blobs[seq] = blob;
   });
   for (const { seq } of db.query<{ seq: number }, []>("SELECT seq FROM artifacts WHERE state = 'deleted'").iterate())
@@ -62,7 +64,7 @@ export function eachName(db: Database, { states }: Artifacts, take: (versions: U
   let unread = 0;
   let live = 0;
   for (const { seq } of versions.iterate()) {
-    if (++count % COLLECTED === 0) Bun.gc(true);
+    collectAfter(++count);
     if (unread === 0) unread = (names.next().value as { n: number }).n;
     if (live === list.length) list = longer(list);
     if (states[seq] === STATE.live) list[live++] = seq;
@@ -71,6 +73,6 @@ export function eachName(db: Database, { states }: Artifacts, take: (versions: U
     live = 0;
   }
   // a statement that was not read to its end would hold this moment of the database for good, and nothing could be written
-  while (names.next().done !== true) unread++;
-  if (count > COLLECTED) Bun.gc(true);
+  for (const _ of names);
+  collectRest(count);
 }

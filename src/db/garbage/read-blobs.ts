@@ -1,6 +1,7 @@
 import type { Database } from "bun:sqlite";
+import { roomFor } from "./columns.ts";
+import { eachPair } from "./each-pair.ts";
 import type { Artifacts } from "./read-artifacts.ts";
-import { eachPair, roomFor } from "./each-pair.ts";
 
 /** What gc knows of all blobs, in columns by their seqs. */
 export interface Blobs {

@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
-import { eachPair, longer } from "./each-pair.ts";
+import { longer } from "./columns.ts";
+import { eachPair } from "./each-pair.ts";
 
 /** What artifacts were made from, by edges and then by the sources of meta-models: that of seq i is list[first[i]] … list[first[i + 1] - 1]. */
 export interface Lineage {

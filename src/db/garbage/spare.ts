@@ -1,13 +1,13 @@
 import type { Database } from "bun:sqlite";
 import type { Garbage } from "./condemn.ts";
-import { RULES } from "./garbage.ts";
-import type { Counts, Rule } from "./garbage.ts";
 import { protectedRows } from "./protection.ts";
 import type { Keeper } from "./protection.ts";
 import { eachName, STATE } from "./read-artifacts.ts";
 import type { Artifacts } from "./read-artifacts.ts";
 import { readLineage } from "./read-lineage.ts";
 import type { Lineage } from "./read-lineage.ts";
+import { RULES } from "./rule.ts";
+import type { Counts, Rule } from "./rule.ts";
 
 // What is kept although a rule condemns it.
 

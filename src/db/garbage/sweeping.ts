@@ -1,8 +1,9 @@
 import type { Database } from "bun:sqlite";
 import { revive } from "../bytes/blobs.ts";
 import type { BlobState } from "../bytes/blobs.ts";
-import { DETAIL } from "./garbage.ts";
-import type { Rule } from "./garbage.ts";
+import { blobWords } from "../bytes/digest-words.ts";
+import { DETAIL } from "./rule.ts";
+import type { Rule } from "./rule.ts";
 
 /*
  * What the sweep asks and changes inside its write transactions, a batch of rows in each statement. A blob goes live → condemned → trashed → no row; until it is
@@ -96,7 +97,7 @@ const UNNAMED = `NOT EXISTS (SELECT 1 FROM artifacts WHERE blob = blobs.seq) AND
 const GIVEN = "seq IN (SELECT value FROM json_each(?1))";
 
 /** Condemns those of some blobs that nothing names any more. Returns which are condemned or trashed now. */
-export function condemn(db: Database, blobs: readonly number[], at: number): number[] {
+export function condemnBlobs(db: Database, blobs: readonly number[], at: number): number[] {
   const given = JSON.stringify(blobs);
   db.query(`UPDATE blobs SET state = 'condemned', condemned_at = ?2 WHERE ${GIVEN} AND state IN ('live', 'unverified') AND ${UNNAMED}`).run(
     given,
@@ -126,12 +127,11 @@ export interface GoingBlob {
   condemned_at: number | null;
 }
 
-/** Some blobs as they are now, but for those that are gone. The words are put together here: as one string each they take a third of what their parts would. */
+/** Some blobs as they are now, but for those that are gone. */
 export function goingBlobs(db: Database, blobs: readonly number[]): GoingBlob[] {
-  const digest = "ifnull('blake3:' || lower(hex(blake3)), 'sha256:' || lower(hex(sha256)))";
   return db
     .query<GoingBlob, [string]>(
-      `SELECT seq, state, size, iif(place = 'file', path, NULL) AS path, iif(place = 'file', path || ' (' || ${digest} || ')', ${digest}) AS what, condemned_at
+      `SELECT seq, state, size, iif(place = 'file', path, NULL) AS path, ${blobWords("blobs")} AS what, condemned_at
        FROM blobs WHERE ${GIVEN}`,
     )
     .all(JSON.stringify(blobs));

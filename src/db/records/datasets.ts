@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { digestWords } from "../bytes/digest-words.ts";
 import { DEFAULT_DATASET } from "../../domain/names.ts";
 import { distinct } from "./distinct.ts";
 
@@ -30,7 +31,7 @@ export function displaced(db: Database, dataset: string): Displaced[] {
        users (blob, artifact) AS (SELECT o.seq, a.seq FROM own o CROSS JOIN artifacts a ON a.blob = o.seq
          UNION ALL SELECT o.seq, a.seq FROM own o CROSS JOIN tree_members t ON t.member = o.seq CROSS JOIN artifacts a ON a.blob = t.tree)
        SELECT u.blob, min(a.seq) AS first, ifnull(a.dataset, 'default') AS dataset, b.size, b.pack, ifnull(b.path, p.path) AS path,
-         ifnull('blake3:' || lower(hex(b.blake3)), 'sha256:' || lower(hex(b.sha256))) AS digest
+         ${digestWords("b")} AS digest
        FROM users u CROSS JOIN artifacts a ON a.seq = u.artifact CROSS JOIN blobs b ON b.seq = u.blob LEFT JOIN packs p ON p.seq = b.pack
        WHERE a.seq NOT IN (SELECT seq FROM temp.gc_garbage)
        GROUP BY u.blob HAVING sum(ifnull(a.dataset, 'default') = ?1) = 0 ORDER BY b.pack, b.offset, u.blob`,

@@ -1,11 +1,13 @@
 import * as artifacts from "../../db/records/artifacts.ts";
 import * as events from "../../db/records/events.ts";
-import * as garbage from "../../db/garbage/garbage.ts";
 import * as journal from "../../db/records/journal.ts";
 import { keepersAmong } from "../../db/garbage/protection.ts";
 import type { Keeper } from "../../db/garbage/protection.ts";
-import { condemn, dependentsAmong, respectAllLeases, suspects } from "../../db/garbage/sweeping.ts";
+import { RULES } from "../../db/garbage/rule.ts";
+import type { Rule } from "../../db/garbage/rule.ts";
+import { condemnBlobs, dependentsAmong, respectAllLeases, suspects } from "../../db/garbage/sweeping.ts";
 import type { Span, Suspect } from "../../db/garbage/sweeping.ts";
+import { nextGarbage, settleGarbage } from "../../db/garbage/tables.ts";
 import { artifactRef } from "../../domain/artifact-ref.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
 import { newerNeeded } from "../why/described.ts";
@@ -26,7 +28,7 @@ export async function buryArtifacts(sweep: Sweep): Promise<Set<number>> {
   for (let isSettled = true; isSettled;) {
     isSettled = false;
     for (let below = Number.MAX_SAFE_INTEGER; ;) {
-      const from = garbage.nextGarbage(store.db, below, size);
+      const from = nextGarbage(store.db, below, size);
       if (from === undefined) break;
       sweep.tell({ doing: "artifacts", done, of });
       if (await isToStop(sweep)) return condemned;
@@ -50,7 +52,7 @@ function buryBatch(sweep: Sweep, span: Span, except: ReadonlySet<Keeper>, condem
   respectAllLeases(db);
   const keepers = keepersAmong(db, span, except);
   const needing = Map.groupBy(dependentsAmong(db, span), ({ of }) => of);
-  const newer = Object.fromEntries(garbage.RULES.map((rule) => [rule, newerNeeded(rule, plan.rules)])) as Record<garbage.Rule, number>;
+  const newer = Object.fromEntries(RULES.map((rule) => [rule, newerNeeded(rule, plan.rules)])) as Record<Rule, number>;
   const buried = new Map<number, Suspect>();
   const left = new Set<number>();
   for (const now of suspects(db, span, newer, plan.at)) {
@@ -72,15 +74,15 @@ function buryBatch(sweep: Sweep, span: Span, except: ReadonlySet<Keeper>, condem
   for (const now of buried.values()) tellOf(sweep, now, at);
   artifacts.entomb(db, [...buried.keys()], at);
   const bytes = [...new Set([...buried.values()].flatMap(({ blob }) => blob ?? []))];
-  for (const blob of condemn(db, bytes, at)) condemned.add(blob);
-  garbage.settleGarbage(db, [...buried.keys(), ...left]);
+  for (const blob of condemnBlobs(db, bytes, at)) condemned.add(blob);
+  settleGarbage(db, [...buried.keys(), ...left]);
   return buried.size + left.size;
 }
 
 /** Writes down that it goes. */
 function tellOf({ store, plan, swept, words }: Sweep, now: Suspect, at: number): void {
   const what = artifactRef(now);
-  // the same few of a hundred thousand
+  // most of a hundred thousand go for the same few reasons: one string of each of those, and not one of each artifact
   const said = verdictWords(now, plan.rules, plan.at);
   const why = words.get(said) ?? said;
   words.set(why, why);
@@ -90,7 +92,7 @@ function tellOf({ store, plan, swept, words }: Sweep, now: Suspect, at: number):
   swept.deleted.push({ kind: "artifact", what, why, bytes: 0, planned: true });
 }
 
-const STATE_OF: Partial<Record<garbage.Rule, Suspect["state"]>> = { removed: "removed", "failed-runs": "withdrawn" };
+const STATE_OF: Partial<Record<Rule, Suspect["state"]>> = { removed: "removed", "failed-runs": "withdrawn" };
 
 function changed(now: Suspect, graceBegan: number): string | undefined {
   if (now.rule === "purge") return undefined;

@@ -1,7 +1,7 @@
 import { lstatSync } from "node:fs";
 import * as blobs from "../../db/bytes/blobs.ts";
 import * as leases from "../../db/bytes/leases.ts";
-import { condemn, forgetBlobs, forgetCacheEntries, goingBlobs, memberCounts, takeNext, trash } from "../../db/garbage/sweeping.ts";
+import { condemnBlobs, forgetBlobs, forgetCacheEntries, goingBlobs, memberCounts, takeNext, trash } from "../../db/garbage/sweeping.ts";
 import type { GoingBlob } from "../../db/garbage/sweeping.ts";
 import { reason } from "../../domain/error.ts";
 import { syncPoint } from "../../domain/sync-point.ts";
@@ -16,7 +16,7 @@ export async function dropBlobs(sweep: Sweep, unnamed: Iterable<number>, planned
     for (let wave = inOrder(unnamed); wave.length > 0 && !swept.interrupted; wave = takeNext(store.db)) {
       for await (const batch of batches(sweep, "blobs", wave)) {
         store.transaction(() => {
-          condemn(store.db, batch, store.now());
+          condemnBlobs(store.db, batch, store.now());
           trash(store.db, batch);
           syncPoint("gc.trashing");
         });

@@ -1,4 +1,4 @@
-import type { Rule } from "../../db/garbage/garbage.ts";
+import type { Rule } from "../../db/garbage/rule.ts";
 import type { GcRules } from "./rules.ts";
 import type { Stop } from "../strange-manifests.ts";
 

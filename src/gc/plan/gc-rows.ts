@@ -28,15 +28,16 @@ export function readRows({ db, now }: Store, { maxAge, maxSize }: GcRules, { par
   return { artifacts, blobs: readBlobs(db, artifacts), garbage: noGarbage(artifacts), kept: noneKept(artifacts) };
 }
 
-/** Puts what goes into the tables of the connection. */
+/** Puts all that goes into the tables of the connection, beside what is there already. The columns are as they were. */
 export function writeRows(db: Database, { garbage, blobs }: GcRows): void {
   writeGarbage(db, garbage, null, Infinity);
   writeDead(db, blobs);
 }
 
 /**
- * What puts into the tables what is read from there: the first of a rule, or of all of them. Once all of it is there the columns are let go: a sweep needs the memory, and
- * takes rows out of the tables that must not come back.
+ * What puts into the tables what is read from there: the first of a rule (null: of all of them), at most `most` (Infinity: all that goes, whatever the rule). Once all of it is
+ * there the columns are let go, and each later call does nothing: a sweep needs the memory, and takes rows out of the tables that must not come back. What is read from there after
+ * a sweep is what it left.
  */
 export function writer(db: Database, rows: GcRows): Writer {
   let unwritten: GcRows | undefined = rows;

@@ -1,11 +1,10 @@
-import { addGarbage } from "../../db/bytes/dead-blobs.ts";
 import { readDead } from "../../db/bytes/find-dead.ts";
 import { condemnForRoom } from "../../db/garbage/condemn.ts";
 import type { Keeper } from "../../db/garbage/protection.ts";
 import { MARK, storedBytes } from "../../db/garbage/read-blobs.ts";
 import { readLineage } from "../../db/garbage/read-lineage.ts";
 import { STATE } from "../../db/garbage/read-artifacts.ts";
-import { lastUses, rooted } from "../../db/garbage/spendable.ts";
+import { addGarbage, lastUses, rooted } from "../../db/garbage/spendable.ts";
 import type { Store } from "../../store/store.ts";
 import { chooseToFit } from "./fit.ts";
 import type { GcPlan } from "./gc-plan.ts";
@@ -27,10 +26,7 @@ export function makeRoom(
   const lineage = readLineage(db, artifacts.states.length);
   const isRooted = rooted(db, garbage, artifacts, lineage, except);
   const stays = bytesOf(isRooted, rows);
-  // in the same column, here and below: another one would be a hundredth of all memory, or a tenth
-  const mayGo = isRooted;
-  for (let seq = 0; seq < mayGo.length; seq++)
-    mayGo[seq] = isRooted[seq] === 0 && artifacts.states[seq] === STATE.live && garbage.rules[seq] === 0 ? 1 : 0;
+  const mayGo = spendable(isRooted, rows);
   const free = freer(db, rows, mayGo, stays);
   const { count, freed } = chooseToFit({ mayGo, used: lastUsed(db, rows), lineage }, before - limit, (seq) => {
     const bytes = free(seq);
@@ -41,7 +37,16 @@ export function makeRoom(
   return { limit: { bytes: limit, stored, after: before - freed, met: before - freed <= limit }, condemned: count, freed };
 }
 
-/** When each was last used, in the column that had when it was made. */
+/** What may go, in the column of what stays: it is not asked for again, and each column of a million artifacts is a megabyte of the hundred that such a plan takes. */
+function spendable(isRooted: Uint8Array, { artifacts, garbage }: GcRows): Uint8Array {
+  for (let seq = 0; seq < isRooted.length; seq++) {
+    const mayGo = isRooted[seq] === 0 && artifacts.states[seq] === STATE.live && garbage.rules[seq] === 0 ? 1 : 0;
+    if (isRooted[seq] !== mayGo) isRooted[seq] = mayGo;
+  }
+  return isRooted;
+}
+
+/** When each was last used: raises the column that has when it was first. Times take eight bytes of each. */
 function lastUsed(db: Store["db"], { artifacts, blobs }: GcRows): Float64Array {
   const uses = new Float64Array(blobs.marks.length);
   let isAny = false;
@@ -49,11 +54,10 @@ function lastUsed(db: Store["db"], { artifacts, blobs }: GcRows): Float64Array {
     uses[blob] = last_used;
     isAny = true;
   }
-  const { created } = artifacts;
+  const { used } = artifacts;
   if (isAny)
-    for (let seq = 0; seq < created.length; seq++)
-      created[seq] = Math.max(created[seq] as number, uses[artifacts.blobs[seq] as number] as number);
-  return created;
+    for (let seq = 0; seq < used.length; seq++) used[seq] = Math.max(used[seq] as number, uses[artifacts.blobs[seq] as number] as number);
+  return used;
 }
 
 /** The blobs of some artifacts, as marks. */

@@ -1,7 +1,7 @@
 import * as datasets from "../../db/records/datasets.ts";
 import { findDead, findUnnamed } from "../../db/bytes/find-dead.ts";
 import * as condemning from "../../db/garbage/condemn.ts";
-import type { Counts } from "../../db/garbage/garbage.ts";
+import type { Counts } from "../../db/garbage/rule.ts";
 import { hollowOnce, measurePacks } from "../../db/bytes/hollow-packs.ts";
 import { reading } from "../../db/open/open.ts";
 import type { Keeper } from "../../db/garbage/protection.ts";
@@ -69,7 +69,7 @@ function planRows(store: Store, rules: GcRules, scope: GcScope, stopped: Stop[])
   const rows = readRows(store, rules, scope);
   const { artifacts, blobs, kept } = rows;
   findUnnamed(db, blobs, scope.dataset);
-  const condemned = condemn(store, rows, rules, scope);
+  const condemned = condemnByRules(store, rows, rules, scope);
   spareProtected(db, rows.garbage, kept, artifacts, except);
   if (rows.garbage.count > 0) findDead(db, blobs, artifacts, rows.garbage, () => writeRows(db, rows));
   let bytes = deadBytes(blobs);
@@ -119,7 +119,7 @@ export function protectingNothing(rules: GcRules, { part }: GcScope): ReadonlySe
   return except;
 }
 
-function condemn({ db, now }: Store, { garbage, kept, artifacts }: GcRows, rules: GcRules, { part, dataset }: GcScope): Counts {
+function condemnByRules({ db, now }: Store, { garbage, kept, artifacts }: GcRows, rules: GcRules, { part, dataset }: GcScope): Counts {
   if (part === "orphans") return {};
   if (part === "purge") return { purge: condemning.condemnDataset(db, garbage, dataset as string, now()) };
   const { grace, failedRuns, maxVersions, maxAge } = rules;

@@ -1,4 +1,4 @@
-import type { Rule } from "../../db/garbage/garbage.ts";
+import type { Rule } from "../../db/garbage/rule.ts";
 import { countOf, formatBytes, formatDuration } from "../../domain/quantity.ts";
 import type { GcRules } from "./rules.ts";
 

@@ -1,4 +1,4 @@
-import { openTables } from "../../db/garbage/garbage.ts";
+import { openTables } from "../../db/garbage/tables.ts";
 import * as leases from "../../db/bytes/leases.ts";
 import { leaseState } from "../../store/lease.ts";
 import type { Store } from "../../store/store.ts";

@@ -1,17 +1,19 @@
 import * as artifacts from "../../db/records/artifacts.ts";
 import type { ArtifactRow } from "../../db/records/artifacts.ts";
 import * as deadBlobs from "../../db/bytes/dead-blobs.ts";
+import { collectAfter } from "../../db/garbage/columns.ts";
 import * as keeping from "../../db/garbage/spare.ts";
 import { artifactRef } from "../../domain/artifact-ref.ts";
 import type { Store } from "../../store/store.ts";
 import type { ArtifactItem, BlobItem, Described, GcRule, Going, Kept } from "../plan/gc-plan.ts";
 import type { Writer } from "../plan/sets.ts";
 import { verdictWords } from "../plan/retention.ts";
-import type { Rule } from "../../db/garbage/garbage.ts";
+import type { Rule } from "../../db/garbage/rule.ts";
 import type { GcRules } from "../plan/rules.ts";
 
 /** SQLite takes a negative limit for none. */
 const ALL = -1;
+/** A row in words leaves more behind it than one that is only read: by itself the engine lets a million of them take several times the memory of the plan. */
 const COLLECTED = 1 << 14;
 
 /** `writer` gives what fills the sets that they are read from, and throws where those are another plan's. */
@@ -38,8 +40,7 @@ export function describedArtifacts(
         state: row.state,
         newer: newerNeeded(verdict.rule, rules),
       };
-      // by itself the engine lets a million of them take several times the memory of the plan
-      if (++count % COLLECTED === 0) Bun.gc(true);
+      collectAfter(++count, COLLECTED);
     }
   }
   return {
@@ -66,7 +67,7 @@ export function describedBlobs({ db }: Store, requireOwn: () => void): Going<Blo
         kind: "blob",
         rule: "unnamed",
         seq: blob.seq,
-        what: blobWords(blob),
+        what: blob.what,
         why: blob.state === "trashed" ? "its removal was interrupted" : "no artifact names it",
         bytes: blob.now,
         bytes_after_repacking: blob.later,
@@ -78,11 +79,6 @@ export function describedBlobs({ db }: Store, requireOwn: () => void): Going<Blo
     byRule: (most) => (count === 0 ? [] : [{ rule: "unnamed", count, first: [...items(most)] }]),
     [Symbol.iterator]: () => items(ALL),
   };
-}
-
-/** `path (digest)`, or the digest of one that has no file of its own. */
-function blobWords({ path, digest }: { path: string | null; digest: string }): string {
-  return path === null ? digest : `${path} (${digest})`;
 }
 
 export function describedKept({ db }: Store, set: keeping.KeptSet, counts: readonly { kept: number }[]): Described<Kept> {

@@ -3,7 +3,7 @@ import * as artifacts from "../../db/records/artifacts.ts";
 import type { ArtifactRow } from "../../db/records/artifacts.ts";
 import * as blobs from "../../db/bytes/blobs.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";
-import * as garbage from "../../db/garbage/garbage.ts";
+import { stoppedBecause } from "../../db/garbage/tables.ts";
 import * as packs from "../../db/bytes/packs.ts";
 import * as whyKept from "../../db/garbage/why-kept.ts";
 import { formatDigest, parseDigestPrefix } from "../../domain/digest.ts";
@@ -123,7 +123,7 @@ function ofFile(store: Store, path: string, rules: GcRules): { bytes: BytesWhy; 
 }
 
 function stopWords({ db }: Store): string[] {
-  const because = garbage.stoppedBecause(db);
+  const because = stoppedBecause(db);
   return because === undefined ? [] : [because];
 }
 

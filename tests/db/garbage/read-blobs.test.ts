@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { measurePacks } from "../../../src/db/bytes/hollow-packs.ts";
 import { readArtifacts } from "../../../src/db/garbage/read-artifacts.ts";
 import { deadBytes, MARK, readBlobs, storedBytes } from "../../../src/db/garbage/read-blobs.ts";
-import { openTables } from "../../../src/db/garbage/garbage.ts";
+import { openTables } from "../../../src/db/garbage/tables.ts";
 import type { Store } from "../../../src/store/store.ts";
 import { openTestStore } from "../../support/store.ts";
 

@@ -11,7 +11,7 @@ import * as outbox from "../../../src/db/delivery/outbox.ts";
 import * as packs from "../../../src/db/bytes/packs.ts";
 import * as pins from "../../../src/db/records/pins.ts";
 import * as runs from "../../../src/db/records/runs.ts";
-import { condemn, trash } from "../../../src/db/garbage/sweeping.ts";
+import { condemnBlobs, trash } from "../../../src/db/garbage/sweeping.ts";
 import { self } from "../../../src/domain/process-identity.ts";
 import { planGc } from "../../../src/gc/plan/plan.ts";
 import { itemsOf, keptOf } from "../../../src/gc/plan/gc-plan.ts";
@@ -712,7 +712,7 @@ test("what was condemned and is named again is what it was: bytes that nobody re
   ).lastInsertRowid as number;
   for (const blob of [foreign, name.blob as number]) {
     db.query("UPDATE artifacts SET blob = ? WHERE seq = ?").run(blob === foreign ? name.blob : foreign, name.seq);
-    expect(condemn(db, [blob], t.now)).toEqual([blob]);
+    expect(condemnBlobs(db, [blob], t.now)).toEqual([blob]);
     db.query("UPDATE artifacts SET blob = ? WHERE seq = ?").run(blob, name.seq);
     trash(db, [blob]);
   }

@@ -1,9 +1,11 @@
 import type { Database } from "bun:sqlite";
+import { collectAfter } from "./columns.ts";
 
 /*
  * What gc asks of the database as a whole. Rows are read once, into columns by their seqs, and judged there: a query for each of a million artifacts would take longer than
  * anybody waits, and a million of them do not fit into memory as objects. What goes then stands in sets (temporary tables of this connection), as far as somebody reads
- * it there: the first of each rule, or all.
+ * it there: the first of each rule, or all. SQLite's planner knows nothing of how few or how many rows they have: where the order of a join matters, CROSS JOIN says it, here and
+ * wherever such a table is read.
  *
  *   gc_garbage   artifacts that go: by which rule, and the number that goes with it (a time, or a count of versions)
  *   gc_stopped   why nothing goes at all; mostly empty
@@ -41,19 +43,7 @@ export function stoppedBecause(db: Database): string | undefined {
   return db.query<{ because: string }, []>("SELECT because FROM temp.gc_stopped").get()?.because;
 }
 
-export const RULES = ["removed", "failed-runs", "versions", "age", "size", "purge"] as const;
-/** A rule's word, the same here, in a plan, and on the screen. */
-export type Rule = (typeof RULES)[number];
-export type Counts = Partial<Record<Rule, number>>;
-
-/** When the bytes of the artifact `a` were last used. */
-const LAST_USED = "max(a.created_at, ifnull((SELECT last_used FROM blob_uses WHERE blob = a.blob), 0))";
-/** What goes with the rule of the garbage `g`. */
-export const DETAIL = `iif(g.rule = 'size', ${LAST_USED}, iif(g.rule = 'age', a.created_at, g.detail))`;
-
 const INSERTED_AT_ONCE = 1 << 13;
-/** After so many, what is left of their lists is collected: the engine by itself lets twice the memory of a plan fill up with it. */
-const COLLECTED = 1 << 17;
 
 /** Runs an insertion that reads a JSON list, over a million numbers or more; `word`: what stands in the list for each. */
 export function insertAll(db: Database, insertion: string, seqs: Uint32Array, word?: (seq: number) => string): void {
@@ -61,7 +51,7 @@ export function insertAll(db: Database, insertion: string, seqs: Uint32Array, wo
   for (let at = 0; at < seqs.length; at += INSERTED_AT_ONCE) {
     const some = seqs.subarray(at, at + INSERTED_AT_ONCE);
     insert.run(`[${word ? Array.from(some, word).join() : some.join()}]`);
-    if (at % COLLECTED === COLLECTED - INSERTED_AT_ONCE) Bun.gc(true);
+    collectAfter(at + INSERTED_AT_ONCE);
   }
 }
 
