@@ -1,20 +1,16 @@
 import { readFileSync, statSync } from "node:fs";
 
+/** The command of the keeper of a log, by the log's path. */
+export type KeeperCommand = (path: string) => string[];
+
 /**
  * How to start the `tee` that writes a log, so that neither our own death (SIGPIPE) nor a log that is larger than the user lets files be (SIGXFSZ, `ulimit -f`) ends it without
- * a word. One that sees to the first by itself is started as it is, where the second cannot come; any other one by a shell, which costs a program more.
+ * a word. One that sees to the first by itself is started as it is, where the second cannot come; any other one by a shell, which costs a program more. The program is looked at once, for
+ * all logs.
  */
-export function keeperCommand(tee: string, path: string): string[] {
-  if (needsNoShell(tee)) return [tee, "-a", "-p", path];
-  return ["/bin/sh", "-c", 'trap "" PIPE XFSZ; exec "$0" -a "$1"', tee, path];
-}
-
-const answers = new Map<string, boolean>();
-
-function needsNoShell(tee: string): boolean {
-  let answer = answers.get(tee);
-  if (answer === undefined) answers.set(tee, (answer = mayGrow() && ignoresBrokenPipes(tee)));
-  return answer;
+export function keeperCommand(tee: string): KeeperCommand {
+  if (mayGrow() && ignoresBrokenPipes(tee)) return (path) => [tee, "-a", "-p", path];
+  return (path) => ["/bin/sh", "-c", 'trap "" PIPE XFSZ; exec "$0" -a "$1"', tee, path];
 }
 
 /** Whether files may be of any size here; false where nobody says so. */

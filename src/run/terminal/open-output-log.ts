@@ -1,6 +1,7 @@
 import { fstatSync } from "node:fs";
 import { join } from "node:path";
 import { isTerminal } from "./is-terminal.ts";
+import { keeperCommand } from "./keeper-command.ts";
 import type { Log, OutputLog } from "./output-log.ts";
 import { openPipe } from "./pipe.ts";
 import type { PipeMaker } from "./pipe.ts";
@@ -26,7 +27,8 @@ export async function openOutputLog({ directory, capture, shown = 1, makePipe = 
     return (await import("./terminal-log.ts")).openTerminalLog({ name: "output.log", path: join(directory, "output.log") }, drainMs);
   const keepsOut = capture || terminals[shown] === false;
   const keepsErr = capture || terminals[2] === false;
-  const open = (name: Log["name"], out: 1 | 2): Promise<Tee> => openTee({ name, path: join(directory, name) }, out, directory, makePipe);
+  const means = { directory, makePipe, command: keeperCommand(Bun.which("tee") ?? "/usr/bin/tee") };
+  const open = (name: Log["name"], out: 1 | 2): Promise<Tee> => openTee({ name, path: join(directory, name) }, out, means);
   if (keepsOut && keepsErr && sameFile(shown, 2)) {
     const both = await open("output.log", shown);
     return teeLog({ stdout: both.write, stderr: both.write }, [both], drainMs);

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, statSync } from "node:fs";
 import { aborted, deadline } from "../child/deadline.ts";
 import { follow } from "../child/follow.ts";
 import type { Follower } from "../child/follow.ts";
-import { keeperCommand } from "./keeper-command.ts";
+import type { KeeperCommand } from "./keeper-command.ts";
 import type { Log, OutputLog } from "./output-log.ts";
 import { missingWords } from "./missing-words.ts";
 import type { Pipe, PipeMaker } from "./pipe.ts";
@@ -41,14 +41,21 @@ interface TeeEnd {
   isOpen: boolean;
 }
 
+interface Means {
+  /** For pipes that need a name. */
+  directory: string;
+  makePipe: PipeMaker;
+  command: KeeperCommand;
+}
+
 /**
  * The keeper is a `tee`: each byte goes to us, and then to the log. When the log takes nothing more (a full disk) it still gives us all; when we are gone it still
  * writes the log.
  */
-export async function openTee(log: Log, out: 1 | 2, directory: string, makePipe: PipeMaker): Promise<Tee> {
+export async function openTee(log: Log, out: 1 | 2, { directory, makePipe, command }: Means): Promise<Tee> {
   const pipe = await makePipe(directory);
   const file = openSync(log.path, "a+");
-  const keeper = startKeeper(pipe, log.path);
+  const keeper = startKeeper(pipe, command(log.path));
   const complaints = keeper.stderr.getReader();
   const notes: string[] = [];
   let follower: Follower | undefined;
@@ -100,7 +107,7 @@ export async function openTee(log: Log, out: 1 | 2, directory: string, makePipe:
     if (!reading) return;
     if (fault !== undefined) return letGo();
     // the output goes on to where the user sent it; when that fails too, the child is told by its own write
-    successor = Bun.spawn([pathOf("cat")], { stdio: [pipe.read, out, "ignore"], cwd: "/", env: {} });
+    successor = Bun.spawn([Bun.which("cat") ?? "/usr/bin/cat"], { stdio: [pipe.read, out, "ignore"], cwd: "/", env: {} });
     await successor.exited;
     letGo();
   }
@@ -145,10 +152,6 @@ export async function openTee(log: Log, out: 1 | 2, directory: string, makePipe:
 }
 
 /** Detached, in a session of its own: neither Ctrl-C nor our death reaches it. It bears no COFFER_RUN_ID, so it is not killed with the run either. */
-function startKeeper(pipe: Pipe, path: string): Bun.Subprocess<number, "pipe", "pipe"> {
-  return Bun.spawn(keeperCommand(pathOf("tee"), path), { stdio: [pipe.read, "pipe", "pipe"], detached: true, cwd: "/", env: {} });
-}
-
-function pathOf(program: "cat" | "tee"): string {
-  return Bun.which(program) ?? `/usr/bin/${program}`;
+function startKeeper(pipe: Pipe, command: string[]): Bun.Subprocess<number, "pipe", "pipe"> {
+  return Bun.spawn(command, { stdio: [pipe.read, "pipe", "pipe"], detached: true, cwd: "/", env: {} });
 }

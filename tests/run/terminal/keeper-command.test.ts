@@ -14,16 +14,16 @@ linux("a tee that knows how to ignore broken pipes is started as it is, any othe
   // a program of many tools: what it has is not this tool's
   writeFileSync(large, "\x7fELF…\0--output-error\0");
   truncateSync(large, 5 << 20);
-  expect(keeperCommand(knows, "/log")).toEqual([knows, "-a", "-p", "/log"]);
+  expect(keeperCommand(knows)("/log")).toEqual([knows, "-a", "-p", "/log"]);
   for (const tee of [other, large, directory.at("missing")])
-    expect(keeperCommand(tee, "/log")).toEqual(["/bin/sh", "-c", expect.stringContaining("trap"), tee, "/log"]);
+    expect(keeperCommand(tee)("/log")).toEqual(["/bin/sh", "-c", expect.stringContaining("trap"), tee, "/log"]);
 });
 
 linux("where files may not grow as they like a shell sees to that signal, whatever the tee", () => {
   using directory = scratch();
   writeFileSync(directory.at("tee"), "--output-error");
   const module = join(import.meta.dir, "../../../src/run/terminal/keeper-command.ts");
-  const script = `console.log((await import(${JSON.stringify(module)})).keeperCommand(${JSON.stringify(directory.at("tee"))}, "/log")[0])`;
+  const script = `console.log((await import(${JSON.stringify(module)})).keeperCommand(${JSON.stringify(directory.at("tee"))})("/log")[0])`;
   const program = (limit: string): string =>
     Bun.spawnSync(["sh", "-c", `ulimit -f ${limit}; exec "$0" -e "$1"`, process.execPath, script])
       .stdout.toString()
