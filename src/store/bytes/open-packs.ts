@@ -1,11 +1,10 @@
 import { closeSync } from "node:fs";
 import { readMemberOf } from "../../blobs/pack.ts";
-import { readAt } from "../../blobs/read-at.ts";
+import { Window } from "../../blobs/window.ts";
 import type { BlobRow } from "../../db/bytes/blobs.ts";
 import { locate, openBlob } from "../read.ts";
 import type { Store } from "../store.ts";
 
-const WINDOW = 1 << 19;
 const FIRST_REACH = 1 << 12;
 /** A member's padding and the next one's header. */
 const NEAR = 1 << 10;
@@ -17,11 +16,9 @@ export class OpenPacks implements Disposable {
   readonly #store: Store;
   /** The one that was opened last at the end. */
   readonly #open = new Map<number, { fd: number; path: string }>();
-  /** A part of the pack that was looked into last. */
-  #window: Buffer | undefined;
+  /** On the pack that was looked into last. */
+  readonly #window = new Window();
   #pack: number | undefined;
-  #from = 0;
-  #length = 0;
   #reach = 0;
 
   constructor(store: Store) {
@@ -40,29 +37,17 @@ export class OpenPacks implements Disposable {
    */
   glance(seq: number, offset: number, size: number): Buffer | undefined {
     const pack = this.#open.get(seq);
-    if (!pack || size > WINDOW) return undefined;
-    if (!this.#has(seq, offset, size)) this.#look(pack.fd, seq, offset, size);
-    const start = offset - this.#from;
-    return this.#has(seq, offset, size) ? this.#window?.subarray(start, start + size) : undefined;
-  }
-
-  #has(seq: number, offset: number, size: number): boolean {
-    return seq === this.#pack && offset >= this.#from && offset + size <= this.#from + this.#length;
+    if (!pack || size > Window.MOST) return undefined;
+    return (seq === this.#pack ? this.#window.show(offset, size) : undefined) ?? this.#look(pack.fd, seq, offset, size);
   }
 
   /** Twice as far each time for who goes on from where the window ends, and no further than asked for who jumps about: a directory's files may lie anywhere. */
-  #look(fd: number, seq: number, offset: number, size: number): void {
-    const end = this.#from + this.#length;
-    const goesOn = seq === this.#pack && offset >= this.#from && offset <= end + NEAR;
-    this.#reach = goesOn ? Math.min(2 * this.#reach, WINDOW) : FIRST_REACH;
-    this.#window ??= Buffer.allocUnsafeSlow(WINDOW);
+  #look(fd: number, seq: number, offset: number, size: number): Buffer | undefined {
+    const goesOn = seq === this.#pack && this.#window.isNear(offset, NEAR);
+    this.#reach = goesOn ? Math.min(2 * this.#reach, Window.MOST) : FIRST_REACH;
     this.#pack = seq;
-    this.#from = offset;
-    try {
-      this.#length = readAt(fd, this.#window.subarray(0, goesOn ? Math.max(size, this.#reach) : size), offset);
-    } catch {
-      this.#length = 0;
-    }
+    this.#window.look(fd, offset, goesOn ? Math.max(size, this.#reach) : size);
+    return this.#window.show(offset, size);
   }
 
   [Symbol.dispose](): void {
