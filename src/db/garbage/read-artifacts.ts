@@ -57,7 +57,7 @@ export function readArtifacts(db: Database, { before, times }: { before: number 
 export function eachName(db: Database, { states }: Artifacts, take: (versions: Uint32Array, count: number) => void): void {
   const counts = db.query<{ n: number }, []>("SELECT count(*) AS n FROM artifacts WHERE name IS NOT NULL GROUP BY name ORDER BY name");
   const versions = db.query<{ seq: number }, []>("SELECT seq FROM artifacts WHERE name IS NOT NULL ORDER BY name, version");
-  // two passes over one index, beside each other: a million names as words would take longer
+  // two passes over one index, beside each other: a million names as words would take longer, and a window over each name four times as long
   const names = counts.iterate();
   let list = new Uint32Array(4096);
   let count = 0;

@@ -35,7 +35,7 @@ export function planGc(store: Store, rules: GcRules, scope?: GcScope): GcPlan {
   return atOnce(planning(store, rules, scope));
 }
 
-/** The same; yields between its steps, none of which takes long. */
+/** The same; yields between its steps. The longest is a look at all rows in one read transaction: a second, of a million artifacts. */
 export function* planning(store: Store, rules: GcRules, scope: GcScope = { dataset: null, part: "all" }): Generator<void, GcPlan> {
   try {
     let plan = yield* planOnce(store, rules, scope, strangeRuns(store));

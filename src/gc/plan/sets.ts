@@ -30,7 +30,7 @@ export function writerOf(store: Store, plan: GcPlan): Writer {
 }
 
 /**
- * Puts all that a plan has into the sets, of which a plan that is only shown needs the beginning. In one go: a million rows keep the process for as long as it took to plan them.
+ * Puts all that a plan has into the sets, of which a plan that is only shown needs the beginning. In one step, which no signal ends: a second or two, of a million rows.
  * @throws Error where another one was made since
  */
 export function completeSets(store: Store, plan: GcPlan): void {

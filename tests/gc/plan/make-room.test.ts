@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { sweep } from "../../../src/gc/apply/sweep.ts";
+import * as artifacts from "../../../src/db/records/artifacts.ts";
 import * as blobs from "../../../src/db/bytes/blobs.ts";
 import type { ArtifactRow } from "../../../src/db/records/artifacts.ts";
 import { planGc } from "../../../src/gc/plan/plan.ts";
@@ -16,7 +17,7 @@ function stored({ store }: TestStore): number {
 
 /**
  * Directories that have files in common with each other, with files that were logged by themselves, and with a directory that stays; one of them in a pack, two of them the
- * same; and files that no directory has. Some were made from others, and some were used of late.
+ * same; and files that no directory has. Some were made from others, some were used of late, and one that goes in any case has bytes of a directory that may.
  */
 async function fill(t: TestStore): Promise<ArtifactRow[]> {
   const common = (nth: number): string => `common ${nth} `.repeat(20);
@@ -32,6 +33,9 @@ async function fill(t: TestStore): Promise<ArtifactRow[]> {
   );
   for (const age of [13, 3]) made.push(await t.add({ age: age * DAY, files: packed }));
   for (const nth of [1, 4]) made.push(await t.add({ age: 17 * DAY, bytes: common(nth), dependsOn: [made[nth] as ArtifactRow] }));
+  const removed = await t.add({ bytes: "own 0 ".repeat(30) });
+  artifacts.setState(t.store.db, removed.seq, "removed", t.now - DAY);
+  made.push(removed);
   blobs.touch(t.store.db, [made[2]?.blob as number], t.now - 5 * DAY);
   return made;
 }
@@ -51,7 +55,11 @@ test("directories that share files make room: what a plan says of it, shown in p
     const { limit, totals } = plan;
     const shown = plan.artifacts.byRule(5);
     const all = [...plan.artifacts];
-    expect(shown).toEqual([{ rule: "size", count: all.length, first: all.slice(0, 5) }]);
+    expect(shown.map(({ rule }) => rule)).toEqual(["removed", "size"]);
+    for (const { rule, count, first } of shown) {
+      const own = all.filter((one) => one.rule === rule);
+      expect([count, first]).toEqual([own.length, own.slice(0, 5)]);
+    }
     expect(limit).toEqual({
       bytes: maxSize,
       stored: before,
