@@ -41,7 +41,8 @@ export function readArtifacts(db: Database, { before, times }: { before: number 
     eachPair(db, { ...columns, c: "created_at * 2 + (kind = 'tree')" }, (seq, blob, made) => {
       take(seq, blob);
       used[seq] = Math.floor(made / 2);
-      if (made % 2 === 1) trees[seq] = 1;
+      // before 1970 the rest of an odd one is -1
+      if (made % 2 !== 0) trees[seq] = 1;
     });
   else eachPair(db, columns, take);
   eachPair(db, { a: "seq", b: "blob", from: "artifacts WHERE state IN ('withdrawn', 'removed')", below }, (seq, blob) => {

@@ -14,9 +14,11 @@ export function plainRemotes({ directory, env }: Pick<GitPlace, "directory" | "e
   if (!home || !isOfSystem(Bun.which("git", { PATH: env["PATH"] ?? "" }))) return undefined;
   const others = ["/etc/gitconfig", join(env["XDG_CONFIG_HOME"] || join(home, ".config"), "git/config"), join(home, ".gitconfig")];
   if (others.some((path) => !isWithout(textOf(path), /remote|include/i))) return undefined;
+  // of a worktree the configuration lies elsewhere
+  if (textOf(join(directory, ".git/commondir")) !== "") return undefined;
   const own = textOf(join(directory, ".git/config"));
   // none at all: what lies there is no ordinary repository
-  return own && isWithout(own, /include|worktreeconfig|\\$|^\uFEFF/im) ? remotesIn(own) : undefined;
+  return own && isWithout(own, /include|worktreeconfig|\\$/im) && PLAIN.test(own) ? remotesIn(own) : undefined;
 }
 
 function isOfSystem(git: string | null): boolean {
@@ -38,6 +40,9 @@ function remotesIn(text: string): Map<string, string> | undefined {
   }
   return remotes;
 }
+
+/** What is a blank, and what ends a line or a value, is not the same to git and to JavaScript beyond these. */
+const PLAIN = /^(?:[\t\n\x20-\x7e]|\r\n)*$/;
 
 const REMOTE = /^\[remote "([^"\\\]]+)"\]$/i;
 /** A section that is no remote, with nothing behind it. */

@@ -24,12 +24,16 @@ function mayGrow(): boolean {
 
 /** The long name of `-p`, which GNU's tee has had since 8.24, and those of busybox and macOS have not. */
 const OPTION = "output-error";
+const ELF = Buffer.from("\x7fELF");
 /** Bytes. A tee that is part of a larger program than this is asked nothing. */
 const MOST = 4 << 20;
 
 function ignoresBrokenPipes(tee: string): boolean {
   try {
-    return statSync(tee).size <= MOST && readFileSync(tee).includes(OPTION);
+    if (statSync(tee).size > MOST) return false;
+    const program = readFileSync(tee);
+    // a script may speak of an option that it does not take
+    return program.subarray(0, ELF.length).equals(ELF) && program.includes(OPTION);
   } catch {
     return false;
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { plainRemotes } from "../../../src/run/code/plain-remotes.ts";
 import { scratch } from "../wrapped.ts";
 
@@ -54,6 +54,9 @@ test.each([
   ["a section with a dot", { own: `${CORE}[remote.o]\n\turl = a\n` }, { o: "a" }],
   ["an escaped name", { own: `${CORE}[remote "o\\"p"]\n\turl = a\n` }, { 'o"p': "a" }],
   ["another file that is taken in", { own: `${CORE}[include]\n\tpath = more\n` }, {}],
+  ["a value that ends in a blank of its own kind", { own: `${CORE}[remote "o"]\n\turl = a\u00a0\n` }, { o: "a\u00a0" }],
+  ["a value with the end of an old line", { own: `${CORE}[remote "o"]\n\turl = a\rb\n` }, { o: expect.stringMatching(/^a.b$/s) }],
+  ["a value with the end of a page", { own: `${CORE}[remote "o"]\n\turl = a\fb\n` }, { o: "a\fb" }],
   ["a remote of the user's", { own: CORE, user: ORIGIN }, { origin: "https://host/team/code.git" }],
 ])("%s is left to git", (_, files, remotes) => {
   const { byGit, plain } = both(files);
@@ -65,8 +68,14 @@ test("variables of git's are left to git, and so is what is no ordinary reposito
   const env = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "remote.o.url", GIT_CONFIG_VALUE_0: "a" };
   expect(both({ own: CORE }, env)).toEqual({ byGit: new Map([["o", "a"]]), plain: undefined });
   using directory = scratch();
+  const remotes = (): unknown => plainRemotes({ directory: directory.path, env: { PATH: "/usr/bin:/bin", HOME: directory.path } });
   writeFileSync(directory.at(".git"), "gitdir: elsewhere\n");
-  expect(plainRemotes({ directory: directory.path, env: { HOME: directory.path } })).toBeUndefined();
+  expect(remotes()).toBeUndefined();
+  rmSync(directory.at(".git"));
+  mkdirSync(directory.at(".git"));
+  writeFileSync(directory.at(".git", "config"), CORE + ORIGIN);
+  writeFileSync(directory.at(".git", "commondir"), "../other/.git\n");
+  expect(remotes()).toBeUndefined();
 });
 
 test.skipIf(isOdd)(
