@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { closest } from "./closest.ts";
 import { CofferError } from "./error.ts";
@@ -200,7 +200,9 @@ function misuse(why: string): CofferError {
 
 /** Synchronous: nothing else of this process goes on meanwhile, and a transaction stays open. */
 function hold(point: SyncPoint, file: string): void {
-  writeFileSync(`${file}.reached`, `${process.pid}\n`);
+  // by a rename: who sees it sees the number in it
+  writeFileSync(`${file}.reaching`, `${process.pid}\n`);
+  renameSync(`${file}.reaching`, `${file}.reached`);
   const until = performance.now() + HOLD_MS;
   while (!existsSync(file)) {
     if (performance.now() > until) throw new Error(`held at ${point}, and nobody made ${file}`);
