@@ -78,7 +78,7 @@ const DIGIT_BITS = 16;
 const DIGITS = 1 << DIGIT_BITS;
 
 /**
- * Sorts places by their keys (integers from 0), digit by digit, and leaves those with equal keys in their order: a tenth of what comparing takes. Both lists are written to, and
+ * Sorts places by their keys (whole numbers, below 0 too: times before 1970), digit by digit, and leaves those with equal keys in their order: a tenth of what comparing takes. Both lists are written to, and
  * one of them is returned.
  */
 function sortedBy(keys: Float64Array | Uint32Array, places: Uint32Array, spare: Uint32Array): Uint32Array {

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { measurePacks } from "../../../src/db/bytes/hollow-packs.ts";
 import { readArtifacts } from "../../../src/db/garbage/read-artifacts.ts";
 import { deadBytes, MARK, readBlobs, storedBytes } from "../../../src/db/garbage/read-blobs.ts";
+import type { Blobs } from "../../../src/db/garbage/read-blobs.ts";
 import { openTables } from "../../../src/db/garbage/tables.ts";
 import type { Store } from "../../../src/store/store.ts";
 import { openTestStore } from "../../support/store.ts";
@@ -26,12 +27,16 @@ function insertRows({ db }: Store): void {
   }
 }
 
+function blobsOfRows(store: Store): Blobs {
+  insertRows(store);
+  openTables(store.db, { leases: [], stopped: undefined });
+  return readBlobs(store.db, readArtifacts(store.db, { before: null, times: false }));
+}
+
 test("bytes of whatever size are read as they are, in files, in packs, and none of what lies elsewhere", async () => {
   using t = await openTestStore();
   const { db } = t.store;
-  insertRows(t.store);
-  openTables(db, { leases: [], stopped: undefined });
-  const blobs = readBlobs(db, readArtifacts(db, { before: null, times: false }));
+  const blobs = blobsOfRows(t.store);
   const rows = db.query("SELECT seq, iif(place = 'foreign', 0, size), ifnull(pack, 0) FROM blobs ORDER BY seq").values() as [
     number,
     number,
@@ -44,9 +49,7 @@ test("bytes of whatever size are read as they are, in files, in packs, and none 
 test("packs are measured by members of whatever size", async () => {
   using t = await openTestStore();
   const { db } = t.store;
-  insertRows(t.store);
-  openTables(db, { leases: [], stopped: undefined });
-  const blobs = readBlobs(db, readArtifacts(db, { before: null, times: false }));
+  const blobs = blobsOfRows(t.store);
   const members = db.query("SELECT seq, size, pack FROM blobs WHERE pack IS NOT NULL").values() as [number, number, number][];
   // all of the second pack, and the small ones of the first
   const dying = members.filter(([, size, pack]) => pack === 2 || size < 2 ** 26);
